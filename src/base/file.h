@@ -1,0 +1,36 @@
+/* Files: whole reads with a limit, atomic writes, folders, maps. All descriptors are close-on-exec. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+errc file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e);     /* appends */
+/* Writes path.tmp-XXXX beside it, syncs, renames: a reader sees the old bytes or the new. */
+errc file_write_atomic(const char *path, struct str bytes, mode_t mode, struct err *e);
+errc fd_write_all(int fd, const void *p, size_t n, struct err *e);
+bool file_exists(const char *path);
+bool dir_exists(const char *path);
+errc file_size(const char *path, uint64_t *out, struct err *e);
+errc dir_make(const char *path, mode_t mode, struct err *e);            /* and its parents */
+errc dir_remove(const char *path, struct err *e);                       /* with all it holds; absent is fine */
+errc dir_sync(const char *path, struct err *e);
+/* Names in a folder, sorted, without . and ..; free with strv_free. */
+errc dir_list(const char *path, char ***out, size_t *out_n, struct err *e);
+void strv_free(char **v, size_t n);
+char *path_join(const char *a, const char *b);                          /* malloc'd; b absolute gives b */
+char *self_path(void);                                                  /* of the running executable, malloc'd */
+
+struct file_map { const uint8_t *p; size_t n; };                        /* read-only; NULL p for an empty file */
+errc file_map_open(const char *path, struct file_map *out, struct err *e);
+void file_map_close(struct file_map *m);
+
+/* An exclusive lock on a file, held until the descriptor is closed; ERR_CONFLICT when another process holds it. */
+errc file_lock(const char *path, int *out_fd, struct err *e);
+
+#endif

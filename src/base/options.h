@@ -1,0 +1,47 @@
+/*
+ * Command-line options as data: one table per subcommand gives parsing, --help and the errors.
+ * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` for short names.
+ */
+#ifndef BASE_OPTIONS_H
+#define BASE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct strlist { const char **items; size_t n, cap; };  /* a repeatable option; items point into argv */
+void strlist_add(struct strlist *l, const char *s);
+void strlist_done(struct strlist *l);
+
+enum option_kind { OPT_STR, OPT_INT, OPT_NUM, OPT_BOOL, OPT_LIST, OPT_DURATION_MS };
+
+struct option_row {
+    const char *name;           /* without dashes */
+    char short_name;            /* 0: none */
+    enum option_kind kind;
+    void *value;                /* const char **, int64_t *, double *, bool *, struct strlist *, int64_t * */
+    const char *arg;            /* what --help calls the value: DIR, PORT; NULL for booleans */
+    const char *help;           /* one or two sentences; the default is printed from *value */
+    const char *env;            /* used when the option is not given; NULL: none */
+    bool required;
+};
+
+struct command_help {
+    const char *usage;          /* "kaito-runtime fetch [options]" */
+    const char *summary;        /* one paragraph */
+    const char *examples;       /* indented lines, may be NULL */
+};
+
+#define OPTIONS_HELP ERR_CANCELLED      /* options_parse printed the help: exit with 0 */
+
+/*
+ * Fills the values. The positional arguments are left in *args (pointing into argv). `--` ends the options.
+ * ERR_BAD_REQUEST names the option, the value and the fix; OPTIONS_HELP after --help went to stdout.
+ */
+errc options_parse(const struct option_row *rows, size_t n, const struct command_help *help,
+                   int argc, char **argv, struct strlist *args, struct err *e);
+void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help);
+
+#endif

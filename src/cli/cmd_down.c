@@ -1,0 +1,10 @@
+#include "cli/command.h"
+
+int cmd_down(int argc, char **argv)
+{
+    struct err e;
+
+    (void)argc;
+    (void)err_set(&e, ERR_UNBUILT, "not built yet");
+    return command_fail(argv[0], &e);
+}

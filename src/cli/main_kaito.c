@@ -1,0 +1,24 @@
+/* kaito: the control plane and the command people type. */
+#include "cli/command.h"
+
+static const struct command commands[] = {
+    { "up",          "run a whole Kubernetes-compatible control plane and node on this machine", cmd_up },
+    { "down",        "stop what `kaito up` started", cmd_down },
+    { "reset",       "stop, and forget all state", cmd_reset },
+    { "apiserver",   "run the Kubernetes-compatible API alone", cmd_apiserver },
+    { "manager",     "run the Workspace controller against any Kubernetes", cmd_manager },
+    { "provisioner", "run the node provisioner against any Kubernetes", cmd_provisioner },
+    { "serve",       "serve a model directory over HTTP", cmd_exec_runtime },
+    { "tune",        "fine-tune a model with LoRA or QLoRA", cmd_exec_runtime },
+    { "fetch",       "download a model or a data set", cmd_exec_runtime },
+    { "push",        "push an adapter to a registry as an OCI image", cmd_exec_runtime },
+    { "inspect",     "look inside tokens, templates, logits and files", cmd_exec_runtime },
+    { "version",     "print the version", cmd_version },
+    { "pod-monitor", NULL, cmd_pod_monitor },
+};
+
+int main(int argc, char **argv)
+{
+    return command_main("kaito", "kaito: the Kubernetes AI Toolchain Operator, native", commands, ARRAY_LEN(commands),
+                        argc, argv);
+}
