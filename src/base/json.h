@@ -12,8 +12,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
-void json_decrefp(json_t **j);
-#define AUTO_JSON AUTO(json_decrefp) json_t *
+#define AUTO_JSON AUTO(json_decrefp) json_t *        /* jansson has the function */
 
 #define JSON_DEPTH_MAX 512
 

@@ -52,7 +52,10 @@ int cancel_fd(const struct cancel *c);
 bool cancel_wait_ms(struct cancel *c, int64_t timeout_ms);      /* sleeps; true when cancelled, at once then. -1: for ever */
 void cancel_hook_add(struct cancel *c, void (*fn)(void *), void *arg);          /* at once when already cancelled */
 void cancel_hook_del(struct cancel *c, void (*fn)(void *), void *arg);
-/* SIGINT and SIGTERM cancel c; a second one ends the process. Call once, from main, before any thread. */
+/*
+ * SIGINT and SIGTERM cancel c; a second one ends the process. Call once, from main, before any thread. Hooks run once
+ * somebody is in cancel_wait_ms (main usually is); cancel_is and cancel_fd tell at once.
+ */
 void cancel_on_signals(struct cancel *c);
 
 #endif

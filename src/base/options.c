@@ -1,0 +1,183 @@
+#include "base/options.h"
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/str.h"
+
+void strlist_add(struct strlist *l, const char *s)
+{
+    vec_grow(l->items, l->n, l->cap);
+    l->items[l->n++] = s;
+}
+
+void strlist_done(struct strlist *l)
+{
+    free(l->items);
+    *l = (struct strlist){ 0 };
+}
+
+static void print_default(const struct option_row *r)
+{
+    if (r->required)
+        printf(" (required)");
+    else if (r->kind == OPT_STR && *(const char **)r->value)
+        printf(" (default %s)", *(const char **)r->value);
+    else if (r->kind == OPT_INT)
+        printf(" (default %lld)", (long long)*(int64_t *)r->value);
+    else if (r->kind == OPT_NUM)
+        printf(" (default %g)", *(double *)r->value);
+    else if (r->kind == OPT_BOOL && *(bool *)r->value)
+        printf(" (default on; --no-%s)", r->name);
+    else if (r->kind == OPT_DURATION_MS)
+        printf(" (default %gs)", (double)*(int64_t *)r->value / 1000);
+    if (r->env)
+        printf(" [$%s]", r->env);
+}
+
+void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help)
+{
+    printf("%s\n\nUsage: %s\n", help->summary, help->usage);
+    if (n)
+        printf("\nOptions:\n");
+    for (size_t i = 0; i < n; i++) {
+        char head[80];
+        snprintf(head, sizeof head, "--%s%s%s", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+        if (rows[i].short_name)
+            printf("  -%c, %-28s %s", rows[i].short_name, head, rows[i].help);
+        else
+            printf("  %-32s %s", head, rows[i].help);
+        print_default(&rows[i]);
+        printf("\n");
+    }
+    if (help->examples)
+        printf("\nExamples:\n%s", help->examples);
+}
+
+static errc set_bool(const struct option_row *r, const char *value, struct err *e)
+{
+    if (!value || streq(value, "true") || streq(value, "1"))
+        *(bool *)r->value = true;
+    else if (streq(value, "false") || streq(value, "0"))
+        *(bool *)r->value = false;
+    else
+        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is neither true nor false", r->name, value);
+    return ERR_OK;
+}
+
+static errc set_value(const struct option_row *r, const char *value, struct err *e)
+{
+    switch (r->kind) {
+    case OPT_STR:
+        *(const char **)r->value = value;
+        return ERR_OK;
+    case OPT_LIST:
+        strlist_add(r->value, value);
+        return ERR_OK;
+    case OPT_BOOL:
+        return set_bool(r, value, e);
+    case OPT_INT:
+        if (str_to_i64(str_of(value), r->value))
+            return ERR_OK;
+        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is not a whole number", r->name, value);
+    case OPT_NUM:
+        if (str_to_f64(str_of(value), r->value))
+            return ERR_OK;
+        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is not a number", r->name, value);
+    case OPT_DURATION_MS:
+        if (duration_parse_ms(str_of(value), r->value))
+            return ERR_OK;
+        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is not a duration; write for example 30s, 5m or 1h30m", r->name, value);
+    }
+    return err_set(e, ERR_INTERNAL, "--%s: unknown kind of option", r->name);
+}
+
+static const struct option_row *find_row(const struct option_row *rows, size_t n, struct str name, bool *out_negated)
+{
+    *out_negated = false;
+    for (size_t i = 0; i < n; i++) {
+        if (str_is(name, rows[i].name))
+            return &rows[i];
+        if (rows[i].kind == OPT_BOOL && str_has_prefix(name, STR("no-")) && str_is(str_from(name, 3), rows[i].name)) {
+            *out_negated = true;
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct option_row *find_short(const struct option_row *rows, size_t n, char c)
+{
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].short_name == c)
+            return &rows[i];
+    return NULL;
+}
+
+/* Takes the option at argv[*i] and, when it needs one, its value. */
+static errc take_option(const struct option_row *rows, size_t n, char **argv, int argc, int *i, bool *given, struct err *e)
+{
+    const char *word = argv[*i], *value = NULL;
+    struct str name, rest;
+    bool negated = false;
+    const struct option_row *r;
+
+    if (word[1] == '-') {
+        if (str_cut(str_of(word + 2), '=', &name, &rest))
+            value = rest.p;
+        r = find_row(rows, n, name, &negated);
+    } else {
+        name = str_of(word + 1);
+        r = name.n == 1 ? find_short(rows, n, name.p[0]) : NULL;
+    }
+    if (!r)
+        return err_set(e, ERR_BAD_REQUEST, "unknown option %s; --help lists the options", word);
+    given[r - rows] = true;
+    if (negated)
+        return set_value(r, "false", e);
+    if (r->kind != OPT_BOOL && !value) {
+        if (*i + 1 >= argc)
+            return err_set(e, ERR_BAD_REQUEST, "%s needs a value (%s)", word, r->arg ? r->arg : "VALUE");
+        value = argv[++*i];
+    }
+    return set_value(r, value, e);
+}
+
+static errc take_environment(const struct option_row *rows, size_t n, bool *given, struct err *e)
+{
+    for (size_t i = 0; i < n; i++) {
+        const char *value = !given[i] && rows[i].env ? getenv(rows[i].env) : NULL;
+        if (!str_set(value))
+            continue;
+        if (set_value(&rows[i], value, e))
+            return err_wrap(e, "$%s", rows[i].env);
+        given[i] = true;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (rows[i].required && !given[i])
+            return err_set(e, ERR_BAD_REQUEST, "--%s %s is required; --help tells more", rows[i].name,
+                           rows[i].arg ? rows[i].arg : "VALUE");
+    return ERR_OK;
+}
+
+errc options_parse(const struct option_row *rows, size_t n, const struct command_help *help,
+                   int argc, char **argv, struct strlist *args, struct err *e)
+{
+    AUTO_MEM bool *given = xcalloc(n + 1, sizeof *given);
+    bool options_over = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (!options_over && (streq(argv[i], "--help") || streq(argv[i], "-h"))) {
+            options_print_help(rows, n, help);
+            return err_set(e, OPTIONS_HELP, "help was printed");
+        }
+        if (!options_over && streq(argv[i], "--"))
+            options_over = true;
+        else if (!options_over && argv[i][0] == '-' && argv[i][1])
+            TRY(take_option(rows, n, argv, argc, &i, given, e));
+        else if (args)
+            strlist_add(args, argv[i]);
+        else
+            return err_set(e, ERR_BAD_REQUEST, "unexpected argument \"%s\"; --help shows the usage", argv[i]);
+    }
+    return take_environment(rows, n, given, e);
+}
