@@ -91,28 +91,50 @@ static errc sequence_to_json(struct walk *w, struct fy_node *n, int depth, json_
     return ERR_OK;
 }
 
+/* `<<: *a` or `<<: [*a, *b]`: keys that the mapping does not set itself. */
+static errc merge_into(struct walk *w, json_t *object, json_t *value)
+{
+    size_t i;
+    json_t *item;
+
+    if (json_is_object(value))
+        json_object_update_missing(object, value);
+    else if (json_is_array(value))
+        json_array_foreach(value, i, item)
+            TRY(merge_into(w, object, item));
+    else
+        return err_set(w->e, ERR_BAD_REQUEST, "yaml: map merge requires map or sequence of maps as the value");
+    return ERR_OK;
+}
+
+static errc pair_to_json(struct walk *w, struct fy_node_pair *pair, int depth, json_t *object, json_t *merged)
+{
+    struct fy_node *key_node = fy_node_pair_key(pair);
+    size_t len = 0;
+    const char *key = key_node && fy_node_is_scalar(key_node) ? fy_node_get_scalar(key_node, &len) : NULL;
+    AUTO_JSON value = NULL;
+
+    if (!key || memchr(key, '\0', len))
+        return err_set(w->e, ERR_BAD_REQUEST, "yaml: a mapping key is not a plain text");
+    AUTO_MEM char *name = xstrndup(key, len);
+    if (json_object_get(object, name))
+        return err_set(w->e, ERR_BAD_REQUEST, "yaml: key \"%s\" already set in map", name);
+    TRY(to_json(w, fy_node_pair_value(pair), depth + 1, &value));
+    if (streq(name, "<<") && fy_node_get_style(key_node) == FYNS_PLAIN)
+        return merge_into(w, merged, value);
+    json_put(object, name, TAKE(value));
+    return ERR_OK;
+}
+
 static errc mapping_to_json(struct walk *w, struct fy_node *n, int depth, json_t **out)
 {
     AUTO_JSON object = json_object();
+    AUTO_JSON merged = json_object();
     void *at = NULL;
 
-    for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(n, &at));) {
-        struct fy_node *key_node = fy_node_pair_key(pair);
-        size_t len = 0;
-        const char *key = key_node && fy_node_is_scalar(key_node) ? fy_node_get_scalar(key_node, &len) : NULL;
-        if (!key)
-            return err_set(w->e, ERR_BAD_REQUEST, "yaml: a mapping key is not a plain text");
-        AUTO_MEM char *name = xstrndup(key, len);
-        json_t *value;
-        if (json_object_get(object, name))
-            return err_set(w->e, ERR_BAD_REQUEST, "yaml: key \"%s\" already set in map", name);
-        TRY(to_json(w, fy_node_pair_value(pair), depth + 1, &value));
-        if (!str_utf8_valid(str_of(name)) || strlen(name) != len) {
-            json_decref(value);
-            return err_set(w->e, ERR_BAD_REQUEST, "yaml: a mapping key is not valid UTF-8");
-        }
-        json_put(object, name, value);
-    }
+    for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(n, &at));)
+        TRY(pair_to_json(w, pair, depth, object, merged));
+    json_object_update_missing(object, merged);
     *out = TAKE(object);
     return ERR_OK;
 }
@@ -124,6 +146,12 @@ static errc to_json(struct walk *w, struct fy_node *n, int depth, json_t **out)
     if (!n) {
         *out = json_null();
         return ERR_OK;
+    }
+    if (fy_node_is_alias(n)) {          /* resolved here, not by the library, so that the limits above count every use */
+        struct fy_node *target = fy_node_resolve_alias(n);
+        if (!target)
+            return err_set(w->e, ERR_BAD_REQUEST, "yaml: unknown anchor '%s'", fy_node_get_scalar0(n));
+        return to_json(w, target, depth + 1, out);
     }
     if (fy_node_is_mapping(n))
         return mapping_to_json(w, n, depth, out);
@@ -148,15 +176,6 @@ static void parser_free(struct fy_parser **p) { if (*p) fy_parser_destroy(*p); }
 static void diag_free(struct fy_diag **d) { if (*d) fy_diag_destroy(*d); }
 static void document_free(struct fy_document **d) { if (*d) fy_document_destroy(*d); }
 
-static errc document_to_json(struct fy_document *doc, struct fy_diag *diag, json_t **out, struct err *e)
-{
-    struct walk w = { .e = e };
-
-    if (fy_document_resolve(doc))
-        return parse_failure(diag, e);
-    return to_json(&w, fy_document_root(doc), 0, out);
-}
-
 /* Calls take(arg, tree) for each document; take owns the tree and says whether to go on. */
 static errc each_document(struct str text, bool (*take)(void *arg, json_t *), void *arg, struct err *e)
 {
@@ -180,7 +199,8 @@ static errc each_document(struct str text, bool (*take)(void *arg, json_t *), vo
         json_t *tree;
         if (!doc)
             break;
-        TRY(document_to_json(doc, diag, &tree, e));
+        struct walk w = { .e = e };
+        TRY(to_json(&w, fy_document_root(doc), 0, &tree));
         more = take(arg, tree);
     }
     return fy_parser_get_stream_error(parser) ? parse_failure(diag, e) : ERR_OK;

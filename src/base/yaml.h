@@ -1,6 +1,6 @@
 /*
- * YAML text to jansson trees, as Kubernetes reads it (YAML 1.2 core schema plus YAML 1.1 yes/no left as strings by sigs.k8s.io/yaml: on/off/yes/no unquoted
- * are booleans there, and here). Anchors and merge keys are resolved; more than 10,000 nodes by alias are refused.
+ * YAML text to jansson trees, as Kubernetes reads it (sigs.k8s.io/yaml: on, off, yes, no are booleans; a key set twice is
+ * an error). Anchors and merge keys are resolved; 200,000 values, counted each time an alias is used, are the limit.
  */
 #ifndef BASE_YAML_H
 #define BASE_YAML_H

@@ -142,6 +142,9 @@ static void yaml_bombs_are_refused(void **state)
 static void yaml_written_reads_back(void **state)
 {
     (void)state;
+    AUTO_JSON m = yaml("x: &x {a: 1, b: 2}\ny: {<<: *x, b: 3}\n");
+    assert_int_equal(json_int(json_object_get(m, "y"), "a", 0), 1);
+    assert_int_equal(json_int(json_object_get(m, "y"), "b", 0), 3);
     AUTO_JSON j = yaml("a:\n  b: [1, {c: 'true', d: ''}, []]\n  e: {}\n'yes': \"x: y\\n\"\nn:\n- [1, 2]\n");
     AUTO_BUF b = { 0 };
 
