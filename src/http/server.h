@@ -3,7 +3,7 @@
  * TLS from PEM text. One thread more per server watches for clients that left and for those that are too slow.
  *
  * A handler runs on its connection's thread with the whole body and answers exactly once, by http_reply*; when it returns without,
- * the client gets a 500. All that the exchange lends lives until the reply is sent.
+ * the client gets a 500. All that the exchange lends lives until the handler returns: a stream copies what it needs.
  */
 #ifndef HTTP_SERVER_H
 #define HTTP_SERVER_H
@@ -32,7 +32,7 @@ struct http_exchange {                  /* read-only for handlers */
     size_t n_client_orgs;
     bool client_cert_invalid;           /* one was shown that client_ca does not vouch for */
     bool tls;
-    struct arena *arena;                /* dies after the reply was sent */
+    struct arena *arena;                /* dies when the handler has returned */
     struct http_connection *conn;       /* the server's own */
 };
 
