@@ -1,0 +1,119 @@
+/*
+ * A model folder in memory: config.json read strictly, weights mapped. A family is a row of a table (model_family), not
+ * a copy of the forward pass. A model is immutable once loaded, so threads may share it; training reads the same struct.
+ *
+ * config.json in both dialects: rope_theta, rope_scaling, torch_dtype and transformers 5's rope_parameters, dtype.
+ * An unknown model_type, or a key that would change the result and that we do not know, is refused by name.
+ */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include "engine/kernels.h"
+#include "tensor/safetensors.h"
+
+enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_YARN };
+
+struct rope_config {
+    enum rope_kind kind;
+    double theta;
+    double factor;                              /* linear, llama3, yarn, longrope (when given) */
+    double low_freq_factor, high_freq_factor;   /* llama3 */
+    double beta_fast, beta_slow;                /* yarn */
+    double attention_factor;                    /* 0: by the kind's formula */
+    double mscale, mscale_all_dim;              /* yarn; 0: not given */
+    size_t original_positions;
+    float *short_factor, *long_factor;          /* longrope, [rotary / 2], owned */
+};
+
+struct model_family;
+
+struct model_config {
+    const struct model_family *family;
+    size_t layers, hidden, inter, heads, kv_heads, head_dim, rotary, vocab, max_positions;
+    size_t window;                  /* of sliding layers; 0: none slides */
+    bool *sliding;                  /* [layers], owned */
+    enum activation act;
+    float norm_eps, attn_scale, attn_softcap, final_softcap, embed_scale;      /* softcap 0: none; embed_scale 1: none */
+    bool tied, qkv_bias, o_bias, mlp_bias;
+    struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
+    enum dtype dtype;               /* what config.json says the weights are */
+    bool prequantized;              /* bitsandbytes NF4 checkpoint */
+    int64_t bos, pad;               /* -1: none */
+    int64_t eos[16];                /* generation_config.json's and config.json's together */
+    size_t n_eos;
+    char *model_type, *architecture;            /* owned */
+};
+
+struct linear {
+    char *path;                     /* Hugging Face module path: "model.layers.0.self_attn.qkv_proj"; owned */
+    size_t index;                   /* in model.linears */
+    struct weight w;
+    float *bias;                    /* [out] or NULL; owned */
+    size_t out_offset;              /* first column of its result in the layer's joint buffer (q|k|v, gate|up) */
+};
+
+/*
+ * One decoder layer. attn_in: one fused linear or q, k, v; their results lie side by side as [q | k | v].
+ * mlp_in: one fused linear or gate, up; side by side as [gate | up].
+ */
+struct layer {
+    float *norm_attn, *norm_mlp;                /* before attention, before the MLP (NULL where the family has none) */
+    float *norm_attn_out, *norm_mlp_out;        /* after them, before the residual sum (NULL: none) */
+    float *q_norm, *k_norm;                     /* NULL: none */
+    size_t qk_norm_dim;                         /* head_dim (per head) or the whole width (OLMo 2) */
+    struct linear *attn_in[3], *attn_out, *mlp_in[2], *mlp_out;
+    size_t n_attn_in, n_mlp_in;
+    bool slides;                                /* window applies */
+    bool local_rope;                            /* rope_local applies */
+};
+
+struct model {
+    struct model_config config;
+    struct safetensors *files;
+    struct weight embed;            /* [vocab, hidden]; rows are looked up */
+    struct weight head;             /* [vocab, hidden]; the same matrix as embed when tied */
+    struct layer *layers;           /* [config.layers] */
+    float *norm_final;              /* [hidden] */
+    struct linear *linears;         /* all of them, in order of layers: what LoRA may target (head and embed are not here) */
+    size_t n_linears;
+    char *dir;
+};
+
+enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE };
+
+struct model_opts {
+    enum quantize quantize;         /* every linear but the head; ignored for a checkpoint that is NF4 already */
+    int threads;                    /* for quantising; 0: one per CPU */
+};
+
+errc model_config_load(const char *dir, struct model_config *out, struct err *e);      /* config.json, generation_config.json */
+errc model_config_parse(struct str config_json, struct str generation_json, struct model_config *out, struct err *e);
+void model_config_done(struct model_config *c);
+
+errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e);
+void model_free(struct model *m);
+DEFINE_AUTO_FREE(model)
+
+/* Widths of the joint buffers. */
+static inline size_t model_q_width(const struct model_config *c) { return c->heads * c->head_dim; }
+static inline size_t model_kv_width(const struct model_config *c) { return c->kv_heads * c->head_dim; }
+static inline size_t model_qkv_width(const struct model_config *c) { return model_q_width(c) + 2 * model_kv_width(c); }
+
+/* The linear with this module path, NULL when there is none. */
+struct linear *model_find_linear(const struct model *m, struct str path);
+
+/*
+ * inv_freq [rotary / 2] and the factor on cos and sin for a sequence of `length` tokens so far: LongRoPE takes the long
+ * factors when length > original_positions (transformers decides per call, too).
+ */
+void rope_frequencies(const struct model_config *c, const struct rope_config *r, size_t length, float *inv_freq, float *scale);
+/* Whether angles of cached keys change when a sequence grows from `before` to `after` tokens. */
+bool rope_changes(const struct model_config *c, size_t before, size_t after);
+
+/* Embedding rows of ids [n] into x [n, hidden], scaled. Ids must be below vocab. */
+void model_embed(const struct model *m, float *x, const int32_t *ids, size_t n);
+
+/* y (columns out_offset...) = x . w^T + bias for one linear. */
+void linear_forward(struct compute *c, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx, size_t rows);
+
+#endif

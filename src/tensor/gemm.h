@@ -1,0 +1,79 @@
+/*
+ * Products with a weight matrix w [out, in], which may be f32, bf16, f16 or NF4; activations are always f32 row-major.
+ *
+ *   gemm_forward    y  [rows, out] = x [rows, in] . w^T         (a linear layer)
+ *   gemm_backward   dx [rows, in]  (+)= dy [rows, out] . w      (its gradient to the input)
+ *   gemm_grad       dw [out, in]   += dy^T [out, rows] . x      (its gradient to an f32 weight)
+ *
+ * ldx, ldy are the distances between rows in elements: an output may be a column range of a wider array.
+ * Few rows (at most GEMM_FEW_ROWS) go to kernels of our own that read each weight once and give every row the same bits
+ * whatever the other rows are; more rows go to oneDNN, with low-bit weights expanded to f32 in slabs.
+ * In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32; in GEMM_F32 mode (default) nothing is rounded.
+ *
+ * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time
+ * uses a compute; only that thread enters parallel regions.
+ */
+#ifndef TENSOR_GEMM_H
+#define TENSOR_GEMM_H
+
+#include "tensor/nf4.h"
+#include "tensor/tensor.h"
+
+#define GEMM_FEW_ROWS 16
+
+enum gemm_math { GEMM_F32, GEMM_BF16 };
+
+struct compute;
+
+/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512". */
+errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e);
+void compute_free(struct compute *c);
+DEFINE_AUTO_FREE(compute)
+int compute_threads(const struct compute *c);
+const char *compute_kernels(const struct compute *c);           /* the chosen row's name */
+void compute_set_math(struct compute *c, enum gemm_math math);
+
+/* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */
+enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4 };
+
+struct weight {
+    size_t out, in;
+    enum weight_kind kind;
+    enum dtype dtype;           /* WEIGHT_DENSE: F32, BF16 or F16 */
+    const void *data;           /* WEIGHT_DENSE [out, in] */
+    struct nf4 nf4;             /* WEIGHT_NF4 */
+};
+
+struct weight weight_f32(const float *w, size_t out, size_t in);
+void weight_done(struct weight *w);             /* frees quantised copies; mapped bytes stay */
+/* Rows [first, first + n) of w as f32 into dst [n, in]. */
+void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n);
+size_t weight_bytes(const struct weight *w);    /* bytes read by one product */
+
+void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows,
+                  const struct weight *w);
+/* accumulate false overwrites dx. */
+void gemm_backward(struct compute *c, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows,
+                   const struct weight *w, bool accumulate);
+/* Adds into dw [out, in] f32, contiguous. */
+void gemm_grad(struct compute *c, float *dw, const float *dy, size_t lddy, size_t out, const float *x, size_t ldx,
+               size_t in, size_t rows);
+
+/* The oracle: plain loops, sums in f64. Same meaning as gemm_forward in GEMM_F32 mode. */
+void gemm_forward_naive(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
+
+/*
+ * General f32 product, row-major: c [m, n] = alpha * op(a) . op(b) + beta * c, op transposes when its flag is set
+ * (lda, ldb are row strides of the stored arrays). For attention in training and the like.
+ */
+void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+              size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
+
+/*
+ * fn(arg, begin, end) over [0, n) in contiguous parts, one per thread (fewer when n / grain is small); returns when all
+ * are done. Which part runs where is fixed by n, grain and the thread count.
+ */
+void compute_parallel(struct compute *c, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end),
+                      void *arg);
+
+#endif
