@@ -1,0 +1,23 @@
+/*
+ * Events (core/v1) as client-go's recorder writes them. recorder_event never blocks and never fails: a thread writes, equal events
+ * become one with a count, a queue that is full or an object that talks too much (burst 25, then one in 5 minutes) loses events.
+ */
+#ifndef KUBE_EVENTS_H
+#define KUBE_EVENTS_H
+
+#include "kube/kube.h"
+
+#define EVENT_NORMAL "Normal"
+#define EVENT_WARNING "Warning"
+
+struct recorder;
+/* component is source.component and reportingComponent; host (may be NULL) is source.host. */
+struct recorder *recorder_new(struct kube_client *c, const char *component, const char *host);
+void recorder_free(struct recorder *r);         /* writes what is queued (at most 2 s), joins */
+DEFINE_AUTO_FREE(recorder)
+
+void recorder_event(struct recorder *r, const json_t *obj, const char *type, const char *reason, const char *fmt, ...) PRINTF(5, 6);
+/* field_path as "spec.containers{main}"; NULL: none */
+void recorder_event_at(struct recorder *r, const json_t *obj, const char *field_path, const char *type, const char *reason, const char *text);
+
+#endif

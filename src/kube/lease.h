@@ -1,0 +1,24 @@
+/*
+ * Leader election over a coordination.k8s.io/v1 Lease, with client-go's times: a lease of 15 s, renewed every 2 s, given up when it could
+ * not be renewed for 10 s. Released on a clean stop, so that the next one starts at once.
+ */
+#ifndef KUBE_LEASE_H
+#define KUBE_LEASE_H
+
+#include "kube/kube.h"
+
+struct leader;
+struct leader_opts {
+    const char *ns, *name;              /* of the Lease */
+    const char *identity;               /* NULL: <hostname>_<uuid> */
+    int64_t lease_ms, renew_ms, retry_ms;       /* 0: 15000, 10000, 2000 */
+};
+struct leader *leader_new(struct kube_client *c, const struct leader_opts *o);
+/* Blocks until we lead (ERR_OK) or stop fires (CANCELLED). */
+errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e);
+/* Renews on a thread from now on; `lost` is cancelled when leadership is lost. */
+void leader_hold(struct leader *l, struct cancel *lost);
+void leader_free(struct leader *l);             /* stops renewing, releases the lease when we hold it */
+DEFINE_AUTO_FREE(leader)
+
+#endif

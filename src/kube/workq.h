@@ -1,0 +1,37 @@
+/*
+ * Which keys need a reconcile: each waits at most once, and no two workers hold the same one.
+ * A key added while it runs becomes ready again at workq_done(). Thread-safe; its lock is a leaf.
+ */
+#ifndef KUBE_WORKQ_H
+#define KUBE_WORKQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+struct key { const char *ns, *name; };          /* ns "" for cluster-scoped */
+#define KEY(ns, name) (&(const struct key){ (ns), (name) })
+
+struct workq;
+struct workq *workq_new(void);
+void workq_free(struct workq *q);               /* NULL is fine; every worker must have left */
+DEFINE_AUTO_FREE(workq)
+void workq_stop(struct workq *q);               /* wakes all workers; later adds are dropped */
+
+/* Copies the key. Adding one that already waits changes nothing. */
+void workq_add(struct workq *q, const struct key *k);
+/* Later; an earlier time already set for the key stays. A plain add does not cancel it. */
+void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms);
+/* After 5 ms * 2^failures, at most 1000 s; each call counts one failure (controller-runtime's default). */
+void workq_add_failed(struct workq *q, const struct key *k);
+void workq_forget(struct workq *q, const struct key *k);        /* failures are 0 again */
+unsigned workq_failures(struct workq *q, const struct key *k);
+
+/* Waits for a key; NULL once stopped. The key is lent until workq_done(). */
+const struct key *workq_get(struct workq *q);
+void workq_done(struct workq *q, const struct key *k);
+size_t workq_len(struct workq *q);              /* ready, not running, not delayed; for tests and metrics */
+
+#endif
