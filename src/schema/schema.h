@@ -74,7 +74,7 @@ enum field_flags {
     FIELD_REQUIRED      = 1 << 0,
     FIELD_NULLABLE      = 1 << 1,
     FIELD_IMMUTABLE     = 1 << 2,   /* checked by schema_validate when the old object is given */
-    FIELD_KEEP_EMPTY    = 1 << 3,   /* encoded also when zero or empty (a Go field without omitempty) */
+    FIELD_KEEP_EMPTY    = 1 << 3,   /* written also when zero or empty (a Go field without omitempty) */
     FIELD_PRESERVE      = 1 << 4,   /* x-kubernetes-preserve-unknown-fields at this field */
     FIELD_EMBEDDED      = 1 << 5,   /* x-kubernetes-embedded-resource */
     FIELD_LIST_SET      = 1 << 6,   /* lists are atomic unless set or map */
@@ -84,8 +84,8 @@ enum field_flags {
     FIELD_PATCH_KEYS    = 1 << 10,  /* patchStrategy retainKeys */
     FIELD_INT32         = 1 << 11,
     FIELD_INLINE        = 1 << 12,  /* the fields of .type belong to the parent's JSON object (protobuf nests them) */
-    FIELD_UNION_KEEP    = 1 << 13,  /* reserved for generated tables */
-    FIELD_GO_VALUE      = 1 << 14,  /* a Go struct by value: written as {} when absent (Deployment.status) */
+    FIELD_POINTER       = 1 << 13,  /* built-in: a Go pointer, so zero differs from absent */
+    FIELD_GO_VALUE      = 1 << 14,  /* built-in: a Go struct by value, written also when absent (Deployment.status: {}) */
 };
 
 struct field;
@@ -99,6 +99,7 @@ struct field_rules {
     const char *merge_key;          /* strategic merge */
     const char *pattern;            /* ECMA regular expression, unanchored */
     const char *format;             /* date-time, byte, int32, ... */
+    const char *go_type;            /* built-in scalars with a Go name of their own: v1.PullPolicy (for error texts) */
     bool has_min, has_max, above_min, below_max;        /* above_min: exclusive */
     double min, max, multiple_of;
     uint32_t min_len, max_len;      /* strings: runes; lists: items; maps: properties. max 0: none */
@@ -231,9 +232,10 @@ void path_list_done(struct path_list *l);
 
 /*
  * Wrong JSON types (built-in: the whole check that Go's decoder makes). The message is kube-apiserver's own, without the frame
- * around it: `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`.
- * For a type without TYPE_BUILTIN, problems are left to schema_validate. Values are normalised as Go's round trip does: quantities made
- * canonical, times cut to seconds, null of a scalar dropped. ERR_BAD_REQUEST.
+ * around it: `json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32`. ERR_BAD_REQUEST.
+ * The object is then what Go's decode and encode would leave of it: fields in the order of the table, unknown ones gone, quantities
+ * canonical, empty optional ones dropped, `status: {}` and `creationTimestamp: null` present.
+ * Does nothing for a type without TYPE_BUILTIN (its problems are found by schema_validate), but coerces the metadata of a root.
  */
 errc schema_coerce(const struct type *t, json_t *j, struct err *e);
 
