@@ -9,8 +9,8 @@
 #include "schema/schema.h"
 
 const struct type *k8s_type(const char *name);                  /* "io.k8s.api.core.v1.PodSpec"; NULL: none */
-const struct type *k8s_kind(const char *group, const char *version, const char *kind);         /* NULL: none; lists (PodList) too */
-const struct type *const *k8s_types(size_t *n);                 /* all, sorted by name */
+const struct type *k8s_kind(const char *group, const char *version, const char *kind);         /* NULL: none */
+const struct type *k8s_types(size_t *n);                        /* all, sorted by name */
 
 extern const struct type *const k8s_object_meta;                /* io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta */
 
