@@ -68,6 +68,7 @@ static json_t *write_list(const struct field *f, const char *base)
 static json_t *write_value(const struct field *f, const char *p, bool *empty)
 {
     json_t *j = NULL;
+    const char *sub;
 
     *empty = false;
     switch ((enum field_rep)f->rep) {
@@ -103,7 +104,8 @@ static json_t *write_value(const struct field *f, const char *p, bool *empty)
         *empty = !json_object_size(j);
         return j;
     case REP_PTR:
-        return AS(char *) ? write_object(f->type, AS(char *)) : NULL;
+        memcpy(&sub, p, sizeof sub);
+        return sub ? write_object(f->type, sub) : NULL;
     case REP_LIST:
         j = write_list(f, p);
         *empty = !json_array_size(j);
