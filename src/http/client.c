@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -29,6 +30,7 @@ struct handle {
 struct http_client {
     struct http_client_opts o;          /* its texts are owned */
     struct http_pairs headers;
+    int tls_fds[3];                     /* PEM texts: CA, certificate, key; -1: none */
 
     struct mutex mu;                    /* a leaf; guards the rest */
     struct handle idle[IDLE_HANDLES_MAX];
@@ -40,36 +42,49 @@ struct http_client {
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 static void curl_setup(void) { curl_global_init(CURL_GLOBAL_ALL); }
 
-static void tls_copy(struct http_tls *to, const struct http_tls *from)
+/*
+ * curl's GnuTLS flavour takes certificates from files only: PEM text goes into a file in memory, named through /proc.
+ * *fd keeps it; without text the file (may be NULL) is named itself.
+ */
+static errc pem_file(const char *what, const char *pem, const char *file, int *fd, const char **out, struct err *e)
+{
+    *fd = -1;
+    if (!pem) {
+        *out = xstrdup(file);
+        return file && access(file, R_OK) < 0 ? err_sys(e, errno, "%s %s", what, file) : ERR_OK;
+    }
+    *fd = memfd_create(what, MFD_CLOEXEC);
+    if (*fd < 0)
+        return err_sys(e, errno, "%s: make a file in memory", what);
+    *out = xasprintf("/proc/self/fd/%d", *fd);
+    return fd_write_all(*fd, pem, strlen(pem), e);
+}
+
+static errc tls_copy(struct http_client *c, const struct http_tls *from, struct err *e)
 {
     const char *env = getenv("SSL_CERT_FILE");
-    *to = (struct http_tls){
-        .ca_pem = xstrdup(from->ca_pem), .ca_file = xstrdup(from->ca_file),
-        .cert_pem = xstrdup(from->cert_pem), .key_pem = xstrdup(from->key_pem),
-        .cert_file = xstrdup(from->cert_file), .key_file = xstrdup(from->key_file),
-        .insecure = from->insecure, .server_name = xstrdup(from->server_name),
-    };
-    if (!from->ca_pem && !from->ca_file && str_set(env))
-        to->ca_file = xstrdup(env);
+    const char *ca_file = from->ca_file ? from->ca_file : str_set(env) ? env : NULL;
+    struct http_tls *to = &c->o.tls;
+    to->insecure = from->insecure;
+    TRY(pem_file("CA certificates", from->ca_pem, ca_file, &c->tls_fds[0], &to->ca_file, e));
+    TRY(pem_file("client certificate", from->cert_pem, from->cert_file, &c->tls_fds[1], &to->cert_file, e));
+    TRY(pem_file("client key", from->key_pem, from->key_file, &c->tls_fds[2], &to->key_file, e));
+    if (!to->cert_file != !to->key_file)
+        return err_set(e, ERR_BAD_REQUEST, "client certificate: give both a certificate and its key");
+    if (from->server_name)
+        return err_set(e, ERR_UNBUILT, "tls server name %s: a name other than the URL's host is not built yet", from->server_name);
+    return ERR_OK;
 }
 
 static void free_text(const char *p) { free((void *)(uintptr_t)p); }
-
-static errc tls_check(const struct http_tls *t, struct err *e)
-{
-    const char *files[] = { t->ca_pem ? NULL : t->ca_file, t->cert_pem ? NULL : t->cert_file, t->key_pem ? NULL : t->key_file };
-    for (size_t i = 0; i < ARRAY_LEN(files); i++)
-        if (files[i] && access(files[i], R_OK) < 0)
-            return err_sys(e, errno, "certificate file %s", files[i]);
-    return ERR_OK;
-}
 
 errc http_client_new(const struct http_client_opts *o, struct http_client **out, struct err *e)
 {
     pthread_once(&curl_once, curl_setup);
     AUTO_FREE(http_client) c = xzalloc(sizeof *c);
     mutex_init(&c->mu);
-    tls_copy(&c->o.tls, &o->tls);
+    for (size_t i = 0; i < ARRAY_LEN(c->tls_fds); i++)
+        c->tls_fds[i] = -1;
     c->o.bearer_file = xstrdup(o->bearer_file);
     c->o.user_agent = xstrdup(o->user_agent ? o->user_agent : "kaito/" KAITO_VERSION);
     c->o.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 10000;
@@ -77,9 +92,7 @@ errc http_client_new(const struct http_client_opts *o, struct http_client **out,
     c->bearer = xstrdup(o->bearer);
     for (size_t i = 0; i < o->n_headers; i++)
         http_pairs_add(&c->headers, str_of(o->headers[i].name), str_of(o->headers[i].value));
-    TRY(tls_check(&c->o.tls, e));
-    if (c->o.tls.server_name)
-        return err_set(e, ERR_UNBUILT, "tls server name %s: a name other than the URL's host is not built yet", c->o.tls.server_name);
+    TRY(tls_copy(c, &o->tls, e));
     *out = TAKE(c);
     return ERR_OK;
 }
@@ -96,8 +109,10 @@ void http_client_free(struct http_client *c)
         return;
     for (size_t i = 0; i < c->n_idle; i++)
         handle_free(c->idle[i]);
-    const char *texts[] = { c->o.tls.ca_pem, c->o.tls.ca_file, c->o.tls.cert_pem, c->o.tls.key_pem, c->o.tls.cert_file, c->o.tls.key_file,
-                            c->o.tls.server_name, c->o.bearer_file, c->o.user_agent };
+    for (size_t i = 0; i < ARRAY_LEN(c->tls_fds); i++)
+        if (c->tls_fds[i] >= 0)
+            close(c->tls_fds[i]);
+    const char *texts[] = { c->o.tls.ca_file, c->o.tls.cert_file, c->o.tls.key_file, c->o.bearer_file, c->o.user_agent };
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free_text(texts[i]);
     http_pairs_done(&c->headers);
@@ -334,28 +349,20 @@ static bool is_loopback_host(struct str host)
     return inet_pton(AF_INET, text, &v4) == 1 && (ntohl(v4.s_addr) >> 24) == 127;
 }
 
-static struct curl_blob blob(const char *pem)
-{
-    return (struct curl_blob){ .data = (void *)(uintptr_t)pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY };
-}
-
 static void set_tls(CURL *h, const struct http_tls *t)
 {
-    struct curl_blob b;
     if (t->insecure) {
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 0L);
         curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 0L);
     }
-    if (t->ca_file)
+    if (t->ca_file) {
         curl_easy_setopt(h, CURLOPT_CAINFO, t->ca_file);
-    if (t->ca_pem)
-        b = blob(t->ca_pem), curl_easy_setopt(h, CURLOPT_CAINFO_BLOB, &b);
-    if (t->cert_file)
-        curl_easy_setopt(h, CURLOPT_SSLCERT, t->cert_file), curl_easy_setopt(h, CURLOPT_SSLKEY, t->key_file);
-    if (t->cert_pem)
-        b = blob(t->cert_pem), curl_easy_setopt(h, CURLOPT_SSLCERT_BLOB, &b);
-    if (t->key_pem)
-        b = blob(t->key_pem), curl_easy_setopt(h, CURLOPT_SSLKEY_BLOB, &b);
+        curl_easy_setopt(h, CURLOPT_CAPATH, NULL);
+    }
+    if (t->cert_file) {
+        curl_easy_setopt(h, CURLOPT_SSLCERT, t->cert_file);
+        curl_easy_setopt(h, CURLOPT_SSLKEY, t->key_file);
+    }
 }
 
 static bool list_has(const struct http_pair *l, size_t n, const char *name)

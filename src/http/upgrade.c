@@ -1,4 +1,6 @@
 /* Connections that became something else (WebSocket): each runs on a thread of its own until the server stops. */
+#include <fcntl.h>
+
 #include "base/mem.h"
 #include "http/priv.h"
 
@@ -76,6 +78,7 @@ static void upgrade_begin(void *cls, struct MHD_Connection *con, void *req, cons
     t->stop = connection_gone(c);
     t->handle = handle;
     t->fd = fd;
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK);
     buf_add(&t->early, extra, extra_n);
     connection_phase(c, PHASE_UPGRADED);
     free_upgrades(take_upgrades(s, false), false);

@@ -1,0 +1,510 @@
+/* The client against the server, in one process: TLS, streams, cancel, limits, clients that leave. */
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/tls.h"
+#include "http/client.h"
+#include "http/server.h"
+
+struct world {
+    struct http_server *server;
+    struct http_client *client;
+    char base[64];
+    atomic_int streams_freed, streams_gone;
+};
+
+struct ticks { struct world *w; int left; bool forever, abort; };
+
+static enum http_more ticks_next(void *self, struct cancel *gone, struct buf *out)
+{
+    struct ticks *t = self;
+    if (t->forever && t->left == 0) {
+        (void)cancel_wait_ms(gone, -1);
+        t->w->streams_gone++;
+        return HTTP_ABORT;
+    }
+    if (t->left == 0)
+        return t->abort ? HTTP_ABORT : HTTP_END;
+    t->left--;
+    buf_adds(out, "tick\n");
+    return HTTP_MORE;
+}
+
+static void ticks_free(void *self)
+{
+    struct ticks *t = self;
+    t->w->streams_freed++;
+    free(t);
+}
+
+static void reply_ticks(struct world *w, struct http_exchange *x, int n, bool forever, bool abort_)
+{
+    struct ticks *t = xzalloc(sizeof *t);
+    *t = (struct ticks){ w, n, forever, abort_ };
+    http_reply_stream(x, 200, "text/plain", &(struct http_source){ ticks_next, ticks_free, t });
+}
+
+static void handle(void *self, struct http_exchange *x)
+{
+    struct world *w = self;
+    AUTO_BUF b = { 0 };
+    if (streq(x->path, "/echo")) {
+        http_reply_header(x, "X-Method", x->method);
+        http_reply(x, 200, "application/octet-stream", x->body);
+    } else if (streq(x->path, "/who")) {
+        buf_addf(&b, "%s|%s|%d|%s", x->client_cn ? x->client_cn : "-", x->n_client_orgs ? x->client_orgs[0] : "-", x->client_cert_invalid,
+                 http_header_get(&x->headers, "authorization"));
+        http_reply_take(x, 200, "text/plain", &b);
+    } else if (streq(x->path, "/args/a b")) {
+        for (size_t i = 0; i < x->query.n; i++)
+            buf_addf(&b, "%s=%s;", x->query.items[i].name, x->query.items[i].value);
+        buf_addf(&b, "%s", x->raw_path);
+        http_reply_take(x, 200, "text/plain", &b);
+    } else if (streq(x->path, "/big")) {
+        buf_reserve(&b, 3 << 20);
+        for (int i = 0; i < (3 << 20) / 8; i++)
+            buf_adds(&b, "bigbody\n");
+        http_reply_take(x, 200, "text/plain", &b);
+    } else if (streq(x->path, "/ticks")) {
+        reply_ticks(w, x, 20000, false, false);
+    } else if (streq(x->path, "/cut")) {
+        reply_ticks(w, x, 3, false, true);
+    } else if (streq(x->path, "/watch")) {
+        reply_ticks(w, x, 1, true, false);
+    } else if (streq(x->path, "/file")) {
+        http_reply_file(x, 206, "text/plain", open("/proc/self/exe", O_RDONLY | O_CLOEXEC), 1, 3);
+    } else if (streq(x->path, "/redirect")) {
+        http_reply_header(x, "Location", "/echo");
+        http_replyf(x, 302, "over there");
+    } else if (streq(x->path, "/slow")) {
+        (void)cancel_wait_ms(http_gone(x), -1);
+        w->streams_gone++;
+        http_replyf(x, 500, "gone");
+    } else if (!streq(x->path, "/silent")) {
+        http_replyf(x, 404, "no %s", x->path);
+    }
+}
+
+static void world_start(struct world *w, struct http_server_opts o, const struct http_client_opts *co)
+{
+    struct err e;
+    *w = (struct world){ 0 };
+    o.handler = handle;
+    o.self = w;
+    assert_int_equal(http_server_start(&o, &w->server, &e), ERR_OK);
+    snprintf(w->base, sizeof w->base, "%s://127.0.0.1:%u", o.cert_pem ? "https" : "http", http_server_port(w->server));
+    assert_int_equal(http_client_new(co ? co : &(struct http_client_opts){ 0 }, &w->client, &e), ERR_OK);
+}
+
+static void world_stop(struct world *w)
+{
+    http_client_free(w->client);
+    http_server_stop(w->server, 1000);
+}
+
+static errc ask(struct world *w, struct http_request q, const char *path, struct http_response *r, struct err *e)
+{
+    AUTO_MEM char *url = xasprintf("%s%s", w->base, path);
+    q.url = url;
+    return http_send(w->client, &q, r, e);
+}
+
+static void wait_for(atomic_int *n, int want)
+{
+    for (int64_t until = clock_mono_ms() + 5000; *n < want && clock_mono_ms() < until;)
+        poll(NULL, 0, 5);
+    assert_true(*n >= want);
+}
+
+static void bodies_queries_and_headers(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ .max_body = 1 << 20 }, NULL);
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ .method = "POST", .body = STR("hello") }, "/echo", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 200);
+        assert_string_equal(r.body.p, "hello");
+        assert_string_equal(http_header_get(&r.headers, "x-method"), "POST");
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/args/a%20b?x=1&x=%2F2&y=a+b&z", &r, &e), ERR_OK);
+        assert_string_equal(r.body.p, "x=1;x=/2;y=a b;z=;/args/a%20b");
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/args/a%2", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 400);
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ .method = "HEAD" }, "/big", &r, &e), ERR_OK);
+        assert_string_equal(http_header_get(&r.headers, "content-length"), "3145728");
+        assert_int_equal(r.body.n, 0);
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/file", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 206);
+        assert_string_equal(r.body.p, "ELF");
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/silent", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 500);
+    }
+    world_stop(&w);
+}
+
+static void limits_hold(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ .max_body = 100000 }, NULL);
+    AUTO_MEM char *big = xzalloc(4 << 20);
+    const size_t sizes[] = { 100000, 100001, 4 << 20 };
+    for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ .method = "PUT", .body = str_n(big, sizes[i]) }, "/echo", &r, &e), ERR_OK);
+        assert_int_equal(r.status, i ? 413 : 200);
+    }
+    AUTO_RESPONSE r = { 0 };
+    assert_int_equal(ask(&w, (struct http_request){ .max_body = 1000 }, "/big", &r, &e), ERR_TOO_LARGE);
+    assert_int_equal(ask(&w, (struct http_request){ .max_body = 4 << 20 }, "/big", &r, &e), ERR_OK);
+    assert_int_equal(r.body.n, 3 << 20);
+    world_stop(&w);
+}
+
+static errc read_some(void *self, char *p, size_t cap, size_t *n, struct err *e)
+{
+    int *left = self;
+    *n = *left ? 6 : 0;
+    memcpy(p, "chunk.", *n);
+    *left -= *left ? 1 : 0;
+    return ERR_OK;
+}
+
+static void uploads_from_callback_and_file(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    int left = 1000;
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ .method = "POST", .read = read_some, .read_self = &left }, "/echo", &r, &e), ERR_OK);
+        assert_int_equal(r.body.n, 6000);
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        struct http_request q = { .method = "PUT", .body_file = "/proc/self/exe", .body_offset = 1, .body_size = 3 };
+        assert_int_equal(ask(&w, q, "/echo", &r, &e), ERR_OK);
+        assert_string_equal(r.body.p, "ELF");
+    }
+    world_stop(&w);
+}
+
+struct seen { int status; size_t bytes, stop_at; struct cancel *cancel; };
+static errc seen_head(void *self, int status, const struct http_pairs *h, struct err *e)
+{
+    ((struct seen *)self)->status = status;
+    return ERR_OK;
+}
+static errc seen_data(void *self, struct str chunk, struct err *e)
+{
+    struct seen *s = self;
+    s->bytes += chunk.n;
+    if (s->cancel)
+        cancel_now(s->cancel);
+    return s->stop_at && s->bytes >= s->stop_at ? err_set(e, ERR_CORRUPT, "seen enough") : ERR_OK;
+}
+
+static errc stream(struct world *w, const char *path, struct seen *s, struct err *e)
+{
+    AUTO_MEM char *url = xasprintf("%s%s", w->base, path);
+    struct http_request q = { .url = url, .timeout_ms = -1, .cancel = s->cancel };
+    return http_stream(w->client, &q, &(struct http_sink){ seen_head, seen_data, s }, e);
+}
+
+static void streams_end_break_and_stop(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    struct seen s = { 0 };
+    assert_int_equal(stream(&w, "/ticks", &s, &e), ERR_OK);
+    assert_int_equal(s.bytes, 100000);
+    assert_int_equal(s.status, 200);
+    s = (struct seen){ 0 };
+    assert_int_equal(stream(&w, "/cut", &s, &e), ERR_IO);
+    assert_int_equal(s.bytes, 15);
+    s = (struct seen){ .stop_at = 1 };
+    assert_int_equal(stream(&w, "/ticks", &s, &e), ERR_CORRUPT);
+    assert_string_equal(e.text, "seen enough");
+    wait_for(&w.streams_freed, 3);
+    world_stop(&w);
+}
+
+static void cancel_is_prompt_and_the_server_learns(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    AUTO_FREE(cancel) cancel = cancel_new();
+    struct seen s = { .cancel = cancel };
+    int64_t begin = clock_mono_ms();
+    assert_int_equal(stream(&w, "/watch", &s, &e), ERR_CANCELLED);
+    assert_true(clock_mono_ms() - begin < 500);
+    wait_for(&w.streams_freed, 1);
+    assert_int_equal(w.streams_gone, 1);
+
+    AUTO_MEM char *url = xasprintf("%s/slow", w.base);
+    AUTO_RESPONSE r = { 0 };
+    struct http_request q = { .url = url, .timeout_ms = 100 };
+    assert_int_equal(http_send(w.client, &q, &r, &e), ERR_TIMEOUT);
+    wait_for(&w.streams_gone, 2);
+    q = (struct http_request){ .url = url, .idle_timeout_ms = 80, .timeout_ms = -1 };
+    assert_int_equal(http_send(w.client, &q, &r, &e), ERR_TIMEOUT);
+    wait_for(&w.streams_gone, 3);
+    world_stop(&w);
+}
+
+static void watch_in_thread(void *arg)
+{
+    struct err e;
+    struct seen s = { 0 };
+    errc rc = stream(arg, "/watch", &s, &e);
+    assert_true(rc == ERR_IO || rc == ERR_UNAVAILABLE);
+}
+
+static void stop_ends_streams(void **state)
+{
+    struct world w;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    struct thread t[20] = { 0 };
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        thread_start(&t[i], "watch", watch_in_thread, &w);
+    for (struct http_server_stats st = { 0 }; st.requests < ARRAY_LEN(t); poll(NULL, 0, 5))
+        http_server_stats(w.server, &st);
+    int64_t begin = clock_mono_ms();
+    http_server_stop(w.server, 2000);
+    assert_true(clock_mono_ms() - begin < 1500);
+    for (size_t i = 0; i < ARRAY_LEN(t); i++)
+        thread_join(&t[i]);
+    http_client_free(w.client);
+    assert_int_equal(w.streams_freed, ARRAY_LEN(t));
+}
+
+static void tls_and_client_certificates(void **state)
+{
+    struct tls_pair ca = { 0 }, other = { 0 }, server = { 0 }, user = { 0 }, stranger = { 0 };
+    struct err e;
+    const char *names[] = { "127.0.0.1", "localhost" };
+    assert_int_equal(tls_make_ca("test-ca", 1, &ca, &e), ERR_OK);
+    assert_int_equal(tls_make_ca("other-ca", 1, &other, &e), ERR_OK);
+    assert_int_equal(tls_make_cert(&ca, "server", NULL, names, 2, 1, &server, &e), ERR_OK);
+    assert_int_equal(tls_make_cert(&ca, "kubernetes-admin", "system:masters", NULL, 0, 1, &user, &e), ERR_OK);
+    assert_int_equal(tls_make_cert(&other, "mallory", "system:masters", NULL, 0, 1, &stranger, &e), ERR_OK);
+    struct world w;
+    struct http_server_opts so = { .cert_pem = server.cert_pem, .key_pem = server.key_pem, .client_ca_pem = ca.cert_pem };
+    world_start(&w, so, &(struct http_client_opts){ .tls.ca_pem = ca.cert_pem, .bearer = "t0ken" });
+    struct { struct http_tls tls; const char *want; } rows[] = {
+        { { .ca_pem = ca.cert_pem }, "-|-|0|Bearer t0ken" },
+        { { .ca_pem = ca.cert_pem, .cert_pem = user.cert_pem, .key_pem = user.key_pem }, "kubernetes-admin|system:masters|0|Bearer t0ken" },
+        { { .insecure = true, .cert_pem = stranger.cert_pem, .key_pem = stranger.key_pem }, "-|-|1|Bearer t0ken" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        http_client_free(w.client);
+        assert_int_equal(http_client_new(&(struct http_client_opts){ .tls = rows[i].tls, .bearer = "t0ken" }, &w.client, &e), ERR_OK);
+        AUTO_RESPONSE r = { 0 };
+        errc rc = ask(&w, (struct http_request){ 0 }, "/who", &r, &e);
+        if (rc)
+            fail_msg("%s", e.text);
+        assert_string_equal(r.body.p, rows[i].want);
+    }
+    http_client_free(w.client);
+    assert_int_equal(http_client_new(&(struct http_client_opts){ .tls.ca_pem = other.cert_pem }, &w.client, &e), ERR_OK);
+    AUTO_RESPONSE r = { 0 };
+    assert_int_equal(ask(&w, (struct http_request){ 0 }, "/who", &r, &e), ERR_UNAVAILABLE);
+    assert_non_null(strstr(e.text, "not trusted"));
+    struct seen s = { 0 };
+    http_client_free(w.client);
+    assert_int_equal(http_client_new(&(struct http_client_opts){ .tls.insecure = true }, &w.client, &e), ERR_OK);
+    assert_int_equal(stream(&w, "/ticks", &s, &e), ERR_OK);
+    assert_int_equal(s.bytes, 100000);
+    world_stop(&w);
+    struct tls_pair *pairs[] = { &ca, &other, &server, &user, &stranger };
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
+        tls_pair_done(pairs[i]);
+}
+
+static int raw_connect(struct world *w)
+{
+    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    return fd;
+}
+
+static bool closes_within(int fd, int ms)
+{
+    char b[512];
+    struct pollfd p = { .fd = fd, .events = POLLIN };
+    while (poll(&p, 1, ms) == 1)
+        if (read(fd, b, sizeof b) <= 0)
+            return true;
+    return false;
+}
+
+static void the_slow_and_the_malformed_are_cut(void **state)
+{
+    struct world w;
+    world_start(&w, (struct http_server_opts){ .idle_timeout_ms = 150, .body_timeout_ms = 150 }, NULL);
+    const char *heads[] = { "GET /echo HT", "", "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nabc", "\x16\x03\x01 rubbish\r\n\r\n",
+                            "GET /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n" };
+    for (size_t i = 0; i < ARRAY_LEN(heads); i++) {
+        int fd = raw_connect(&w);
+        assert_int_equal(write(fd, heads[i], strlen(heads[i])), strlen(heads[i]));
+        assert_true(closes_within(fd, 3000));
+        close(fd);
+    }
+    world_stop(&w);
+}
+
+static void expect_continue_and_half_close(void **state)
+{
+    struct world w;
+    world_start(&w, (struct http_server_opts){ .max_body = 1000 }, NULL);
+    const char *head = "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n";
+    char b[1024] = { 0 };
+    int fd = raw_connect(&w);
+    assert_int_equal(write(fd, head, strlen(head)), strlen(head));
+    assert_true(read(fd, b, sizeof b - 1) > 0);
+    assert_non_null(strstr(b, "100 Continue"));
+    assert_int_equal(write(fd, "ok", 2), 2);
+    shutdown(fd, SHUT_WR);
+    assert_true(recv(fd, b, sizeof b - 1, MSG_WAITALL) > 0);
+    assert_non_null(strstr(b, "200 OK"));
+    close(fd);
+    world_stop(&w);
+}
+
+static void many_connections(void **state)
+{
+    struct world w;
+    enum { N = 400 };
+    int fds[N];
+    char b[512];
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    const char *q = "GET /watch HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < N; i++) {
+        fds[i] = raw_connect(&w);
+        assert_int_equal(write(fds[i], q, strlen(q)), strlen(q));
+    }
+    for (int i = 0; i < N; i++)
+        assert_true(read(fds[i], b, sizeof b) > 0);
+    for (int i = 0; i < N; i++)
+        close(fds[i]);
+    wait_for(&w.streams_freed, N);
+    world_stop(&w);
+}
+
+static void redirects_gzip_and_causes(void **state)
+{
+    struct world w;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/redirect", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 302);
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ .max_redirects = 3 }, "/redirect", &r, &e), ERR_OK);
+        assert_int_equal(r.status, 200);
+        assert_non_null(strstr(r.url, "/echo"));
+    }
+    {
+        AUTO_RESPONSE r = { 0 };
+        struct http_pair accept = { "Accept-Encoding", "gzip" };
+        assert_int_equal(ask(&w, (struct http_request){ .headers = &accept, .n_headers = 1 }, "/big", &r, &e), ERR_OK);
+        assert_string_equal(http_header_get(&r.headers, "content-encoding"), "gzip");
+        assert_true(r.body.n < 100000);
+    }
+    AUTO_RESPONSE r = { 0 };
+    assert_int_equal(ask(&w, (struct http_request){ .public_only = true }, "/echo", &r, &e), ERR_FORBIDDEN);
+    assert_int_equal(http_send(w.client, &(struct http_request){ .url = "http://127.0.0.1:1/x" }, &r, &e), ERR_UNAVAILABLE);
+    assert_non_null(strstr(e.text, "127.0.0.1:1: cannot connect"));
+    assert_int_equal(http_send(w.client, &(struct http_request){ .url = "http://name.invalid/x" }, &r, &e), ERR_UNAVAILABLE);
+    assert_non_null(strstr(e.text, "name.invalid:80"));
+    assert_int_equal(http_send(w.client, &(struct http_request){ .url = "file:///etc/passwd" }, &r, &e), ERR_BAD_REQUEST);
+    struct http_server *second;
+    struct http_server_opts o = { .port = http_server_port(w.server), .handler = handle };
+    assert_int_equal(http_server_start(&o, &second, &e), ERR_UNAVAILABLE);
+    assert_non_null(strstr(e.text, "another program uses it"));
+    world_stop(&w);
+}
+
+static void upgraded(void *self, int fd, struct str early, struct cancel *stop)
+{
+    char b[64];
+    ssize_t n = read(fd, b, sizeof b);
+    if (n > 0)
+        (void)!write(fd, b, (size_t)n);
+}
+
+static void upgrade_handler(void *self, struct http_exchange *x)
+{
+    http_reply_upgrade(x, "echo", &(struct http_upgrade){ upgraded, NULL, NULL });
+}
+
+static void upgrade_gives_the_raw_stream(void **state)
+{
+    struct world w = { 0 };
+    struct err e;
+    struct http_server_opts o = { .handler = upgrade_handler };
+    assert_int_equal(http_server_start(&o, &w.server, &e), ERR_OK);
+    int fd = raw_connect(&w);
+    const char *q = "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
+    char b[512] = { 0 };
+    assert_int_equal(write(fd, q, strlen(q)), strlen(q));
+    assert_true(read(fd, b, sizeof b - 1) > 0);
+    assert_non_null(strstr(b, "101 Switching"));
+    assert_int_equal(write(fd, "ping", 4), 4);
+    assert_int_equal(recv(fd, b, 4, MSG_WAITALL), 4);
+    assert_memory_equal(b, "ping", 4);
+    close(fd);
+    http_server_stop(w.server, 500);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bodies_queries_and_headers),
+        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(uploads_from_callback_and_file),
+        cmocka_unit_test(streams_end_break_and_stop),
+        cmocka_unit_test(cancel_is_prompt_and_the_server_learns),
+        cmocka_unit_test(stop_ends_streams),
+        cmocka_unit_test(tls_and_client_certificates),
+        cmocka_unit_test(the_slow_and_the_malformed_are_cut),
+        cmocka_unit_test(expect_continue_and_half_close),
+        cmocka_unit_test(many_connections),
+        cmocka_unit_test(redirects_gzip_and_causes),
+        cmocka_unit_test(upgrade_gives_the_raw_stream),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
