@@ -31,6 +31,8 @@ void compute_free(struct compute *c);
 DEFINE_AUTO_FREE(compute)
 int compute_threads(const struct compute *c);
 const char *compute_kernels(const struct compute *c);           /* the chosen row's name */
+struct vec_ops;
+const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h: for kernels of other folders */
 void compute_set_math(struct compute *c, enum gemm_math math);
 
 /* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */

@@ -1,0 +1,78 @@
+/* The compute: threads, kernel row, scratch. */
+#include <omp.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tensor/priv.h"
+
+#define THREADS_MAX 1024
+
+static int cpus_allowed(void)
+{
+    cpu_set_t set;
+
+    return sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0 ? CPU_COUNT(&set) : 1;
+}
+
+errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e)
+{
+    const struct vec_ops *vec = vec_choose(kernels);
+
+    if (!vec)
+        return err_set(e, ERR_UNSUPPORTED, "kernels %s: unknown, or not possible on this CPU; portable always is", kernels);
+    if (threads < 0 || threads > THREADS_MAX)
+        return err_set(e, ERR_INVALID, "threads: %d is outside 0..%d (0: one per CPU)", threads, THREADS_MAX);
+    struct compute *c = xzalloc(sizeof *c);
+    c->threads = threads ? threads : cpus_allowed();
+    c->vec = vec;
+    *out = c;
+    return ERR_OK;
+}
+
+void compute_free(struct compute *c)
+{
+    if (!c)
+        return;
+    dnn_free(c->dnn);
+    for (size_t i = 0; i < SCRATCH_COUNT_; i++)
+        free(c->scratch[i].p);
+    free(c);
+}
+
+int compute_threads(const struct compute *c) { return c->threads; }
+const char *compute_kernels(const struct compute *c) { return c->vec->name; }
+const struct vec_ops *compute_vec(const struct compute *c) { return c->vec; }
+void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; }
+
+void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size)
+{
+    size_t bytes;
+
+    if (!size_mul(n, size, &bytes))
+        abort();
+    if (c->scratch[use].size < bytes) {
+        free(c->scratch[use].p);
+        c->scratch[use].p = mem_try_alloc(bytes, 1);
+        c->scratch[use].size = bytes;
+        if (!c->scratch[use].p)
+            abort();
+    }
+    return c->scratch[use].p;
+}
+
+void compute_parallel(struct compute *c, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end), void *arg)
+{
+    size_t parts = (n + (grain ? grain : 1) - 1) / (grain ? grain : 1);
+
+    if (parts > (size_t)c->threads)
+        parts = (size_t)c->threads;
+    if (parts <= 1) {
+        if (n)
+            fn(arg, 0, n);
+        return;
+    }
+    #pragma omp parallel for num_threads((int)parts) schedule(static, 1)
+    for (size_t i = 0; i < parts; i++)
+        fn(arg, n * i / parts, n * (i + 1) / parts);
+}

@@ -1,0 +1,241 @@
+/*
+ * Which product goes where. Few rows: own kernels, each weight read once per 4 rows. More rows: oneDNN's sgemm on slabs of
+ * the weight matrix, expanded to f32 just before (a slab stays in the second-level cache), or its bf16 product in bf16 mode.
+ */
+#include <dnnl.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tensor/priv.h"
+
+#define SLAB_BYTES (4u << 20)
+#define FEW_GRAIN_BYTES (64u << 10)     /* weight bytes below which another thread does not pay */
+
+struct weight weight_f32(const float *w, size_t out, size_t in)
+{
+    return (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = DTYPE_F32, .data = w };
+}
+
+void weight_done(struct weight *w)
+{
+    if (w->kind == WEIGHT_NF4)
+        nf4_done(&w->nf4);
+    *w = (struct weight){ 0 };
+}
+
+size_t weight_bytes(const struct weight *w)
+{
+    size_t n = w->out * w->in;
+
+    return w->kind == WEIGHT_NF4 ? n / 2 + nf4_blocks(n) * sizeof(float) : n * dtype_size(w->dtype);
+}
+
+static void rows_f32(const struct vec_ops *vec, const struct weight *w, float *dst, size_t first, size_t n)
+{
+    size_t at = first * w->in, count = n * w->in;
+
+    if (w->kind == WEIGHT_NF4) {
+        if (w->in % NF4_BLOCK == 0)
+            vec->from_nf4(dst, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype, count / NF4_BLOCK);
+        else
+            nf4_dequantize(&w->nf4, dst, at, count);
+    } else if (w->dtype == DTYPE_BF16)
+        vec->from_bf16(dst, (const uint16_t *)w->data + at, count);
+    else
+        (void)dtype_to_f32(dst, (const char *)w->data + at * dtype_size(w->dtype), w->dtype, count, NULL);     /* a float dtype by construction */
+}
+
+void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n) { rows_f32(vec_choose(NULL), w, dst, first, n); }
+
+/* ── few rows ── */
+
+struct few_job {
+    const struct vec_ops *vec;
+    const struct weight *w;
+    float *y;
+    const float *x;
+    size_t ldy, ldx, rows;
+};
+
+/* Formats without a kernel of their own: one row of w at a time, on the stack when it fits. */
+static void few_expanded(const struct few_job *j, size_t begin, size_t end)
+{
+    AUTO_MEM float *row = mem_try_alloc(j->w->in, sizeof *row);
+
+    if (!row)
+        abort();
+    for (size_t o = begin; o < end; o++) {
+        rows_f32(j->vec, j->w, row, o, 1);
+        j->vec->few_f32(j->y + o, j->ldy, j->x, j->ldx, j->rows, row, 1, j->w->in);
+    }
+}
+
+static void few_part(void *arg, size_t begin, size_t end)
+{
+    const struct few_job *j = arg;
+    const struct weight *w = j->w;
+    size_t at = begin * w->in;
+
+    if (w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0)
+        j->vec->few_nf4(j->y + begin, j->ldy, j->x, j->ldx, j->rows, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK,
+                        w->nf4.dtype, end - begin, w->in);
+    else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
+        j->vec->few_f32(j->y + begin, j->ldy, j->x, j->ldx, j->rows, (const float *)w->data + at, end - begin, w->in);
+    else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)
+        j->vec->few_bf16(j->y + begin, j->ldy, j->x, j->ldx, j->rows, (const uint16_t *)w->data + at, end - begin, w->in);
+    else
+        few_expanded(j, begin, end);
+}
+
+/* x as the kernel wants it: even and odd elements apart for NF4, rounded in bf16 mode; x itself otherwise. */
+static const float *prepared_x(struct compute *c, const float *x, size_t *ldx, size_t rows, const struct weight *w)
+{
+    bool order = w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0;
+    float *copy;
+
+    if (!order && c->math == GEMM_F32)
+        return x;
+    copy = compute_scratch(c, SCRATCH_X, rows * w->in, sizeof *copy);
+    for (size_t r = 0; r < rows; r++) {
+        float *row = copy + r * w->in;
+
+        if (order)
+            vec_nf4_order_x(row, x + r * *ldx, w->in);
+        else
+            memcpy(row, x + r * *ldx, w->in * sizeof *row);
+        for (size_t i = 0; c->math == GEMM_BF16 && i < w->in; i++)
+            row[i] = f32_round_bf16(row[i]);
+    }
+    *ldx = w->in;
+    return copy;
+}
+
+static void forward_few(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
+{
+    size_t row_bytes = weight_bytes(w) / w->out + 1;
+    const float *px = prepared_x(c, x, &ldx, rows, w);
+    struct few_job j = { .vec = c->vec, .w = w, .y = y, .x = px, .ldy = ldy, .ldx = ldx, .rows = rows };
+
+    compute_parallel(c, w->out, FEW_GRAIN_BYTES / row_bytes + 1, few_part, &j);
+}
+
+/* ── many rows ── */
+
+void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+              size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    if (m == 0 || n == 0)
+        return;
+    omp_set_num_threads(cx->threads);           /* oneDNN asks OpenMP; the setting is this thread's own */
+    if (dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
+                   (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc) != dnnl_success)
+        abort();                                /* only wrong arguments or no memory for a few kilobytes */
+}
+
+struct expand_job {
+    const struct vec_ops *vec;
+    const struct weight *w;
+    float *dst;
+    size_t first;
+};
+
+static void expand_part(void *arg, size_t begin, size_t end)
+{
+    const struct expand_job *j = arg;
+
+    rows_f32(j->vec, j->w, j->dst + begin * j->w->in, j->first + begin, end - begin);
+}
+
+/* Rows [first, first + n) as f32: the matrix itself when it is f32, else expanded into scratch. */
+static const float *slab(struct compute *c, const struct weight *w, size_t first, size_t n)
+{
+    if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
+        return (const float *)w->data + first * w->in;
+    struct expand_job j = { .vec = c->vec, .w = w, .dst = compute_scratch(c, SCRATCH_WEIGHTS, n * w->in, sizeof(float)), .first = first };
+    compute_parallel(c, n, FEW_GRAIN_BYTES / (w->in * sizeof(float)) + 1, expand_part, &j);
+    return j.dst;
+}
+
+static size_t slab_rows(const struct weight *w)
+{
+    size_t n = SLAB_BYTES / (w->in * sizeof(float) + 1);
+
+    if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
+        return w->out;
+    return n < 64 ? 64 : n;
+}
+
+static bool has_bf16(const struct compute *c, const struct weight *w)
+{
+    return c->math == GEMM_BF16 && w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16;
+}
+
+static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, size_t rows, size_t n)
+{
+    uint16_t *copy = compute_scratch(c, SCRATCH_X, rows * n, sizeof *copy);
+
+    for (size_t r = 0; r < rows; r++)
+        (void)dtype_from_f32(copy + r * n, DTYPE_BF16, x + r * ldx, n, NULL);  /* bf16 is always possible */
+    return copy;
+}
+
+void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
+{
+    if (rows <= GEMM_FEW_ROWS) {
+        forward_few(c, y, ldy, x, ldx, rows, w);
+        return;
+    }
+    if (has_bf16(c, w) && dnn_bf16(c, true, rows, w->out, w->in, x_as_bf16(c, x, ldx, rows, w->in), w->in, w->data, w->in, 0, y, ldy))
+        return;
+    for (size_t first = 0, step = slab_rows(w); first < w->out; first += step) {
+        size_t n = w->out - first < step ? w->out - first : step;
+
+        gemm_f32(c, false, true, rows, n, w->in, 1, x, ldx, slab(c, w, first, n), w->in, 0, y + first, ldy);
+    }
+}
+
+void gemm_backward(struct compute *c, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,
+                   bool accumulate)
+{
+    if (has_bf16(c, w) && dnn_bf16(c, false, rows, w->in, w->out, x_as_bf16(c, dy, lddy, rows, w->out), w->out, w->data, w->in,
+                                   accumulate, dx, lddx))
+        return;
+    for (size_t first = 0, step = slab_rows(w); first < w->out; first += step) {
+        size_t n = w->out - first < step ? w->out - first : step;
+        float beta = accumulate || first ? 1 : 0;
+
+        gemm_f32(c, false, false, rows, w->in, n, 1, dy + first, lddy, slab(c, w, first, n), w->in, beta, dx, lddx);
+    }
+}
+
+void gemm_grad(struct compute *c, float *dw, const float *dy, size_t lddy, size_t out, const float *x, size_t ldx, size_t in,
+               size_t rows)
+{
+    gemm_f32(c, true, false, out, in, rows, 1, dy, lddy, x, ldx, 1, dw, in);
+}
+
+/* ── the oracle ── */
+
+static double element(const struct weight *w, size_t i)
+{
+    float f = 0;
+
+    if (w->kind == WEIGHT_NF4)
+        nf4_dequantize(&w->nf4, &f, i, 1);
+    else
+        (void)dtype_to_f32(&f, (const char *)w->data + i * dtype_size(w->dtype), w->dtype, 1, NULL);  /* a float dtype by construction */
+    return (double)f;
+}
+
+void gemm_forward_naive(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t o = 0; o < w->out; o++) {
+            double sum = 0;
+
+            for (size_t i = 0; i < w->in; i++)
+                sum += (double)x[r * ldx + i] * element(w, o * w->in + i);
+            y[r * ldy + o] = (float)sum;
+        }
+}

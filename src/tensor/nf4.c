@@ -1,0 +1,324 @@
+/* Quantising, nesting and reading NF4. The arithmetic follows bitsandbytes step by step, in f32, so that bits agree. */
+#include "tensor/nf4.h"
+
+#include <math.h>
+#include <omp.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+
+const float nf4_code[16] = {
+    -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
+    -0.18477343022823334f, -0.09105003625154495f, 0.0f, 0.07958029955625534f, 0.16093020141124725f,
+    0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f,
+};
+
+/* Half-way points between neighbours; strictly above goes up. */
+static const float nf4_threshold[15] = {
+    -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
+    -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
+    0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f,
+};
+
+static uint8_t nearest_code(float x)
+{
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < 15; i++)
+        at += x > nf4_threshold[i];
+    return (uint8_t)at;
+}
+
+void nf4_quantize(uint8_t *packed, float *absmax, const float *src, size_t n)
+{
+    for (size_t b = 0; b * NF4_BLOCK < n; b++) {
+        size_t first = b * NF4_BLOCK, count = n - first < NF4_BLOCK ? n - first : NF4_BLOCK;
+        uint8_t codes[NF4_BLOCK + 1];
+        float largest = 0;
+
+        for (size_t i = 0; i < count; i++)
+            largest = fmaxf(largest, fabsf(src[first + i]));
+        absmax[b] = largest;
+        float inverse = 1.0f / largest;
+        for (size_t i = 0; i < count; i++)
+            codes[i] = largest > 0 ? nearest_code(src[first + i] * inverse) : nearest_code(0);
+        codes[count] = nearest_code(0);
+        for (size_t i = 0; i < count; i += 2)
+            packed[(first + i) / 2] = (uint8_t)(codes[i] << 4 | codes[i + 1]);
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* torch.linspace counts from both ends and rounds once; the published map depends on it. */
+static float linspace(float from, float to, size_t steps, size_t i)
+{
+    float step = (to - from) / (float)(steps - 1);
+
+    return i < steps / 2 ? fmaf(step, (float)i, from) : fmaf(-step, (float)(steps - i - 1), to);
+}
+
+void nf4_dynamic_map(float out[256])
+{
+    size_t n = 0;
+
+    for (int e = 0; e < 7; e++) {
+        size_t points = ((size_t)1 << e) + 1;
+        float power = (float)pow(10, e - 6);
+
+        for (size_t i = 0; i + 1 < points; i++) {
+            float mean = (linspace(0.1f, 1, points, i) + linspace(0.1f, 1, points, i + 1)) / 2;
+            out[n++] = power * mean;
+            out[n++] = -(power * mean);
+        }
+    }
+    out[n++] = 0;
+    out[n++] = 1;
+    qsort(out, n, sizeof *out, by_value);
+}
+
+/* The nearest entry of a rising map; the lower one on a tie. */
+static uint8_t nearest_in_map(const float map[256], float x)
+{
+    unsigned low = 0, high = 255;
+
+    while (low < high) {                        /* the last entry that is <= x, or 0 */
+        unsigned middle = (low + high + 1) / 2;
+        if (map[middle] <= x)
+            low = middle;
+        else
+            high = middle - 1;
+    }
+    if (low < 255 && fabsf(map[low + 1] - x) < fabsf(x - map[low]))
+        low++;
+    return (uint8_t)low;
+}
+
+void nf4_nest(uint8_t *q, float *nested, float *offset, const float *absmax, size_t n)
+{
+    float map[256];
+    double sum = 0;
+
+    nf4_dynamic_map(map);
+    for (size_t i = 0; i < n; i++)
+        sum += (double)absmax[i];
+    *offset = n ? (float)(sum / (double)n) : 0;
+    for (size_t b = 0; b * NF4_NESTED_BLOCK < n; b++) {
+        size_t first = b * NF4_NESTED_BLOCK, last = first + NF4_NESTED_BLOCK < n ? first + NF4_NESTED_BLOCK : n;
+        float largest = 0;
+
+        for (size_t i = first; i < last; i++)
+            largest = fmaxf(largest, fabsf(absmax[i] - *offset));
+        nested[b] = largest;
+        for (size_t i = first; i < last; i++)
+            q[i] = nearest_in_map(map, largest > 0 ? (absmax[i] - *offset) / largest : 0);
+    }
+}
+
+void nf4_unnest(float *absmax, const uint8_t *q, const float *nested, float offset, const float map[256], size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        absmax[i] = map[q[i]] * nested[i / NF4_NESTED_BLOCK] + offset;
+}
+
+static float round_to(float f, enum dtype d)
+{
+    return d == DTYPE_BF16 ? f32_round_bf16(f) : d == DTYPE_F16 ? f16_to_f32(f32_to_f16(f)) : f;
+}
+
+void nf4_dequantize(const struct nf4 *q, float *dst, size_t first, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        size_t at = first + i;
+        uint8_t byte = q->packed[at / 2];
+
+        dst[i] = round_to(nf4_code[at % 2 ? byte & 15 : byte >> 4] * q->absmax[at / NF4_BLOCK], q->dtype);
+    }
+}
+
+/* ── a whole matrix ── */
+
+static errc alloc_owned(struct nf4 *q, size_t n, struct err *e)
+{
+    q->n = n;
+    q->owned_packed = mem_try_alloc((n + 1) / 2, 1);
+    q->owned_absmax = mem_try_alloc(nf4_blocks(n), sizeof(float));
+    q->packed = q->owned_packed;
+    q->absmax = q->owned_absmax;
+    if (q->packed && q->absmax)
+        return ERR_OK;
+    nf4_done(q);
+    return err_set(e, ERR_UNAVAILABLE, "no memory for %zu NF4 weights", n);
+}
+
+static bool renest(struct nf4 *q)
+{
+    size_t blocks = nf4_blocks(q->n);
+    AUTO_MEM uint8_t *bytes = mem_try_alloc(blocks, 1);
+    AUTO_MEM float *nested = mem_try_alloc(blocks / NF4_NESTED_BLOCK + 1, sizeof *nested);
+    float offset, map[256];
+
+    if (!bytes || !nested)
+        return false;
+    nf4_dynamic_map(map);
+    nf4_nest(bytes, nested, &offset, q->absmax, blocks);
+    nf4_unnest(q->owned_absmax, bytes, nested, offset, map, blocks);
+    return true;
+}
+
+#define CHUNK_BLOCKS 64         /* blocks converted at a time, on the stack */
+
+static void quantize_chunk(struct nf4 *q, const struct tensor *src, size_t first_block)
+{
+    float values[CHUNK_BLOCKS * NF4_BLOCK];
+    size_t first = first_block * NF4_BLOCK, n = src->len - first < ARRAY_LEN(values) ? src->len - first : ARRAY_LEN(values);
+
+    (void)dtype_to_f32(values, (const char *)src->data + first * dtype_size(src->dtype), src->dtype, n, NULL);  /* checked by the caller */
+    nf4_quantize((uint8_t *)q->owned_packed + first / 2, (float *)q->owned_absmax + first_block, values, n);
+}
+
+errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, struct nf4 *out, struct err *e)
+{
+    struct nf4 q = { .dtype = src->dtype };
+
+    if (src->dtype != DTYPE_F32 && src->dtype != DTYPE_BF16 && src->dtype != DTYPE_F16)
+        return err_set(e, ERR_UNSUPPORTED, "cannot quantise dtype %s to NF4; f32, bf16 and f16 are possible", dtype_name(src->dtype));
+    TRY(alloc_owned(&q, src->len, e));
+    size_t chunks = (nf4_blocks(q.n) + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
+    #pragma omp parallel for num_threads(threads > 0 ? threads : 1)
+    for (size_t i = 0; i < chunks; i++)
+        quantize_chunk(&q, src, i * CHUNK_BLOCKS);
+    if (double_quant && !renest(&q)) {
+        nf4_done(&q);
+        return err_set(e, ERR_UNAVAILABLE, "no memory to quantise %zu absmax values", nf4_blocks(q.n));
+    }
+    *out = q;
+    return ERR_OK;
+}
+
+void nf4_done(struct nf4 *q)
+{
+    free(q->owned_packed);
+    free(q->owned_absmax);
+    *q = (struct nf4){ 0 };
+}
+
+/* ── pre-quantised checkpoints ── */
+
+struct quant_state {
+    size_t rows, cols;
+    enum dtype dtype;
+    bool nested;
+    double offset;
+};
+
+static errc read_quant_state(const char *name, const struct tensor *t, struct quant_state *out, struct err *e)
+{
+    AUTO_JSON j = NULL;
+    const json_t *shape;
+    const char *type, *dtype;
+
+    if (t->dtype != DTYPE_U8)
+        return err_set(e, ERR_CORRUPT, "%s: quant_state must be U8, not %s", name, dtype_name(t->dtype));
+    if (json_parse(str_n(t->data, t->len), &j, e))
+        return err_wrap(e, "%s: quant_state", name);
+    type = json_cstr(j, "quant_type");
+    dtype = json_cstr(j, "dtype");
+    shape = json_object_get(j, "shape");
+    if (!streq(type, "nf4"))
+        return err_set(e, ERR_UNSUPPORTED, "%s: quant_type %s is not read; nf4 is", name, type ? type : "(absent)");
+    if (json_int(j, "blocksize", 0) != NF4_BLOCK)
+        return err_set(e, ERR_UNSUPPORTED, "%s: blocksize %lld is not read; %d is", name, (long long)json_int(j, "blocksize", 0), NF4_BLOCK);
+    if (!dtype || !dtype_parse_torch(str_of(dtype), &out->dtype) ||
+        (out->dtype != DTYPE_F32 && out->dtype != DTYPE_BF16 && out->dtype != DTYPE_F16))
+        return err_set(e, ERR_CORRUPT, "%s: quant_state dtype %s is not known", name, dtype ? dtype : "(absent)");
+    json_int_t rows = json_integer_value(json_array_get(shape, 0)), cols = json_integer_value(json_array_get(shape, 1));
+    if (json_array_size(shape) != 2 || rows <= 0 || cols <= 0)
+        return err_set(e, ERR_CORRUPT, "%s: quant_state shape must be two sizes above 0", name);
+    out->rows = (size_t)rows;
+    out->cols = (size_t)cols;
+    out->nested = json_object_get(j, "nested_blocksize") != NULL;
+    if (out->nested && json_int(j, "nested_blocksize", 0) != NF4_NESTED_BLOCK)
+        return err_set(e, ERR_UNSUPPORTED, "%s: nested_blocksize %lld is not read; %d is", name,
+                       (long long)json_int(j, "nested_blocksize", 0), NF4_NESTED_BLOCK);
+    out->offset = json_num(j, "nested_offset", 0);
+    return ERR_OK;
+}
+
+/* The tensor name.suffix with this dtype and number of elements. */
+static errc need_part(const struct safetensors *s, const char *name, const char *suffix, enum dtype dtype, size_t len,
+                      const struct tensor **out, struct err *e)
+{
+    AUTO_MEM char *full = xasprintf("%s%s", name, suffix);
+
+    TRY(safetensors_need(s, full, out, e));
+    if ((*out)->dtype != dtype || (*out)->len != len)
+        return err_set(e, ERR_CORRUPT, "%s: tensor %s: expected %s with %zu elements, found %s with %zu", safetensors_path(s), full,
+                       dtype_name(dtype), len, dtype_name((*out)->dtype), (*out)->len);
+    return ERR_OK;
+}
+
+static errc check_code(const struct safetensors *s, const char *name, struct err *e)
+{
+    const struct tensor *code;
+
+    TRY(need_part(s, name, ".quant_map", DTYPE_F32, 16, &code, e));
+    return memcmp(code->data, nf4_code, sizeof nf4_code) == 0 ? ERR_OK
+        : err_set(e, ERR_UNSUPPORTED, "%s: tensor %s.quant_map differs from the NF4 code", safetensors_path(s), name);
+}
+
+static errc read_absmax(const struct safetensors *s, const char *name, const struct quant_state *state, float *absmax,
+                        size_t blocks, struct err *e)
+{
+    const struct tensor *q, *map, *nested;
+
+    if (!state->nested) {
+        TRY(need_part(s, name, ".absmax", DTYPE_F32, blocks, &q, e));
+        memcpy(absmax, q->data, blocks * sizeof *absmax);
+        return ERR_OK;
+    }
+    size_t groups = (blocks + NF4_NESTED_BLOCK - 1) / NF4_NESTED_BLOCK;
+    TRY(need_part(s, name, ".absmax", DTYPE_U8, blocks, &q, e));
+    TRY(need_part(s, name, ".nested_quant_map", DTYPE_F32, 256, &map, e));
+    TRY(need_part(s, name, ".nested_absmax", DTYPE_F32, groups, &nested, e));
+    AUTO_MEM float *aligned = xcalloc(groups, sizeof *aligned);
+    float table[256];
+    memcpy(table, map->data, sizeof table);
+    memcpy(aligned, nested->data, groups * sizeof *aligned);
+    nf4_unnest(absmax, q->data, aligned, (float)state->offset, table, blocks);
+    return ERR_OK;
+}
+
+errc nf4_from_checkpoint(const struct safetensors *s, const char *name, struct nf4 *out, size_t *out_rows,
+                         size_t *out_cols, struct err *e)
+{
+    AUTO_MEM char *state_name = xasprintf("%s.quant_state.bitsandbytes__nf4", name);
+    const struct tensor *state_tensor, *packed;
+    struct quant_state state;
+    size_t n;
+
+    TRY(safetensors_need(s, state_name, &state_tensor, e));
+    TRY(read_quant_state(state_name, state_tensor, &state, e));
+    if (!size_mul(state.rows, state.cols, &n))
+        return err_set(e, ERR_CORRUPT, "%s: its shape overflows", state_name);
+    TRY(need_part(s, name, "", DTYPE_U8, n / 2 + n % 2, &packed, e));
+    TRY(check_code(s, name, e));
+    float *absmax = mem_try_alloc(nf4_blocks(n), sizeof *absmax);
+    if (!absmax)
+        return err_set(e, ERR_UNAVAILABLE, "%s: no memory for %zu absmax values", name, nf4_blocks(n));
+    errc rc = read_absmax(s, name, &state, absmax, nf4_blocks(n), e);
+    if (rc) {
+        free(absmax);
+        return rc;
+    }
+    *out = (struct nf4){ .n = n, .dtype = state.dtype, .packed = packed->data, .absmax = absmax, .owned_absmax = absmax };
+    *out_rows = state.rows;
+    *out_cols = state.cols;
+    return ERR_OK;
+}

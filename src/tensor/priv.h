@@ -1,0 +1,29 @@
+/* What the .c files of tensor/ share. */
+#ifndef TENSOR_PRIV_H
+#define TENSOR_PRIV_H
+
+#include "tensor/gemm.h"
+#include "tensor/vec.h"
+
+enum scratch { SCRATCH_WEIGHTS, SCRATCH_X, SCRATCH_COUNT_ };
+
+struct compute {
+    int threads;
+    enum gemm_math math;
+    const struct vec_ops *vec;
+    struct { void *p; size_t size; } scratch[SCRATCH_COUNT_];
+    struct dnn *dnn;            /* oneDNN's engine, stream and cached primitives; made at the first bf16 product */
+};
+
+/* Memory that stays until the next call for the same use; aborts when there is none (its size is bounded by a layer). */
+void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size);
+
+/*
+ * c [m, n] = a [m, k] . op(b) + beta * c with bf16 factors and f32 sums; b is [n, k] when trans_b, else [k, n]. beta is 0 or 1.
+ * False when this CPU's oneDNN has no such product: the caller then expands to f32.
+ */
+bool dnn_bf16(struct compute *cx, bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
+              const uint16_t *b, size_t ldb, float beta, float *c, size_t ldc);
+void dnn_free(struct dnn *d);
+
+#endif

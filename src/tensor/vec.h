@@ -1,0 +1,51 @@
+/*
+ * The vector kernels under products, attention and activations: one source (vec_impl.h) compiled for each instruction
+ * set, chosen once per compute as a row of a table. Pure functions; within one row of the table results are the same
+ * bits for the same input whatever the alignment. Rows differ among each other in the order of sums.
+ */
+#ifndef TENSOR_VEC_H
+#define TENSOR_VEC_H
+
+#include "tensor/nf4.h"
+
+struct vec_ops {
+    const char *name;
+    bool (*supported)(void);
+
+    float (*dot)(const float *a, const float *b, size_t n);
+    void (*axpy)(float *y, const float *x, float a, size_t n);              /* y += a x */
+    double (*sum_squares)(const float *x, size_t n);
+    float (*max)(const float *x, size_t n);                                 /* n > 0 */
+    float (*exp_sum)(float *x, float shift, size_t n);                      /* x = exp(x - shift); returns the sum */
+    void (*scale)(float *x, float a, size_t n);
+    /* y = silu(g) * u;  then its gradients from dy: dg, du are overwritten and may be g, u */
+    void (*swiglu)(float *y, const float *g, const float *u, size_t n);
+    void (*swiglu_grad)(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n);
+
+    void (*from_bf16)(float *dst, const uint16_t *src, size_t n);
+    /* whole blocks of 64: packed [32 * blocks], absmax [blocks] */
+    void (*from_nf4)(float *dst, const uint8_t *packed, const float *absmax, enum dtype round_to, size_t blocks);
+
+    /*
+     * y[r * ldy + j] = x[r] . w[j] for r < rows, j < n: rows of w lie `in` elements apart. Every result is summed in the
+     * same order whatever rows and n are.
+     */
+    void (*few_f32)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float *w, size_t n, size_t in);
+    void (*few_bf16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
+    /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
+    void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+                    const float *absmax, enum dtype round_to, size_t n, size_t in);
+};
+
+void vec_nf4_order_x(float *dst, const float *x, size_t in);
+
+/* The best row this CPU supports, or the one of that name; NULL when there is none. */
+const struct vec_ops *vec_choose(const char *name);
+const struct vec_ops *const *vec_all(size_t *out_n);            /* every compiled row, best first */
+
+extern const struct vec_ops vec_portable;
+#ifdef __x86_64__
+extern const struct vec_ops vec_avx2, vec_avx512;
+#endif
+
+#endif

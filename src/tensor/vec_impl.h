@@ -1,0 +1,443 @@
+/*
+ * The vector kernels, written once with gcc's vector extension. A .c file defines VEC_LANES (floats per register) and
+ * VEC_NAME, includes this, and is compiled with the flags of its instruction set.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "tensor/vec.h"
+
+#define W VEC_LANES
+#define INLINE static inline __attribute__((always_inline))
+
+typedef float vf __attribute__((vector_size(4 * W)));
+typedef int32_t vi __attribute__((vector_size(4 * W)));
+typedef uint32_t vu __attribute__((vector_size(4 * W)));
+typedef uint16_t vh __attribute__((vector_size(2 * W)));
+typedef uint8_t vb __attribute__((vector_size(W)));
+
+INLINE vf load(const float *p) { vf v; memcpy(&v, p, sizeof v); return v; }
+INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
+INLINE vf splat(float f) { return f - (vf){ 0 }; }
+INLINE vf blend(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
+
+INLINE vf load_bf16(const uint16_t *p)
+{
+    vh h;
+
+    memcpy(&h, p, sizeof h);
+    return (vf)(__builtin_convertvector(h, vu) << 16);
+}
+
+INLINE float hsum(vf v)
+{
+    float f[W];
+
+    memcpy(f, &v, sizeof f);
+    for (int half = W / 2; half; half /= 2)
+        for (int i = 0; i < half; i++)
+            f[i] += f[i + half];
+    return f[0];
+}
+
+/* exp to about 1 ulp: 2^n * polynomial on [-ln2/2, ln2/2]; Cephes' coefficients. Below -87 it is 0. */
+INLINE vf vexp(vf x)
+{
+    const vf low = splat(-87.0f), high = splat(88.0f);
+    vi under = x < low;
+    vf y;
+
+    x = blend(under, low, x);
+    x = blend(x > high, high, x);
+    vf n = (x * 1.44269504088896341f + 12582912.0f) - 12582912.0f;      /* 1.5 * 2^23: rounds to the nearest integer */
+    x = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+    y = splat(1.9875691500e-4f);
+    y = y * x + 1.3981999507e-3f;
+    y = y * x + 8.3334519073e-3f;
+    y = y * x + 4.1665795894e-2f;
+    y = y * x + 1.6666665459e-1f;
+    y = y * x + 5.0000001201e-1f;
+    y = y * x * x + x + 1.0f;
+    vi exponent = (__builtin_convertvector(n, vi) + 127) << 23;
+    return blend(under, (vf){ 0 }, y * (vf)exponent);
+}
+
+static float dot(const float *a, const float *b, size_t n)
+{
+    vf s0 = { 0 }, s1 = { 0 };
+    float tail = 0;
+    size_t i = 0;
+
+    for (; i + 2 * W <= n; i += 2 * W) {
+        s0 += load(a + i) * load(b + i);
+        s1 += load(a + i + W) * load(b + i + W);
+    }
+    for (; i + W <= n; i += W)
+        s0 += load(a + i) * load(b + i);
+    for (; i < n; i++)
+        tail += a[i] * b[i];
+    return hsum(s0 + s1) + tail;
+}
+
+static void axpy(float *y, const float *x, float a, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + W <= n; i += W)
+        store(y + i, load(y + i) + load(x + i) * a);
+    for (; i < n; i++)
+        y[i] += a * x[i];
+}
+
+static double sum_squares(const float *x, size_t n)
+{
+    double s[4] = { 0 };
+    size_t i = 0;
+
+    for (; i + 4 <= n; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            s[k] += (double)x[i + k] * (double)x[i + k];
+    for (; i < n; i++)
+        s[0] += (double)x[i] * (double)x[i];
+    return (s[0] + s[1]) + (s[2] + s[3]);
+}
+
+static float vmax(const float *x, size_t n)
+{
+    float best = x[0];
+    size_t i = 0;
+
+    if (n >= W) {
+        vf m = load(x);
+        float f[W];
+
+        for (i = W; i + W <= n; i += W) {
+            vf v = load(x + i);
+            m = blend(v > m, v, m);
+        }
+        memcpy(f, &m, sizeof f);
+        for (size_t k = 0; k < W; k++)
+            best = f[k] > best ? f[k] : best;
+    }
+    for (; i < n; i++)
+        best = x[i] > best ? x[i] : best;
+    return best;
+}
+
+/* The last, partial vector of an element-wise kernel: padded with zeros on the stack. */
+INLINE vf load_part(const float *p, size_t n)
+{
+    float f[W] = { 0 };
+
+    for (size_t k = 0; k < n; k++)
+        f[k] = p[k];
+    return load(f);
+}
+
+INLINE void store_part(float *p, vf v, size_t n)
+{
+    float f[W];
+
+    memcpy(f, &v, sizeof f);
+    for (size_t k = 0; k < n; k++)
+        p[k] = f[k];
+}
+
+static float exp_sum(float *x, float shift, size_t n)
+{
+    vf sum = { 0 };
+    float tail = 0;
+    size_t i = 0;
+
+    for (; i + W <= n; i += W) {
+        vf v = vexp(load(x + i) - shift);
+        store(x + i, v);
+        sum += v;
+    }
+    if (i < n) {
+        store_part(x + i, vexp(load_part(x + i, n - i) - shift), n - i);
+        for (; i < n; i++)
+            tail += x[i];
+    }
+    return hsum(sum) + tail;
+}
+
+static void scale(float *x, float a, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + W <= n; i += W)
+        store(x + i, load(x + i) * a);
+    for (; i < n; i++)
+        x[i] *= a;
+}
+
+INLINE vf sigmoid(vf g) { return 1.0f / (1.0f + vexp(-g)); }
+
+static void swiglu(float *y, const float *g, const float *u, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + W <= n; i += W) {
+        vf v = load(g + i);
+        store(y + i, v * sigmoid(v) * load(u + i));
+    }
+    if (i < n) {
+        vf v = load_part(g + i, n - i);
+        store_part(y + i, v * sigmoid(v) * load_part(u + i, n - i), n - i);
+    }
+}
+
+/* d silu(g) = s + g s (1 - s) */
+INLINE void swiglu_grad_one(vf g, vf u, vf d, vf *dg, vf *du)
+{
+    vf s = sigmoid(g);
+
+    *dg = d * u * (s + g * s * (1.0f - s));
+    *du = d * g * s;
+}
+
+static void swiglu_grad(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n)
+{
+    size_t i = 0;
+    vf a, b;
+
+    for (; i + W <= n; i += W) {
+        swiglu_grad_one(load(g + i), load(u + i), load(dy + i), &a, &b);
+        store(dg + i, a);
+        store(du + i, b);
+    }
+    if (i < n) {
+        swiglu_grad_one(load_part(g + i, n - i), load_part(u + i, n - i), load_part(dy + i, n - i), &a, &b);
+        store_part(dg + i, a, n - i);
+        store_part(du + i, b, n - i);
+    }
+}
+
+static void from_bf16(float *dst, const uint16_t *src, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + W <= n; i += W)
+        store(dst + i, load_bf16(src + i));
+    for (; i < n; i++) {
+        uint16_t h;
+        memcpy(&h, src + i, sizeof h);
+        dst[i] = bf16_to_f32(h);
+    }
+}
+
+/* ── NF4: the 16 values of a block, scaled and rounded, as a table in registers ── */
+
+struct nf4_table {
+#if W == 16
+    vf t;
+#elif W == 8
+    vf t0, t1;
+#else
+    float t[16];
+#endif
+};
+
+INLINE vf round_bf16(vf v)
+{
+    vu u = (vu)v;
+
+    return (vf)((u + 0x7fffu + ((u >> 16) & 1u)) & 0xffff0000u);
+}
+
+INLINE vf round_to_dtype(vf v, enum dtype d)
+{
+    if (d == DTYPE_BF16)
+        return round_bf16(v);
+    if (d == DTYPE_F16)
+        for (int i = 0; i < W; i++)
+            v[i] = f16_to_f32(f32_to_f16(v[i]));
+    return v;
+}
+
+INLINE void nf4_table(struct nf4_table *t, float absmax, enum dtype d)
+{
+#if W == 16
+    t->t = round_to_dtype(load(nf4_code) * absmax, d);
+#elif W == 8
+    t->t0 = round_to_dtype(load(nf4_code) * absmax, d);
+    t->t1 = round_to_dtype(load(nf4_code + 8) * absmax, d);
+#else
+    for (int i = 0; i < 16; i += W)
+        store(t->t + i, round_to_dtype(load(nf4_code + i) * absmax, d));
+#endif
+}
+
+INLINE vf nf4_lookup(const struct nf4_table *t, vi index)
+{
+#if W == 16
+    return __builtin_shuffle(t->t, index);
+#elif W == 8
+    return __builtin_shuffle(t->t0, t->t1, index);
+#else
+    vf v;
+    for (int i = 0; i < W; i++)
+        v[i] = t->t[index[i]];
+    return v;
+#endif
+}
+
+INLINE vi load_bytes(const uint8_t *p)
+{
+    vb b;
+
+    memcpy(&b, p, sizeof b);
+    return __builtin_convertvector(b, vi);
+}
+
+static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enum dtype d, size_t blocks)
+{
+    struct nf4_table t;
+
+    for (size_t b = 0; b < blocks; b++, packed += NF4_BLOCK / 2, dst += NF4_BLOCK) {
+        nf4_table(&t, absmax[b], d);
+        for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
+            vi bytes = load_bytes(packed + i);
+            vf even = nf4_lookup(&t, bytes >> 4), odd = nf4_lookup(&t, bytes & 15);
+
+            for (size_t k = 0; k < W; k++) {
+                dst[2 * (i + k)] = even[k];
+                dst[2 * (i + k) + 1] = odd[k];
+            }
+        }
+    }
+}
+
+/* ── few rows: R rows of x against J rows of w, two sums per result ── */
+
+enum few_kind { FEW_F32, FEW_BF16 };
+
+INLINE vf load_w(enum few_kind kind, const void *w, size_t i)
+{
+    return kind == FEW_F32 ? load((const float *)w + i) : load_bf16((const uint16_t *)w + i);
+}
+
+INLINE float load_w1(enum few_kind kind, const void *w, size_t i)
+{
+    uint16_t h;
+    float f;
+
+    if (kind == FEW_F32) {
+        memcpy(&f, (const float *)w + i, sizeof f);
+        return f;
+    }
+    memcpy(&h, (const uint16_t *)w + i, sizeof h);
+    return bf16_to_f32(h);
+}
+
+INLINE const void *w_row(enum few_kind kind, const void *w, size_t elements)
+{
+    return (const char *)w + elements * (kind == FEW_F32 ? sizeof(float) : sizeof(uint16_t));
+}
+
+INLINE void tile(enum few_kind kind, const size_t R, const size_t J, float *y, size_t ldy, const float *x, size_t ldx,
+                 const void *w, size_t in)
+{
+    vf s0[4][2] = { { { 0 } } }, s1[4][2] = { { { 0 } } };
+    float tail[4][2] = { { 0 } };
+    size_t i = 0;
+
+    for (; i + 2 * W <= in; i += 2 * W)
+        for (size_t j = 0; j < J; j++) {
+            vf w0 = load_w(kind, w_row(kind, w, j * in), i), w1 = load_w(kind, w_row(kind, w, j * in), i + W);
+
+            for (size_t r = 0; r < R; r++) {
+                s0[r][j] += load(x + r * ldx + i) * w0;
+                s1[r][j] += load(x + r * ldx + i + W) * w1;
+            }
+        }
+    for (; i + W <= in; i += W)
+        for (size_t j = 0; j < J; j++) {
+            vf w0 = load_w(kind, w_row(kind, w, j * in), i);
+            for (size_t r = 0; r < R; r++)
+                s0[r][j] += load(x + r * ldx + i) * w0;
+        }
+    for (; i < in; i++)
+        for (size_t j = 0; j < J; j++)
+            for (size_t r = 0; r < R; r++)
+                tail[r][j] += x[r * ldx + i] * load_w1(kind, w_row(kind, w, j * in), i);
+    for (size_t r = 0; r < R; r++)
+        for (size_t j = 0; j < J; j++)
+            y[r * ldy + j] = hsum(s0[r][j] + s1[r][j]) + tail[r][j];
+}
+
+INLINE void few(enum few_kind kind, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const void *w, size_t n,
+                size_t in)
+{
+    size_t j = 0, r;
+
+    for (; j + 2 <= n; j += 2) {
+        const void *wj = w_row(kind, w, j * in);
+
+        for (r = 0; r + 4 <= rows; r += 4)
+            tile(kind, 4, 2, y + r * ldy + j, ldy, x + r * ldx, ldx, wj, in);
+        for (; r < rows; r++)
+            tile(kind, 1, 2, y + r * ldy + j, ldy, x + r * ldx, ldx, wj, in);
+    }
+    if (j < n)
+        for (r = 0; r < rows; r++)
+            tile(kind, 1, 1, y + r * ldy + j, ldy, x + r * ldx, ldx, w_row(kind, w, j * in), in);
+}
+
+static void few_f32(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float *w, size_t n, size_t in)
+{
+    few(FEW_F32, y, ldy, x, ldx, rows, w, n, in);
+}
+
+static void few_bf16(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in)
+{
+    few(FEW_BF16, y, ldy, x, ldx, rows, w, n, in);
+}
+
+INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
+                     const float *absmax, enum dtype d, size_t in)
+{
+    vf even[4] = { { 0 } }, odd[4] = { { 0 } };
+    struct nf4_table t;
+
+    for (size_t b = 0; b < in / NF4_BLOCK; b++, packed += NF4_BLOCK / 2, x += NF4_BLOCK) {
+        nf4_table(&t, absmax[b], d);
+        for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
+            vi bytes = load_bytes(packed + i);
+            vf w0 = nf4_lookup(&t, bytes >> 4), w1 = nf4_lookup(&t, bytes & 15);
+
+            for (size_t r = 0; r < R; r++) {
+                even[r] += load(x + r * ldx + i) * w0;
+                odd[r] += load(x + r * ldx + NF4_BLOCK / 2 + i) * w1;
+            }
+        }
+    }
+    for (size_t r = 0; r < R; r++)
+        y[r * ldy] = hsum(even[r] + odd[r]);
+}
+
+static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+                    const float *absmax, enum dtype d, size_t n, size_t in)
+{
+    for (size_t j = 0; j < n; j++, packed += in / 2, absmax += in / NF4_BLOCK) {
+        size_t r = 0;
+
+        if (d == DTYPE_BF16) {
+            for (; r + 4 <= rows; r += 4)
+                tile_nf4(4, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, DTYPE_BF16, in);
+            for (; r < rows; r++)
+                tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, DTYPE_BF16, in);
+        }
+        for (; r < rows; r++)
+            tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, d, in);
+    }
+}
+
+static bool supported(void);
+
+const struct vec_ops VEC_OPS = {
+    .name = VEC_NAME, .supported = supported, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .max = vmax,
+    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .from_bf16 = from_bf16,
+    .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
+};

@@ -1,0 +1,241 @@
+/* Every product and every vector kernel against the plain loops, for each instruction set this CPU has. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "tensor/gemm.h"
+#include "tensor/vec.h"
+
+static uint64_t seed = 1;
+
+static float noise(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
+}
+
+static float *noises(size_t n)
+{
+    float *f = xcalloc(n ? n : 1, sizeof *f);
+
+    for (size_t i = 0; i < n; i++)
+        f[i] = noise();
+    return f;
+}
+
+/* Sums of `in` products of numbers below 1: f32's rounding grows with their root. */
+static void assert_close(const float *got, const float *want, size_t n, size_t in, double unit)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - (double)want[i]) <= unit * sqrt((double)in + 1)))
+            fail_msg("element %zu: got %.9g, want %.9g", i, (double)got[i], (double)want[i]);
+}
+
+static struct weight make_weight(const char *kind, size_t out, size_t in, void **owned)
+{
+    float *f = noises(out * in);
+    struct tensor t = { .dtype = DTYPE_F32, .ndim = 2, .shape = { out, in }, .len = out * in, .data = f };
+    struct weight w = { .out = out, .in = in };
+    struct err e;
+
+    *owned = f;
+    if (streq(kind, "nf4") || streq(kind, "nf4-bf16")) {
+        w.kind = WEIGHT_NF4;
+        assert_int_equal(nf4_from_tensor(&t, true, 1, &w.nf4, &e), ERR_OK);
+        w.nf4.dtype = streq(kind, "nf4") ? DTYPE_F32 : DTYPE_BF16;
+        return w;
+    }
+    w.data = f;
+    w.dtype = streq(kind, "f32") ? DTYPE_F32 : streq(kind, "bf16") ? DTYPE_BF16 : DTYPE_F16;
+    for (size_t i = 0; w.dtype != DTYPE_F32 && i < out * in; i++) {
+        uint16_t h = w.dtype == DTYPE_BF16 ? f32_to_bf16(f[i]) : f32_to_f16(f[i]);
+        memcpy((uint16_t *)(void *)f + i, &h, sizeof h);
+    }
+    return w;
+}
+
+static void check_products(struct compute *c, const struct weight *w, size_t rows)
+{
+    size_t out = w->out, in = w->in, ldx = in + 3, ldy = out + 5;
+    AUTO_MEM float *x = noises(rows * ldx), *y = noises(rows * ldy), *want = xcalloc(rows * ldy, sizeof *want);
+    AUTO_MEM float *dense = xcalloc(out * in, sizeof *dense), *dx = noises(rows * in), *dx_want = xcalloc(rows * in, sizeof *dx);
+    AUTO_MEM float *dw = noises(out * in), *dw_want = xcalloc(out * in, sizeof *dw);
+
+    gemm_forward_naive(want, ldy, x, ldx, rows, w);
+    gemm_forward(c, y, ldy, x, ldx, rows, w);
+    for (size_t r = 0; r < rows; r++)
+        assert_close(y + r * ldy, want + r * ldy, out, in, 2e-6);
+
+    weight_rows_f32(w, dense, 0, out);
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < in; i++) {
+            double sum = (double)dx[r * in + i];
+            for (size_t o = 0; o < out; o++)
+                sum += (double)y[r * ldy + o] * (double)dense[o * in + i];
+            dx_want[r * in + i] = (float)sum;
+        }
+    gemm_backward(c, dx, in, y, ldy, rows, w, true);
+    for (size_t r = 0; r < rows; r++)
+        assert_close(dx + r * in, dx_want + r * in, in, out * in, 1e-5);
+
+    for (size_t o = 0; o < out; o++)
+        for (size_t i = 0; i < in; i++) {
+            double sum = (double)dw[o * in + i];
+            for (size_t r = 0; r < rows; r++)
+                sum += (double)y[r * ldy + o] * (double)x[r * ldx + i];
+            dw_want[o * in + i] = (float)sum;
+        }
+    gemm_grad(c, dw, y, ldy, out, x, ldx, in, rows);
+    assert_close(dw, dw_want, out * in, rows * in, 1e-5);
+}
+
+static void products_equal_the_oracle(void **state)
+{
+    static const char *const kinds[] = { "f32", "bf16", "f16", "nf4", "nf4-bf16" };
+    static const size_t shapes[][2] = { { 7, 64 }, { 33, 128 }, { 24, 232 }, { 1, 1 }, { 130, 67 } }, rows[] = { 1, 3, 6, 16, 40 };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++) {
+        AUTO_FREE(compute) c = NULL;
+        struct err e;
+
+        if (!all[v]->supported())
+            continue;
+        assert_int_equal(compute_new(2, all[v]->name, &c, &e), ERR_OK);
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+            for (size_t s = 0; s < ARRAY_LEN(shapes); s++) {
+                AUTO_MEM void *owned = NULL;
+                struct weight w = make_weight(kinds[k], shapes[s][0], shapes[s][1], &owned);
+
+                for (size_t r = 0; r < ARRAY_LEN(rows); r++)
+                    check_products(c, &w, rows[r]);
+                weight_done(&w);
+            }
+    }
+}
+
+/* The promise behind batching: a row's result does not depend on its neighbours or on the thread count. */
+static void few_rows_are_the_same_bits_in_any_company(void **state)
+{
+    static const char *const kinds[] = { "f32", "bf16", "nf4-bf16" };
+    size_t out = 50, in = 192;
+
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        AUTO_MEM void *owned = NULL;
+        AUTO_MEM float *x = noises(GEMM_FEW_ROWS * in), *all = noises(GEMM_FEW_ROWS * out), *one = noises(out);
+        struct weight w = make_weight(kinds[k], out, in, &owned);
+        AUTO_FREE(compute) c1 = NULL;
+        AUTO_FREE(compute) c2 = NULL;
+        struct err e;
+
+        assert_int_equal(compute_new(1, NULL, &c1, &e), ERR_OK);
+        assert_int_equal(compute_new(2, NULL, &c2, &e), ERR_OK);
+        gemm_forward(c2, all, out, x, in, GEMM_FEW_ROWS, &w);
+        for (size_t r = 0; r < GEMM_FEW_ROWS; r++) {
+            gemm_forward(c1, one, out, x + r * in, in, 1, &w);
+            assert_memory_equal(one, all + r * out, out * sizeof *one);
+        }
+        weight_done(&w);
+    }
+}
+
+static void bf16_mode_stays_within_bf16_rounding(void **state)
+{
+    size_t out = 96, in = 256, rows = 33;
+    AUTO_MEM void *owned = NULL;
+    AUTO_MEM float *x = noises(rows * in), *y = noises(rows * out), *want = noises(rows * out);
+    struct weight w = make_weight("bf16", out, in, &owned);
+    AUTO_FREE(compute) c = NULL;
+    struct err e;
+
+    assert_int_equal(compute_new(2, NULL, &c, &e), ERR_OK);
+    compute_set_math(c, GEMM_BF16);
+    gemm_forward_naive(want, out, x, in, rows, &w);
+    gemm_forward(c, y, out, x, in, rows, &w);
+    assert_close(y, want, rows * out, in, 0x1p-8);
+    gemm_forward(c, y, out, x, in, 5, &w);
+    assert_close(y, want, 5 * out, in, 0x1p-8);
+}
+
+static void check_elementwise(const struct vec_ops *v, size_t n)
+{
+    AUTO_MEM float *a = noises(n), *b = noises(n), *d = noises(n), *y = noises(n), *u = noises(n);
+    double dot = 0, sum = 0;
+    float largest = n ? a[0] : 0;
+
+    for (size_t i = 0; i < n; i++) {
+        dot += (double)a[i] * (double)b[i];
+        largest = fmaxf(largest, a[i]);
+    }
+    assert_true(fabs((double)v->dot(a, b, n) - dot) < 1e-5 * sqrt((double)n + 1));
+    v->swiglu(y, a, b, n);
+    for (size_t i = 0; i < n; i++)
+        assert_true(fabs((double)y[i] - (double)a[i] / (1 + exp(-(double)a[i])) * (double)b[i]) < 1e-6);
+    v->swiglu_grad(y, u, d, a, b, n);
+    for (size_t i = 0; i < n; i++) {
+        double s = 1 / (1 + exp(-(double)a[i]));
+        assert_true(fabs((double)y[i] - (double)d[i] * (double)b[i] * (s + (double)a[i] * s * (1 - s))) < 2e-6);
+        assert_true(fabs((double)u[i] - (double)d[i] * (double)a[i] * s) < 2e-6);
+    }
+    if (n == 0)
+        return;
+    assert_true(v->max(a, n) == largest);
+    for (size_t i = 0; i < n; i++)
+        sum += exp(20 * (double)a[i] - 20 * (double)largest);
+    memcpy(y, a, n * sizeof *y);
+    v->scale(y, 20, n);
+    float got = v->exp_sum(y, 20 * largest, n);
+    assert_true(fabs((double)got - sum) < 2e-5 * sum);
+}
+
+static void element_wise_kernels_equal_libm(void **state)
+{
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t len = 0; all[v]->supported() && len < 70; len++)
+            check_elementwise(all[v], len);
+}
+
+static void exponential_is_calm_at_the_edges(void **state)
+{
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++) {
+        float x[3] = { -INFINITY, 0, -200 };
+
+        if (!all[v]->supported())
+            continue;
+        assert_true(all[v]->exp_sum(x, 0, 3) == 1);
+        assert_true(x[0] == 0 && x[1] == 1 && x[2] == 0);
+    }
+}
+
+static void unknown_kernels_are_refused(void **state)
+{
+    struct compute *c;
+    struct err e;
+
+    assert_int_equal(compute_new(1, "abacus", &c, &e), ERR_UNSUPPORTED);
+    assert_int_equal(compute_new(-1, NULL, &c, &e), ERR_INVALID);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(products_equal_the_oracle),
+        cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
+        cmocka_unit_test(bf16_mode_stays_within_bf16_rounding),
+        cmocka_unit_test(element_wise_kernels_equal_libm),
+        cmocka_unit_test(exponential_is_calm_at_the_edges),
+        cmocka_unit_test(unknown_kernels_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
