@@ -53,6 +53,9 @@ struct monitor {
     bool stopping, dirty;
     int64_t grace_ms;
 
+    struct pollfd *fds;                 /* scratch of wait_for_something, with whose descriptor it is */
+    struct run **owners;
+
     struct mutex mail_mu;               /* guards mail; a leaf */
     struct letter *mail;
     size_t n_mail, cap_mail;
@@ -446,40 +449,45 @@ static int next_timeout(const struct monitor *m)
     return next == INT64_MAX ? -1 : next <= now ? 0 : (int)(next - now > 60000 ? 60000 : next - now);
 }
 
-static void add_fd(struct pollfd *fds, struct run **owner, size_t *n, int fd, struct run *r)
+static size_t add_fd(struct monitor *m, size_t n, int fd, struct run *r)
 {
     if (fd < 0)
-        return;
-    fds[*n] = (struct pollfd){ .fd = fd, .events = POLLIN };
-    owner[(*n)++] = r;
+        return n;
+    m->fds[n] = (struct pollfd){ .fd = fd, .events = POLLIN };
+    m->owners[n] = r;
+    return n + 1;
+}
+
+static size_t collect_fds(struct monitor *m)
+{
+    size_t n = add_fd(m, 0, m->mail_fd[0], NULL);
+
+    if (!m->stopping)
+        n = add_fd(m, n, cancel_fd(m->stop), NULL);
+    for (size_t i = 0; i < m->n_runs; i++) {
+        struct run *r = &m->runs[i];
+        n = add_fd(m, n, r->out_fd, r);
+        n = add_fd(m, n, r->err_fd, r);
+        n = add_fd(m, n, r->pidfd, r);
+    }
+    return n;
 }
 
 static void wait_for_something(struct monitor *m)
 {
-    struct pollfd fds[2 + 3 * m->n_runs];
-    struct run *owner[2 + 3 * m->n_runs];
-    size_t n = 0;
+    size_t n = collect_fds(m);
 
-    add_fd(fds, owner, &n, m->mail_fd[0], NULL);
-    if (!m->stopping)
-        add_fd(fds, owner, &n, cancel_fd(m->stop), NULL);
-    for (size_t i = 0; i < m->n_runs; i++) {
-        struct run *r = &m->runs[i];
-        add_fd(fds, owner, &n, r->out_fd, r);
-        add_fd(fds, owner, &n, r->err_fd, r);
-        add_fd(fds, owner, &n, r->pidfd, r);
-    }
-    if (poll(fds, n, next_timeout(m)) <= 0)
+    if (poll(m->fds, n, next_timeout(m)) <= 0)
         return;
     for (size_t i = 0; i < n; i++) {
-        struct run *r = owner[i];
-        if (!r || !fds[i].revents)
+        struct run *r = m->owners[i];
+        if (!r || !m->fds[i].revents)
             continue;
-        if (fds[i].fd == r->out_fd)
+        if (m->fds[i].fd == r->out_fd)
             drain(r, &r->out_fd, false);
-        else if (fds[i].fd == r->err_fd)
+        else if (m->fds[i].fd == r->err_fd)
             drain(r, &r->err_fd, true);
-        else if (fds[i].fd == r->pidfd)
+        else if (m->fds[i].fd == r->pidfd)
             reap(r);
     }
 }
@@ -568,6 +576,8 @@ static errc load(struct monitor *m, struct err *e)
     m->state.containers = take_over(m, m->plan.containers, m->plan.n_containers, old.containers, old.n_containers);
     m->n_runs = m->plan.n_init + m->plan.n_containers;
     m->runs = arena_calloc(m->arena, m->n_runs, sizeof *m->runs);
+    m->fds = arena_calloc(m->arena, 2 + 3 * m->n_runs, sizeof *m->fds);
+    m->owners = arena_calloc(m->arena, 2 + 3 * m->n_runs, sizeof *m->owners);
     for (size_t i = 0; i < m->plan.n_init; i++)
         init_run(m, &m->runs[i], &m->plan.init[i], &m->state.init[i], true);
     for (size_t i = 0; i < m->plan.n_containers; i++)

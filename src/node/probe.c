@@ -26,7 +26,7 @@ struct streak {
     int64_t successes, failures;
 };
 
-static bool tcp_probe(const struct probe_plan *plan, struct err *e)
+static errc tcp_probe(const struct probe_plan *plan, struct err *e)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)plan->tcp_port) };
     AUTO_MEM char *host = xstrndup(plan->tcp_host.p, plan->tcp_host.n);
@@ -36,7 +36,7 @@ static bool tcp_probe(const struct probe_plan *plan, struct err *e)
     socklen_t size = sizeof why;
 
     if (fd < 0 || inet_pton(AF_INET, host, &to.sin_addr) != 1)
-        return err_set(e, ERR_INVALID, "cannot probe %s", host), false;
+        return err_set(e, ERR_INVALID, "cannot probe %s", host);
     if (connect(fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS)
         why = errno;
     else if (poll(&p, 1, (int)plan->timeout_s * 1000) <= 0)
@@ -44,11 +44,11 @@ static bool tcp_probe(const struct probe_plan *plan, struct err *e)
     else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &size))
         why = errno;
     if (why)
-        return err_sys(e, why, "dial tcp %s:%d", host, (int)plan->tcp_port), false;
-    return true;
+        return err_sys(e, why, "dial tcp %s:%d", host, (int)plan->tcp_port);
+    return ERR_OK;
 }
 
-static bool http_probe(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
+static errc http_probe(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
 {
     const struct http_client_opts opts = { .tls.insecure = true, .user_agent = "kube-probe/1.32" };
     AUTO_MEM char *url = xstrndup(plan->http_url.p, plan->http_url.n);
@@ -56,14 +56,14 @@ static bool http_probe(const struct probe_plan *plan, struct cancel *cancel, str
     AUTO_RESPONSE reply = { 0 };
     const struct http_request q = { .url = url, .timeout_ms = plan->timeout_s * 1000, .max_body = 1 << 20, .cancel = cancel };
 
-    if (http_client_new(&opts, &client, e) || http_send(client, &q, &reply, e))
-        return false;
+    TRY(http_client_new(&opts, &client, e));
+    TRY(http_send(client, &q, &reply, e));
     if (reply.status < 200 || reply.status >= 400)
-        return err_set(e, ERR_UNAVAILABLE, "HTTP probe failed with statuscode: %d", reply.status), false;
-    return true;
+        return err_set(e, ERR_UNAVAILABLE, "HTTP probe failed with statuscode: %d", reply.status);
+    return ERR_OK;
 }
 
-bool probe_once(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
+errc probe_once(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
 {
     return plan->http_url.p ? http_probe(plan, cancel, e) : tcp_probe(plan, e);
 }
@@ -82,7 +82,7 @@ static int run_due(struct prober *p, struct streak *s, const char *which)
 
     if (clock_mono_ms() < s->next_ms)
         return 0;
-    bool ok = probe_once(s->plan, p->cancel, &e);
+    bool ok = probe_once(s->plan, p->cancel, &e) == ERR_OK;
     s->next_ms = clock_mono_ms() + s->plan->period_s * 1000;
     s->successes = ok ? s->successes + 1 : 0;
     s->failures = ok ? 0 : s->failures + 1;
