@@ -27,7 +27,7 @@ static void push(struct field_errors *l, enum field_reason reason, const char *p
 /* Go's ErrorBody: required, forbidden, too long and internal errors do not print the value. */
 static bool prints_value(enum field_reason r)
 {
-    return r != FIELD_REQUIRED_VALUE && r != FIELD_FORBIDDEN_VALUE && r != FIELD_TOO_LONG_VALUE && r != FIELD_TOO_MANY_VALUE
+    return r != FIELD_REQUIRED_VALUE && r != FIELD_FORBIDDEN_VALUE && r != FIELD_TOO_LONG_VALUE
            && r != FIELD_INTERNAL_VALUE;
 }
 

@@ -29,4 +29,8 @@ const char *type_bare_name(const struct type *t);
 
 bool time_normal(struct str s, bool micro, char out[TIME_TEXT_MAX]);    /* false: no RFC 3339 time */
 
+/* ECMA-like, unanchored. A pattern that does not compile or runs away matches nothing. */
+bool regex_matches(const char *pattern, struct str s);
+bool format_holds(const char *format, const json_t *value);     /* unknown formats hold */
+
 #endif

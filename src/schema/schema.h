@@ -85,6 +85,8 @@ enum field_flags {
     FIELD_INT32         = 1 << 11,
     FIELD_INLINE        = 1 << 12,  /* the fields of .type belong to the parent's JSON object (protobuf nests them) */
     FIELD_POINTER       = 1 << 13,  /* built-in: a Go pointer, so zero differs from absent */
+    FIELD_UNTYPED       = 1 << 15,  /* run-time: no type was named, any is right */
+    FIELD_UNIQUE        = 1 << 16,  /* uniqueItems */
     FIELD_GO_VALUE      = 1 << 14,  /* built-in: a Go struct by value, written also when absent (Deployment.status: {}) */
 };
 
@@ -103,8 +105,17 @@ struct field_rules {
     bool has_min, has_max, above_min, below_max;        /* above_min: exclusive */
     double min, max, multiple_of;
     uint32_t min_len, max_len;      /* strings: runes; lists: items; maps: properties. max 0: none */
-    const json_t *raw;              /* run-time types: the schema itself, for allOf/anyOf/oneOf/not and rules */
-    const json_t *def_json;         /* run-time types: parsed default (def is NULL then) */
+    /* Run-time types only: */
+    const json_t *def_json;         /* parsed default (def is NULL then) */
+    const json_t *enum_json;        /* allowed values of any type */
+    const json_t *cel;              /* x-kubernetes-validations */
+    const struct field_logic *logic;
+};
+
+/* allOf, anyOf, oneOf, not: each alternative is a field without a name; untyped where it names no type. */
+struct field_logic {
+    const struct field *all_of, *any_of, *one_of, *not_;
+    size_t n_all, n_any, n_one;
 };
 
 struct field {
@@ -123,6 +134,7 @@ enum type_flags {
     TYPE_ATOMIC   = 1 << 1,         /* +structType=atomic */
     TYPE_BUILTIN  = 1 << 2,         /* type errors are worded as Go's decoder does (400), not as a CRD's (422) */
     TYPE_ROOT     = 1 << 3,         /* has apiVersion, kind and metadata */
+    TYPE_HAS_CEL  = 1 << 4,         /* some rule (x-kubernetes-validations) lies inside */
 };
 
 struct type {
@@ -133,6 +145,8 @@ struct type {
     uint32_t flags;
     const char *group, *version, *kind;     /* roots; group "" is the core group */
     const char *doc;
+    const json_t *raw;              /* run-time types: the openAPIV3Schema */
+    const struct field_rules *rules;        /* run-time types: rules of the root object itself */
     /* Rules that relate several fields, struct mode; each failure names the JSON path it blames. May be NULL. old may be NULL. */
     void (*check)(const void *self, const void *old, struct field_errors *out);
 };
@@ -248,7 +262,10 @@ void schema_find_duplicates(struct str text, struct path_list *out);
 /* Fills in absent fields that have a default, also inside lists; null of a field that is not nullable counts as absent. */
 void schema_default(const struct type *t, json_t *j);
 
-/* Every problem, in the order of the table; old (may be NULL) is for immutable fields and transition rules. */
+/*
+ * Every problem; old (may be NULL: a create) is for immutable fields and transition rules. Only custom types: what a built-in kind
+ * allows is code (api/k8s). Paths and texts are those of kube-apiserver for custom resources.
+ */
 void schema_validate(const struct type *t, const json_t *j, const json_t *old, struct field_errors *out);
 
 /* ---- quantities ------------------------------------------------------------------------------------------------- */

@@ -1,0 +1,12 @@
+/* One field as a JSON schema: shared by CRD manifests (everything inlined) and OpenAPI documents (objects by reference). Private. */
+#ifndef SCHEMA_EMIT_H
+#define SCHEMA_EMIT_H
+
+#include "schema/schema.h"
+
+enum emit_style { EMIT_INLINE, EMIT_REFS };
+
+json_t *emit_field(const struct field *f, enum emit_style style);
+json_t *emit_type(const struct type *t, enum emit_style style);
+
+#endif
