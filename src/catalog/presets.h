@@ -1,0 +1,39 @@
+/*
+ * Model presets: what the control plane must know of a model without looking at its files. Pure data and pure functions.
+ * Names are the short ones of upstream (phi-3-mini-128k-instruct) or full Hugging Face ids, in any case.
+ * Source: upstream v0.12 catalogue (reference dossier, Workspace, section 7); revisions are those upstream pinned its weights to.
+ * This issue knows the phi-3 and phi-3.5 families; the other rows come with the whole catalogue.
+ */
+#ifndef CATALOG_PRESETS_H
+#define CATALOG_PRESETS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct preset {
+    const char *name;               /* short: last segment of the id, lower case */
+    const char *repo;               /* Hugging Face id with its true case */
+    const char *revision;           /* commit that we fetch */
+    const char *weights_tag;        /* tag of upstream's kaito-<name> weights image, used by its tuning Job */
+    const char *architecture;
+    double weights_gib;
+    int disk_gib;                   /* weights + 80 */
+    int64_t kv_bytes_per_token;
+    int64_t context;                /* longest context in tokens */
+    bool tuning, transformers;      /* upstream's images can tune it; can serve it with transformers */
+};
+
+const struct preset *preset_find(struct str name);      /* NULL: not in the table */
+size_t preset_count(void);
+const struct preset *preset_at(size_t i);
+
+enum preset_validity { PRESET_VALID, PRESET_UNKNOWN, PRESET_DEPRECATED };
+/* PRESET_VALID also for any owner/model (a generic Hugging Face id), which preset_find may not know. */
+enum preset_validity preset_check(struct str name);
+
+/* ["phi-3-mini-128k-instruct", ...] for messages: joined with ", ". */
+void preset_names(struct buf *out);
+
+#endif
