@@ -1,0 +1,128 @@
+/* Questions that several planners ask about objects. */
+#include "workspace/priv.h"
+
+#include "base/hash.h"
+#include "base/mem.h"
+
+bool node_is_ready(const json_t *node)
+{
+    return kube_condition_is(node, "Ready", "True") && !kube_deleting(node);
+}
+
+int64_t node_gpus(const json_t *node)
+{
+    const json_t *q = json_at(node, "status", "capacity", "nvidia.com/gpu", NULL);
+
+    if (json_is_integer(q))
+        return json_integer_value(q);
+    return json_is_string(q) ? quantity_value(json_to_str(q), 0) : 0;
+}
+
+struct str ws_annotation(const struct workspace *ws, const char *key)
+{
+    return str_map_get(&ws->meta.annotations, key);
+}
+
+struct str ws_instance_type(const struct workspace *ws)
+{
+    return ws->resource ? ws->resource->instance_type : (struct str){ 0 };
+}
+
+struct str ws_preset_name(const struct workspace *ws)
+{
+    const struct ws_preset *p = ws->inference ? ws->inference->preset : ws->tuning ? ws->tuning->preset : NULL;
+
+    return p ? p->name : (struct str){ 0 };
+}
+
+const struct preset *ws_preset(const struct workspace *ws)
+{
+    return preset_find(ws_preset_name(ws));
+}
+
+bool label_is_reserved(struct str key)
+{
+    static const char *const reserved[] = {
+        "kaito.sh/workspace", "kaito.sh/workspacenamespace", "kaito.sh/ragengine", "kaito.sh/ragenginenamespace",
+        "karpenter.kaito.sh/workspace-name", "karpenter.kaito.sh/workspace-namespace",
+        "karpenter.kaito.sh/inferenceset", "karpenter.kaito.sh/inferenceset-namespace",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        if (str_is(key, reserved[i]))
+            return true;
+    return false;
+}
+
+bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node)
+{
+    const struct label_selector *sel = ws->resource ? ws->resource->label_selector : NULL;
+
+    for (size_t i = 0; sel && i < sel->match_labels.n; i++) {
+        const struct str_pair *p = &sel->match_labels.items[i];
+        const char *have = label_is_reserved(p->key) ? NULL : kube_label(node, p->key.p);
+
+        if (!label_is_reserved(p->key) && (!have || !str_is(p->value, have)))
+            return false;
+    }
+    if (s->byo)
+        return true;
+    const char *name = kube_label(node, WORKSPACE_LABEL), *ns = kube_label(node, WORKSPACE_NS_LABEL);
+
+    return name && ns && str_is(ws->meta.name, name) && str_is(ws->meta.namespace, ns);
+}
+
+const char *ws_template_name(const struct workspace *ws)
+{
+    if (!ws->tuning || ws->tuning->config.n > 0)
+        return NULL;
+    if (str_ieq(ws->tuning->method, STR("lora")))
+        return "lora-params-template";
+    return str_ieq(ws->tuning->method, STR("qlora")) ? "qlora-params-template" : NULL;
+}
+
+/* Go's encoder escapes these three in strings, and upstream hashes Go's bytes. */
+static void add_go_json(struct buf *out, const json_t *j)
+{
+    AUTO_BUF plain = { 0 };
+
+    if (j)
+        json_write(j, &plain);
+    else
+        buf_adds(&plain, "null");
+    for (size_t i = 0; i < plain.n; i++)
+        switch (plain.p[i]) {
+        case '<': buf_adds(out, "\\u003c"); break;
+        case '>': buf_adds(out, "\\u003e"); break;
+        case '&': buf_adds(out, "\\u0026"); break;
+        default: buf_addc(out, plain.p[i]);
+        }
+    buf_addc(out, '\n');
+}
+
+void ws_hash(const struct workspace *ws, char out[65])
+{
+    AUTO_BUF text = { 0 };
+    AUTO_JSON resource = ws->resource ? schema_encode(&ws_resource_type, ws->resource) : NULL;
+    AUTO_JSON inference = ws->inference ? schema_encode(&ws_inference_type, ws->inference) : NULL;
+    AUTO_JSON tuning = ws->tuning ? schema_encode(&ws_tuning_type, ws->tuning) : NULL;
+
+    add_go_json(&text, resource);
+    add_go_json(&text, inference);
+    add_go_json(&text, tuning);
+    sha256_hex(text.p, text.n, out);
+}
+
+void workspace_settings_default(struct workspace_settings *s)
+{
+    if (!str_set(s->cloud))
+        s->cloud = "azure";
+    if (!str_set(s->runtime_image))
+        s->runtime_image = "kaito/kaito-runtime:" KAITO_VERSION;
+    if (!str_set(s->preset_registry))
+        s->preset_registry = "mcr.microsoft.com/aks/kaito";
+    if (!str_set(s->release_namespace))
+        s->release_namespace = "kaito-workspace";
+    if (!str_set(s->model_cache_dir))
+        s->model_cache_dir = "/var/lib/kaito/models";
+}

@@ -1,0 +1,236 @@
+/*
+ * How many nodes a Workspace has and needs, from its NodeClaims and Nodes (gpu-provisioner mode, or the user's own nodes).
+ * Rules: dossier, Workspace, 5.2 and 5.4; texts: 4.5.
+ */
+#include "workspace/priv.h"
+
+#include <stdlib.h>
+
+#include "catalog/estimate.h"
+
+void node_state_done(struct node_state *s)
+{
+    json_decref(s->worker_nodes);
+    s->worker_nodes = NULL;
+    buf_done(&s->pressure);
+}
+
+static int64_t wanted_count(const struct workspace *ws)
+{
+    int64_t n = ws->resource && ws->resource->count.set ? ws->resource->count.v : 1;
+
+    return n < 1 ? 1 : n;
+}
+
+/* The first ready node tells what GPUs the user's own nodes have (labels of NVIDIA's feature discovery). */
+static bool gpu_config_of_nodes(const struct ws_view *v, struct gpu_config *out)
+{
+    const json_t *node;
+    size_t i;
+
+    json_array_foreach(v->nodes, i, node) {
+        int64_t count = 0, mib = 0;
+
+        if (node_is_ready(node) && str_to_i64(str_of(kube_label(node, "nvidia.com/gpu.count")), &count) &&
+            str_to_i64(str_of(kube_label(node, "nvidia.com/gpu.memory")), &mib) && count > 0) {
+            *out = (struct gpu_config){ (int)count, (int64_t)((double)mib / 1024 + 0.5) * count << 30 };
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_annotated_native(const struct workspace *ws)
+{
+    return str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "native");
+}
+
+/* Estimated once, then kept in status.targetNodeCount. Without figures (unknown model or machine) the user's count holds. */
+static errc target_nodes(const struct ws_view *v, int64_t *out, struct err *e)
+{
+    const struct workspace *ws = v->ws;
+    const struct preset *p = ws_preset(ws);
+    const struct sku *sku = sku_find(v->settings->cloud, ws_instance_type(ws));
+    struct gpu_config gpu = { 0 };
+
+    *out = ws->status.target_node_count;
+    if (*out > 0)
+        return ERR_OK;
+    *out = ws->tuning ? 1 : wanted_count(ws);
+    if (ws->tuning || !p || is_annotated_native(ws) || str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "transformers"))
+        return ERR_OK;
+    if (v->settings->byo ? gpu_config_of_nodes(v, &gpu) : sku != NULL) {
+        if (sku)
+            gpu = (struct gpu_config){ sku->gpus, (int64_t)sku->gpu_mem_gib << 30 };
+        return estimate_nodes(p, gpu, ESTIMATE_DEFAULT_CONTEXT, out, e);
+    }
+    return ERR_OK;
+}
+
+static bool claim_is_ready(const json_t *claim)
+{
+    if (kube_deleting(claim))
+        return false;
+    if (!kube_condition(claim, "Ready"))
+        return str_set(json_str_at(claim, "status", "nodeName", NULL));
+    return kube_condition_is(claim, "Ready", "True");
+}
+
+/* What the first claim that is not well says: a real reason beats "awaiting". Cut at 256 bytes, between characters. */
+static void claim_trouble(const struct ws_view *v, struct node_state *out)
+{
+    static const char *const stages[] = { "Launched", "Registered", "Initialized" };
+    const json_t *claim;
+    size_t i;
+
+    json_array_foreach(v->claims, i, claim) {
+        for (size_t s = 0; s < ARRAY_LEN(stages) && !kube_deleting(claim); s++) {
+            const json_t *c = kube_condition(claim, stages[s]);
+            const char *reason = json_cstr(c, "reason"), *message = json_cstr(c, "message");
+
+            if (!c || streq(json_cstr(c, "status"), "True") || !str_set(message) || !str_set(reason))
+                continue;
+            if (out->claim_reason && (streq(reason, "AwaitingReconciliation") || !streq(out->claim_reason, "AwaitingReconciliation")))
+                continue;
+            size_t n = strlen(message), cut = n > 256 ? 253 : n;
+
+            while (cut < n && cut > 0 && ((unsigned char)message[cut] & 0xC0) == 0x80)
+                cut--;
+            out->claim_reason = reason;
+            snprintf(out->claim_message, sizeof out->claim_message, "%.*s%s", (int)cut, message, cut < n ? "..." : "");
+        }
+    }
+}
+
+static const json_t *claim_of_node(const struct ws_view *v, const char *node_name)
+{
+    const json_t *claim;
+    size_t i;
+
+    json_array_foreach(v->claims, i, claim)
+        if (streq(json_str_at(claim, "status", "nodeName", NULL), node_name))
+            return claim;
+    return NULL;
+}
+
+/* The runtime the workload already runs: a node that gains or loses its GPU later does not change it. */
+static enum ws_runtime runtime_of_workload(const struct ws_view *v)
+{
+    const json_t *w = v->job ? v->job : v->statefulset;
+
+    if (!w)
+        return WS_RUNTIME_UNDECIDED;
+    return streq(kube_annotation(w, RUNTIME_ANNOTATION), "native") ? WS_RUNTIME_NATIVE : WS_RUNTIME_GPU;
+}
+
+/*
+ * Native: no GPU where the claim is Initialized (or, byo, where the node is ready). A node that its provisioner calls a GPU
+ * machine only waits for its device plugin: gpu-provisioner says Initialized before the GPUs are registered.
+ */
+static enum ws_runtime decide_runtime(const struct ws_view *v)
+{
+    struct str asked = ws_annotation(v->ws, RUNTIME_ANNOTATION);
+    enum ws_runtime running = runtime_of_workload(v);
+    const json_t *node;
+    size_t i, without = 0;
+
+    if (running != WS_RUNTIME_UNDECIDED)
+        return running;
+    if (str_is(asked, "native"))
+        return WS_RUNTIME_NATIVE;
+    if (str_is(asked, "vllm") || str_is(asked, "transformers"))
+        return WS_RUNTIME_GPU;
+    json_array_foreach(v->nodes, i, node) {
+        if (!node_is_ready(node))
+            continue;
+        if (node_gpus(node) > 0)
+            return WS_RUNTIME_GPU;
+        if (streq(kube_label(node, "kaito.sh/machine-type"), "gpu"))
+            continue;
+        if (v->settings->byo || kube_condition_is(claim_of_node(v, kube_name(node)), "Initialized", "True"))
+            without++;
+    }
+    return without > 0 ? WS_RUNTIME_NATIVE : WS_RUNTIME_UNDECIDED;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void list_workers(const struct ws_view *v, struct node_state *out)
+{
+    size_t n = json_array_size(v->nodes), i;
+    const json_t *node;
+    const char **names = calloc(n + 1, sizeof *names);
+
+    if (!names)
+        abort();
+    json_array_foreach(v->nodes, i, node)
+        names[i] = kube_name(node);
+    qsort(names, n, sizeof *names, by_text);
+    out->worker_nodes = json_array();
+    for (i = 0; i < n; i++)
+        json_push(out->worker_nodes, json_string(names[i]));
+    free(names);
+}
+
+static void list_pressure(const struct ws_view *v, struct buf *out)
+{
+    static const char *const kinds[] = { "DiskPressure", "MemoryPressure", "PIDPressure" };
+    const json_t *node;
+    size_t i;
+
+    json_array_foreach(v->nodes, i, node) {
+        const char *sep = " (";
+
+        for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+            if (kube_condition_is(node, kinds[k], "True")) {
+                if (streq(sep, " ("))
+                    buf_addf(out, "%s %s", out->n ? ";" : "; warning: worker node(s) under resource pressure:", kube_name(node));
+                buf_addf(out, "%s%s", sep, kinds[k]);
+                sep = ", ";
+            }
+        if (streq(sep, ", "))
+            buf_addc(out, ')');
+    }
+}
+
+errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *e)
+{
+    const json_t *item;
+    int64_t ready_nodes = 0, ready_typed = 0, own_nodes = 0, ready_claims = 0, with_gpu = 0;
+    size_t i;
+
+    *out = (struct node_state){ .runtime = decide_runtime(v) };
+    list_workers(v, out);
+    list_pressure(v, &out->pressure);
+    claim_trouble(v, out);
+    TRY(target_nodes(v, &out->target, e));
+
+    json_array_foreach(v->nodes, i, item) {
+        const char *type = kube_label(item, "node.kubernetes.io/instance-type");
+
+        if (!node_is_ready(item))
+            continue;
+        ready_nodes++;
+        own_nodes += kube_label(item, "karpenter.sh/nodepool") == NULL;
+        ready_typed += type && str_is(ws_instance_type(v->ws), type);
+        with_gpu += node_gpus(item) > 0;
+    }
+    json_array_foreach(v->claims, i, item)
+        ready_claims += claim_is_ready(item);
+
+    int64_t needed = out->target > own_nodes ? out->target - own_nodes : 0;
+    int64_t existing = (int64_t)json_array_size(v->claims);
+
+    out->missing_claims = v->settings->byo || needed <= existing ? 0 : needed - existing;
+    out->claims_ready = v->settings->byo || ready_claims >= needed;
+    out->nodes_ready = (v->settings->byo ? ready_nodes : ready_typed) >= out->target;
+    /* Devices must be there before upstream's images start; the native runtime needs none. */
+    bool known = sku_find(v->settings->cloud, ws_instance_type(v->ws)) != NULL;
+
+    out->plugins_ready = out->runtime == WS_RUNTIME_NATIVE ||
+                         (out->runtime == WS_RUNTIME_GPU && (v->settings->byo || !known || with_gpu >= out->target));
+    return ERR_OK;
+}

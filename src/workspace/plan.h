@@ -1,0 +1,60 @@
+/*
+ * The decision: what should exist for a Workspace, given what exists. No I/O, no clock, no lock: unit-tested with tables, and what
+ * `kaito render` prints. Everything observed is borrowed and never changed; what the plan holds is its own (ws_plan_done).
+ */
+#ifndef WORKSPACE_PLAN_H
+#define WORKSPACE_PLAN_H
+
+#include "api/kaito/workspace.h"
+#include "base/json.h"
+#include "workspace/workspace.h"
+
+struct ws_view {
+    const struct workspace_settings *settings;  /* defaults filled in (workspace_settings_default) */
+    const struct workspace *ws;
+    const json_t *claims;               /* arrays, NULL: none: NodeClaims labelled with this Workspace */
+    const json_t *nodes;                /* Nodes that match its selector (ws_node_matches) */
+    const json_t *pods;                 /* pods labelled with this Workspace in its namespace */
+    const json_t *service, *headless, *statefulset, *job;      /* objects of its name; NULL: absent */
+    const json_t *tuning_config;        /* ConfigMap that the Job mounts, in the Workspace's namespace */
+    const json_t *tuning_template;      /* the default of the method in the release namespace */
+    const json_t *inference_config;     /* ConfigMap inference.config */
+    const json_t *push_secret;          /* tuning.output.imagePushSecret */
+    const char *progress;               /* one line from the tuning process ("step 12 of 80, loss 1.2"); NULL */
+};
+
+struct ws_plan {
+    json_t *apply;          /* objects for server-side apply, in order */
+    json_t *create;         /* objects to create; one that exists already is fine */
+    json_t *remove;         /* {apiVersion, kind, namespace, name}: delete in the background */
+    json_t *events;         /* {type, reason, message} about the Workspace */
+    json_t *annotations;    /* to set on the Workspace; NULL: none */
+    json_t *status;         /* the whole new status; NULL: as it is */
+    bool add_finalizer, remove_finalizer;
+    bool poll_progress;     /* a native Job trains: its /metrics are worth a look */
+    int64_t requeue_after_ms;           /* 0: wait for events */
+};
+
+void ws_plan_done(struct ws_plan *p);
+void workspace_plan(const struct ws_view *v, int64_t now_ms, struct ws_plan *out);
+
+/* Fills what is NULL with the defaults of workspace.h. */
+void workspace_settings_default(struct workspace_settings *s);
+
+/* True when the node carries the user's matchLabels (reserved keys apart) and, unless byo, the two ownership labels. */
+bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node);
+/* lora-params-template or qlora-params-template; NULL when the Workspace names a ConfigMap of its own or has no valid method. */
+const char *ws_template_name(const struct workspace *ws);
+
+/* ---- facts about objects, shared by the planners ------------------------------------------------------------- */
+
+enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
+
+#define RUNTIME_ANNOTATION  "kaito.sh/runtime"
+#define SERVE_ANNOTATION    "kaito.sh/serve-after-tuning"
+#define REVISION_ANNOTATION "workspace.kaito.io/revision"
+#define HASH_ANNOTATION     "workspace.kaito.io/hash"
+#define ATTEMPT_ANNOTATION  "kaito.sh/tuning-attempt"   /* on Workspace and Job: how often the Job was made again */
+#define INPUTS_ANNOTATION   "kaito.sh/tuning-inputs"    /* on the Job: digest of secret, config and spec it was made for */
+
+#endif

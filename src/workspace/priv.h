@@ -1,0 +1,72 @@
+/* What the planners of this folder share. All pure; results are new references. */
+#ifndef WORKSPACE_PRIV_H
+#define WORKSPACE_PRIV_H
+
+#include "catalog/presets.h"
+#include "catalog/skus.h"
+#include "kube/meta.h"
+#include "workspace/plan.h"
+
+/* ---- facts.c: questions about JSON objects and the Workspace ---- */
+bool node_is_ready(const json_t *node);
+int64_t node_gpus(const json_t *node);
+struct str ws_annotation(const struct workspace *ws, const char *key);  /* p NULL: absent */
+struct str ws_instance_type(const struct workspace *ws);
+struct str ws_preset_name(const struct workspace *ws);                  /* of inference or tuning */
+const struct preset *ws_preset(const struct workspace *ws);             /* NULL: a generic id */
+bool label_is_reserved(struct str key);
+void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */
+
+/* ---- nodes.c: claims and nodes ---- */
+struct node_state {
+    int64_t target;                     /* nodes wanted */
+    int64_t missing_claims;             /* to create now */
+    bool claims_ready, nodes_ready, plugins_ready;
+    enum ws_runtime runtime;
+    const char *claim_reason;           /* from the first claim that is not well; NULL */
+    char claim_message[260];
+    json_t *worker_nodes;               /* sorted names; new reference */
+    struct buf pressure;                /* "; warning: ..." or empty */
+};
+void node_state_done(struct node_state *s);
+/* ERR_INVALID: no count can be estimated; the text says why. */
+errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *e);
+static inline bool resource_ready(const struct node_state *s) { return s->claims_ready && s->nodes_ready && s->plugins_ready; }
+
+/* ---- cause.c: why pods do not run ---- */
+struct cause { const char *reason; char message[512]; };                /* reason NULL: nothing wrong seen */
+void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out);
+
+/* ---- render_*.c ---- */
+json_t *owner_references(const struct workspace *ws);
+json_t *render_node_claim(const struct ws_view *v, int index);
+char *node_claim_name(const struct workspace *ws, int index);           /* malloc'd */
+json_t *render_service(const struct ws_view *v, enum ws_runtime r);
+json_t *render_headless(const struct ws_view *v);
+json_t *render_affinity(const struct ws_view *v, bool ownership);       /* NULL: none */
+json_t *render_tolerations(const struct ws_view *v);
+json_t *render_native_inference(const struct ws_view *v, int64_t replicas, const char *revision);
+json_t *render_native_tuning(const struct ws_view *v, const char *revision, int64_t attempt, const char *inputs);
+json_t *render_template_inference(const struct ws_view *v, int64_t replicas, const char *revision);
+json_t *render_gpu_inference(const struct ws_view *v, int64_t replicas, const char *revision, int64_t gpus);
+json_t *render_gpu_tuning(const struct ws_view *v, const char *revision, int64_t gpus);
+json_t *render_tuning_config_copy(const struct ws_view *v);             /* the template, in the Workspace's namespace */
+json_t *render_tuning_template(const char *release_namespace, const char *name);
+const char *native_model_path(const struct ws_view *v, struct buf *out);
+
+/* ---- status.c ---- */
+struct status_builder {
+    const struct ws_view *v;
+    int64_t now_ms;
+    json_t *conditions;     /* in upstream's order */
+    json_t *events;         /* of the plan */
+};
+/* Adds a condition; its time is kept while its status stays. */
+void status_set(struct status_builder *b, const char *type, bool is_true, const char *reason, const char *fmt, ...) PRINTF(5, 6);
+/* The same, and a Warning event when the message is new. */
+void status_fail(struct status_builder *b, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
+void plan_event(json_t *events, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
+/* Puts the status together; NULL when it equals what the Workspace has. */
+json_t *status_finish(struct status_builder *b, const char *state, int64_t target, json_t *worker_nodes);
+
+#endif

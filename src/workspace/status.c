@@ -1,0 +1,102 @@
+/* Puts the status together: conditions in upstream's order, times that move only with the status, events on news. */
+#include "workspace/priv.h"
+
+#include "base/clock.h"
+
+void plan_event(json_t *events, const char *type, const char *reason, const char *fmt, ...)
+{
+    AUTO_BUF text = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    json_t *e = json_object();
+
+    json_put_str(e, "type", type);
+    json_put_str(e, "reason", reason);
+    json_put(e, "message", json_strn(buf_str(&text)));
+    json_push(events, e);
+}
+
+static const struct condition *old_condition(const struct status_builder *b, const char *type)
+{
+    return condition_find(b->v->ws->status.conditions, b->v->ws->status.n_conditions, type);
+}
+
+static void add(struct status_builder *b, const char *type, bool is_true, const char *reason, struct str message)
+{
+    const struct condition *old = old_condition(b, type);
+    const char *status = is_true ? "True" : "False";
+    bool same = old && str_is(old->status, status) && old->transition_us > 0;
+    char when[TIME_TEXT_MAX];
+    json_t *c = json_object();
+
+    time_rfc3339(same ? old->transition_us / 1000 : b->now_ms, when);
+    json_put_str(c, "type", type);
+    json_put_str(c, "status", status);
+    json_put_str(c, "reason", reason);
+    json_put(c, "message", json_strn(message));
+    json_put_str(c, "lastTransitionTime", when);
+    json_put_int(c, "observedGeneration", b->v->ws->meta.generation);
+    json_push(b->conditions, c);
+}
+
+void status_set(struct status_builder *b, const char *type, bool is_true, const char *reason, const char *fmt, ...)
+{
+    AUTO_BUF text = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    add(b, type, is_true, reason, buf_str(&text));
+}
+
+void status_fail(struct status_builder *b, const char *type, const char *reason, const char *fmt, ...)
+{
+    const struct condition *old = old_condition(b, type);
+    AUTO_BUF text = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    if (!old || !str_is(old->reason, reason) || !str_eq(old->message, buf_str(&text)))
+        plan_event(b->events, "Warning", reason, "%s", buf_cstr(&text));
+    add(b, type, false, reason, buf_str(&text));
+}
+
+static bool same_status(const struct workspace *ws, const json_t *status)
+{
+    AUTO_JSON whole = json_object();
+    AUTO_FREE(arena) a = arena_new();
+    struct workspace fresh;
+
+    json_put(whole, "status", json_clone(status));
+    if (schema_decode(&workspace_v1beta1, whole, a, &fresh, NULL))
+        return false;
+    fresh.api_version = ws->api_version;
+    fresh.kind = ws->kind;
+    fresh.meta = ws->meta;
+    fresh.resource = ws->resource;
+    fresh.inference = ws->inference;
+    fresh.tuning = ws->tuning;
+    return schema_equal(&workspace_v1beta1, &fresh, ws);
+}
+
+json_t *status_finish(struct status_builder *b, const char *state, int64_t target, json_t *worker_nodes)
+{
+    json_t *s = json_object();
+
+    if (json_array_size(worker_nodes) > 0)
+        json_put(s, "workerNodes", json_incref(worker_nodes));
+    json_put(s, "conditions", json_incref(b->conditions));
+    json_put_str(s, "state", state);
+    if (target > 0)
+        json_put_int(s, "targetNodeCount", target);
+    if (!same_status(b->v->ws, s))
+        return s;
+    json_decref(s);
+    return NULL;
+}

@@ -1,0 +1,55 @@
+/*
+ * The Workspace controller: from a Workspace to nodes, a workload, Services and a truthful status, on any Kubernetes.
+ *
+ * A reconcile is observe (informer caches) -> plan (workspace/plan.h: pure) -> apply (server-side apply, field manager "kaito")
+ * -> status. Every name is derived and every write idempotent, so the process may be killed at any instant.
+ * Contract: upstream v0.12 (reference dossier, Workspace), with the native runtime beside upstream's images.
+ */
+#ifndef WORKSPACE_WORKSPACE_H
+#define WORKSPACE_WORKSPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "base/thread.h"
+
+struct kube_client;
+
+/* What an operator decides; zero is the default named behind each. Strings must outlive the manager. */
+struct workspace_settings {
+    const char *cloud;                  /* "azure" (default), "aws", "arc": which machine types exist, what a claim says */
+    bool byo;                           /* --node-provisioner byo: nodes are the user's own, no claims are made */
+    const char *runtime_image;          /* kaito/kaito-runtime:VERSION, the native runtime */
+    const char *preset_registry;        /* mcr.microsoft.com/aks/kaito, upstream's images */
+    const char *release_namespace;      /* kaito-workspace, where the parameter templates are */
+    const char *default_image_family;   /* "" (ubuntu) */
+    const char *model_cache_dir;        /* /var/lib/kaito/models: folder of the node, shared by its pods */
+    const char *work_dir;               /* folder of the node for tuning results; NULL: they live as long as the pod */
+    const char *ca_bundle;              /* PEM file on the node, mounted at the same path and named by SSL_CERT_FILE; NULL */
+    const char *hf_endpoint;            /* HF_ENDPOINT of the pods; NULL: unset */
+    const char *hf_token_secret;        /* Secret (key HF_TOKEN) in the Workspace's namespace; NULL: none */
+    bool allow_private_urls;            /* data set URLs may point into private networks */
+};
+
+struct workspace_manager_opts {
+    struct workspace_settings settings;
+    bool install_crds;                  /* create or update ours, create NodeClaim's when absent */
+    int workers;                        /* 0: 4 */
+};
+
+struct workspace_manager;
+
+/*
+ * Starts informers and workers and returns; they stop when cancel does. The client is borrowed until _join returned.
+ * Missing templates are created. ERR_UNAVAILABLE and the like when the API cannot be reached.
+ */
+errc workspace_manager_start(struct kube_client *client, const struct workspace_manager_opts *o, struct cancel *cancel,
+                             struct workspace_manager **out, struct err *e);
+bool workspace_manager_ready(const struct workspace_manager *m);       /* all caches have synced */
+void workspace_manager_metrics(struct workspace_manager *m, struct buf *out);  /* Prometheus text */
+void workspace_manager_join(struct workspace_manager *m);              /* waits for the threads and frees; NULL is fine */
+
+#endif
