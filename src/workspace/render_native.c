@@ -205,7 +205,7 @@ static void add_tuned_adapter(const struct ws_view *v, json_t *init, json_t *ser
         json_push(init, pull);
         json_push(volumes, PACK("{s:s, s:{}}", "name", "adapter", "emptyDir"));
         push_secret_volume(v, volumes);
-        arg2(args, "--adapter", "/mnt/adapter");
+        arg2(args, "--adapter", "/mnt/adapter/data");     /* the image's /data */
         mount(serve, "adapter", "/mnt/adapter", true);
         return;
     }
@@ -246,6 +246,7 @@ static void add_adapters(const struct ws_view *v, json_t *init, json_t *serve, j
             }
             with_ca(v, pull);
             json_push(init, pull);
+            buf_adds(&path, "/data");
             images = true;
         } else if (s->volume) {
             AUTO_BUF volume = { 0 };
@@ -336,7 +337,7 @@ static void add_data(const struct ws_view *v, json_t *init, json_t *volumes)
     }
     arg2(args, "--output", "/mnt/data");
     if (v->settings->allow_private_urls)
-        arg(args, "--allow-private");
+        arg(args, "--allow-private-data-urls");
     mount(c, "data", "/mnt/data", false);
     with_hub(v, c);
     json_push(init, c);
@@ -373,7 +374,7 @@ static json_t *push_container(const struct ws_view *v)
 
     arg2(args, "--from", "/mnt/results");
     arg2(args, "--image", json_string_value(ref));
-    arg2(args, "--model-name", p ? p->name : json_string_value(name));
+    arg2(args, "--preset", p ? p->name : json_string_value(name));
     arg2(args, "--docker-config", "/root/.docker/config.json");
     mount(c, "results", "/mnt/results", true);
     mount(c, "docker-config", "/root/.docker", true);
