@@ -1,0 +1,198 @@
+#include "tune/checkpoint.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/mem.h"
+
+#define STATE_FILE      ".tune-state.safetensors"
+#define ASIDE_FILE      ".tune-state.other-run.safetensors"
+#define STATE_VERSION   1
+#define SAMPLED_ROWS    4096    /* rows that stand for the data set in the fingerprint */
+#define SAMPLED_BYTES   4096    /* bytes of each weight that stand for the model */
+
+/* --- fingerprint ------------------------------------------------------------------------------------------------------------ */
+
+static void put_digest(json_t *out, const char *name, const struct buf *b)
+{
+    char hex[SHA256_HEX];
+
+    sha256_hex(b->p, b->n, hex);
+    json_put_str(out, name, hex);
+}
+
+static void describe_settings(const struct tune_config *c, uint64_t steps, const char *init_adapter, struct buf *out)
+{
+    buf_addf(out, "%lld %lld %llu %lld %lld %d %g ", (long long)c->train.batch_size, (long long)c->train.accumulation,
+             (unsigned long long)steps, (long long)c->train.seed, (long long)c->train.data_seed, c->data.shuffle, c->data.train_share);
+    buf_addf(out, "%.17g %.17g %.17g %.17g %.17g %.17g ", c->train.learning_rate, c->train.weight_decay, c->train.beta1, c->train.beta2,
+             c->train.epsilon, c->train.max_grad_norm);
+    buf_addf(out, "%d %.17g %.17g %.17g %.17g %.17g ", c->train.schedule, c->train.warmup_steps, c->train.warmup_ratio,
+             c->train.poly_power, c->train.poly_lr_end, c->train.cosine_cycles);
+    buf_addf(out, "%d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.double_quant, c->quant.compute_dtype,
+             c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
+}
+
+static void describe_modules(const struct lora_set *s, struct buf *out)
+{
+    for (size_t i = 0; i < s->n; i++)
+        buf_addf(out, "%s %zu %.9g\n", s->params[i].linear->path, s->params[i].r, (double)s->params[i].scale);
+}
+
+static void describe_data(const struct trainer *t, struct buf *out)
+{
+    size_t n = t->plan.rows, every = n / SAMPLED_ROWS + 1;
+
+    buf_addf(out, "%zu\n", n);
+    for (size_t i = 0; i < n; i += every) {
+        struct example x = examples_get(t->examples, t->rows[i]);
+        buf_add(out, x.ids, x.n * sizeof *x.ids);
+        buf_add(out, x.labels, x.n * sizeof *x.labels);
+    }
+}
+
+static void describe_weight(const struct weight *w, struct buf *out)
+{
+    size_t bytes = weight_bytes(w);
+    const void *p = w->kind == WEIGHT_DENSE ? w->data : w->nf4.packed;
+
+    buf_addf(out, "%zu %zu %d\n", w->out, w->in, w->kind);
+    buf_add(out, p, bytes / 2 < SAMPLED_BYTES ? bytes / 2 : SAMPLED_BYTES);
+}
+
+errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const char *init_adapter, json_t **out, struct err *e)
+{
+    AUTO_BUF model = { 0 }, data = { 0 }, modules = { 0 }, settings = { 0 };
+    json_t *j = json_object();
+
+    (void)e;
+    buf_addf(&model, "%s %d %zu\n", m->config.model_type, m->config.dtype, m->config.layers);
+    for (size_t i = 0; i < m->n_linears; i++)
+        describe_weight(&m->linears[i].w, &model);
+    describe_data(t, &data);
+    describe_modules(t->loras, &modules);
+    describe_settings(t->config, t->plan.steps, init_adapter, &settings);
+    put_digest(j, "model", &model);
+    put_digest(j, "data set", &data);
+    put_digest(j, "adapter modules", &modules);
+    put_digest(j, "training settings", &settings);
+    *out = j;
+    return ERR_OK;
+}
+
+static errc compare(const char *path, const json_t *mine, const json_t *theirs, struct err *e)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)mine, name, value)
+        if (!json_equal(value, json_object_get(theirs, name)))
+            return err_set(e, ERR_CONFLICT, "%s: belongs to another run: its %s differ", path, name);
+    return ERR_OK;
+}
+
+/* --- writing -------------------------------------------------------------------------------------------------------------------- */
+
+static struct tensor view(enum dtype dtype, const void *data, size_t n)
+{
+    return (struct tensor){ .dtype = dtype, .ndim = 1, .shape = { n }, .len = n, .data = data };
+}
+
+static json_t *state_json(const struct trainer *t, const struct run_totals *r, const json_t *fingerprint)
+{
+    return json_pack("{s:i, s:I, s:f, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:O}", "version", STATE_VERSION, "step", (json_int_t)t->optimiser.step,
+                     "loss_sum", r->loss_sum, "loss_steps", (json_int_t)r->loss_steps, "all_loss_sum", r->all_loss_sum,
+                     "first_loss", r->first_loss, "last_loss", r->last_loss, "tokens", (json_int_t)r->tokens, "history_bytes", (json_int_t)r->history_bytes,
+                     "seconds", r->seconds, "fingerprint", fingerprint);
+}
+
+errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
+                      struct err *e)
+{
+    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
+    AUTO_JSON state = state_json(t, totals, fingerprint);
+    AUTO_MEM char *text = json_text(state);
+    size_t n = t->loras->total;
+    struct safetensors_item items[] = {
+        { "lora", view(DTYPE_F32, t->loras->w, n) },
+        { "adam_m", view(DTYPE_F32, t->optimiser.m, n) },
+        { "adam_v", view(DTYPE_F32, t->optimiser.v, n) },
+        { "state", view(DTYPE_U8, text, strlen(text)) },
+    };
+
+    return safetensors_write(path, items, ARRAY_LEN(items), e);
+}
+
+/* --- reading -------------------------------------------------------------------------------------------------------------------- */
+
+static errc need_floats(const struct safetensors *s, const char *name, size_t n, const struct tensor **out, struct err *e)
+{
+    TRY(safetensors_need(s, name, out, e));
+    if ((*out)->dtype != DTYPE_F32 || (*out)->len != n)
+        return err_set(e, ERR_CORRUPT, "%s: %s has %zu elements instead of %zu", safetensors_path(s), name, (*out)->len, n);
+    return ERR_OK;
+}
+
+static errc read_state(const struct safetensors *s, json_t **out, struct err *e)
+{
+    const struct tensor *t;
+
+    TRY(safetensors_need(s, "state", &t, e));
+    if (t->dtype != DTYPE_U8)
+        return err_set(e, ERR_CORRUPT, "%s: state is not bytes", safetensors_path(s));
+    TRY(json_parse(str_n(t->data, t->len), out, e));
+    if (json_int(*out, "version", 0) != STATE_VERSION)
+        return err_set(e, ERR_CONFLICT, "%s: was written by another version", safetensors_path(s));
+    return ERR_OK;
+}
+
+errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_totals *totals, const json_t *fingerprint, struct err *e)
+{
+    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
+    AUTO_FREE(safetensors) s = NULL;
+    AUTO_JSON state = NULL;
+    const struct tensor *w, *m, *v;
+    size_t n = t->loras->total;
+
+    if (!file_exists(path))
+        return err_set(e, ERR_NOT_FOUND, "%s: no checkpoint", path);
+    TRY(safetensors_open(path, &s, e));
+    TRY(read_state(s, &state, e));
+    TRY(compare(path, fingerprint, json_object_get(state, "fingerprint"), e));
+    TRY(need_floats(s, "lora", n, &w, e));
+    TRY(need_floats(s, "adam_m", n, &m, e));
+    TRY(need_floats(s, "adam_v", n, &v, e));
+    memcpy(t->loras->w, w->data, n * sizeof(float));
+    memcpy(t->optimiser.m, m->data, n * sizeof(float));
+    memcpy(t->optimiser.v, v->data, n * sizeof(float));
+    t->optimiser.step = (uint64_t)json_int(state, "step", 0);
+    *totals = (struct run_totals){
+        .loss_sum = json_num(state, "loss_sum", 0), .loss_steps = (uint64_t)json_int(state, "loss_steps", 0),
+        .all_loss_sum = json_num(state, "all_loss_sum", 0), .first_loss = json_num(state, "first_loss", 0),
+        .last_loss = json_num(state, "last_loss", 0),
+        .tokens = (uint64_t)json_int(state, "tokens", 0), .history_bytes = (uint64_t)json_int(state, "history_bytes", 0),
+        .seconds = json_num(state, "seconds", 0),
+    };
+    return ERR_OK;
+}
+
+errc checkpoint_set_aside(const char *output_dir, struct err *e)
+{
+    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
+    AUTO_MEM char *aside = path_join(output_dir, ASIDE_FILE);
+
+    if (rename(path, aside) && errno != ENOENT)
+        return err_sys(e, errno, "move %s aside", path);
+    return ERR_OK;
+}
+
+errc checkpoint_remove(const char *output_dir, struct err *e)
+{
+    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
+
+    if (unlink(path) && errno != ENOENT)
+        return err_sys(e, errno, "remove %s", path);
+    return ERR_OK;
+}

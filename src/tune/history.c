@@ -1,0 +1,49 @@
+#include "tune/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+
+errc history_open(struct history *h, const char *output_dir, uint64_t keep_bytes, struct err *e)
+{
+    uint64_t size = 0;
+
+    *h = (struct history){ .fd = -1, .path = path_join(output_dir, "history.jsonl") };
+    h->fd = open(h->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (h->fd < 0)
+        return err_sys(e, errno, "open %s", h->path);
+    TRY(file_size(h->path, &size, e));
+    h->bytes = size < keep_bytes ? size : keep_bytes;
+    if (ftruncate(h->fd, (off_t)h->bytes) || lseek(h->fd, 0, SEEK_END) < 0)
+        return err_sys(e, errno, "cut %s", h->path);
+    return ERR_OK;
+}
+
+errc history_add(struct history *h, const struct history_line *l, struct err *e)
+{
+    AUTO_BUF t = { 0 };
+
+    buf_addf(&t, "{\"step\": %llu, \"epoch\": %.9g, \"loss\": %.9g, \"grad_norm\": %.9g, \"learning_rate\": %.12g, \"tokens\": %llu, "
+             "\"tokens_per_second\": %.1f}\n", (unsigned long long)l->step, l->epoch, l->loss, l->grad_norm, l->learning_rate,
+             (unsigned long long)l->tokens, l->tokens_per_second);
+    if (fd_write_all(h->fd, t.p, t.n, e))
+        return err_wrap(e, "%s", h->path);
+    h->bytes += t.n;
+    return ERR_OK;
+}
+
+errc history_sync(struct history *h, struct err *e)
+{
+    return fdatasync(h->fd) ? err_sys(e, errno, "sync %s", h->path) : ERR_OK;
+}
+
+void history_done(struct history *h)
+{
+    if (h->fd >= 0)
+        close(h->fd);
+    free(h->path);
+    *h = (struct history){ .fd = -1 };
+}

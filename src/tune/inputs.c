@@ -1,0 +1,137 @@
+#include "tune/inputs.h"
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "template/template.h"
+
+#define TEMPLATE_BYTES_MAX (1u << 20)
+
+static errc check_method(const struct tune_config *c, const char *method, struct err *e)
+{
+    if (!method)
+        return ERR_OK;
+    if (streq(method, "qlora"))
+        return c->quant.in_4bit ? ERR_OK : err_set(e, ERR_INVALID, "QuantizationConfig.load_in_4bit: must be true for method qlora");
+    if (streq(method, "lora"))
+        return c->quant.in_4bit ? err_set(e, ERR_INVALID, "QuantizationConfig.load_in_4bit: must be false for method lora") : ERR_OK;
+    return err_set(e, ERR_BAD_REQUEST, "--method: \"%s\" is neither lora nor qlora", method);
+}
+
+errc inputs_read_config(struct inputs *in, const struct tune_opts *o, struct err *e)
+{
+    *in = (struct inputs){ 0 };
+    TRY(tune_config_read(o->config_path, &in->config, e));
+    return check_method(&in->config, o->method, e);
+}
+
+static bool half(const char *dtype)
+{
+    return streq(dtype, "bfloat16") || streq(dtype, "float16") || streq(dtype, "half");
+}
+
+enum gemm_math inputs_math(const struct tune_config *c)
+{
+    bool low = c->quant.in_4bit ? half(c->quant.compute_dtype) : c->train.bf16;
+
+    return low ? GEMM_BF16 : GEMM_F32;
+}
+
+/* "\n", "\t", "\"" and "\\" of an inline template, which upstream decodes as a Python string. */
+static void unescape(const char *s, struct buf *out)
+{
+    for (; *s; s++) {
+        if (*s == '\\' && s[1] && strchr("nt\\'\"", s[1])) {
+            s++;
+            buf_addc(out, *s == 'n' ? '\n' : *s == 't' ? '\t' : *s);
+        } else {
+            buf_addc(out, *s);
+        }
+    }
+}
+
+static errc load_template(struct inputs *in, struct err *e)
+{
+    const char *given = in->config.model.chat_template;
+    AUTO_BUF source = { 0 };
+
+    if (!str_set(given))
+        return ERR_OK;
+    if (strpbrk(given, "{}\n"))
+        unescape(given, &source);
+    else if (file_read(given, TEMPLATE_BYTES_MAX, &source, e))
+        return err_wrap(e, "ModelConfig.chat_template");
+    return template_compile(buf_str(&source), "ModelConfig.chat_template", &in->chat_template, e);
+}
+
+errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e)
+{
+    const struct tune_config *c = &in->config;
+    struct model_opts m = { .threads = o->threads };
+
+    if (c->quant.in_4bit)
+        m.quantize = c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4;
+    TRY(load_template(in, e));
+    TRY(tokenizer_load(o->model_dir, &in->tokenizer, e));
+    return model_load(o->model_dir, &m, &in->model, e);
+}
+
+/*
+ * DatasetConfig.dataset_path is below upstream's /mnt, whose data folder is what --data names: "data/x.parquet" and "/data/x.parquet" are
+ * x.parquet there. A --data that is a file wins.
+ */
+static char *data_path(const struct tune_config *c, const char *given)
+{
+    struct str path = str_of(c->data.path);
+
+    if (!path.n || !dir_exists(given))
+        return xstrdup(given);
+    while (path.n && path.p[0] == '/')
+        path = str_from(path, 1);
+    if (str_has_prefix(path, STR("data/")))
+        path = str_from(path, 5);
+    return xasprintf("%s/%.*s", given, STR_ARG(path));
+}
+
+static errc check_learnable(const struct inputs *in, struct err *e)
+{
+    for (size_t i = 0; i < examples_count(in->examples); i++) {
+        struct example x = examples_get(in->examples, i);
+        if (pass_row_labels(&(struct pass_row){ .labels = x.labels, .n = x.n }))
+            return ERR_OK;
+    }
+    return err_set(e, ERR_INVALID, "%s: %zu rows, but no token to learn from: every label is masked or every row is one token long",
+                   in->data_path, examples_count(in->examples));
+}
+
+errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e)
+{
+    const struct tune_config *c = &in->config;
+    struct examples_opts x = {
+        .loss = c->train.completion_only_loss ? EXAMPLES_LOSS_COMPLETION : EXAMPLES_LOSS_ALL,
+        .max_length = (size_t)c->train.max_length,
+        .chat_template = in->chat_template,
+        .messages_column = c->data.messages_column,
+        .text_column = streq(c->data.response_column, "text") ? NULL : c->data.response_column,
+        .scratch_dir = scratch_dir,
+    };
+    AUTO_FREE(dataset) d = NULL;
+    AUTO_MEM char *path = data_path(c, o->data_path);
+
+    TRY(dataset_open(path, c->data.extension, &d, e));
+    in->data_path = xstrdup(dataset_path(d));
+    TRY(examples_build(d, in->tokenizer, &x, &in->examples, e));
+    if (examples_count(in->examples) == 0)
+        return err_set(e, ERR_INVALID, "%s: the data set is empty; add rows", in->data_path);
+    return check_learnable(in, e);
+}
+
+void inputs_done(struct inputs *in)
+{
+    examples_free(in->examples);
+    free(in->data_path);
+    template_free(in->chat_template);
+    tokenizer_free(in->tokenizer);
+    model_free(in->model);
+    tune_config_done(&in->config);
+    *in = (struct inputs){ 0 };
+}

@@ -1,0 +1,28 @@
+/* The three things a run is made from, opened and checked against each other: configuration, model with tokenizer, data set. */
+#ifndef TUNE_INPUTS_H
+#define TUNE_INPUTS_H
+
+#include "dataset/dataset.h"
+#include "engine/model.h"
+#include "tokenizer/tokenizer.h"
+#include "tune/tune.h"
+
+struct inputs {
+    struct tune_config config;
+    struct model *model;
+    struct tokenizer *tokenizer;
+    struct template *chat_template;     /* ModelConfig.chat_template; NULL: the model's */
+    char *data_path;                    /* of the file that was taken */
+    struct examples *examples;
+};
+
+/* Cheap checks first: configuration, then the model's files, then the rows. Release with inputs_done, also after an error. */
+errc inputs_read_config(struct inputs *in, const struct tune_opts *o, struct err *e);
+errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e);
+errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e);
+void inputs_done(struct inputs *in);
+
+/* How base products are computed: bf16 factors as the configuration asks, else f32. */
+enum gemm_math inputs_math(const struct tune_config *c);
+
+#endif

@@ -1,0 +1,225 @@
+#include "tune/lora_set.h"
+
+#include <math.h>
+
+#include "base/hash.h"
+#include "base/mem.h"
+#include "engine/adapter.h"
+#include "tune/random.h"
+
+static bool is_tail(const char *path, const char *tail)
+{
+    size_t n = strlen(path), k = strlen(tail);
+
+    return k > 0 && k <= n && streq(path + n - k, tail) && (k == n || path[n - k - 1] == '.');
+}
+
+const char *lora_match(const char *path, const struct tune_names *targets)
+{
+    for (size_t i = 0; i < targets->n; i++)
+        if (is_tail(path, targets->v[i]))
+            return targets->v[i];
+    return NULL;
+}
+
+static double pattern_value(const struct tune_pattern *p, const char *path, double fallback)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (is_tail(path, p->names[i]))
+            return p->values[i];
+    return fallback;
+}
+
+/* The first number among the path's components: "model.layers.7.mlp.down_proj" is layer 7. */
+static int64_t layer_of(const char *path, const struct tune_names *patterns)
+{
+    struct str rest = str_of(path), piece, before = { NULL, 0 };
+    int64_t n;
+
+    while (str_next(&rest, '.', &piece)) {
+        bool named = patterns->n == 0;
+        for (size_t i = 0; i < patterns->n; i++)
+            named |= str_is(before, patterns->v[i]);
+        if (named && str_to_i64(piece, &n))
+            return n;
+        before = piece;
+    }
+    return -1;
+}
+
+static bool layer_wanted(const struct tune_config *c, const char *path)
+{
+    int64_t layer = layer_of(path, &c->lora.layers_pattern);
+
+    if (c->lora.n_layers == 0)
+        return true;
+    for (size_t i = 0; i < c->lora.n_layers; i++)
+        if (c->lora.layers[i] == layer)
+            return true;
+    return false;
+}
+
+static void warn(struct lora_set *s, size_t *cap, char *line)
+{
+    vec_grow(s->warnings.v, s->warnings.n, *cap);
+    s->warnings.v[s->warnings.n++] = line;
+}
+
+/* "qkv_proj, o_proj, ...": the last components of the model's linears, each once. */
+static void module_names(const struct model *m, struct buf *out)
+{
+    for (size_t i = 0; i < m->n_linears; i++) {
+        const char *dot = strrchr(m->linears[i].path, '.'), *name = dot ? dot + 1 : m->linears[i].path;
+        bool seen = false;
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = is_tail(m->linears[j].path, name);
+        if (!seen)
+            buf_addf(out, "%s%s", out->n ? ", " : "", name);
+    }
+}
+
+static errc add_param(struct lora_set *s, const struct linear *l, const struct tune_config *c, struct err *e)
+{
+    size_t r = (size_t)pattern_value(&c->lora.rank_pattern, l->path, (double)c->lora.r);
+    double alpha = pattern_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
+
+    if (r > l->w.in || r > l->w.out)
+        return err_set(e, ERR_INVALID, "LoraConfig.r: %zu is larger than %s [%zu, %zu]; lower it", r, l->path, l->w.out, l->w.in);
+    struct lora_param *p = &s->params[s->n++];
+    *p = (struct lora_param){ .linear = l, .r = r, .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };
+    p->a_at = s->total;
+    p->b_at = s->total + r * l->w.in;
+    s->total = p->b_at + l->w.out * r;
+    s->of_linear[l->index] = p;
+    return ERR_OK;
+}
+
+static errc check_targets(const struct tune_names *targets, struct err *e)
+{
+    static const char *const other[] = { "lm_head", "embed_tokens", "word_embeddings" };
+
+    for (size_t i = 0; i < targets->n; i++)
+        for (size_t j = 0; j < ARRAY_LEN(other); j++)
+            if (is_tail(targets->v[i], other[j]))
+                return err_set(e, ERR_INVALID, "LoraConfig.target_modules: \"%s\": adapters on the embedding or the head are not built; "
+                               "remove it from the list", targets->v[i]);
+    return ERR_OK;
+}
+
+static errc match_all(struct lora_set *s, const struct model *m, const struct tune_config *c, const struct tune_names *targets,
+                      struct err *e)
+{
+    bool every = targets->n == 0 || (targets->n == 1 && streq(targets->v[0], "all-linear"));
+    size_t cap = 0;
+
+    TRY(check_targets(targets, e));
+    for (size_t i = 0; i < m->n_linears; i++)
+        if ((every || lora_match(m->linears[i].path, targets)) && layer_wanted(c, m->linears[i].path))
+            TRY(add_param(s, &m->linears[i], c, e));
+    AUTO_BUF known = { 0 };
+    module_names(m, &known);
+    if (s->n == 0) {
+        AUTO_BUF list = { 0 };
+        for (size_t i = 0; i < targets->n; i++)
+            buf_addf(&list, "%s'%s'", i ? ", " : "", targets->v[i]);
+        return err_set(e, ERR_INVALID, "Target modules {%s} not found in the base model%s. Please check the target modules and try again; "
+                       "it has %s", buf_cstr(&list), c->lora.n_layers ? " at layers_to_transform" : "", buf_cstr(&known));
+    }
+    for (size_t t = 0; t < targets->n && !every; t++) {
+        bool used = false;
+        for (size_t i = 0; i < s->n && !used; i++)
+            used = is_tail(s->params[i].linear->path, targets->v[t]);
+        if (!used)
+            warn(s, &cap, xasprintf("LoraConfig.target_modules: \"%s\" matches no module of this model; it has %s", targets->v[t],
+                                    buf_cstr(&known)));
+    }
+    return ERR_OK;
+}
+
+static errc match_default(struct lora_set *s, const struct model *m, const struct tune_config *c, const char *list, struct err *e)
+{
+    AUTO_MEM char *copy = xstrdup(list);
+    struct tune_names targets = { 0 };
+    size_t cap = 0;
+
+    for (char *save, *p = strtok_r(copy, ", ", &save); p; p = strtok_r(NULL, ", ", &save)) {
+        vec_grow(targets.v, targets.n, cap);
+        targets.v[targets.n++] = p;
+    }
+    errc rc = match_all(s, m, c, &targets, e);
+    free(targets.v);
+    return rc;
+}
+
+errc lora_set_init(struct lora_set *s, const struct model *m, const struct tune_config *c, const char *default_targets, struct err *e)
+{
+    *s = (struct lora_set){ .params = xcalloc(m->n_linears, sizeof *s->params), .n_linears = m->n_linears,
+                            .of_linear = xcalloc(m->n_linears, sizeof(struct lora_param *)) };
+    if (c->lora.target_given || !str_set(default_targets))
+        TRY(match_all(s, m, c, &c->lora.target_modules, e));
+    else
+        TRY(match_default(s, m, c, default_targets, e));
+    s->w = mem_try_alloc(s->total, sizeof(float));
+    s->g = mem_try_alloc(s->total, sizeof(float));
+    if (!s->w || !s->g)
+        return err_set(e, ERR_TOO_LARGE, "%zu LoRA parameters do not fit in memory; lower LoraConfig.r", s->total);
+    memset(s->w, 0, s->total * sizeof(float));
+    memset(s->g, 0, s->total * sizeof(float));
+    return ERR_OK;
+}
+
+void lora_set_done(struct lora_set *s)
+{
+    for (size_t i = 0; i < s->warnings.n; i++)
+        free((char *)(uintptr_t)s->warnings.v[i]);
+    free(s->warnings.v);
+    free(s->params);
+    free(s->of_linear);
+    free(s->w);
+    free(s->g);
+    *s = (struct lora_set){ 0 };
+}
+
+static void fill_uniform(float *w, size_t n, double bound, uint64_t stream)
+{
+    for (size_t i = 0; i < n; i++)
+        w[i] = (float)bound * (2 * random_unit(random_mix(stream + i)) - 1);
+}
+
+void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero_b)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct lora_param *p = &s->params[i];
+        const struct linear *l = p->linear;
+        uint64_t path = fnv1a_32(l->path, strlen(l->path));     /* so that a module starts the same whichever others are trained */
+        fill_uniform(s->w + p->a_at, p->r * l->w.in, 1 / sqrt((double)l->w.in), random_stream(seed, path * 2));
+        if (zero_b)
+            memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
+        else
+            fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), random_stream(seed, path * 2 + 1));
+    }
+}
+
+errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, struct err *e)
+{
+    AUTO_FREE(adapter) a = NULL;
+
+    TRY(adapter_load(dir, NULL, 1, m, &a, e));
+    for (size_t i = 0; i < s->n_linears; i++) {
+        const struct lora_param *p = s->of_linear[i];
+        const struct lora *from = &a->loras[i];
+        if ((p ? p->r : 0) != from->r)
+            return err_set(e, ERR_INVALID, "%s: has rank %zu on %s, the configuration %zu; make LoraConfig.r and target_modules equal to it",
+                           dir, from->r, m->linears[i].path, p ? p->r : 0);
+        if (!p)
+            continue;
+        memcpy(s->w + p->a_at, from->a, p->r * p->linear->w.in * sizeof(float));
+        memcpy(s->w + p->b_at, from->b, p->r * p->linear->w.out * sizeof(float));
+    }
+    return ERR_OK;
+}
+
+char *lora_param_name(const struct lora_param *p, char which)
+{
+    return xasprintf("base_model.model.%s.lora_%c.weight", p->linear->path, which);
+}

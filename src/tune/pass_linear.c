@@ -1,0 +1,111 @@
+/* One linear with its adapter: y = x W^T + b + s * drop(x) A^T B^T, and back. */
+#include "tune/pass_priv.h"
+#include "tune/random.h"
+
+#include "base/hash.h"
+
+/* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
+static void lora_math(struct pass *p, bool on)
+{
+    compute_set_math(p->c, on ? GEMM_F32 : p->o.math);
+}
+
+struct drop {
+    float *y;
+    const float *x;
+    size_t dim;
+    uint64_t stream, first;
+    float rate;
+    bool add;
+};
+
+/* A mask bit is a function of (seed, step, module, token, column), so a recomputed layer drops the same. */
+static void drop_range(void *arg, size_t begin, size_t end)
+{
+    const struct drop *d = arg;
+    float keep = 1 / (1 - d->rate);
+
+    for (size_t t = begin; t < end; t++)
+        for (size_t j = 0; j < d->dim; j++) {
+            size_t i = t * d->dim + j;
+            float u = random_unit(random_mix(d->stream + (d->first + t) * d->dim + j));
+            float v = u < d->rate ? 0 : d->x[i] * keep;
+            d->y[i] = d->add ? d->y[i] + v : v;
+        }
+}
+
+static void drop(struct pass *p, const struct linear *l, float *y, const float *x, bool add)
+{
+    uint64_t module = fnv1a_32(l->path, strlen(l->path));
+    struct drop d = { .y = y, .x = x, .dim = l->w.in, .first = p->first_token, .rate = p->o.dropout, .add = add,
+                      .stream = random_stream(random_stream(p->o.seed, module), p->step) };
+
+    compute_parallel(p->c, p->tokens, 16, drop_range, &d);
+}
+
+static void scale_all(float *x, float s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] *= s;
+}
+
+void adapted_forward(struct pass *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa)
+{
+    const struct lora_param *q = p->loras->of_linear[l->index];
+    size_t in = l->w.in, out = l->w.out, t = p->tokens;
+
+    y += l->out_offset;
+    gemm_forward(p->c, y, ldy, x, in, t, &p->weights[l->index]);
+    if (l->bias)
+        add_bias(p->c, y, ldy, l->bias, t, out);
+    if (!q)
+        return;
+    if (p->o.dropout > 0) {
+        drop(p, l, p->dropped, x, false);
+        x = p->dropped;
+    }
+    lora_math(p, true);
+    gemm_f32(p->c, false, true, t, q->r, in, q->scale, x, in, p->loras->w + q->a_at, in, 0, xa, q->r);
+    gemm_f32(p->c, false, true, t, out, q->r, 1, xa, q->r, p->loras->w + q->b_at, q->r, 1, y, ldy);
+    lora_math(p, false);
+}
+
+/*
+ * With h = s * drop(x) A^T (kept as xa) and y += h B^T:  dB += dy^T h,  dh = s * dy B,  dA += dh^T drop(x),  dx += drop'(dh A).
+ */
+static void lora_backward(struct pass *p, const struct linear *l, const struct lora_param *q, float *dx, const float *dy, size_t lddy,
+                          const float *x, const float *xa)
+{
+    size_t in = l->w.in, out = l->w.out, t = p->tokens, r = q->r;
+    bool drops = p->o.dropout > 0;
+
+    if (drops) {
+        drop(p, l, p->dropped, x, false);
+        x = p->dropped;
+    }
+    gemm_f32(p->c, true, false, out, r, t, 1, dy, lddy, xa, r, 1, p->loras->g + q->b_at, r);
+    gemm_f32(p->c, false, false, t, r, out, 1, dy, lddy, p->loras->w + q->b_at, r, 0, p->dxa, r);
+    scale_all(p->dxa, q->scale, t * r);
+    gemm_f32(p->c, true, false, r, in, t, 1, p->dxa, r, x, in, 1, p->loras->g + q->a_at, in);
+    if (!dx)
+        return;
+    float *into = drops ? p->ddropped : dx;
+    gemm_f32(p->c, false, false, t, in, r, 1, p->dxa, r, p->loras->w + q->a_at, in, drops ? 0 : 1, into, in);
+    if (drops)
+        drop(p, l, dx, p->ddropped, true);
+}
+
+void adapted_backward(struct pass *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
+                      bool accumulate)
+{
+    const struct lora_param *q = p->loras->of_linear[l->index];
+
+    dy += l->out_offset;
+    if (dx)
+        gemm_backward(p->c, dx, l->w.in, dy, lddy, p->tokens, &p->weights[l->index], accumulate);
+    if (!q)
+        return;
+    lora_math(p, true);
+    lora_backward(p, l, q, dx, dy, lddy, x, xa);
+    lora_math(p, false);
+}

@@ -1,0 +1,131 @@
+#include "tune/trainer.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size_t *out_n)
+{
+    size_t held = (size_t)ceil((double)examples * (1 - train_share) - 1e-9), n = 0;
+    uint32_t *order = xcalloc(examples + 1, sizeof *order), *rows = xcalloc(examples + 1, sizeof *rows);
+    bool *out = xcalloc(examples + 1, sizeof *out);
+
+    examples_order(examples, seed, 0, order);
+    for (size_t i = 0; i < held; i++)
+        out[order[i]] = true;
+    for (size_t i = 0; i < examples; i++)
+        if (!out[i])
+            rows[n++] = (uint32_t)i;
+    free(out);
+    free(order);
+    *out_n = n;
+    return rows;
+}
+
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
+                  struct lora_set *loras, struct pass *pass, struct err *e)
+{
+    *t = (struct trainer){ .config = c, .examples = x, .loras = loras, .pass = pass, .rows = rows, .ordered = UINT64_MAX };
+    if (n_rows == 0)
+        return err_set(e, ERR_INVALID, "DatasetConfig.train_test_split: %g of %zu rows leaves none to train on; raise it to 1",
+                       c->data.train_share, examples_count(x));
+    TRY(tune_plan_make(c, n_rows, &t->plan, e));
+    t->order = xcalloc(n_rows, sizeof *t->order);
+    t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, sizeof *t->batch);
+    t->optimiser = (struct adamw){ .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
+                                   .weight_decay = c->train.weight_decay };
+    return adamw_init(&t->optimiser, loras->total, e);
+}
+
+void trainer_done(struct trainer *t)
+{
+    adamw_done(&t->optimiser);
+    free(t->rows);
+    free(t->order);
+    free(t->batch);
+    *t = (struct trainer){ 0 };
+}
+
+static void order_epoch(struct trainer *t, uint64_t epoch)
+{
+    const struct tune_config *c = t->config;
+    uint64_t seed = (uint64_t)(c->train.data_seed >= 0 ? c->train.data_seed : c->train.seed);
+
+    if (t->ordered == epoch)
+        return;
+    if (c->data.shuffle)
+        examples_order(t->plan.rows, seed, epoch, t->order);
+    else
+        for (uint32_t i = 0; i < t->plan.rows; i++)
+            t->order[i] = i;
+    t->ordered = epoch;
+}
+
+/* The rows of micro-batch `micro` appended at t->batch[n]; transformers pads to the longest, which LongRoPE looks at. */
+static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
+{
+    size_t batch = (size_t)t->config->train.batch_size, first = micro * batch, longest = 0, from = n;
+
+    for (size_t i = first; i < first + batch && i < t->plan.rows; i++) {
+        struct example x = examples_get(t->examples, t->rows[t->order[i]]);
+        t->batch[n++] = (struct pass_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
+        longest = x.n > longest ? x.n : longest;
+    }
+    for (size_t i = from; i < n; i++)
+        t->batch[i].rope_length = longest;
+    return n;
+}
+
+/* Runs the step's rows in passes of as many as fit. */
+static errc run_rows(struct trainer *t, size_t n, uint64_t step, float weight, double *out_loss, struct err *e)
+{
+    size_t limit = pass_max_tokens(t->pass);
+    uint64_t done = 0;
+
+    *out_loss = 0;
+    for (size_t i = 0, k; i < n; i = k) {
+        size_t tokens = t->batch[i].n;
+        double loss;
+        for (k = i + 1; k < n && t->batch[k].n <= limit - tokens; k++)
+            tokens += t->batch[k].n;
+        TRY(pass_run(t->pass, t->batch + i, k - i, step, done, weight, true, &loss, e));
+        *out_loss += loss;
+        done += tokens;
+    }
+    return ERR_OK;
+}
+
+static errc not_finite(const struct trainer *t, uint64_t step, const char *what, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "step %llu: the %s is not a number; training diverged: lower TrainingArguments.learning_rate (%g) "
+                   "or look for broken weights in the base model", (unsigned long long)step + 1, what, t->config->train.learning_rate);
+}
+
+errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
+{
+    const struct tune_plan *plan = &t->plan;
+    struct lora_set *s = t->loras;
+    uint64_t step = t->optimiser.step, epoch = step / plan->steps_per_epoch, within = step % plan->steps_per_epoch;
+    uint64_t first = within * (uint64_t)t->config->train.accumulation, micro = first;
+    size_t n = 0, labels = 0, tokens = 0;
+
+    order_epoch(t, epoch);
+    for (; micro < plan->micro_batches && micro < first + (uint64_t)t->config->train.accumulation; micro++)
+        n = add_micro_batch(t, micro, n);
+    for (size_t i = 0; i < n; i++) {
+        labels += pass_row_labels(&t->batch[i]);
+        tokens += t->batch[i].n;
+    }
+    double loss, divisor = labels ? (double)labels : 1;
+    memset(s->g, 0, s->total * sizeof *s->g);
+    TRY(run_rows(t, n, step, (float)(1 / divisor), &loss, e));
+    double norm = gradient_norm(s->g, s->total), rate = tune_learning_rate(t->config, plan, step);
+    if (!isfinite(loss) || !isfinite(norm))
+        return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
+    gradient_clip(s->g, s->total, norm, t->config->train.max_grad_norm);
+    adamw_update(pass_compute(t->pass), &t->optimiser, s->w, s->g, rate);
+    *out = (struct trainer_step){ .step = step + 1, .epoch = tune_epoch_shown(plan, epoch, micro),
+                                  .epoch_ends = micro == plan->micro_batches, .loss = loss / divisor, .grad_norm = norm,
+                                  .learning_rate = rate, .tokens = tokens, .label_tokens = labels };
+    return ERR_OK;
+}

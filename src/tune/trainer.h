@@ -1,0 +1,54 @@
+/*
+ * The optimisation itself: which rows each step sees, and what a step does with them (forward, backward, clip, AdamW).
+ *
+ * The state after step s is the LoRA values, AdamW's two arrays and s: the place in the data, dropout masks and the learning rate are
+ * functions of s and the settings. So a checkpoint is small and a resumed run repeats an uninterrupted one bit for bit.
+ *
+ * Order of rows: a permutation per epoch from data_seed (or seed); file order when DatasetConfig.shuffle_dataset is false.
+ * Loss and gradients are sums over all micro-batches of a step divided by its label tokens, as transformers' Trainer does.
+ */
+#ifndef TUNE_TRAINER_H
+#define TUNE_TRAINER_H
+
+#include "dataset/dataset.h"
+#include "tune/adamw.h"
+#include "tune/pass.h"
+#include "tune/schedule.h"
+
+struct trainer {
+    const struct tune_config *config;
+    const struct examples *examples;
+    struct lora_set *loras;
+    struct pass *pass;          /* borrowed, like the three above */
+
+    struct tune_plan plan;
+    struct adamw optimiser;     /* .step: steps done */
+    uint32_t *rows;             /* [plan.rows] the examples that are trained on, in file order */
+    uint32_t *order;            /* [plan.rows] into rows, of epoch `ordered` */
+    uint64_t ordered;
+
+    struct pass_row *batch;     /* [batch size * accumulation] */
+};
+
+/* The rows that train_test_split keeps for training, malloc'd: the same for the same count, share and seed. */
+uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size_t *out_n);
+
+/* rows as from trainer_split; taken. */
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
+                  struct lora_set *loras, struct pass *pass, struct err *e);
+void trainer_done(struct trainer *t);
+
+struct trainer_step {
+    uint64_t step;              /* done, this one included */
+    double epoch;               /* as logged */
+    bool epoch_ends;
+    double loss;                /* mean over label tokens */
+    double grad_norm;           /* before clipping */
+    double learning_rate;       /* of this update */
+    uint64_t tokens, label_tokens;
+};
+
+/* ERR_CORRUPT: loss or gradient is not finite; nothing was updated. Call while optimiser.step < plan.steps. */
+errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e);
+
+#endif
