@@ -10,6 +10,7 @@
 #define EVENT_NORMAL "Normal"
 #define EVENT_WARNING "Warning"
 
+/* The client should have no cancel token of its own, or the last events are lost when everything stops. */
 struct recorder;
 /* component is source.component and reportingComponent; host (may be NULL) is source.host. */
 struct recorder *recorder_new(struct kube_client *c, const char *component, const char *host);

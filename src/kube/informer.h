@@ -3,7 +3,7 @@
  * resumes at the last resourceVersion (bookmarks move it), lists again after 410, comes back with back-off and jitter when cut.
  *
  * Objects in the cache are immutable and shared; each reader gets a reference. metadata.managedFields is dropped.
- * Thread-safe; the lock is a leaf. Handlers run on the informer's thread, one event at a time: they queue keys and return.
+ * Thread-safe; the lock is a leaf. Handlers run one event at a time, on the informer's thread: they queue keys and return.
  */
 #ifndef KUBE_INFORMER_H
 #define KUBE_INFORMER_H
@@ -42,7 +42,8 @@ void informers_join(struct informers *s);       /* after cancel */
 
 /* A handler added late is told the present state as adds. */
 void informer_on(struct informer *i, const struct informer_handler *h);
-bool informer_synced(const struct informer *i);
+bool informer_synced(struct informer *i);
+bool informer_wait_synced(struct informer *i, struct cancel *cancel);            /* false: cancelled before */
 const struct kube_gvr *informer_gvr(const struct informer *i);
 
 /* References of the caller's own (json_decref, AUTO_JSON); NULL when absent. Arrays may be empty, never NULL. */

@@ -7,6 +7,7 @@
 
 #include "kube/kube.h"
 
+/* The client should have no cancel token of its own, or the lease cannot be released when everything stops. */
 struct leader;
 struct leader_opts {
     const char *ns, *name;              /* of the Lease */

@@ -1,0 +1,53 @@
+/* What the files of kube/ share. */
+#ifndef KUBE_PRIV_H
+#define KUBE_PRIV_H
+
+#include "kube/kube.h"
+
+struct kube_client {
+    struct http_client *http;
+    char *server, *namespace_;
+    struct cancel *cancel;
+};
+
+/* A whole exchange with retries; *out gets the body of a 2xx. cancel may be NULL: the client's. */
+struct kube_call {
+    const char *method;
+    const char *path;                   /* "/api/v1/...?..." */
+    const char *content_type;
+    struct str body;
+};
+errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *out, struct err *e);
+errc kube_do_json(struct kube_client *c, const struct kube_call *call, json_t **out, struct err *e);
+
+/* jitter: a time between ms and 2 * ms */
+int64_t kube_jitter_ms(int64_t ms);
+
+/*
+ * The objects of an informer, by "ns/name" and by the uids of their owners. Not thread-safe: the informer's lock guards it.
+ */
+struct cache;
+struct cache *cache_new(void);
+void cache_free(struct cache *c);
+/* Takes obj; *out_old (the caller's own reference, NULL when it is new). False: the same resourceVersion was there, nothing changed. */
+bool cache_put(struct cache *c, json_t *obj, json_t **out_old);
+json_t *cache_take(struct cache *c, const char *id);            /* the caller's own; NULL when absent */
+json_t *cache_get(const struct cache *c, const char *id);       /* borrowed */
+bool cache_next(const struct cache *c, size_t *at, struct str *id, json_t **obj);
+json_t *cache_owned_by(const struct cache *c, const char *uid); /* a new array */
+size_t cache_len(const struct cache *c);
+char *cache_id(const char *ns, const char *name);               /* malloc'd */
+
+/* informer.c, for the set */
+struct informer;
+struct informer_opts;
+struct informer *informer_new(struct kube_client *c, const struct informer_opts *o);
+void informer_free(struct informer *i);
+void informer_start(struct informer *i, struct cancel *stop);
+void informer_join(struct informer *i);
+bool informer_is_for(const struct informer *i, const struct informer_opts *o);
+errc informer_wait_until(struct informer *i, struct cancel *cancel, int64_t mono_ms, struct err *e);
+
+bool kube_wait_ms(struct cancel *c, int64_t ms);          /* true when cancelled */
+
+#endif

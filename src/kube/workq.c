@@ -1,0 +1,255 @@
+/* Keys waiting for a reconcile: a FIFO of ready ones, a heap of later ones, one item per key for as long as it matters. */
+#include "kube/workq.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "base/thread.h"
+
+#define BACKOFF_MS 5
+#define BACKOFF_MAX_MS 1000000          /* 1000 s */
+#define NOT_DELAYED SIZE_MAX
+
+struct item {
+    struct key key;
+    char *id;                           /* "ns/name" */
+    struct item *next;                  /* in the FIFO */
+    bool ready, running, dirty;         /* dirty: added while it runs */
+    unsigned failures;
+    int64_t due_ms;
+    size_t at;                          /* in the heap */
+};
+
+struct workq {
+    struct mutex mu;                    /* a leaf; guards everything */
+    struct cond wake;
+    struct map *items;                  /* id -> item, owned */
+    struct item *head, **tail;
+    size_t n_ready;
+    struct item **heap;                 /* by due_ms */
+    size_t n_heap, cap_heap;
+    bool stopped;
+};
+
+static void item_free(void *p)
+{
+    struct item *i = p;
+    free((void *)(uintptr_t)i->key.ns);
+    free((void *)(uintptr_t)i->key.name);
+    free(i->id);
+    free(i);
+}
+
+struct workq *workq_new(void)
+{
+    struct workq *q = xzalloc(sizeof *q);
+    mutex_init(&q->mu);
+    cond_init(&q->wake);
+    q->items = map_new(item_free);
+    q->tail = &q->head;
+    return q;
+}
+
+void workq_free(struct workq *q)
+{
+    if (!q)
+        return;
+    map_free(q->items);
+    free(q->heap);
+    cond_done(&q->wake);
+    mutex_done(&q->mu);
+    free(q);
+}
+
+void workq_stop(struct workq *q)
+{
+    LOCK_SCOPE(&q->mu);
+    q->stopped = true;
+    cond_broadcast(&q->wake);
+}
+
+static struct item *item_of_locked(struct workq *q, const struct key *k, bool make)
+{
+    AUTO_MEM char *id = xasprintf("%s/%s", k->ns ? k->ns : "", k->name);
+    struct item *i = map_get(q->items, str_of(id));
+    if (i || !make)
+        return i;
+    i = xzalloc(sizeof *i);
+    *i = (struct item){ .key = { xstrdup(k->ns ? k->ns : ""), xstrdup(k->name) }, .id = xstrdup(id), .at = NOT_DELAYED };
+    map_put(q->items, str_of(id), i);
+    return i;
+}
+
+static void item_drop_if_idle_locked(struct workq *q, struct item *i)
+{
+    if (i->ready || i->running || i->failures || i->at != NOT_DELAYED)
+        return;
+    AUTO_MEM char *id = xstrdup(i->id);
+    map_del(q->items, str_of(id));
+}
+
+static void heap_put(struct workq *q, size_t at, struct item *i)
+{
+    q->heap[at] = i;
+    i->at = at;
+}
+
+static void heap_up(struct workq *q, size_t at)
+{
+    struct item *i = q->heap[at];
+    for (; at && q->heap[(at - 1) / 2]->due_ms > i->due_ms; at = (at - 1) / 2)
+        heap_put(q, at, q->heap[(at - 1) / 2]);
+    heap_put(q, at, i);
+}
+
+static void heap_down(struct workq *q, size_t at)
+{
+    struct item *i = q->heap[at];
+    for (size_t kid; (kid = 2 * at + 1) < q->n_heap; at = kid) {
+        if (kid + 1 < q->n_heap && q->heap[kid + 1]->due_ms < q->heap[kid]->due_ms)
+            kid++;
+        if (q->heap[kid]->due_ms >= i->due_ms)
+            break;
+        heap_put(q, at, q->heap[kid]);
+    }
+    heap_put(q, at, i);
+}
+
+static struct item *heap_pop(struct workq *q)
+{
+    struct item *top = q->heap[0], *last = q->heap[--q->n_heap];
+    if (q->n_heap) {
+        heap_put(q, 0, last);
+        heap_down(q, 0);
+    }
+    top->at = NOT_DELAYED;
+    return top;
+}
+
+static void add_ready_locked(struct workq *q, struct item *i)
+{
+    if (i->running) {
+        i->dirty = true;
+        return;
+    }
+    if (i->ready)
+        return;
+    i->ready = true;
+    i->next = NULL;
+    *q->tail = i;
+    q->tail = &i->next;
+    q->n_ready++;
+    cond_signal(&q->wake);
+}
+
+void workq_add(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    if (!q->stopped)
+        add_ready_locked(q, item_of_locked(q, k, true));
+}
+
+static void add_at_locked(struct workq *q, struct item *i, int64_t due_ms)
+{
+    if (i->at != NOT_DELAYED) {
+        if (i->due_ms <= due_ms)
+            return;
+        i->due_ms = due_ms;
+        heap_up(q, i->at);
+    } else {
+        i->due_ms = due_ms;
+        vec_grow(q->heap, q->n_heap, q->cap_heap);
+        heap_put(q, q->n_heap++, i);
+        heap_up(q, i->at);
+    }
+    cond_signal(&q->wake);
+}
+
+void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms)
+{
+    if (delay_ms <= 0) {
+        workq_add(q, k);
+        return;
+    }
+    LOCK_SCOPE(&q->mu);
+    if (!q->stopped)
+        add_at_locked(q, item_of_locked(q, k, true), clock_mono_ms() + delay_ms);
+}
+
+void workq_add_failed(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    if (q->stopped)
+        return;
+    struct item *i = item_of_locked(q, k, true);
+    int64_t delay = i->failures < 18 ? (int64_t)BACKOFF_MS << i->failures : BACKOFF_MAX_MS;
+    i->failures++;
+    add_at_locked(q, i, clock_mono_ms() + (delay > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay));
+}
+
+void workq_forget(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    struct item *i = item_of_locked(q, k, false);
+    if (!i)
+        return;
+    i->failures = 0;
+    item_drop_if_idle_locked(q, i);
+}
+
+unsigned workq_failures(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    struct item *i = item_of_locked(q, k, false);
+    return i ? i->failures : 0;
+}
+
+static void move_due_locked(struct workq *q)
+{
+    for (int64_t now = clock_mono_ms(); q->n_heap && q->heap[0]->due_ms <= now;)
+        add_ready_locked(q, heap_pop(q));
+}
+
+const struct key *workq_get(struct workq *q)
+{
+    LOCK_SCOPE(&q->mu);
+    for (;;) {
+        if (q->stopped)
+            return NULL;
+        move_due_locked(q);
+        struct item *i = q->head;
+        if (i) {
+            q->head = i->next;
+            if (!q->head)
+                q->tail = &q->head;
+            q->n_ready--;
+            i->ready = false;
+            i->running = true;
+            return &i->key;
+        }
+        if (q->n_heap)
+            (void)cond_wait_until(&q->wake, &q->mu, q->heap[0]->due_ms);
+        else
+            cond_wait(&q->wake, &q->mu);
+    }
+}
+
+void workq_done(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    struct item *i = item_of_locked(q, k, false);
+    if (!i)
+        return;
+    i->running = false;
+    if (i->dirty && !q->stopped) {
+        i->dirty = false;
+        add_ready_locked(q, i);
+    }
+    item_drop_if_idle_locked(q, i);
+}
+
+size_t workq_len(struct workq *q)
+{
+    LOCK_SCOPE(&q->mu);
+    return q->n_ready;
+}
