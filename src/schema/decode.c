@@ -6,6 +6,7 @@
 struct reader {
     struct arena *arena;
     struct err *err;
+    bool as_is;                 /* no defaults: copying */
 };
 
 static errc read_object(const struct reader *r, const struct type *t, const json_t *j, const struct path *at, void *out);
@@ -181,12 +182,14 @@ static errc read_value(const struct reader *r, const struct field *f, json_t *j,
 }
 
 /* New reference: the given value, or the default; NULL when there is neither. */
-static json_t *given_or_default(const struct field *f, const json_t *object)
+static json_t *given_or_default(const struct reader *r, const struct field *f, const json_t *object)
 {
     json_t *j = json_object_get(object, f->json);
 
     if (j && !json_is_null(j))
         return json_incref(j);
+    if (r->as_is)
+        return NULL;
     if (f->rules && f->rules->def_json)
         return json_deep_copy(f->rules->def_json);
     if (f->rules && f->rules->def)
@@ -205,7 +208,7 @@ static errc read_object(const struct reader *r, const struct type *t, const json
             TRY(read_object(r, f->type, j, at, member));
             continue;
         }
-        AUTO_JSON value = given_or_default(f, j);
+        AUTO_JSON value = given_or_default(r, f, j);
         if (value)
             TRY(read_value(r, f, value, PATH_FIELD(at, f->json), member));
     }
@@ -214,7 +217,7 @@ static errc read_object(const struct reader *r, const struct type *t, const json
 
 errc schema_decode(const struct type *t, const json_t *j, struct arena *a, void *out_struct, struct err *e)
 {
-    struct reader r = { a, e };
+    struct reader r = { a, e, false };
 
     memset(out_struct, 0, t->size);
     return read_object(&r, t, j, NULL, out_struct);
@@ -224,8 +227,10 @@ void schema_copy(const struct type *t, const void *from, struct arena *a, void *
 {
     AUTO_JSON j = schema_encode(t, from);
     struct err e;
+    struct reader r = { a, &e, true };
 
-    if (schema_decode(t, j, a, to, &e))         /* cannot fail: we wrote it */
+    memset(to, 0, t->size);
+    if (read_object(&r, t, j, NULL, to))        /* cannot fail: we wrote it */
         abort();
 }
 

@@ -62,6 +62,14 @@ static json_t *write_list(const struct field *f, const char *base)
     return j;
 }
 
+static bool all_zero(const char *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (p[i])
+            return false;
+    return true;
+}
+
 #define AS(type) (*(const type *)(const void *)p)
 
 /* NULL: absent. *empty: zero, "", {} or []: left out unless the field says otherwise. `p` is the struct's base for lists. */
@@ -100,9 +108,8 @@ static json_t *write_value(const struct field *f, const char *p, bool *empty)
             return NULL;
         return AS(struct int_or_str).is_str ? json_strn(AS(struct int_or_str).s) : json_integer(AS(struct int_or_str).i);
     case REP_OBJ:
-        j = write_object(f->type, p);
-        *empty = !json_object_size(j);
-        return j;
+        *empty = all_zero(p, f->type->size);
+        return write_object(f->type, p);
     case REP_PTR:
         memcpy(&sub, p, sizeof sub);
         return sub ? write_object(f->type, sub) : NULL;
