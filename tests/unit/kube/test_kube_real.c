@@ -1,0 +1,235 @@
+/*
+ * The client, informers, events and leases against a real API server: KAITO_TEST_KUBECONFIG names its kubeconfig
+ * (tests/peers starts one); without it the test is skipped.
+ */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+#include "kube/lease.h"
+#include "kube/meta.h"
+
+static const struct kube_gvr configmaps = { "", "v1", "configmaps" }, events = { "", "v1", "events" };
+
+struct world { struct kube_client *client; struct cancel *cancel; char ns[64]; };
+
+#define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
+
+static int start(void **state)
+{
+    struct err e;
+    struct world *w = xzalloc(sizeof *w);
+    const char *path = getenv("KAITO_TEST_KUBECONFIG");
+    *state = w;
+    if (!path)
+        return 0;
+    AUTO_FREE(kube_config) cfg = NULL;
+    w->cancel = cancel_new();
+    OK(kube_config_load(path, NULL, &cfg, &e));
+    OK(kube_client_new(cfg, NULL, w->cancel, &w->client, &e));
+    char suffix[8] = { 0 };
+    random_suffix(suffix, 6);
+    snprintf(w->ns, sizeof w->ns, "kube-%s", suffix);
+    AUTO_JSON ns = kube_object("v1", "Namespace", NULL, w->ns);
+    OK(kube_create(w->client, KUBE_GVR("", "v1", "namespaces"), NULL, ns, NULL, &e));
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    if (w->client)
+        OK(kube_delete(w->client, KUBE_GVR("", "v1", "namespaces"), NULL, w->ns, NULL, &e));
+    kube_client_free(w->client);
+    cancel_free(w->cancel);
+    free(w);
+    return 0;
+}
+
+static struct world *world(void **state)
+{
+    struct world *w = *state;
+    if (!w->client)
+        skip();
+    return w;
+}
+
+static json_t *configmap(const struct world *w, const char *name, const char *value)
+{
+    json_t *o = kube_object("v1", "ConfigMap", w->ns, name);
+    json_put_str(json_sub(o, "data"), "key", value);
+    return o;
+}
+
+static void objects_and_their_errors(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_JSON made = NULL;
+    AUTO_JSON one = configmap(w, "one", "1");
+    OK(kube_create(w->client, &configmaps, NULL, one, &made, &e));
+    assert_int_equal(kube_create(w->client, &configmaps, NULL, one, NULL, &e), ERR_EXISTS);
+    assert_string_equal(e.text, "configmaps \"one\" already exists");
+    AUTO_JSON changed = json_clone(made);
+    json_put_str(json_sub(changed, "data"), "key", "2");
+    OK(kube_update(w->client, &configmaps, NULL, changed, NULL, &e));
+    assert_int_equal(kube_update(w->client, &configmaps, NULL, changed, NULL, &e), ERR_CONFLICT);
+    assert_int_equal(kube_get(w->client, &configmaps, w->ns, "two", NULL, &e), ERR_NOT_FOUND);
+    AUTO_JSON bad = configmap(w, "Bad_Name", "1");
+    assert_int_equal(kube_create(w->client, &configmaps, NULL, bad, NULL, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "metadata.name: Invalid value: \"Bad_Name\""));
+    struct kube_delete_opts wrong = { .uid = "00000000-0000-0000-0000-000000000000" };
+    assert_int_equal(kube_delete(w->client, &configmaps, w->ns, "one", &wrong, &e), ERR_CONFLICT);
+    OK(kube_delete(w->client, &configmaps, w->ns, "one", NULL, &e));
+}
+
+static void patches_and_apply(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_JSON mine = configmap(w, "applied", "mine");
+    AUTO_JSON theirs = configmap(w, "applied", "theirs");
+    AUTO_JSON got = NULL;
+    OK(kube_apply(w->client, &configmaps, NULL, mine, "me", false, NULL, &e));
+    assert_int_equal(kube_apply(w->client, &configmaps, NULL, theirs, "them", false, NULL, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.text, "conflict with \"me\""));
+    OK(kube_apply(w->client, &configmaps, NULL, theirs, "them", true, &got, &e));
+    assert_string_equal(json_str_at(got, "data", "key", NULL), "theirs");
+    AUTO_JSON patch = json_loads("[{\"op\":\"replace\",\"path\":\"/data/key\",\"value\":\"patched\"}]", 0, NULL);
+    json_decref(got);
+    OK(kube_patch(w->client, &configmaps, w->ns, "applied", NULL, KUBE_PATCH_JSON, patch, &got, &e));
+    assert_string_equal(json_str_at(got, "data", "key", NULL), "patched");
+    bool has;
+    OK(kube_has_resource(w->client, KUBE_GVR("apps", "v1", "statefulsets"), &has, &e));
+    assert_true(has);
+    OK(kube_has_resource(w->client, KUBE_GVR("karpenter.sh", "v9", "nodeclaims"), &has, &e));
+    assert_false(has);
+}
+
+static void count_kinds(void *self, const struct kube_gvr *r, const char *kind, bool namespaced, const json_t *verbs)
+{
+    int *n = self;
+    *n += streq(kind, "StatefulSet") && namespaced && streq(r->group, "apps") ? 1 : 0;
+}
+
+static atomic_int n_seen;
+static void count_event(void *self, const json_t *old, const json_t *new_) { n_seen++; }
+
+static bool becomes(struct informer *i, size_t n)
+{
+    for (int64_t until = clock_mono_ms() + 5000; clock_mono_ms() < until; poll(NULL, 0, 10))
+        if (informer_len(i) == n)
+            return true;
+    return false;
+}
+
+static void informers_follow(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    int kinds = 0;
+    OK(kube_each_resource(w->client, count_kinds, &kinds, &e));
+    assert_int_equal(kinds, 1);
+    AUTO_FREE(cancel) cancel = cancel_new();
+    AUTO_FREE(informers) set = informers_new(w->client);
+    struct informer *i = informers_get(set, &(struct informer_opts){ .gvr = configmaps, .ns = w->ns, .label_selector = "follow=yes" });
+    informer_on(i, &(struct informer_handler){ count_event, NULL });
+    for (int n = 0; n < 3; n++) {
+        AUTO_MEM char *name = xasprintf("f%d", n);
+        AUTO_JSON o = configmap(w, name, "x");
+        kube_set_label(o, "follow", "yes");
+        OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
+    }
+    informers_start(set, cancel);
+    OK(informers_wait_synced(set, 5000, &e));
+    assert_int_equal(informer_len(i), 3);
+    AUTO_JSON first = informer_get(i, w->ns, "f0");
+    AUTO_JSON owned = configmap(w, "f3", "x");
+    kube_set_label(owned, "follow", "yes");
+    kube_set_owner(owned, first);
+    OK(kube_create(w->client, &configmaps, NULL, owned, NULL, &e));
+    assert_true(becomes(i, 4));
+    AUTO_JSON children = informer_owned_by(i, kube_uid(first));
+    assert_int_equal(json_array_size(children), 1);
+    AUTO_JSON unlabel = json_loads("{\"metadata\":{\"labels\":{\"follow\":null}}}", 0, NULL);
+    OK(kube_patch(w->client, &configmaps, w->ns, "f1", NULL, KUBE_PATCH_MERGE, unlabel, NULL, &e));
+    OK(kube_delete(w->client, &configmaps, w->ns, "f2", NULL, &e));
+    assert_true(becomes(i, 2));
+    assert_int_equal(n_seen, 6);
+    cancel_now(cancel);
+    informers_join(set);
+}
+
+static void events_are_counted(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_JSON o = configmap(w, "eventful", "1");
+    AUTO_JSON made = NULL;
+    OK(kube_create(w->client, &configmaps, NULL, o, &made, &e));
+    struct recorder *r = recorder_new(w->client, "kaito-test", NULL);
+    for (int i = 0; i < 3; i++)
+        recorder_event(r, made, EVENT_WARNING, "Broken", "it broke %s", "again");
+    for (int i = 0; i < 60; i++)
+        recorder_event(r, made, EVENT_NORMAL, "Spam", "number %d", i);
+    recorder_free(r);
+    AUTO_JSON all = NULL;
+    OK(kube_list_all(w->client, &events, w->ns, &(struct kube_list_opts){ .field_selector = "involvedObject.name=eventful", .limit = 5 }, &all, &e));
+    assert_in_range(json_array_size(all), 10, 23);      /* 25 writes: 3 of them one event */
+    size_t i;
+    json_t *ev;
+    bool found = false;
+    json_array_foreach(all, i, ev)
+        if (streq(json_cstr(ev, "reason"), "Broken")) {
+            found = true;
+            assert_int_equal(json_int(ev, "count", 0), 3);
+            assert_string_equal(json_str_at(ev, "source", "component", NULL), "kaito-test");
+            assert_string_equal(json_cstr(ev, "reportingComponent"), "kaito-test");
+            assert_string_equal(json_str_at(ev, "involvedObject", "uid", NULL), kube_uid(made));
+        }
+    assert_true(found);
+}
+
+static void one_leader_at_a_time(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_FREE(cancel) lost = cancel_new();
+    AUTO_FREE(cancel) impatient = cancel_new();
+    struct leader_opts o = { .ns = w->ns, .name = "lead", .identity = "a", .retry_ms = 100 };
+    struct leader *a = leader_new(w->client, &o);
+    o.identity = "b";
+    struct leader *b = leader_new(w->client, &o);
+    OK(leader_acquire(a, lost, &e));
+    leader_hold(a, lost);
+    cancel_now(impatient);
+    assert_int_equal(leader_acquire(b, impatient, &e), ERR_CANCELLED);
+    assert_false(cancel_is(lost));
+    leader_free(a);                             /* released: b leads at once */
+    int64_t began = clock_mono_ms();
+    OK(leader_acquire(b, lost, &e));
+    assert_true(clock_mono_ms() - began < 1500);
+    leader_free(b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(objects_and_their_errors),
+        cmocka_unit_test(patches_and_apply),
+        cmocka_unit_test(informers_follow),
+        cmocka_unit_test(events_are_counted),
+        cmocka_unit_test(one_leader_at_a_time),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,132 @@
+/* The queue's promises: dedupe, one worker per key, delays, back-off. And selectors and conditions. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "kube/meta.h"
+#include "kube/workq.h"
+
+static void key_changed_while_running_runs_once_more(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    workq_add(q, KEY("default", "ws"));
+    workq_add(q, KEY("default", "ws"));
+    assert_int_equal(workq_len(q), 1);
+    const struct key *k = workq_get(q);
+    assert_non_null(k);
+    assert_string_equal(k->name, "ws");
+    workq_add(q, KEY("default", "ws"));
+    workq_add(q, KEY("default", "ws"));
+    assert_int_equal(workq_len(q), 0);          /* not offered to a second worker */
+    workq_done(q, k);
+    assert_int_equal(workq_len(q), 1);
+    k = workq_get(q);
+    workq_done(q, k);
+    assert_int_equal(workq_len(q), 0);
+}
+
+static void keys_come_in_order_and_delays_are_kept(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    int64_t began = clock_mono_ms();
+    workq_add_after(q, KEY("", "late"), 80);
+    workq_add_after(q, KEY("", "later"), 120);
+    workq_add_after(q, KEY("", "late"), 500);   /* the earlier time stays */
+    workq_add(q, KEY("", "a"));
+    workq_add(q, KEY("", "b"));
+    const char *want[] = { "a", "b", "late", "later" };
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        const struct key *k = workq_get(q);
+        assert_string_equal(k->name, want[i]);
+        workq_done(q, k);
+    }
+    int64_t took = clock_mono_ms() - began;
+    assert_true(took >= 119 && took < 400);
+}
+
+static void failures_back_off_and_are_forgotten(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    int64_t began = clock_mono_ms();
+    for (int i = 0; i < 5; i++) {               /* 5 + 10 + 20 + 40 + 80 ms */
+        workq_add_failed(q, KEY("ns", "x"));
+        const struct key *k = workq_get(q);
+        workq_done(q, k);
+    }
+    assert_int_equal(workq_failures(q, KEY("ns", "x")), 5);
+    int64_t took = clock_mono_ms() - began;
+    assert_true(took >= 150 && took < 600);
+    workq_forget(q, KEY("ns", "x"));
+    assert_int_equal(workq_failures(q, KEY("ns", "x")), 0);
+}
+
+static void stop_later(void *q)
+{
+    poll(NULL, 0, 30);
+    workq_stop(q);
+}
+
+static void stop_wakes_the_worker(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    struct thread t = { 0 };
+    workq_add_after(q, KEY("", "x"), 60000);
+    thread_start(&t, "stop", stop_later, q);
+    assert_null(workq_get(q));
+    thread_join(&t);
+}
+
+static void selectors(void **state)
+{
+    static const struct { const char *selector, *labels; bool want; const char *text; } rows[] = {
+        { "{}", "{}", true, "" },
+        { "{\"matchLabels\":{\"a\":\"1\"}}", "{\"a\":\"1\",\"b\":\"2\"}", true, "a=1" },
+        { "{\"matchLabels\":{\"a\":\"1\"}}", "{\"a\":\"2\"}", false, "a=1" },
+        { "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"In\",\"values\":[\"1\",\"2\"]}]}", "{\"a\":\"2\"}", true, "a in (1,2)" },
+        { "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"NotIn\",\"values\":[\"1\"]}]}", "{}", true, "a notin (1)" },
+        { "{\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"DoesNotExist\"}]}", "{\"a\":\"\"}", false, "!a" },
+        { "{\"matchLabels\":{\"x\":\"y\"},\"matchExpressions\":[{\"key\":\"a\",\"operator\":\"Exists\"}]}", "{\"a\":\"\",\"x\":\"y\"}", true, "x=y,a" },
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_JSON selector = json_loads(rows[i].selector, 0, NULL);
+        AUTO_JSON labels = json_loads(rows[i].labels, 0, NULL);
+        AUTO_BUF text = { 0 };
+        assert_int_equal(kube_selector_matches(selector, labels), rows[i].want);
+        kube_selector_text(selector, &text);
+        assert_string_equal(buf_cstr(&text), rows[i].text);
+    }
+    assert_false(kube_selector_matches(NULL, NULL));
+    AUTO_JSON none = json_object();
+    assert_false(kube_map_matches(none, none));
+}
+
+static void a_condition_keeps_its_time_until_the_status_changes(void **state)
+{
+    AUTO_JSON list = json_array();
+    assert_true(kube_condition_set(list, &(struct kube_condition){ "Ready", "False", "Waiting", "no node", 1 }, 1000));
+    assert_false(kube_condition_set(list, &(struct kube_condition){ "Ready", "False", "Waiting", "no node", 1 }, 9000));
+    assert_true(kube_condition_set(list, &(struct kube_condition){ "Ready", "False", "Waiting", "still no node", 1 }, 9000));
+    assert_string_equal(json_cstr(json_array_get(list, 0), "lastTransitionTime"), "1970-01-01T00:00:01Z");
+    assert_true(kube_condition_set(list, &(struct kube_condition){ "Ready", "True", "Fine", "", 2 }, 9000));
+    assert_string_equal(json_cstr(json_array_get(list, 0), "lastTransitionTime"), "1970-01-01T00:00:09Z");
+    assert_int_equal(json_array_size(list), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(key_changed_while_running_runs_once_more),
+        cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
+        cmocka_unit_test(failures_back_off_and_are_forgotten),
+        cmocka_unit_test(stop_wakes_the_worker),
+        cmocka_unit_test(selectors),
+        cmocka_unit_test(a_condition_keeps_its_time_until_the_status_changes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
