@@ -19,8 +19,13 @@ errc patch_merge(const json_t *object, const json_t *patch, json_t **out, struct
 
 /*
  * By the type's merge keys and strategies, with the directives $patch, $retainKeys, $setElementOrder/LIST,
- * $deleteFromPrimitiveList/LIST. ERR_BAD_REQUEST for a malformed one; the text is strategicpatch's.
+ * $deleteFromPrimitiveList/LIST. ERR_BAD_REQUEST for a malformed directive (400), ERR_INTERNAL for a list item without its merge key
+ * (a plain 500 with this message), ERR_INVALID for a wrong shape: the server answers 422
+ * `"" is invalid: patch: Invalid value: "<patch_go_text of the patch>": <text>`.
  */
 errc patch_strategic(const struct type *t, const json_t *object, const json_t *patch, json_t **out, struct err *e);
+
+/* JSON as Go's %v prints it: map[a:1 b:[x y]]. */
+void patch_go_text(const json_t *j, struct buf *out);
 
 #endif
