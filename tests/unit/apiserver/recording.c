@@ -4,16 +4,27 @@
 
 #include "recording.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 json_t *recording_open(const char *name)
 {
     AUTO_MEM char *path = xasprintf("%s/tests/golden/apiserver/%s.json", getenv("KAITO_SOURCE") ? getenv("KAITO_SOURCE") : ".", name);
+    AUTO_BUF text = { 0 };
     json_t *j = NULL;
     struct err e;
 
-    if (json_parse_file(path, 16u << 20, &j, &e))
+    if (file_read(path, 16u << 20, &text, &e))
         fail_msg("%s", e.text);
+    /* The recorder put {{time}} where a clock spoke; null in its place keeps the objects decodable. */
+    for (char *at = text.p; (at = strstr(at, "\"{{time")); at++) {
+        char *end = strchr(at + 1, '"');
+        assert_non_null(end);
+        memset(at, ' ', (size_t)(end + 1 - at));
+        memcpy(at, "null", 4);
+    }
+    if (json_parse(buf_str(&text), &j, &e))
+        fail_msg("%s: %s", path, e.text);
     return j;
 }
 
