@@ -187,8 +187,9 @@ static bool take_challenge(struct str *s, struct auth_challenge *out)
         skip(s, "=");
         skip(s, " \t");
         AUTO_BUF value = { 0 };
+        bool quoted = s->n && s->p[0] == '"';
         if (!take_value(s, &value))
-            return s->n == 0 || s->p[0] == ','; /* "Negotiate abc==": a token68 with padding */
+            return !quoted && (s->n == 0 || s->p[0] == ',');   /* "Negotiate abc==": a token68 with padding */
         keep_param(out, name, &value);
     }
 }
