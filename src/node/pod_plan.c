@@ -262,8 +262,8 @@ static errc build_probe(const struct plan_input *in, struct arena *a, const stru
 static errc build_container(const struct plan_input *in, struct arena *a, const struct container *c, struct container_plan *out, struct err *e)
 {
     struct env_builder env = { .in = in, .a = a };
-    struct path_map *maps;
-    size_t n_maps;
+    struct path_map *maps = NULL;
+    size_t n_maps = 0;
 
     out->name = c->name;
     if (!str_is(c->image, in->runtime_image)) {

@@ -3,6 +3,7 @@
  * object, at the folder NS_NAME_UID and at whether its monitor lives, and takes the next step.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 
