@@ -63,7 +63,7 @@ errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *o
 errc engine_decode(struct engine *g, struct sequence *const *seqs, const int32_t *ids, size_t n, float *logits, struct err *e);
 
 /*
- * For inspection and tests: logits of every position of ids [n] into logits [n, vocab], in one pass without a cache.
+ * For inspection and tests: logits of every position of ids [n] into logits [n, vocab].
  */
 errc engine_score(struct engine *g, const struct adapter *adapter, const int32_t *ids, size_t n, float *logits, struct err *e);
 

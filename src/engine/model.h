@@ -34,6 +34,7 @@ struct model_config {
     bool *sliding;                  /* [layers], owned */
     enum activation act;
     float norm_eps, attn_scale, attn_softcap, final_softcap, embed_scale;      /* softcap 0: none; embed_scale 1: none */
+    float norm_plus;                /* 1 when norm weights are stored minus one (Gemma), else 0; q_norm and k_norm too */
     bool tied, qkv_bias, o_bias, mlp_bias;
     struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
     enum dtype dtype;               /* what config.json says the weights are */
@@ -60,7 +61,7 @@ struct layer {
     float *norm_attn, *norm_mlp;                /* before attention, before the MLP (NULL where the family has none) */
     float *norm_attn_out, *norm_mlp_out;        /* after them, before the residual sum (NULL: none) */
     float *q_norm, *k_norm;                     /* NULL: none */
-    size_t qk_norm_dim;                         /* head_dim (per head) or the whole width (OLMo 2) */
+    bool qk_norm_whole;                         /* over all heads at once (OLMo 2), else per head */
     struct linear *attn_in[3], *attn_out, *mlp_in[2], *mlp_out;
     size_t n_attn_in, n_mlp_in;
     bool slides;                                /* window applies */

@@ -62,6 +62,24 @@ INLINE vf vexp(vf x)
     return blend(under, (vf){ 0 }, y * (vf)exponent);
 }
 
+/* The last, partial vector of a row: padded with zeros on the stack. */
+INLINE vf load_part(const float *p, size_t n)
+{
+    float f[W] = { 0 };
+
+    memcpy(f, p, n * sizeof *f);
+    return load(f);
+}
+
+INLINE void store_part(float *p, vf v, size_t n)
+{
+    float f[W];
+
+    memcpy(f, &v, sizeof f);
+    for (size_t k = 0; k < n; k++)
+        p[k] = f[k];
+}
+
 static float dot(const float *a, const float *b, size_t n)
 {
     vf s0 = { 0 }, s1 = { 0 };
@@ -122,25 +140,6 @@ static float vmax(const float *x, size_t n)
     for (; i < n; i++)
         best = x[i] > best ? x[i] : best;
     return best;
-}
-
-/* The last, partial vector of an element-wise kernel: padded with zeros on the stack. */
-INLINE vf load_part(const float *p, size_t n)
-{
-    float f[W] = { 0 };
-
-    for (size_t k = 0; k < n; k++)
-        f[k] = p[k];
-    return load(f);
-}
-
-INLINE void store_part(float *p, vf v, size_t n)
-{
-    float f[W];
-
-    memcpy(f, &v, sizeof f);
-    for (size_t k = 0; k < n; k++)
-        p[k] = f[k];
 }
 
 static float exp_sum(float *x, float shift, size_t n)
@@ -318,17 +317,14 @@ INLINE vf load_w(enum few_kind kind, const void *w, size_t i)
     return kind == FEW_F32 ? load((const float *)w + i) : load_bf16((const uint16_t *)w + i);
 }
 
-INLINE float load_w1(enum few_kind kind, const void *w, size_t i)
+INLINE vf load_w_part(enum few_kind kind, const void *w, size_t i, size_t n)
 {
-    uint16_t h;
-    float f;
+    uint16_t h[W] = { 0 };
 
-    if (kind == FEW_F32) {
-        memcpy(&f, (const float *)w + i, sizeof f);
-        return f;
-    }
-    memcpy(&h, (const uint16_t *)w + i, sizeof h);
-    return bf16_to_f32(h);
+    if (kind == FEW_F32)
+        return load_part((const float *)w + i, n);
+    memcpy(h, (const uint16_t *)w + i, n * sizeof *h);
+    return load_bf16(h);
 }
 
 INLINE const void *w_row(enum few_kind kind, const void *w, size_t elements)
@@ -340,7 +336,6 @@ INLINE void tile(enum few_kind kind, const size_t R, const size_t J, float *y, s
                  const void *w, size_t in)
 {
     vf s0[4][2] = { { { 0 } } }, s1[4][2] = { { { 0 } } };
-    float tail[4][2] = { { 0 } };
     size_t i = 0;
 
     for (; i + 2 * W <= in; i += 2 * W)
@@ -358,13 +353,15 @@ INLINE void tile(enum few_kind kind, const size_t R, const size_t J, float *y, s
             for (size_t r = 0; r < R; r++)
                 s0[r][j] += load(x + r * ldx + i) * w0;
         }
-    for (; i < in; i++)
-        for (size_t j = 0; j < J; j++)
+    if (i < in)                 /* in a vector as well: scalar sums would be contracted differently from tile to tile */
+        for (size_t j = 0; j < J; j++) {
+            vf w0 = load_w_part(kind, w_row(kind, w, j * in), i, in - i);
             for (size_t r = 0; r < R; r++)
-                tail[r][j] += x[r * ldx + i] * load_w1(kind, w_row(kind, w, j * in), i);
+                s1[r][j] += load_part(x + r * ldx + i, in - i) * w0;
+        }
     for (size_t r = 0; r < R; r++)
         for (size_t j = 0; j < J; j++)
-            y[r * ldy + j] = hsum(s0[r][j] + s1[r][j]) + tail[r][j];
+            y[r * ldy + j] = hsum(s0[r][j] + s1[r][j]);
 }
 
 INLINE void few(enum few_kind kind, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const void *w, size_t n,

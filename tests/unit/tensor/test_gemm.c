@@ -122,10 +122,11 @@ static void products_equal_the_oracle(void **state)
 /* The promise behind batching: a row's result does not depend on its neighbours or on the thread count. */
 static void few_rows_are_the_same_bits_in_any_company(void **state)
 {
-    static const char *const kinds[] = { "f32", "bf16", "nf4-bf16" };
-    size_t out = 50, in = 192;
+    static const char *const kinds[] = { "f32", "bf16", "nf4-bf16", "f32", "bf16", "nf4-bf16" };
+    static const size_t ins[] = { 192, 192, 192, 232, 71, 232 };
 
     for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        size_t out = 50, in = ins[k];
         AUTO_MEM void *owned = NULL;
         AUTO_MEM float *x = noises(GEMM_FEW_ROWS * in), *all = noises(GEMM_FEW_ROWS * out), *one = noises(out);
         struct weight w = make_weight(kinds[k], out, in, &owned);

@@ -1,0 +1,453 @@
+/*
+ * config.json to struct model_config. Every key is either read (the table of numbers and the functions below), known to
+ * leave the result alone (`ignored`), or null/false/empty, or it is refused by name.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/priv.h"
+
+#define CONFIG_MAX_BYTES (4u << 20)
+#define LAYERS_MAX      1024
+#define WIDTH_MAX       (1 << 20)       /* hidden, inter, heads, head_dim */
+#define VOCAB_MAX       (1 << 24)
+#define POSITIONS_MAX   (1 << 27)
+
+/* Numbers read as they stand: one row each. */
+struct number_row {
+    const char *key;
+    size_t offset;
+    int64_t max;
+    bool required;
+};
+#define NUMBER(key, member, max, required) { key, offsetof(struct model_config, member), max, required }
+
+static const struct number_row numbers[] = {
+    NUMBER("hidden_size", hidden, WIDTH_MAX, true),
+    NUMBER("intermediate_size", inter, WIDTH_MAX, true),
+    NUMBER("num_hidden_layers", layers, LAYERS_MAX, true),
+    NUMBER("num_attention_heads", heads, WIDTH_MAX, true),
+    NUMBER("num_key_value_heads", kv_heads, WIDTH_MAX, false),
+    NUMBER("head_dim", head_dim, WIDTH_MAX, false),
+    NUMBER("vocab_size", vocab, VOCAB_MAX, true),
+    NUMBER("max_position_embeddings", max_positions, POSITIONS_MAX, true),
+};
+
+static const char *const read_elsewhere[] = {
+    "model_type", "architectures", "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
+    "partial_rotary_factor", "original_max_position_embeddings", "sliding_window", "use_sliding_window", "max_window_layers",
+    "layer_types", "sliding_window_pattern", "_sliding_window_pattern", "attention_bias", "mlp_bias", "tie_word_embeddings",
+    "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "hidden_act", "hidden_activation",
+    "bos_token_id", "eos_token_id", "pad_token_id", "torch_dtype", "dtype", "quantization_config",
+};
+
+/* Training, generation or bookkeeping: the forward pass does not depend on them. */
+static const char *const ignored[] = {
+    "attention_dropout", "embd_pdrop", "resid_pdrop", "hidden_dropout", "initializer_range", "use_cache", "transformers_version",
+    "auto_map", "_name_or_path", "pretraining_tp", "_attn_implementation", "_attn_implementation_autoset", "attn_implementation",
+    "cache_implementation", "output_attentions", "output_hidden_states", "return_dict", "task_specific_params", "id2label",
+    "label2id", "num_labels", "torchscript", "use_return_dict", "is_decoder", "model_name", "unsloth_version", "unsloth_fixed",
+    "interpolate_factor", "full_attn_mod", "lm_head_bias", "chunk_size_feed_forward", "problem_type", "finetuning_task",
+    "temperature", "top_p", "top_k", "max_length", "do_sample", "num_beams", "max_new_tokens", "repetition_penalty",
+};
+
+static bool listed(const char *key, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (streq(key, list[i]))
+            return true;
+    return false;
+}
+
+/* null, false, and nothing at all change nothing, whatever the key means. */
+static bool inert(const json_t *v)
+{
+    return json_is_null(v) || json_is_false(v) || (json_is_string(v) && json_string_length(v) == 0) ||
+           (json_is_array(v) && json_array_size(v) == 0) || (json_is_object(v) && json_object_size(v) == 0);
+}
+
+static errc check_keys(const json_t *j, struct err *e)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)j, key, value) {
+        bool number = false;
+
+        for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+            number = number || streq(key, numbers[i].key);
+        if (!number && !inert(value) && !listed(key, read_elsewhere, ARRAY_LEN(read_elsewhere)) &&
+            !listed(key, ignored, ARRAY_LEN(ignored)))
+            return err_set(e, ERR_UNSUPPORTED, "config.json: key %.80s is not known and might change what the model computes; "
+                           "remove it if it does not", key);
+    }
+    return ERR_OK;
+}
+
+static const json_t *value_of(const json_t *j, const char *key)
+{
+    const json_t *v = json_object_get(j, key);
+
+    return json_is_null(v) ? NULL : v;
+}
+
+static errc read_numbers(const json_t *j, struct model_config *c, struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        const struct number_row *row = &numbers[i];
+        const json_t *v = value_of(j, row->key);
+
+        if (!v && !row->required)
+            continue;
+        if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > row->max)
+            return err_set(e, ERR_INVALID, "config.json: %s must be a whole number from 1 to %lld", row->key, (long long)row->max);
+        *(size_t *)(void *)((char *)c + row->offset) = (size_t)json_integer_value(v);
+    }
+    if (!c->kv_heads)
+        c->kv_heads = c->heads;
+    if (!c->head_dim) {
+        if (c->hidden % c->heads)
+            return err_set(e, ERR_INVALID, "config.json: hidden_size %zu is no multiple of num_attention_heads %zu", c->hidden, c->heads);
+        c->head_dim = c->hidden / c->heads;
+    }
+    if (c->heads % c->kv_heads)
+        return err_set(e, ERR_INVALID, "config.json: num_attention_heads %zu is no multiple of num_key_value_heads %zu", c->heads, c->kv_heads);
+    return ERR_OK;
+}
+
+static errc real_between(const json_t *j, const char *key, double low, double high, double fallback, double *out, struct err *e)
+{
+    const json_t *v = value_of(j, key);
+
+    *out = v ? json_number_value(v) : fallback;
+    if (v && (!json_is_number(v) || !(*out >= low && *out <= high)))
+        return err_set(e, ERR_INVALID, "config.json: %s must be a number from %g to %g", key, low, high);
+    return ERR_OK;
+}
+
+static errc read_reals(const json_t *j, struct model_config *c, struct err *e)
+{
+    double eps, attn, last, query;
+
+    TRY(real_between(j, "rms_norm_eps", 0, 1, c->family->norm_eps, &eps, e));
+    TRY(real_between(j, "attn_logit_softcapping", 1e-6, 1e9, 0, &attn, e));
+    TRY(real_between(j, "final_logit_softcapping", 1e-6, 1e9, 0, &last, e));
+    TRY(real_between(j, "query_pre_attn_scalar", 1e-6, 1e9, 256, &query, e));
+    c->norm_eps = (float)eps;
+    c->attn_softcap = (float)attn;
+    c->final_softcap = (float)last;
+    c->attn_scale = (float)(1 / sqrt(c->family->query_scalar ? query : (double)c->head_dim));
+    c->norm_plus = c->family->norm_plus_one ? 1 : 0;
+    c->embed_scale = c->family->scaled_embed ? (float)sqrt((double)c->hidden) : 1;
+    return ERR_OK;
+}
+
+static errc read_activation(const json_t *j, struct model_config *c, struct err *e)
+{
+    static const struct { const char *name; enum activation act; } names[] = {
+        { "silu", ACT_SILU }, { "swish", ACT_SILU }, { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_new", ACT_GELU_TANH },
+        { "gelu", ACT_GELU_ERF },
+    };
+    const char *name = json_cstr(j, "hidden_activation");
+
+    if (!name)
+        name = json_cstr(j, "hidden_act");
+    c->act = c->family->act;
+    if (!name || (c->family->act == ACT_GELU_TANH && !json_cstr(j, "hidden_activation")))
+        return ERR_OK;                          /* Gemma 2's hidden_act says gelu and its code takes the tanh form */
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (streq(name, names[i].name)) {
+            c->act = names[i].act;
+            return ERR_OK;
+        }
+    return err_set(e, ERR_UNSUPPORTED, "config.json: hidden_act %.40s is not known", name);
+}
+
+/* ── rope ── */
+
+static errc read_factors(const json_t *j, const char *key, size_t n, float **out, struct err *e)
+{
+    const json_t *list = json_object_get(j, key);
+
+    if (json_array_size(list) != n)
+        return err_set(e, ERR_INVALID, "config.json: rope_scaling.%s must be a list of %zu numbers, it has %zu", key, n, json_array_size(list));
+    *out = xcalloc(n, sizeof **out);
+    for (size_t i = 0; i < n; i++) {
+        (*out)[i] = (float)json_number_value(json_array_get(list, i));
+        if (!((*out)[i] > 0))
+            return err_set(e, ERR_INVALID, "config.json: rope_scaling.%s[%zu] must be a number above 0", key, i);
+    }
+    return ERR_OK;
+}
+
+static bool parse_rope_kind(const char *name, enum rope_kind *out)
+{
+    static const struct { const char *name; enum rope_kind kind; } kinds[] = {
+        { "default", ROPE_DEFAULT }, { "linear", ROPE_LINEAR }, { "llama3", ROPE_LLAMA3 }, { "longrope", ROPE_LONGROPE },
+        { "su", ROPE_LONGROPE }, { "yarn", ROPE_YARN },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (streq(name, kinds[i].name)) {
+            *out = kinds[i].kind;
+            return true;
+        }
+    return false;
+}
+
+static errc check_rope_keys(const json_t *scaling, struct err *e)
+{
+    static const char *const known[] = {
+        "type", "rope_type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings",
+        "short_factor", "long_factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
+        "partial_rotary_factor",
+    };
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)scaling, key, value)
+        if (!inert(value) && !listed(key, known, ARRAY_LEN(known)))
+            return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling.%.60s is not known", key);
+    return ERR_OK;
+}
+
+/* scaling: rope_scaling, or (one layer type of) rope_parameters; NULL for none. theta: when scaling does not say. */
+static errc read_rope(const json_t *j, const json_t *scaling, double theta, struct model_config *c, struct rope_config *r, struct err *e)
+{
+    const char *kind = json_cstr(scaling, "rope_type");
+    int64_t original = json_int(scaling, "original_max_position_embeddings", json_int(j, "original_max_position_embeddings", 0));
+
+    if (!kind)
+        kind = json_cstr(scaling, "type");
+    if (!parse_rope_kind(kind ? kind : "default", &r->kind))
+        return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling type %.40s is not known", kind);
+    TRY(check_rope_keys(scaling, e));
+    if (r->kind == ROPE_YARN && json_object_get(scaling, "short_factor"))
+        return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling type yarn with short_factor (an early Phi-3 form) is not known");
+    r->theta = json_num(scaling, "rope_theta", theta);
+    r->factor = json_num(scaling, "factor", 0);
+    r->low_freq_factor = json_num(scaling, "low_freq_factor", 1);
+    r->high_freq_factor = json_num(scaling, "high_freq_factor", 4);
+    r->beta_fast = json_num(scaling, "beta_fast", 32);
+    r->beta_slow = json_num(scaling, "beta_slow", 1);
+    r->attention_factor = json_num(scaling, "attention_factor", 0);
+    r->mscale = json_num(scaling, "mscale", 0);
+    r->mscale_all_dim = json_num(scaling, "mscale_all_dim", 0);
+    r->original_positions = original > 0 ? (size_t)original : c->max_positions;
+    if (!(r->theta > 1))
+        return err_set(e, ERR_INVALID, "config.json: rope_theta must be above 1");
+    if (r->kind == ROPE_LONGROPE) {
+        TRY(read_factors(scaling, "short_factor", c->rotary / 2, &r->short_factor, e));
+        TRY(read_factors(scaling, "long_factor", c->rotary / 2, &r->long_factor, e));
+    } else if (r->kind != ROPE_DEFAULT && !(r->factor >= 1))
+        return err_set(e, ERR_INVALID, "config.json: rope_scaling.factor must be at least 1");
+    return ERR_OK;
+}
+
+static errc read_ropes(const json_t *j, struct model_config *c, struct err *e)
+{
+    const json_t *both = value_of(j, "rope_parameters"), *one = both ? both : value_of(j, "rope_scaling"), *local = NULL;
+    const json_t *per_type = value_of(both, "full_attention");
+    double theta, local_theta, partial;
+
+    if (per_type) {
+        one = per_type;
+        local = value_of(both, "sliding_attention");
+    }
+    TRY(real_between(j, "rope_theta", 1, 1e15, c->family->theta, &theta, e));
+    TRY(real_between(j, "rope_local_base_freq", 1, 1e15, c->family->local_theta, &local_theta, e));
+    TRY(real_between(j, "partial_rotary_factor", 0.01, 1, json_num(one, "partial_rotary_factor", 1), &partial, e));
+    c->rotary = (size_t)((double)c->head_dim * partial);
+    if (c->rotary < 2 || c->rotary % 2 || c->rotary > c->head_dim)
+        return err_set(e, ERR_INVALID, "config.json: %zu rotary dimensions of head_dim %zu must be even", c->rotary, c->head_dim);
+    TRY(read_rope(j, one, theta, c, &c->rope, e));
+    if (c->family->local_theta > 0)
+        TRY(read_rope(j, local, local_theta, c, &c->rope_local, e));
+    return ERR_OK;
+}
+
+/* ── which layers slide ── */
+
+static errc slides_by_list(const json_t *types, struct model_config *c, struct err *e)
+{
+    if (json_array_size(types) != c->layers)
+        return err_set(e, ERR_INVALID, "config.json: layer_types has %zu entries for %zu layers", json_array_size(types), c->layers);
+    for (size_t i = 0; i < c->layers; i++) {
+        const char *type = json_string_value(json_array_get(types, i));
+
+        c->sliding[i] = streq(type, "sliding_attention");
+        if (!c->sliding[i] && !streq(type, "full_attention"))
+            return err_set(e, ERR_UNSUPPORTED, "config.json: layer_types[%zu] %.40s is not known", i, type ? type : "(no text)");
+    }
+    return ERR_OK;
+}
+
+static bool slides_by_rule(const json_t *j, const struct model_config *c, size_t layer)
+{
+    int64_t pattern = json_int(j, "sliding_window_pattern", json_int(j, "_sliding_window_pattern", 6));
+
+    switch (c->family->slides) {
+    case SLIDE_NONE:    return false;
+    case SLIDE_ALL:     return true;
+    case SLIDE_QWEN:    return json_flag(j, "use_sliding_window", false) && (int64_t)layer >= json_int(j, "max_window_layers", 28);
+    case SLIDE_EVEN:    return layer % 2 == 0;
+    case SLIDE_PATTERN: return pattern <= 0 || ((int64_t)layer + 1) % pattern != 0;
+    }
+    return false;
+}
+
+static errc read_window(const json_t *j, struct model_config *c, struct err *e)
+{
+    const json_t *window = value_of(j, "sliding_window"), *types = value_of(j, "layer_types");
+    bool any = false;
+
+    c->sliding = xcalloc(c->layers, sizeof *c->sliding);
+    if (types)
+        TRY(slides_by_list(types, c, e));
+    for (size_t i = 0; i < c->layers; i++) {
+        if (!types)
+            c->sliding[i] = slides_by_rule(j, c, i);
+        any = any || c->sliding[i];
+    }
+    if (!window)
+        return ERR_OK;
+    if (!json_is_integer(window) || json_integer_value(window) < 1)
+        return err_set(e, ERR_INVALID, "config.json: sliding_window must be a whole number above 0, or null");
+    c->window = any ? (size_t)json_integer_value(window) : 0;
+    return ERR_OK;
+}
+
+/* ── the rest ── */
+
+static errc read_family(const json_t *j, struct model_config *c, struct err *e)
+{
+    const char *type = json_cstr(j, "model_type"), *architecture = json_string_value(json_array_get(json_object_get(j, "architectures"), 0));
+
+    c->family = family_find(type);
+    if (!c->family) {
+        AUTO_BUF names = { 0 };
+
+        family_names(&names);
+        return err_set(e, ERR_UNSUPPORTED, "config.json: model_type %.60s is not known; known are %s", type ? type : "(absent)", buf_cstr(&names));
+    }
+    if (architecture && !streq(architecture, c->family->architecture))
+        return err_set(e, ERR_UNSUPPORTED, "config.json: architecture %.80s is not known for model_type %s; %s is", architecture, type,
+                       c->family->architecture);
+    c->model_type = xstrdup(type);
+    c->architecture = xstrdup(c->family->architecture);
+    return ERR_OK;
+}
+
+static errc read_formats(const json_t *j, struct model_config *c, struct err *e)
+{
+    const char *dtype = json_cstr(j, "dtype");
+    const json_t *q = value_of(j, "quantization_config");
+
+    if (!dtype)
+        dtype = json_cstr(j, "torch_dtype");
+    c->dtype = DTYPE_F32;
+    if (dtype && !dtype_parse_torch(str_of(dtype), &c->dtype))
+        return err_set(e, ERR_UNSUPPORTED, "config.json: dtype %.40s is not known", dtype);
+    if (!q)
+        return ERR_OK;
+    const char *method = json_cstr(q, "quant_method");
+    if (!(method ? streq(method, "bitsandbytes") : json_flag(q, "load_in_4bit", false)) || !json_flag(q, "load_in_4bit", false))
+        return err_set(e, ERR_UNSUPPORTED, "config.json: quantization_config.quant_method %.40s is not read; bitsandbytes with load_in_4bit is",
+                       method ? method : "(absent)");
+    c->prequantized = true;
+    return ERR_OK;
+}
+
+static void add_eos(struct model_config *c, const json_t *v)
+{
+    if (json_is_array(v)) {
+        for (size_t i = 0; i < json_array_size(v); i++)
+            add_eos(c, json_array_get(v, i));
+        return;
+    }
+    if (!json_is_integer(v) || json_integer_value(v) < 0)
+        return;
+    for (size_t i = 0; i < c->n_eos; i++)
+        if (c->eos[i] == json_integer_value(v))
+            return;
+    if (c->n_eos < ARRAY_LEN(c->eos))
+        c->eos[c->n_eos++] = json_integer_value(v);
+}
+
+static void read_tokens(const json_t *j, const json_t *generation, struct model_config *c)
+{
+    c->bos = json_int(j, "bos_token_id", json_int(generation, "bos_token_id", -1));
+    c->pad = json_int(j, "pad_token_id", json_int(generation, "pad_token_id", -1));
+    add_eos(c, json_object_get(generation, "eos_token_id"));
+    add_eos(c, json_object_get(j, "eos_token_id"));
+}
+
+static errc read_all(const json_t *j, const json_t *generation, struct model_config *c, struct err *e)
+{
+    if (!json_is_object(j))
+        return err_set(e, ERR_INVALID, "config.json: must be an object");
+    TRY(read_family(j, c, e));
+    TRY(check_keys(j, e));
+    TRY(read_numbers(j, c, e));
+    TRY(read_reals(j, c, e));
+    TRY(read_activation(j, c, e));
+    TRY(read_ropes(j, c, e));
+    TRY(read_window(j, c, e));
+    TRY(read_formats(j, c, e));
+    c->tied = json_flag(j, "tie_word_embeddings", c->family->tied);
+    c->qkv_bias = json_flag(j, "attention_bias", c->family->qkv_bias);
+    c->o_bias = json_flag(j, "attention_bias", false);
+    c->mlp_bias = json_flag(j, "mlp_bias", false);
+    read_tokens(j, generation, c);
+    return ERR_OK;
+}
+
+errc model_config_parse(struct str config_json, struct str generation_json, struct model_config *out, struct err *e)
+{
+    AUTO_JSON j = NULL;
+    AUTO_JSON generation = NULL;
+    struct model_config c = { 0 };
+
+    if (json_parse(config_json, &j, e))
+        return err_wrap(e, "config.json");
+    if (generation_json.n && json_parse(generation_json, &generation, e))
+        return err_wrap(e, "generation_config.json");
+    errc rc = read_all(j, generation, &c, e);
+    if (rc) {
+        model_config_done(&c);
+        return rc;
+    }
+    *out = c;
+    return ERR_OK;
+}
+
+errc model_config_load(const char *dir, struct model_config *out, struct err *e)
+{
+    AUTO_MEM char *config_path = path_join(dir, "config.json"), *generation_path = path_join(dir, "generation_config.json");
+    AUTO_BUF config = { 0 };
+    AUTO_BUF generation = { 0 };
+
+    TRY(file_read(config_path, CONFIG_MAX_BYTES, &config, e));
+    if (file_exists(generation_path))
+        TRY(file_read(generation_path, CONFIG_MAX_BYTES, &generation, e));
+    return model_config_parse(buf_str(&config), buf_str(&generation), out, e) ? err_wrap(e, "%s", dir) : ERR_OK;
+}
+
+static void rope_done(struct rope_config *r)
+{
+    free(r->short_factor);
+    free(r->long_factor);
+}
+
+void model_config_done(struct model_config *c)
+{
+    rope_done(&c->rope);
+    rope_done(&c->rope_local);
+    free(c->sliding);
+    free(c->model_type);
+    free(c->architecture);
+    *c = (struct model_config){ 0 };
+}

@@ -1,0 +1,183 @@
+/* Rotary embedding, gated units, bias: what works on one row at a time without looking at others. */
+#include <math.h>
+
+#include "engine/kernels.h"
+#include "tensor/vec.h"
+
+#define GRAIN 8
+
+/* ── rotary ── */
+
+struct rope_job {
+    float *x;
+    const float *cos, *sin;
+    size_t ld, heads, hd, half;
+    float turn;                 /* 1 forward, -1 backward */
+};
+
+void rope_angles(float *cos, float *sin, const int32_t *positions, size_t rows, const float *inv_freq, size_t half, float scale)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t i = 0; i < half; i++) {
+            float angle = (float)positions[r] * inv_freq[i];
+
+            cos[r * half + i] = cosf(angle) * scale;
+            sin[r * half + i] = sinf(angle) * scale;
+        }
+}
+
+static void rope_rows(void *arg, size_t begin, size_t end)
+{
+    const struct rope_job *j = arg;
+
+    for (size_t r = begin; r < end; r++)
+        for (size_t h = 0; h < j->heads; h++) {
+            float *a = j->x + r * j->ld + h * j->hd, *b = a + j->half;
+            const float *cos = j->cos + r * j->half, *sin = j->sin + r * j->half;
+
+            for (size_t i = 0; i < j->half; i++) {
+                float first = a[i], second = b[i], s = sin[i] * j->turn;
+
+                a[i] = first * cos[i] - second * s;
+                b[i] = second * cos[i] + first * s;
+            }
+        }
+}
+
+static void rope(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,
+                 size_t rotary, float turn)
+{
+    struct rope_job j = { .x = x, .cos = cos, .sin = sin, .ld = ld, .heads = heads, .hd = hd, .half = rotary / 2, .turn = turn };
+
+    compute_parallel(c, rows, GRAIN, rope_rows, &j);
+}
+
+void rope_forward(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,
+                  size_t rotary)
+{
+    rope(c, x, ld, cos, sin, rows, heads, hd, rotary, 1);
+}
+
+void rope_backward(struct compute *c, float *dx, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,
+                   size_t rotary)
+{
+    rope(c, dx, ld, cos, sin, rows, heads, hd, rotary, -1);
+}
+
+/* ── gated units ── */
+
+#define SQRT_2_OVER_PI 0.7978845608028654f
+#define GELU_CUBIC     0.044715f
+
+/* act(g), and its derivative when slope is not NULL. */
+static float act_value(enum activation act, float g, float *slope)
+{
+    if (act == ACT_GELU_TANH) {
+        float t = tanhf(SQRT_2_OVER_PI * (g + GELU_CUBIC * g * g * g));
+
+        if (slope)
+            *slope = 0.5f * (1 + t) + 0.5f * g * (1 - t * t) * SQRT_2_OVER_PI * (1 + 3 * GELU_CUBIC * g * g);
+        return 0.5f * g * (1 + t);
+    }
+    if (act == ACT_GELU_ERF) {
+        float cdf = 0.5f * (1 + erff(g * 0.70710678118654752f));
+
+        if (slope)
+            *slope = cdf + g * 0.3989422804014327f * expf(-0.5f * g * g);
+        return g * cdf;
+    }
+    float s = 1 / (1 + expf(-g));
+    if (slope)
+        *slope = s + g * s * (1 - s);
+    return g * s;
+}
+
+struct glu_job {
+    const struct vec_ops *vec;
+    float *out;                 /* y, or the gradient of gate_up */
+    const float *gate_up, *dy;
+    size_t inter;
+    enum activation act;
+};
+
+static void glu_rows(void *arg, size_t begin, size_t end)
+{
+    const struct glu_job *j = arg;
+
+    for (size_t r = begin; r < end; r++) {
+        const float *gate = j->gate_up + r * 2 * j->inter, *up = gate + j->inter;
+        float *y = j->out + r * j->inter;
+
+        if (j->act == ACT_SILU) {
+            j->vec->swiglu(y, gate, up, j->inter);
+            continue;
+        }
+        for (size_t i = 0; i < j->inter; i++)
+            y[i] = act_value(j->act, gate[i], NULL) * up[i];
+    }
+}
+
+void glu_forward(struct compute *c, float *y, const float *gate_up, size_t rows, size_t inter, enum activation act)
+{
+    struct glu_job j = { .vec = compute_vec(c), .out = y, .gate_up = gate_up, .inter = inter, .act = act };
+
+    compute_parallel(c, rows, 1, glu_rows, &j);
+}
+
+static void glu_grad_rows(void *arg, size_t begin, size_t end)
+{
+    const struct glu_job *j = arg;
+
+    for (size_t r = begin; r < end; r++) {
+        const float *gate = j->gate_up + r * 2 * j->inter, *up = gate + j->inter, *dy = j->dy + r * j->inter;
+        float *dg = j->out + r * 2 * j->inter, *du = dg + j->inter;
+
+        if (j->act == ACT_SILU) {
+            j->vec->swiglu_grad(dg, du, dy, gate, up, j->inter);
+            continue;
+        }
+        for (size_t i = 0; i < j->inter; i++) {
+            float slope, value = act_value(j->act, gate[i], &slope), u = up[i];
+
+            dg[i] = dy[i] * u * slope;
+            du[i] = dy[i] * value;
+        }
+    }
+}
+
+void glu_backward(struct compute *c, float *d_gate_up, const float *dy, const float *gate_up, size_t rows, size_t inter,
+                  enum activation act)
+{
+    struct glu_job j = { .vec = compute_vec(c), .out = d_gate_up, .gate_up = gate_up, .dy = dy, .inter = inter, .act = act };
+
+    compute_parallel(c, rows, 1, glu_grad_rows, &j);
+}
+
+/* ── sums ── */
+
+struct axpy_job {
+    const struct vec_ops *vec;
+    float *y;
+    const float *x;
+    float a;
+};
+
+static void axpy_part(void *arg, size_t begin, size_t end)
+{
+    const struct axpy_job *j = arg;
+
+    j->vec->axpy(j->y + begin, j->x + begin, j->a, end - begin);
+}
+
+void axpy(struct compute *c, float *y, const float *x, float a, size_t n)
+{
+    struct axpy_job j = { .vec = compute_vec(c), .y = y, .x = x, .a = a };
+
+    compute_parallel(c, n, 1u << 14, axpy_part, &j);
+}
+
+void add_bias(struct compute *c, float *y, size_t ld, const float *bias, size_t rows, size_t n)
+{
+    for (size_t r = 0; r < rows; r++)
+        compute_vec(c)->axpy(y + r * ld, bias, 1, n);
+}

@@ -1,0 +1,101 @@
+/* Normalisations. */
+#include <math.h>
+
+#include "engine/kernels.h"
+#include "tensor/vec.h"
+
+#define GRAIN 8
+
+struct norm_job {
+    const struct vec_ops *vec;
+    float *y;                   /* forward: result; backward: dx */
+    const float *x, *w, *b, *dy;
+    float plus, eps;
+    size_t ld, dim;
+};
+
+static float inverse_rms(const struct norm_job *j, const float *x)
+{
+    return (float)(1.0 / sqrt(j->vec->sum_squares(x, j->dim) / (double)j->dim + (double)j->eps));
+}
+
+static void rms_rows(void *arg, size_t begin, size_t end)
+{
+    const struct norm_job *j = arg;
+
+    for (size_t r = begin; r < end; r++) {
+        const float *x = j->x + r * j->ld;
+        float *y = j->y + r * j->ld, inverse = inverse_rms(j, x);
+
+        for (size_t i = 0; i < j->dim; i++)
+            y[i] = x[i] * inverse * (j->w[i] + j->plus);
+    }
+}
+
+void rmsnorm_forward(struct compute *c, float *y, const float *x, size_t ld, const float *w, float plus, size_t rows,
+                     size_t dim, float eps)
+{
+    struct norm_job j = { .vec = compute_vec(c), .y = y, .x = x, .w = w, .plus = plus, .eps = eps, .ld = ld, .dim = dim };
+
+    compute_parallel(c, rows, GRAIN, rms_rows, &j);
+}
+
+/* dx = r w dy - r^3 x / D * sum(dy w x), where r = 1 / rms. */
+static void rms_grad_rows(void *arg, size_t begin, size_t end)
+{
+    const struct norm_job *j = arg;
+
+    for (size_t row = begin; row < end; row++) {
+        const float *x = j->x + row * j->ld, *dy = j->dy + row * j->ld;
+        float *dx = j->y + row * j->ld, r = inverse_rms(j, x);
+        double sum = 0;
+
+        for (size_t i = 0; i < j->dim; i++)
+            sum += (double)(dy[i] * (j->w[i] + j->plus)) * (double)x[i];
+        float back = (float)(sum * (double)r * (double)r * (double)r / (double)j->dim);
+        for (size_t i = 0; i < j->dim; i++)
+            dx[i] += r * (j->w[i] + j->plus) * dy[i] - back * x[i];
+    }
+}
+
+void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, const float *x, size_t ld, const float *w,
+                      float plus, size_t rows, size_t dim, float eps)
+{
+    struct norm_job j = { .vec = compute_vec(c), .y = dx, .x = x, .w = w, .dy = dy, .plus = plus, .eps = eps, .ld = ld, .dim = dim };
+
+    compute_parallel(c, rows, GRAIN, rms_grad_rows, &j);
+    for (size_t row = 0; dw && row < rows; row++) {
+        float r = inverse_rms(&j, x + row * ld);
+
+        for (size_t i = 0; i < dim; i++)
+            dw[i] += dy[row * ld + i] * x[row * ld + i] * r;
+    }
+}
+
+static void layer_rows(void *arg, size_t begin, size_t end)
+{
+    const struct norm_job *j = arg;
+
+    for (size_t r = begin; r < end; r++) {
+        const float *x = j->x + r * j->ld;
+        float *y = j->y + r * j->ld;
+        double sum = 0, squares = 0;
+
+        for (size_t i = 0; i < j->dim; i++)
+            sum += (double)x[i];
+        double mean = sum / (double)j->dim;
+        for (size_t i = 0; i < j->dim; i++)
+            squares += ((double)x[i] - mean) * ((double)x[i] - mean);
+        double inverse = 1.0 / sqrt(squares / (double)j->dim + (double)j->eps);
+        for (size_t i = 0; i < j->dim; i++)
+            y[i] = (float)(((double)x[i] - mean) * inverse) * j->w[i] + (j->b ? j->b[i] : 0.0f);
+    }
+}
+
+void layernorm_forward(struct compute *c, float *y, const float *x, size_t ld, const float *w, const float *b, size_t rows,
+                       size_t dim, float eps)
+{
+    struct norm_job j = { .y = y, .x = x, .w = w, .b = b, .eps = eps, .ld = ld, .dim = dim };
+
+    compute_parallel(c, rows, GRAIN, layer_rows, &j);
+}

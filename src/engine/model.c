@@ -1,0 +1,304 @@
+/*
+ * Loading: every tensor that the family row asks for must be there with its shape, and every tensor in the files must
+ * have been asked for, so that a checkpoint of something else is refused instead of half used.
+ */
+#include "engine/model.h"
+
+#include <math.h>
+#include <omp.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "base/map.h"
+#include "base/mem.h"
+#include "engine/priv.h"
+
+struct loader {
+    struct model *m;
+    const struct model_opts *o;
+    struct map *used;           /* names of tensors asked for */
+    struct err *e;
+};
+
+static errc wrong_shape(const struct loader *l, const char *name, const struct tensor *t, const char *expected)
+{
+    char text[TENSOR_SHAPE_TEXT_MAX];
+
+    return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape %s, found %s", safetensors_path(l->m->files), name, expected,
+                   tensor_shape_text(t, text));
+}
+
+static errc get(struct loader *l, const char *name, const struct tensor **out)
+{
+    TRY(safetensors_need(l->m->files, name, out, l->e));
+    map_put(l->used, str_of(name), l);
+    return ERR_OK;
+}
+
+/* A vector as f32: norms and biases. */
+static errc load_vector(struct loader *l, const char *name, size_t n, float **out)
+{
+    const struct tensor *t;
+    char expected[32];
+
+    TRY(get(l, name, &t));
+    snprintf(expected, sizeof expected, "[%zu]", n);
+    if (t->ndim != 1 || t->len != n)
+        return wrong_shape(l, name, t, expected);
+    *out = xcalloc(n, sizeof **out);
+    if (dtype_to_f32(*out, t->data, t->dtype, n, l->e))
+        return err_wrap(l->e, "%s: tensor %s", safetensors_path(l->m->files), name);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite((*out)[i]))
+            return err_set(l->e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", safetensors_path(l->m->files), name, i);
+    return ERR_OK;
+}
+
+static errc load_dense(struct loader *l, const char *name, size_t out, size_t in, struct weight *w, const struct tensor **out_tensor)
+{
+    const struct tensor *t;
+    char expected[64];
+
+    TRY(get(l, name, &t));
+    snprintf(expected, sizeof expected, "[%zu, %zu]", out, in);
+    if (t->ndim != 2 || t->shape[0] != out || t->shape[1] != in)
+        return wrong_shape(l, name, t, expected);
+    if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F16)
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", safetensors_path(l->m->files),
+                       name, dtype_name(t->dtype));
+    *w = (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
+    *out_tensor = t;
+    return ERR_OK;
+}
+
+static const char *const nf4_suffixes[] = {
+    ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4",
+};
+
+static errc load_prequantized(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
+{
+    size_t rows, cols;
+
+    TRY(nf4_from_checkpoint(l->m->files, name, &w->nf4, &rows, &cols, l->e));
+    w->kind = WEIGHT_NF4;
+    w->out = out;
+    w->in = in;
+    map_put(l->used, str_of(name), l);
+    for (size_t i = 0; i < ARRAY_LEN(nf4_suffixes); i++) {
+        AUTO_MEM char *part = xasprintf("%s%s", name, nf4_suffixes[i]);
+        map_put(l->used, str_of(part), l);
+    }
+    if (rows != out || cols != in)
+        return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape [%zu, %zu], its quant_state says [%zu, %zu]",
+                       safetensors_path(l->m->files), name, out, in, rows, cols);
+    return ERR_OK;
+}
+
+static bool is_prequantized(const struct loader *l, const char *name)
+{
+    AUTO_MEM char *state = xasprintf("%s.quant_state.bitsandbytes__nf4", name);
+
+    return l->m->config.prequantized && safetensors_get(l->m->files, state);
+}
+
+static int quantize_threads(const struct loader *l) { return l->o->threads > 0 ? l->o->threads : omp_get_num_procs(); }
+
+static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
+{
+    const struct tensor *t;
+
+    if (is_prequantized(l, name))
+        return load_prequantized(l, name, out, in, w);
+    TRY(load_dense(l, name, out, in, w, &t));
+    if (l->o->quantize == QUANTIZE_NONE)
+        return ERR_OK;
+    if (nf4_from_tensor(t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
+        return err_wrap(l->e, "tensor %s", name);
+    w->kind = WEIGHT_NF4;
+    return ERR_OK;
+}
+
+/* The next linear of the model: layer, module within it, shape. */
+static errc add_linear(struct loader *l, size_t layer, const char *module, size_t out, size_t in, bool bias, size_t out_offset,
+                       struct linear **slot)
+{
+    struct linear *x = &l->m->linears[l->m->n_linears];
+
+    x->index = l->m->n_linears++;
+    x->path = xasprintf("model.layers.%zu.%s", layer, module);
+    x->out_offset = out_offset;
+    *slot = x;
+    AUTO_MEM char *weight = xasprintf("%s.weight", x->path), *bias_name = xasprintf("%s.bias", x->path);
+    TRY(load_linear_weight(l, weight, out, in, &x->w));
+    return bias ? load_vector(l, bias_name, out, &x->bias) : ERR_OK;
+}
+
+static errc load_layer_vector(struct loader *l, size_t layer, const char *name, size_t n, float **out)
+{
+    if (!name)
+        return ERR_OK;
+    AUTO_MEM char *full = xasprintf("model.layers.%zu.%s.weight", layer, name);
+    return load_vector(l, full, n, out);
+}
+
+static errc load_attention(struct loader *l, size_t i, struct layer *y)
+{
+    const struct model_config *c = &l->m->config;
+    size_t q = model_q_width(c), kv = model_kv_width(c);
+    bool whole = c->family->qk_norm == QK_NORM_WHOLE;
+
+    if (c->family->fused_qkv) {
+        y->n_attn_in = 1;
+        TRY(add_linear(l, i, "self_attn.qkv_proj", q + 2 * kv, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
+    } else {
+        y->n_attn_in = 3;
+        TRY(add_linear(l, i, "self_attn.q_proj", q, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
+        TRY(add_linear(l, i, "self_attn.k_proj", kv, c->hidden, c->qkv_bias, q, &y->attn_in[1]));
+        TRY(add_linear(l, i, "self_attn.v_proj", kv, c->hidden, c->qkv_bias, q + kv, &y->attn_in[2]));
+    }
+    TRY(add_linear(l, i, "self_attn.o_proj", c->hidden, q, c->o_bias, 0, &y->attn_out));
+    if (c->family->qk_norm == QK_NORM_NONE)
+        return ERR_OK;
+    TRY(load_layer_vector(l, i, "self_attn.q_norm", whole ? q : c->head_dim, &y->q_norm));
+    return load_layer_vector(l, i, "self_attn.k_norm", whole ? kv : c->head_dim, &y->k_norm);
+}
+
+static errc load_mlp(struct loader *l, size_t i, struct layer *y)
+{
+    const struct model_config *c = &l->m->config;
+
+    if (c->family->fused_gate_up) {
+        y->n_mlp_in = 1;
+        TRY(add_linear(l, i, "mlp.gate_up_proj", 2 * c->inter, c->hidden, c->mlp_bias, 0, &y->mlp_in[0]));
+    } else {
+        y->n_mlp_in = 2;
+        TRY(add_linear(l, i, "mlp.gate_proj", c->inter, c->hidden, c->mlp_bias, 0, &y->mlp_in[0]));
+        TRY(add_linear(l, i, "mlp.up_proj", c->inter, c->hidden, c->mlp_bias, c->inter, &y->mlp_in[1]));
+    }
+    return add_linear(l, i, "mlp.down_proj", c->hidden, c->inter, c->mlp_bias, 0, &y->mlp_out);
+}
+
+static errc load_layer(struct loader *l, size_t i)
+{
+    const struct model_config *c = &l->m->config;
+    const struct model_family *f = c->family;
+    struct layer *y = &l->m->layers[i];
+
+    y->slides = c->sliding[i] && c->window;
+    y->local_rope = c->sliding[i] && f->local_theta > 0;
+    y->qk_norm_whole = f->qk_norm == QK_NORM_WHOLE;
+    TRY(load_layer_vector(l, i, f->norm_attn, c->hidden, &y->norm_attn));
+    TRY(load_layer_vector(l, i, f->norm_attn_out, c->hidden, &y->norm_attn_out));
+    TRY(load_layer_vector(l, i, f->norm_mlp, c->hidden, &y->norm_mlp));
+    TRY(load_layer_vector(l, i, f->norm_mlp_out, c->hidden, &y->norm_mlp_out));
+    TRY(load_attention(l, i, y));
+    return load_mlp(l, i, y);
+}
+
+static errc load_ends(struct loader *l)
+{
+    struct model *m = l->m;
+    const struct tensor *t;
+
+    TRY(load_dense(l, "model.embed_tokens.weight", m->config.vocab, m->config.hidden, &m->embed, &t));
+    TRY(load_vector(l, "model.norm.weight", m->config.hidden, &m->norm_final));
+    if (!m->config.tied)
+        return load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t);
+    m->head = m->embed;
+    map_put(l->used, STR("lm_head.weight"), l);         /* some tied checkpoints carry a copy */
+    return ERR_OK;
+}
+
+static errc check_all_used(const struct loader *l)
+{
+    for (size_t i = 0; i < safetensors_count(l->m->files); i++) {
+        const char *name = safetensors_name(l->m->files, i);
+
+        if (!map_get(l->used, str_of(name)) && !str_has_suffix(str_of(name), STR(".rotary_emb.inv_freq")))
+            return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s has no place in a %s model as config.json describes it",
+                           safetensors_path(l->m->files), name, l->m->config.model_type);
+    }
+    return ERR_OK;
+}
+
+static errc load_all(struct loader *l)
+{
+    TRY(load_ends(l));
+    for (size_t i = 0; i < l->m->config.layers; i++)
+        TRY(load_layer(l, i));
+    return check_all_used(l);
+}
+
+#define LINEARS_PER_LAYER 7
+
+errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e)
+{
+    AUTO_FREE(model) m = xzalloc(sizeof *m);
+    AUTO_FREE(map) used = map_new(NULL);
+
+    m->dir = xstrdup(dir);
+    TRY(model_config_load(dir, &m->config, e));
+    TRY(safetensors_open_dir(dir, &m->files, e));
+    m->layers = xcalloc(m->config.layers, sizeof *m->layers);
+    m->linears = xcalloc(m->config.layers * LINEARS_PER_LAYER, sizeof *m->linears);
+    struct loader l = { .m = m, .o = o, .used = used, .e = e };
+    TRY(load_all(&l));
+    *out = TAKE(m);
+    return ERR_OK;
+}
+
+static void layer_done(struct layer *y)
+{
+    free(y->norm_attn);
+    free(y->norm_mlp);
+    free(y->norm_attn_out);
+    free(y->norm_mlp_out);
+    free(y->q_norm);
+    free(y->k_norm);
+}
+
+void model_free(struct model *m)
+{
+    if (!m)
+        return;
+    for (size_t i = 0; m->layers && i < m->config.layers; i++)
+        layer_done(&m->layers[i]);
+    for (size_t i = 0; i < m->n_linears; i++) {
+        free(m->linears[i].path);
+        free(m->linears[i].bias);
+        weight_done(&m->linears[i].w);
+    }
+    free(m->layers);
+    free(m->linears);
+    free(m->norm_final);
+    safetensors_free(m->files);
+    model_config_done(&m->config);
+    free(m->dir);
+    free(m);
+}
+
+struct linear *model_find_linear(const struct model *m, struct str path)
+{
+    for (size_t i = 0; i < m->n_linears; i++)
+        if (str_is(path, m->linears[i].path))
+            return &m->linears[i];
+    return NULL;
+}
+
+void model_embed(const struct model *m, float *x, const int32_t *ids, size_t n)
+{
+    size_t hidden = m->config.hidden;
+
+    for (size_t i = 0; i < n; i++) {
+        weight_rows_f32(&m->embed, x + i * hidden, (size_t)ids[i], 1);
+        for (size_t k = 0; m->config.embed_scale != 1 && k < hidden; k++)
+            x[i * hidden + k] *= m->config.embed_scale;
+    }
+}
+
+void linear_forward(struct compute *c, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx, size_t rows)
+{
+    gemm_forward(c, y + l->out_offset, ldy, x, ldx, rows, &l->w);
+    if (l->bias)
+        add_bias(c, y + l->out_offset, ldy, l->bias, rows, l->w.out);
+}

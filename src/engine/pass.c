@@ -1,0 +1,284 @@
+/*
+ * One pass of rows through the layers. A row is a token of some sequence: a chunk of one prompt and one step of many
+ * sequences are the same thing here. Letters as in kernels.h.
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/priv.h"
+#include "tensor/vec.h"
+
+struct pass {
+    size_t max_rows;
+    float *x;                   /* [rows, D] the residual stream */
+    float *h;                   /* [rows, D] normalised input, and what a block gives back */
+    float *qkv;                 /* [rows, q | k | v] */
+    float *att;                 /* [rows, H * hd] */
+    float *gate_up, *mid;       /* [rows, 2I], [rows, I] */
+    float *xa;                  /* [rows, max rank] of LoRA; grown when a larger rank is loaded */
+    size_t xa_rank;
+    float *cos[2], *sin[2];     /* [rows, R/2] global, local */
+};
+
+static float *floats(size_t rows, size_t n) { return mem_try_alloc(rows * n, sizeof(float)); }
+
+struct pass *pass_new(struct engine *g, size_t max_rows)
+{
+    const struct model_config *c = &g->model->config;
+    struct pass *p = xzalloc(sizeof *p);
+    bool ok = true;
+
+    p->max_rows = max_rows;
+    ok = ok && (p->x = floats(max_rows, c->hidden)) && (p->h = floats(max_rows, c->hidden));
+    ok = ok && (p->qkv = floats(max_rows, model_qkv_width(c))) && (p->att = floats(max_rows, model_q_width(c)));
+    ok = ok && (p->gate_up = floats(max_rows, 2 * c->inter)) && (p->mid = floats(max_rows, c->inter));
+    for (int i = 0; i < 2; i++)
+        ok = ok && (p->cos[i] = floats(max_rows, c->rotary / 2)) && (p->sin[i] = floats(max_rows, c->rotary / 2));
+    if (ok)
+        return p;
+    pass_free(p);
+    return NULL;
+}
+
+void pass_free(struct pass *p)
+{
+    if (!p)
+        return;
+    float *all[] = { p->x, p->h, p->qkv, p->att, p->gate_up, p->mid, p->xa, p->cos[0], p->cos[1], p->sin[0], p->sin[1] };
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        free(all[i]);
+    free(p);
+}
+
+struct run {
+    struct engine *g;
+    struct pass *p;
+    const struct model_config *c;
+    const struct pass_row *rows;
+    size_t n;
+};
+
+/* ── linears with their adapters ── */
+
+static void apply_loras(const struct run *u, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx)
+{
+    for (size_t i = 0, end; i < u->n; i = end) {
+        const struct adapter *a = u->rows[i].seq->adapter;
+
+        for (end = i + 1; end < u->n && u->rows[end].seq->adapter == a; end++)
+            ;
+        if (a && a->loras[l->index].r)
+            lora_forward(u->g->compute, &a->loras[l->index], l->w.in, l->w.out, y + i * ldy + l->out_offset, ldy, x + i * ldx, ldx,
+                         end - i, u->p->xa);
+    }
+}
+
+static void apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)
+{
+    for (size_t i = 0; i < n; i++) {
+        linear_forward(u->g->compute, linears[i], y, ldy, x, ldx, u->n);
+        apply_loras(u, linears[i], y, ldy, x, ldx);
+    }
+}
+
+/* ── attention over the cache ── */
+
+static float *cache_at(const struct run *u, const struct sequence *s, size_t layer, bool value, size_t kv_head, size_t position)
+{
+    const struct model_config *c = u->c;
+    float *block = s->blocks[position / KV_BLOCK_TOKENS]->data + layer * u->g->layer_floats;
+
+    return block + (((value ? c->kv_heads : 0) + kv_head) * KV_BLOCK_TOKENS + position % KV_BLOCK_TOKENS) * c->head_dim;
+}
+
+static void store_kv(const struct run *u, size_t layer)
+{
+    const struct model_config *c = u->c;
+    size_t q = model_q_width(c), kv = model_kv_width(c);
+
+    for (size_t r = 0; r < u->n; r++)
+        for (size_t h = 0; h < c->kv_heads; h++) {
+            const float *k = u->p->qkv + r * model_qkv_width(c) + q + h * c->head_dim;
+            size_t at = (size_t)u->rows[r].position;
+
+            memcpy(cache_at(u, u->rows[r].seq, layer, false, h, at), k, c->head_dim * sizeof *k);
+            memcpy(cache_at(u, u->rows[r].seq, layer, true, h, at), k + kv, c->head_dim * sizeof *k);
+        }
+}
+
+struct attend_job {
+    const struct run *u;
+    size_t layer;
+};
+
+static void attend_one(const struct run *u, size_t layer, size_t r, size_t head, float *p)
+{
+    const struct model_config *c = u->c;
+    const struct vec_ops *vec = compute_vec(u->g->compute);
+    const struct sequence *s = u->rows[r].seq;
+    size_t kv = head / (c->heads / c->kv_heads), hd = c->head_dim, end = (size_t)u->rows[r].position + 1;
+    size_t first = u->g->model->layers[layer].slides && end > c->window ? end - c->window : 0;
+    const float *q = u->p->qkv + r * model_qkv_width(c) + head * hd;
+    float *o = u->p->att + r * model_q_width(c) + head * hd;
+
+    for (size_t t = first; t < end; t++) {
+        float score = vec->dot(q, cache_at(u, s, layer, false, kv, t), hd) * c->attn_scale;
+        p[t - first] = c->attn_softcap > 0 ? c->attn_softcap * tanhf(score / c->attn_softcap) : score;
+    }
+    float sum = vec->exp_sum(p, vec->max(p, end - first), end - first);
+    memset(o, 0, hd * sizeof *o);
+    for (size_t t = first; t < end; t++)
+        vec->axpy(o, cache_at(u, s, layer, true, kv, t), p[t - first], hd);
+    vec->scale(o, 1 / sum, hd);
+}
+
+static void attend_part(void *arg, size_t begin, size_t end)
+{
+    const struct attend_job *j = arg;
+    size_t heads = j->u->c->heads, longest = 0;
+
+    for (size_t r = 0; r < j->u->n; r++)
+        longest = (size_t)j->u->rows[r].position + 1 > longest ? (size_t)j->u->rows[r].position + 1 : longest;
+    AUTO_MEM float *p = mem_try_alloc(longest, sizeof *p);
+    if (!p)
+        abort();
+    for (size_t i = begin; i < end; i++)        /* rows fastest: parts cost about the same although later rows see more */
+        attend_one(j->u, j->layer, i % j->u->n, i / j->u->n % heads, p);
+}
+
+/* ── one layer ── */
+
+static void norm(const struct run *u, float *y, const float *x, const float *w)
+{
+    rmsnorm_forward(u->g->compute, y, x, u->c->hidden, w, u->c->norm_plus, u->n, u->c->hidden, u->c->norm_eps);
+}
+
+/* Gemma 3, Qwen 3 (per head) and OLMo 2 (all heads at once) normalise queries and keys before rotating them. */
+static void norm_heads(const struct run *u, float *x, size_t heads, const float *w, bool whole)
+{
+    size_t dim = whole ? heads * u->c->head_dim : u->c->head_dim, ld = model_qkv_width(u->c);
+
+    for (size_t at = 0; w && at < heads * u->c->head_dim; at += dim)
+        rmsnorm_forward(u->g->compute, x + at, x + at, ld, w, u->c->norm_plus, u->n, dim, u->c->norm_eps);
+}
+
+static void attention(const struct run *u, size_t layer)
+{
+    const struct model_config *c = u->c;
+    const struct layer *y = &u->g->model->layers[layer];
+    struct pass *p = u->p;
+    size_t ld = model_qkv_width(c), q = model_q_width(c);
+    const float *cos = p->cos[y->local_rope], *sin = p->sin[y->local_rope];
+    const float *in = p->x;
+
+    if (y->norm_attn) {
+        norm(u, p->h, p->x, y->norm_attn);
+        in = p->h;
+    }
+    apply(u, y->attn_in, y->n_attn_in, p->qkv, ld, in, c->hidden);
+    norm_heads(u, p->qkv, c->heads, y->q_norm, y->qk_norm_whole);
+    norm_heads(u, p->qkv + q, c->kv_heads, y->k_norm, y->qk_norm_whole);
+    rope_forward(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
+    rope_forward(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
+    store_kv(u, layer);
+    struct attend_job j = { u, layer };
+    compute_parallel(u->g->compute, u->n * c->heads, 1, attend_part, &j);
+    apply(u, &y->attn_out, 1, p->h, c->hidden, p->att, q);
+    if (y->norm_attn_out)
+        norm(u, p->h, p->h, y->norm_attn_out);
+    axpy(u->g->compute, p->x, p->h, 1, u->n * c->hidden);
+}
+
+static void mlp(const struct run *u, size_t layer)
+{
+    const struct model_config *c = u->c;
+    const struct layer *y = &u->g->model->layers[layer];
+    struct pass *p = u->p;
+    const float *in = p->x;
+
+    if (y->norm_mlp) {
+        norm(u, p->h, p->x, y->norm_mlp);
+        in = p->h;
+    }
+    apply(u, y->mlp_in, y->n_mlp_in, p->gate_up, 2 * c->inter, in, c->hidden);
+    glu_forward(u->g->compute, p->mid, p->gate_up, u->n, c->inter, c->act);
+    apply(u, &y->mlp_out, 1, p->h, c->hidden, p->mid, c->inter);
+    if (y->norm_mlp_out)
+        norm(u, p->h, p->h, y->norm_mlp_out);
+    axpy(u->g->compute, p->x, p->h, 1, u->n * c->hidden);
+}
+
+/* ── ends ── */
+
+static void angles(const struct run *u)
+{
+    size_t half = u->c->rotary / 2;
+
+    for (int local = 0; local < 2; local++) {
+        const struct rope_config *r = local ? &u->c->rope_local : &u->c->rope;
+
+        if (!u->g->inv_freq[local][0])
+            continue;
+        for (size_t i = 0; i < u->n; i++) {
+            bool lengthy = r->kind == ROPE_LONGROPE && u->rows[i].seq->n > r->original_positions;
+
+            rope_angles(u->p->cos[local] + i * half, u->p->sin[local] + i * half, &u->rows[i].position, 1,
+                        u->g->inv_freq[local][lengthy], half, u->g->rope_scale[local][lengthy]);
+        }
+    }
+}
+
+static errc finish_logits(const struct run *u, float *logits, size_t n, struct err *e)
+{
+    size_t vocab = u->c->vocab;
+    float cap = u->c->final_softcap;
+
+    for (size_t i = 0; i < n * vocab; i++) {
+        if (isnan(logits[i]))
+            return err_set(e, ERR_CORRUPT, "%s: the model computes values that are not numbers; are its weights damaged?", u->g->model->dir);
+        if (cap > 0)
+            logits[i] = cap * tanhf(logits[i] / cap);
+    }
+    return ERR_OK;
+}
+
+static errc head(const struct run *u, float *logits, struct err *e)
+{
+    size_t wanted = 0, hidden = u->c->hidden;
+
+    for (size_t r = 0; r < u->n; r++)           /* the wanted rows move to the front; h takes their normalised form */
+        if (u->rows[r].want)
+            memmove(u->p->x + wanted++ * hidden, u->p->x + r * hidden, hidden * sizeof(float));
+    if (!wanted)
+        return ERR_OK;
+    rmsnorm_forward(u->g->compute, u->p->h, u->p->x, hidden, u->g->model->norm_final, u->c->norm_plus, wanted, hidden, u->c->norm_eps);
+    gemm_forward(u->g->compute, logits, u->c->vocab, u->p->h, hidden, wanted, &u->g->model->head);
+    return finish_logits(u, logits, wanted, e);
+}
+
+static void fit_rank(struct pass *p, size_t rank)
+{
+    if (rank <= p->xa_rank)
+        return;
+    free(p->xa);
+    p->xa = floats(p->max_rows, rank);
+    if (!p->xa)
+        abort();
+    p->xa_rank = rank;
+}
+
+errc pass_run(struct engine *g, const struct pass_row *rows, size_t n, float *logits, struct err *e)
+{
+    struct run u = { .g = g, .p = g->pass, .c = &g->model->config, .rows = rows, .n = n };
+
+    fit_rank(g->pass, g->max_rank);
+    for (size_t r = 0; r < n; r++)
+        model_embed(g->model, g->pass->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
+    angles(&u);
+    for (size_t layer = 0; layer < u.c->layers; layer++) {
+        attention(&u, layer);
+        mlp(&u, layer);
+    }
+    return head(&u, logits, e);
+}

@@ -1,0 +1,88 @@
+/* What the .c files of engine/ share: the family table, the cache, one pass over the layers. */
+#ifndef ENGINE_PRIV_H
+#define ENGINE_PRIV_H
+
+#include "engine/engine.h"
+
+/* Which layers see only the window, when config.json has no layer_types. */
+enum slide_rule { SLIDE_NONE, SLIDE_ALL, SLIDE_QWEN, SLIDE_EVEN, SLIDE_PATTERN };
+enum qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE };
+
+/*
+ * How a family differs from the common decoder: h += attention(norm(h)); h += mlp(norm(h)). A new family is a row here;
+ * when a row cannot say it, a column is added.
+ */
+struct model_family {
+    const char *model_type, *architecture;
+    bool fused_qkv, fused_gate_up;
+    bool norm_plus_one;                         /* weights are stored minus one */
+    bool scaled_embed;                          /* embeddings times sqrt(hidden) */
+    bool query_scalar;                          /* scores scaled by query_pre_attn_scalar instead of head_dim */
+    enum qk_norm qk_norm;
+    enum slide_rule slides;
+    const char *norm_attn, *norm_attn_out, *norm_mlp, *norm_mlp_out;    /* names within the layer; NULL: none */
+    /* what the family's configuration class assumes when config.json is silent */
+    bool tied, qkv_bias;
+    enum activation act;
+    double norm_eps, theta, local_theta;
+};
+
+const struct model_family *family_find(const char *model_type);
+void family_names(struct buf *out);             /* "phi3, llama, ..." for messages */
+
+/*
+ * Keys and values of KV_BLOCK_TOKENS positions in all layers, the unit in which sequences take memory. Within a block:
+ * [layer][key, value][kv head][position][head_dim] f32.
+ */
+#define KV_BLOCK_TOKENS 16
+
+struct kv_block {
+    struct kv_block *next;      /* in the engine's free list */
+    float data[] __attribute__((aligned(64)));
+};
+
+struct engine {
+    struct model *model;
+    struct compute *compute;
+    size_t max_len, chunk;
+    size_t block_floats, layer_floats;          /* of one block; of one layer within it */
+    size_t blocks_used, blocks_max;
+    struct kv_block *free_blocks;
+    struct adapter **adapters;
+    size_t n_adapters, cap_adapters;
+    size_t max_rank;
+    float *inv_freq[2][2], rope_scale[2][2];    /* [global, local][short, long] */
+    struct pass *pass;
+};
+
+struct sequence {
+    struct engine *engine;
+    const struct adapter *adapter;
+    int32_t *ids;
+    size_t n, cap_ids;          /* tokens known */
+    size_t cached;              /* of which the cache holds keys and values */
+    struct kv_block **blocks;
+    size_t n_blocks, cap_blocks;
+};
+
+/* Makes room for positions [0, tokens). ERR_TOO_LARGE when the engine has no blocks left; blocks taken so far stay. */
+errc sequence_reserve(struct sequence *s, size_t tokens, struct err *e);
+void sequence_push(struct sequence *s, int32_t id);             /* id and length were checked */
+errc sequence_check(const struct sequence *s, const int32_t *ids, size_t n, struct err *e);
+
+/* One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. */
+struct pass_row {
+    struct sequence *seq;
+    int32_t position;
+    bool want;                  /* logits */
+};
+
+struct pass *pass_new(struct engine *g, size_t max_rows);
+void pass_free(struct pass *p);
+/*
+ * Runs rows [n] through all layers, filling their cache entries (room reserved before). Logits of the rows that want them
+ * go to logits [wanted, vocab] in order. ERR_CORRUPT when a logit is not a number.
+ */
+errc pass_run(struct engine *g, const struct pass_row *rows, size_t n, float *logits, struct err *e);
+
+#endif

@@ -1,0 +1,318 @@
+/*
+ * The engine against transformers: last logits, next-token log-probabilities and greedy tokens of tiny random models
+ * (tests/golden/hf/README.md says how they were made). Families beyond phi3 are read from ../shared when it is there.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine/engine.h"
+
+#define TOLERANCE 2e-4          /* of the largest logit, float32 */
+#define MARGIN    1e-3          /* greedy tokens behind a smaller lead are not compared */
+#define IDS_MAX   512
+
+static char *golden(const char *rest) { return xasprintf("%s/tests/golden/hf/%s", getenv("KAITO_SOURCE"), rest); }
+static char *shared(const char *rest) { return xasprintf("%s/../shared/golden/hf/%s", getenv("KAITO_SOURCE"), rest); }
+
+static json_t *read_json(const char *path)
+{
+    json_t *j = NULL;
+    struct err e = { 0 };
+
+    if (json_parse_file(path, 64u << 20, &j, &e))
+        fail_msg("%s", e.text);
+    return j;
+}
+
+static size_t read_ids(const json_t *list, int32_t *ids)
+{
+    size_t n = json_array_size(list);
+
+    assert_in_range(n, 1, IDS_MAX);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    return n;
+}
+
+static void assert_logits(const char *what, const float *got, const json_t *want, double tolerance)
+{
+    double largest = 0, worst = 0;
+    size_t n = json_array_size(want);
+
+    for (size_t i = 0; i < n; i++) {
+        double w = json_number_value(json_array_get(want, i));
+
+        largest = fmax(largest, fabs(w));
+        worst = fmax(worst, fabs(w - (double)got[i]));
+    }
+    if (!(worst <= tolerance * largest))
+        fail_msg("%s: logits differ by %.3g of the largest", what, worst / largest);
+}
+
+static struct engine *open_engine(const char *dir, struct engine_opts o)
+{
+    struct engine *g = NULL;
+    struct err e = { 0 };
+
+    o.threads = o.threads ? o.threads : 2;
+    if (engine_open(dir, &o, &g, &e))
+        fail_msg("%s", e.text);
+    return g;
+}
+
+static double log_probability(const float *logits, size_t vocab, int32_t id)
+{
+    double top = -INFINITY, sum = 0;
+
+    for (size_t i = 0; i < vocab; i++)
+        top = fmax(top, (double)logits[i]);
+    for (size_t i = 0; i < vocab; i++)
+        sum += exp((double)logits[i] - top);
+    return (double)logits[id] - top - log(sum);
+}
+
+static void check_scores(struct engine *g, const char *name, const json_t *prompt)
+{
+    size_t vocab = engine_model(g)->config.vocab;
+    const json_t *probs = json_object_get(prompt, "token_logprobs");
+    int32_t ids[IDS_MAX];
+    size_t n = read_ids(json_object_get(prompt, "ids"), ids);
+    AUTO_MEM float *logits = xcalloc(n * vocab, sizeof *logits);
+    struct err e = { 0 };
+
+    if (engine_score(g, NULL, ids, n, logits, &e))
+        fail_msg("%s", e.text);
+    assert_logits(name, logits + (n - 1) * vocab, json_object_get(prompt, "last_logits"), TOLERANCE);
+    for (size_t i = 0; i + 1 < n; i++) {
+        double got = log_probability(logits + i * vocab, vocab, ids[i + 1]), want = json_number_value(json_array_get(probs, i));
+
+        if (fabs(got - want) > 2e-3)
+            fail_msg("%s: log-probability of token %zu: %.6f, expected %.6f", name, i + 1, got, want);
+    }
+}
+
+struct greedy_check {
+    const json_t *want, *margins;
+    const char *name;
+    size_t at;
+    bool lost;                  /* behind a small margin the texts may part */
+};
+
+static bool on_greedy(void *arg, int32_t id)
+{
+    struct greedy_check *x = arg;
+
+    if (json_number_value(json_array_get(x->margins, x->at)) < MARGIN)
+        x->lost = true;
+    if (!x->lost && json_integer_value(json_array_get(x->want, x->at)) != id)
+        fail_msg("%s: greedy token %zu is %d, expected %lld", x->name, x->at, id,
+                 (long long)json_integer_value(json_array_get(x->want, x->at)));
+    x->at++;
+    return true;
+}
+
+static void check_greedy(struct engine *g, const char *name, const json_t *prompt)
+{
+    int32_t ids[IDS_MAX], none = -1;
+    size_t n = read_ids(json_object_get(prompt, "ids"), ids);
+    struct greedy_check x = { .want = json_object_get(prompt, "greedy"), .margins = json_object_get(prompt, "greedy_margins"), .name = name };
+    struct generate_params p = { .sample = SAMPLE_DEFAULTS, .max_new_tokens = json_array_size(x.want), .stop_ids = &none, .n_stop_ids = 1 };
+    struct err e = { 0 };
+
+    if (engine_generate(g, NULL, ids, n, &p, on_greedy, &x, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(x.at, json_array_size(x.want));
+}
+
+static void check_model(const char *dir, const char *expected, const char *name)
+{
+    AUTO_JSON j = read_json(expected);
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .prefill_chunk = 64 });
+    const json_t *prompts = json_object_get(j, "prompts");
+
+    assert_true(json_array_size(prompts) >= 3);
+    for (size_t i = 0; i < json_array_size(prompts); i++) {
+        check_scores(g, name, json_array_get(prompts, i));
+        check_greedy(g, name, json_array_get(prompts, i));
+    }
+    assert_int_equal(engine_kv_tokens_used(g), 0);
+}
+
+static void phi3_family_equals_transformers(void **state)
+{
+    static const char *const names[] = { "phi3", "phi3-swa", "phi3-longrope", "phi4-mini" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_MEM char *model = xasprintf("models/%s", names[i]), *logits = xasprintf("expected/%s.logits.json", names[i]);
+        AUTO_MEM char *dir = golden(model), *expected = golden(logits);
+
+        check_model(dir, expected, names[i]);
+    }
+}
+
+static void other_families_equal_transformers(void **state)
+{
+    static const char *const names[] = { "llama2", "llama3", "llama-linear", "mistral", "qwen2", "qwen2-yarn", "qwen3", "gemma2",
+                                         "gemma3", "olmo2" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_MEM char *model = xasprintf("models/%s", names[i]), *logits = xasprintf("expected/%s.logits.json", names[i]);
+        AUTO_MEM char *dir = shared(model), *expected = shared(logits);
+
+        if (!dir_exists(dir)) {
+            print_message("# skipped: no ../shared\n");
+            return;
+        }
+        check_model(dir, expected, names[i]);
+    }
+}
+
+/* A folder with the same weights and config.transformers5.json as its config. */
+static void both_dialects_of_config_mean_the_same(void **state)
+{
+    static const char *const names[] = { "phi3", "phi3-swa", "phi3-longrope", "phi4-mini" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_MEM char *rel = xasprintf("models/%s", names[i]), *from = golden(rel), *weights = path_join(from, "model.safetensors");
+        AUTO_MEM char *config = path_join(from, "config.transformers5.json"), *logits = xasprintf("expected/%s.logits.json", names[i]);
+        AUTO_MEM char *expected = golden(logits), *dir = xstrdup("/tmp/test-dialect-XXXXXX");
+        struct err e;
+
+        assert_non_null(mkdtemp(dir));
+        AUTO_MEM char *to_weights = path_join(dir, "model.safetensors"), *to_config = path_join(dir, "config.json");
+        assert_int_equal(symlink(weights, to_weights), 0);
+        assert_int_equal(symlink(config, to_config), 0);
+        check_model(dir, expected, names[i]);
+        assert_int_equal(dir_remove(dir, &e), ERR_OK);
+    }
+}
+
+static void check_adapter(const char *base, const char *folder, enum quantize quantize, double tolerance)
+{
+    AUTO_MEM char *dir = golden(base), *trained = xasprintf("%s/trained", folder), *adapter_dir = golden(trained);
+    AUTO_MEM char *rel = xasprintf("%s/expected.json", folder), *path = golden(rel);
+    AUTO_JSON j = read_json(path);
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .quantize = quantize });
+    size_t vocab = engine_model(g)->config.vocab;
+    AUTO_MEM float *logits = xcalloc(vocab, sizeof *logits);
+    const json_t *base_logits = json_object_get(j, "base_last_logits_batch0");
+    const struct adapter *a = NULL;
+    int32_t ids[IDS_MAX];
+    size_t n = read_ids(json_array_get(json_object_get(j, "batches"), 0), ids);
+    struct err e = { 0 };
+    bool done = false;
+
+    if (engine_adapter_add(g, adapter_dir, NULL, 1, &a, &e))
+        fail_msg("%s", e.text);
+    assert_string_equal(a->name, "trained");
+    for (int with = base_logits ? 0 : 1; with < 2; with++) {
+        AUTO_FREE(sequence) s = sequence_new(g, with ? a : NULL);
+
+        assert_int_equal(sequence_add(s, ids, n, &e), ERR_OK);
+        assert_int_equal(engine_prefill(g, s, logits, &done, &e), ERR_OK);
+        assert_true(done);
+        assert_logits(folder, logits, with ? json_object_get(j, "trained_last_logits_batch0") : base_logits, tolerance);
+    }
+}
+
+static void adapters_equal_peft(void **state) { check_adapter("models/phi3", "lora/phi3", QUANTIZE_NONE, TOLERANCE); }
+
+static void nf4_checkpoints_equal_bitsandbytes(void **state)
+{
+    check_adapter("qlora/float32-double/base", "qlora/float32-double", QUANTIZE_NONE, TOLERANCE);
+    check_adapter("qlora/bfloat16-single/base", "qlora/bfloat16-single", QUANTIZE_NONE, 0.05);    /* its activations are bf16, ours are not */
+}
+
+/* One row among others in a decode step, and the same prompt in chunks of another size: the same bits. */
+static void company_does_not_change_a_sequence(void **state)
+{
+    AUTO_MEM char *dir = golden("models/phi3");
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ 0 });
+    size_t vocab = engine_model(g)->config.vocab;
+    AUTO_MEM float *one = xcalloc(vocab, sizeof *one), *all = xcalloc(20 * vocab, sizeof *all);
+    struct sequence *s[20];
+    int32_t ids[20], prompt[40];
+    struct err e;
+    bool done;
+
+    for (size_t i = 0; i < 20; i++) {
+        for (size_t k = 0; k <= 2 * i; k++)
+            prompt[k] = (int32_t)((k * 37 + i * 11) % vocab);
+        s[i] = sequence_new(g, NULL);
+        ids[i] = (int32_t)(i * 7 % vocab);
+        assert_int_equal(sequence_add(s[i], prompt, 2 * i + 1, &e), ERR_OK);
+        for (done = false; !done; )
+            assert_int_equal(engine_prefill(g, s[i], one, &done, &e), ERR_OK);
+    }
+    assert_int_equal(engine_decode(g, s, ids, 20, all, &e), ERR_OK);
+    for (size_t i = 0; i < 20; i++) {
+        AUTO_FREE(sequence) again = sequence_new(g, NULL);
+
+        assert_int_equal(sequence_add(again, sequence_ids(s[i]), 2 * i + 1, &e), ERR_OK);
+        for (done = false; !done; )
+            assert_int_equal(engine_prefill(g, again, one, &done, &e), ERR_OK);
+        assert_int_equal(engine_decode(g, &again, &ids[i], 1, one, &e), ERR_OK);
+        assert_memory_equal(one, all + i * vocab, vocab * sizeof *one);
+    }
+    for (size_t i = 0; i < 20; i++)
+        sequence_free(s[i]);
+    assert_int_equal(engine_kv_tokens_used(g), 0);
+}
+
+static void limits_are_errors_that_say_so(void **state)
+{
+    AUTO_MEM char *dir = golden("models/phi3");
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .max_model_len = 40, .max_kv_tokens = 32 });
+    AUTO_FREE(sequence) s = sequence_new(g, NULL);
+    int32_t ids[64] = { 0 }, bad = 640;
+    struct err e;
+    bool done;
+    float one;
+
+    assert_int_equal(sequence_add(s, ids, 41, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "41 tokens exceed the model's maximum length of 40");
+    assert_int_equal(sequence_add(s, &bad, 1, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "token id 640 is outside the vocabulary of 640");
+    assert_int_equal(sequence_add(s, ids, 33, &e), ERR_TOO_LARGE);
+    assert_int_equal(engine_prefill(g, s, &one, &done, &e), ERR_BAD_REQUEST);
+    assert_int_equal(sequence_len(s), 0);
+}
+
+static void bf16_mode_is_as_close_as_transformers_in_bf16(void **state)
+{
+    AUTO_MEM char *dir = golden("models/phi3"), *expected = golden("expected/phi3.logits.json");
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .math = GEMM_BF16 });
+    AUTO_JSON j = read_json(expected);
+    const json_t *prompt = json_array_get(json_object_get(j, "prompts"), 1);
+    size_t vocab = engine_model(g)->config.vocab;
+    int32_t ids[IDS_MAX];
+    size_t n = read_ids(json_object_get(prompt, "ids"), ids);
+    AUTO_MEM float *logits = xcalloc(n * vocab, sizeof *logits);
+    struct err e;
+
+    assert_int_equal(engine_score(g, NULL, ids, n, logits, &e), ERR_OK);
+    assert_logits("bf16", logits + (n - 1) * vocab, json_object_get(prompt, "last_logits"), 0.03);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(phi3_family_equals_transformers),
+        cmocka_unit_test(other_families_equal_transformers),
+        cmocka_unit_test(both_dialects_of_config_mean_the_same),
+        cmocka_unit_test(adapters_equal_peft),
+        cmocka_unit_test(nf4_checkpoints_equal_bitsandbytes),
+        cmocka_unit_test(company_does_not_change_a_sequence),
+        cmocka_unit_test(limits_are_errors_that_say_so),
+        cmocka_unit_test(bf16_mode_is_as_close_as_transformers_in_bf16),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
