@@ -47,8 +47,8 @@ errc engine_open(const char *model_dir, const struct engine_opts *o, struct engi
     TRY(model_load(model_dir, &mo, &g->model, e));
     TRY(size_cache(g, o, e));
     TRY(make_frequencies(g));
-    g->pass = pass_new(g, g->chunk);
-    if (!g->pass)
+    g->infer = infer_new(g, g->chunk);
+    if (!g->infer)
         return err_set(e, ERR_UNAVAILABLE, "%s: no memory for activations of %zu tokens", model_dir, g->chunk);
     *out = TAKE(g);
     return ERR_OK;
@@ -67,7 +67,7 @@ void engine_free(struct engine *g)
     free(g->adapters);
     for (int i = 0; i < 4; i++)
         free(g->inv_freq[i / 2][i % 2]);
-    pass_free(g->pass);
+    infer_free(g->infer);
     model_free(g->model);
     compute_free(g->compute);
     free(g);
@@ -121,11 +121,11 @@ errc engine_adapter_remove(struct engine *g, const char *name, struct err *e)
 static errc run_chunk(struct engine *g, struct sequence *s, size_t end, size_t first_wanted, float *logits, struct err *e)
 {
     size_t n = end - s->cached < g->chunk ? end - s->cached : g->chunk;
-    AUTO_MEM struct pass_row *rows = xcalloc(n, sizeof *rows);
+    AUTO_MEM struct infer_row *rows = xcalloc(n, sizeof *rows);
 
     for (size_t i = 0; i < n; i++)
-        rows[i] = (struct pass_row){ .seq = s, .position = (int32_t)(s->cached + i), .want = s->cached + i >= first_wanted };
-    TRY(pass_run(g, rows, n, logits, e));
+        rows[i] = (struct infer_row){ .seq = s, .position = (int32_t)(s->cached + i), .want = s->cached + i >= first_wanted };
+    TRY(infer_run(g, rows, n, logits, e));
     s->cached += n;
     return ERR_OK;
 }
@@ -153,7 +153,7 @@ static errc refill(struct engine *g, struct sequence *s, struct err *e)
 
 static errc decode_tile(struct engine *g, struct sequence *const *seqs, const int32_t *ids, size_t n, float *logits, struct err *e)
 {
-    struct pass_row rows[GEMM_FEW_ROWS];
+    struct infer_row rows[GEMM_FEW_ROWS];
 
     for (size_t i = 0; i < n; i++) {
         struct sequence *s = seqs[i];
@@ -161,9 +161,9 @@ static errc decode_tile(struct engine *g, struct sequence *const *seqs, const in
         sequence_push(s, ids[i]);
         if (rope_changes(&g->model->config, s->n - 1, s->n))
             TRY(refill(g, s, e));
-        rows[i] = (struct pass_row){ .seq = s, .position = (int32_t)s->n - 1, .want = true };
+        rows[i] = (struct infer_row){ .seq = s, .position = (int32_t)s->n - 1, .want = true };
     }
-    TRY(pass_run(g, rows, n, logits, e));
+    TRY(infer_run(g, rows, n, logits, e));
     for (size_t i = 0; i < n; i++)
         seqs[i]->cached = seqs[i]->n;
     return ERR_OK;

@@ -52,7 +52,7 @@ struct engine {
     size_t n_adapters, cap_adapters;
     size_t max_rank;
     float *inv_freq[2][2], rope_scale[2][2];    /* [global, local][short, long] */
-    struct pass *pass;
+    struct infer *infer;
 };
 
 struct sequence {
@@ -71,18 +71,18 @@ void sequence_push(struct sequence *s, int32_t id);             /* id and length
 errc sequence_check(const struct sequence *s, const int32_t *ids, size_t n, struct err *e);
 
 /* One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. */
-struct pass_row {
+struct infer_row {
     struct sequence *seq;
     int32_t position;
     bool want;                  /* logits */
 };
 
-struct pass *pass_new(struct engine *g, size_t max_rows);
-void pass_free(struct pass *p);
+struct infer *infer_new(struct engine *g, size_t max_rows);
+void infer_free(struct infer *p);
 /*
  * Runs rows [n] through all layers, filling their cache entries (room reserved before). Logits of the rows that want them
  * go to logits [wanted, vocab] in order. ERR_CORRUPT when a logit is not a number.
  */
-errc pass_run(struct engine *g, const struct pass_row *rows, size_t n, float *logits, struct err *e);
+errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *logits, struct err *e);
 
 #endif

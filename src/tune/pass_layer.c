@@ -64,7 +64,7 @@ static void qk_norm_forward(struct pass *p, const struct layer *l, struct layer_
     memcpy(a->qk_raw, a->qkv, p->tokens * ld * sizeof(float));
     for (int part = 0; part < 2; part++) {
         qk_norm_columns(p, l, part == 0, &first, &end, &w);
-        size_t dim = l->qk_norm_dim == g->head_dim ? g->head_dim : end - first;
+        size_t dim = l->qk_norm_whole ? end - first : g->head_dim;
         for (size_t at = first; w && at < end; at += dim)
             rmsnorm_forward(p->c, a->qkv + at, a->qkv + at, ld, w, p->norm_plus, p->tokens, dim, g->norm_eps);
     }
@@ -81,7 +81,7 @@ static void qk_norm_backward(struct pass *p, const struct layer *l, const struct
         qk_norm_columns(p, l, part == 0, &first, &end, &w);
         if (!w)
             continue;
-        size_t dim = l->qk_norm_dim == g->head_dim ? g->head_dim : end - first;
+        size_t dim = l->qk_norm_whole ? end - first : g->head_dim;
         for (size_t t = 0; t < p->tokens; t++)
             memset(p->wide + t * ld + first, 0, (end - first) * sizeof(float));
         for (size_t at = first; at < end; at += dim)

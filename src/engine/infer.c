@@ -9,7 +9,7 @@
 #include "engine/priv.h"
 #include "tensor/vec.h"
 
-struct pass {
+struct infer {
     size_t max_rows;
     float *x;                   /* [rows, D] the residual stream */
     float *h;                   /* [rows, D] normalised input, and what a block gives back */
@@ -23,10 +23,10 @@ struct pass {
 
 static float *floats(size_t rows, size_t n) { return mem_try_alloc(rows * n, sizeof(float)); }
 
-struct pass *pass_new(struct engine *g, size_t max_rows)
+struct infer *infer_new(struct engine *g, size_t max_rows)
 {
     const struct model_config *c = &g->model->config;
-    struct pass *p = xzalloc(sizeof *p);
+    struct infer *p = xzalloc(sizeof *p);
     bool ok = true;
 
     p->max_rows = max_rows;
@@ -37,11 +37,11 @@ struct pass *pass_new(struct engine *g, size_t max_rows)
         ok = ok && (p->cos[i] = floats(max_rows, c->rotary / 2)) && (p->sin[i] = floats(max_rows, c->rotary / 2));
     if (ok)
         return p;
-    pass_free(p);
+    infer_free(p);
     return NULL;
 }
 
-void pass_free(struct pass *p)
+void infer_free(struct infer *p)
 {
     if (!p)
         return;
@@ -53,9 +53,9 @@ void pass_free(struct pass *p)
 
 struct run {
     struct engine *g;
-    struct pass *p;
+    struct infer *p;
     const struct model_config *c;
-    const struct pass_row *rows;
+    const struct infer_row *rows;
     size_t n;
 };
 
@@ -167,7 +167,7 @@ static void attention(const struct run *u, size_t layer)
 {
     const struct model_config *c = u->c;
     const struct layer *y = &u->g->model->layers[layer];
-    struct pass *p = u->p;
+    struct infer *p = u->p;
     size_t ld = model_qkv_width(c), q = model_q_width(c);
     const float *cos = p->cos[y->local_rope], *sin = p->sin[y->local_rope];
     const float *in = p->x;
@@ -194,7 +194,7 @@ static void mlp(const struct run *u, size_t layer)
 {
     const struct model_config *c = u->c;
     const struct layer *y = &u->g->model->layers[layer];
-    struct pass *p = u->p;
+    struct infer *p = u->p;
     const float *in = p->x;
 
     if (y->norm_mlp) {
@@ -257,7 +257,7 @@ static errc head(const struct run *u, float *logits, struct err *e)
     return finish_logits(u, logits, wanted, e);
 }
 
-static void fit_rank(struct pass *p, size_t rank)
+static void fit_rank(struct infer *p, size_t rank)
 {
     if (rank <= p->xa_rank)
         return;
@@ -268,13 +268,13 @@ static void fit_rank(struct pass *p, size_t rank)
     p->xa_rank = rank;
 }
 
-errc pass_run(struct engine *g, const struct pass_row *rows, size_t n, float *logits, struct err *e)
+errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *logits, struct err *e)
 {
-    struct run u = { .g = g, .p = g->pass, .c = &g->model->config, .rows = rows, .n = n };
+    struct run u = { .g = g, .p = g->infer, .c = &g->model->config, .rows = rows, .n = n };
 
-    fit_rank(g->pass, g->max_rank);
+    fit_rank(g->infer, g->max_rank);
     for (size_t r = 0; r < n; r++)
-        model_embed(g->model, g->pass->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
+        model_embed(g->model, g->infer->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
     angles(&u);
     for (size_t layer = 0; layer < u.c->layers; layer++) {
         attention(&u, layer);
