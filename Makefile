@@ -1,0 +1,59 @@
+# The words people type. Meson does the building; everything here is a thin name for it.
+BUILD ?= build
+MESON_OPTS ?= --buildtype=release -Ddebug=true
+# Quick start: an empty HUB starts the stand-in mirror on loopback.
+HUB ?=
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD)
+	@tools/binary-sizes $(BUILD)
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) $(MESON_OPTS)
+
+deps:                   ## install the Debian packages that building and testing need
+	@tools/install-deps
+
+test: all               ## unit, golden, fuzz replay and end-to-end tests; ends with "N passed, N failed"
+	@python3 tests/run --build $(BUILD)
+
+test-peers: all         ## tests that need PyPI packages (peft, openai) in a small venv
+	@python3 tests/run --build $(BUILD) --only peers
+
+test-real: all          ## the controllers against the real kube-apiserver
+	@python3 tests/run --build $(BUILD) --only real
+
+asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
+	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
+	@ninja -C build-asan
+	@python3 tests/run --build build-asan --only meson
+
+fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10)
+	@tests/fuzz/smoke $${FUZZ_SECONDS:-10}
+
+lint:                   ## layers, generated files, shell and Python syntax
+	@tools/check-includes
+	@tools/lint
+
+crds: all               ## write deploy/crds from the tables
+	@tools/write-crds $(BUILD)
+
+bench: all              ## the published figures of this machine
+	@for b in bench/*.sh; do $$b; done
+
+quickstart:             ## the whole story on this machine
+	@HUB="$(HUB)" tools/quickstart/up
+
+quickstart-down:        ## undo everything that quickstart started
+	@tools/quickstart/down
+
+install: all
+	@ninja -C $(BUILD) install
+
+clean:
+	@rm -rf build build-*
+
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
+
+.PHONY: all deps test test-peers test-real asan fuzz-smoke lint crds bench quickstart quickstart-down install clean help
