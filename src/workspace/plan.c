@@ -23,9 +23,13 @@ void ws_plan_done(struct ws_plan *p)
     *p = (struct ws_plan){ 0 };
 }
 
-static void remove_object(struct planner *p, const char *api, const char *kind, const char *ns, const char *name)
+/* By uid, so that a stale cache can never delete the successor of the same name. */
+static void remove_object(struct planner *p, const char *api, const char *kind, const json_t *object)
 {
-    json_push(p->out->remove, kube_object(api, kind, ns, name));
+    json_t *o = kube_object(api, kind, kube_namespace(object), kube_name(object));
+
+    json_put_str(json_object_get(o, "metadata"), "uid", kube_uid(object));
+    json_push(p->out->remove, o);
 }
 
 static void requeue(struct planner *p, int64_t ms)
@@ -50,7 +54,7 @@ static void plan_deletion(struct planner *p)
 
     json_array_foreach(p->v->claims, i, claim)
         if (!kube_deleting(claim))
-            remove_object(p, "karpenter.sh/v1", "NodeClaim", NULL, kube_name(claim));
+            remove_object(p, "karpenter.sh/v1", "NodeClaim", claim);
     p->out->remove_finalizer = has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
 }
 
@@ -316,7 +320,7 @@ static void plan_failed_job(struct planner *p, const char *inputs)
         json_put(p->out->annotations, ATTEMPT_ANNOTATION, json_strf("%lld", (long long)asked));
     }
     if (asked > attempt)
-        remove_object(p, "batch/v1", "Job", kube_namespace(job), kube_name(job));
+        remove_object(p, "batch/v1", "Job", job);
     else
         requeue(p, left);
 }
@@ -379,7 +383,7 @@ static enum tuning_phase plan_job(struct planner *p)
         return TUNING_WAITS;
     }
     if (!is_of_revision(p, job)) {
-        remove_object(p, "batch/v1", "Job", kube_namespace(job), kube_name(job));
+        remove_object(p, "batch/v1", "Job", job);
         status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
         return TUNING_WAITS;
     }

@@ -1,0 +1,208 @@
+/* The effects of a plan. Every write is idempotent: a crash between any two of them is healed by the next reconcile. */
+#include "workspace/manager.h"
+#include "workspace/priv.h"
+
+#include "api/kaito/crds.h"
+
+static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
+    { "v1", "Namespace", { "", "v1", "namespaces" } },
+    { "v1", "Service", { "", "v1", "services" } },
+    { "v1", "ConfigMap", { "", "v1", "configmaps" } },
+    { "apps/v1", "StatefulSet", { "apps", "v1", "statefulsets" } },
+    { "batch/v1", "Job", { "batch", "v1", "jobs" } },
+    { "karpenter.sh/v1", "NodeClaim", { "karpenter.sh", "v1", "nodeclaims" } },
+    { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
+};
+static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
+
+static const struct kube_gvr *gvr_of(const json_t *object)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (streq(kinds[i].api, kube_api_version(object)) && streq(kinds[i].kind, kube_kind(object)))
+            return &kinds[i].gvr;
+    return NULL;
+}
+
+/* A merge patch of the Workspace at the version we decided on; *rv moves on with each write. */
+static errc patch_workspace(struct workspace_manager *m, const struct observed *o, const char *sub, json_t *patch, json_t **rv, struct err *e)
+{
+    AUTO_JSON body = patch;
+    AUTO_JSON out = NULL;
+
+    json_put(json_sub(body, "metadata"), "resourceVersion", json_incref(*rv));
+    TRY(kube_patch(m->client, &workspaces, kube_namespace(o->object), kube_name(o->object), sub, KUBE_PATCH_MERGE, body, &out, e));
+    json_t *next = json_at(out, "metadata", "resourceVersion", NULL);
+
+    if (next) {
+        json_decref(*rv);
+        *rv = json_incref(next);
+    }
+    return ERR_OK;
+}
+
+static errc write_finalizer(struct workspace_manager *m, const struct observed *o, bool present, json_t **rv, struct err *e)
+{
+    json_t *patch = json_object(), *list = json_array(), *f;
+    size_t i;
+
+    json_array_foreach(json_at(o->object, "metadata", "finalizers", NULL), i, f)
+        if (!str_is(json_to_str(f), WORKSPACE_FINALIZER))
+            json_array_append(list, f);
+    if (present)
+        json_push(list, json_string(WORKSPACE_FINALIZER));
+    json_put(json_sub(patch, "metadata"), "finalizers", list);
+    errc rc = patch_workspace(m, o, NULL, patch, rv, e);
+
+    return rc == ERR_NOT_FOUND && !present ? ERR_OK : rc;
+}
+
+static errc write_annotations(struct workspace_manager *m, const struct observed *o, const json_t *annotations, json_t **rv, struct err *e)
+{
+    json_t *patch = json_object();
+
+    json_put(json_sub(patch, "metadata"), "annotations", json_clone(annotations));
+    return patch_workspace(m, o, NULL, patch, rv, e);
+}
+
+static errc write_status(struct workspace_manager *m, const struct observed *o, const json_t *status, json_t **rv, struct err *e)
+{
+    json_t *patch = json_object(), *s = json_clone(status);
+
+    if (!json_object_get(s, "workerNodes"))
+        json_put(s, "workerNodes", json_null());
+    json_put(patch, "status", s);
+    return patch_workspace(m, o, "status", patch, rv, e);
+}
+
+static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct err *e)
+{
+    const json_t *object;
+    size_t i;
+
+    json_array_foreach(list, i, object) {
+        bool claim = streq(kube_kind(object), "NodeClaim");
+        errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
+
+        if (rc == ERR_EXISTS)
+            continue;
+        if (rc && claim)
+            recorder_event(m->recorder, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
+                           kube_name(object), kube_name(o->object), e->text);
+        if (rc)
+            return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
+        if (claim)
+            recorder_event(m->recorder, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
+                           kube_name(object), kube_namespace(o->object), kube_name(o->object));
+    }
+    return ERR_OK;
+}
+
+static errc apply_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+{
+    const json_t *object;
+    size_t i;
+
+    json_array_foreach(list, i, object)
+        if (kube_apply(m->client, gvr_of(object), NULL, object, MANAGER_NAME, true, NULL, e))
+            return err_wrap(e, "apply %s %s", kube_kind(object), kube_name(object));
+    return ERR_OK;
+}
+
+static errc remove_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+{
+    const json_t *object;
+    size_t i;
+
+    json_array_foreach(list, i, object) {
+        struct kube_delete_opts opts = { .propagation = "Background", .uid = kube_uid(object) };
+        errc rc = kube_delete(m->client, gvr_of(object), kube_namespace(object), kube_name(object), &opts, e);
+
+        if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)    /* conflict: another object has the name now */
+            return err_wrap(e, "delete %s %s", kube_kind(object), kube_name(object));
+    }
+    return ERR_OK;
+}
+
+static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, json_t **rv, struct err *e)
+{
+    const json_t *event;
+    size_t i;
+
+    if (p->add_finalizer)
+        TRY(write_finalizer(m, o, true, rv, e));
+    if (p->annotations)
+        TRY(write_annotations(m, o, p->annotations, rv, e));
+    TRY(create_objects(m, o, p->create, e));
+    TRY(apply_objects(m, p->apply, e));
+    TRY(remove_objects(m, p->remove, e));
+    if (p->status)
+        TRY(write_status(m, o, p->status, rv, e));
+    json_array_foreach(p->events, i, event)
+        recorder_event(m->recorder, o->object, json_cstr(event, "type"), json_cstr(event, "reason"), "%s", json_cstr(event, "message"));
+    return p->remove_finalizer ? write_finalizer(m, o, false, rv, e) : ERR_OK;
+}
+
+errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e)
+{
+    json_t *rv = json_string(kube_resource_version(o->object));
+
+    (void)op;
+    errc rc = apply_all(m, o, plan, &rv, e);
+    json_decref(rv);
+    return rc;
+}
+
+/* ---- what must be there before the first Workspace ---------------------------------------------------------------- */
+
+static errc create_if_absent(struct workspace_manager *m, json_t *object, struct err *e)
+{
+    AUTO_JSON o = object;
+    errc rc = kube_create(m->client, gvr_of(o), NULL, o, NULL, e);
+
+    return rc == ERR_EXISTS ? ERR_OK : rc ? err_wrap(e, "create %s %s", kube_kind(o), kube_name(o)) : ERR_OK;
+}
+
+static errc wait_served(struct workspace_manager *m, const struct kube_gvr *r, struct err *e)
+{
+    for (int i = 0; i < 600; i++) {
+        bool served = false;
+
+        TRY(kube_has_resource(m->client, r, &served, e));
+        if (served)
+            return ERR_OK;
+        if (cancel_wait_ms(m->cancel, 50))
+            return err_set(e, ERR_CANCELLED, "stopped");
+    }
+    return err_set(e, ERR_TIMEOUT, "%s.%s is not served 30 s after its CustomResourceDefinition was written", r->resource, r->group);
+}
+
+/* Ours is kept current; NodeClaim's belongs to whoever installed it first. */
+static errc install_crds(struct workspace_manager *m, struct err *e)
+{
+    AUTO_JSON list = NULL;
+    const json_t *crd;
+    size_t i;
+
+    api_kaito_crds(&list);
+    json_array_foreach(list, i, crd) {
+        if (streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh")) {
+            if (kube_apply(m->client, gvr_of(crd), NULL, crd, MANAGER_NAME, true, NULL, e))
+                return err_wrap(e, "apply CustomResourceDefinition %s", kube_name(crd));
+        } else {
+            TRY(create_if_absent(m, json_clone(crd), e));
+        }
+    }
+    TRY(wait_served(m, &workspaces, e));
+    return wait_served(m, KUBE_GVR("karpenter.sh", "v1", "nodeclaims"), e);
+}
+
+errc workspace_install(struct workspace_manager *m, bool crds, struct err *e)
+{
+    const char *ns = m->settings.release_namespace;
+
+    if (crds)
+        TRY(install_crds(m, e));
+    TRY(create_if_absent(m, kube_object("v1", "Namespace", NULL, ns), e));
+    TRY(create_if_absent(m, render_tuning_template(ns, "lora-params-template"), e));
+    return create_if_absent(m, render_tuning_template(ns, "qlora-params-template"), e);
+}

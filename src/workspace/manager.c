@@ -1,0 +1,237 @@
+/* The running controller: informers, the queue's workers, one reconcile. */
+#include "workspace/manager.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "workspace/priv.h"
+
+#define PROGRESS_POLL_MS 2000
+
+static errc reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
+{
+    struct workspace_manager *m = self;
+    struct observed o;
+    struct ws_plan plan;
+
+    errc rc = workspace_observe(m, op, key, &o, e);
+    if (rc == ERR_NOT_FOUND)
+        return ERR_OK;          /* gone: children go with their owner reference */
+    if (rc)
+        return rc;
+    workspace_plan(&o.view, op->now_ms, &plan);
+    rc = workspace_apply(m, op, &o, &plan, e);
+    out->requeue_after_ms = plan.requeue_after_ms;
+    if (plan.poll_progress && (out->requeue_after_ms == 0 || out->requeue_after_ms > PROGRESS_POLL_MS))
+        out->requeue_after_ms = PROGRESS_POLL_MS;
+    ws_plan_done(&plan);
+    return rc;
+}
+
+/* ---- which Workspaces an object speaks to ---------------------------------------------------------------------------- */
+
+static bool names_secret(const json_t *ws, const char *name)
+{
+    return streq(json_str_at(ws, "tuning", "output", "imagePushSecret", NULL), name);
+}
+
+static bool names_config(const json_t *ws, const char *name)
+{
+    return streq(json_str_at(ws, "tuning", "config", NULL), name) || streq(json_str_at(ws, "inference", "config", NULL), name) ||
+           (json_object_get(ws, "tuning") && (streq(name, "lora-params-template") || streq(name, "qlora-params-template")));
+}
+
+static void queue_where(struct workspace_manager *m, const char *ns, const json_t *object, bool (*names)(const json_t *, const char *), struct workq *q)
+{
+    AUTO_JSON list = informer_list(m->workspaces, ns, NULL);
+    const json_t *ws;
+    size_t i;
+
+    json_array_foreach(list, i, ws)
+        if (names(ws, kube_name(object)))
+            workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+}
+
+static void on_secret(void *self, const json_t *object, struct workq *q)
+{
+    queue_where(self, kube_namespace(object), object, names_secret, q);
+}
+
+static void on_config(void *self, const json_t *object, struct workq *q)
+{
+    struct workspace_manager *m = self;
+    bool release = streq(kube_namespace(object), m->settings.release_namespace);
+
+    queue_where(m, release ? NULL : kube_namespace(object), object, names_config, q);
+}
+
+/* The user's own nodes carry no label that names a Workspace. */
+static void on_byo_node(void *self, const json_t *object, struct workq *q)
+{
+    struct workspace_manager *m = self;
+    AUTO_JSON list = informer_list(m->workspaces, NULL, NULL);
+    const json_t *ws;
+    size_t i;
+
+    (void)object;
+    json_array_foreach(list, i, ws)
+        workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+}
+
+/* ---- memory: caches keep what is read --------------------------------------------------------------------------------- */
+
+static json_t *drop_spec(json_t *obj, const char *const *keep, size_t n)
+{
+    json_t *slim = json_object();
+
+    for (size_t i = 0; i < n; i++) {
+        json_t *v = json_object_get(obj, keep[i]);
+        if (v)
+            json_put(slim, keep[i], json_incref(v));
+    }
+    json_decref(obj);
+    return slim;
+}
+
+/* Secret values never enter the cache: only which keys there are. */
+static json_t *slim_secret(json_t *obj)
+{
+    static const char *const keep[] = { "apiVersion", "kind", "metadata", "type" };
+    json_t *data = json_object(), *v;
+    const char *key;
+
+    json_object_foreach(json_object_get(obj, "data"), key, v)
+        json_put_str(data, key, "");
+    obj = drop_spec(obj, keep, ARRAY_LEN(keep));
+    json_put(obj, "data", data);
+    return obj;
+}
+
+static json_t *slim_config(json_t *obj)
+{
+    static const char *const keep[] = { "apiVersion", "kind", "metadata", "data" };
+    const json_t *data = json_object_get(obj, "data");
+    bool ours = json_object_get(data, "training_config.yaml") || json_object_get(data, "inference_config.yaml");
+
+    return drop_spec(obj, keep, ours ? ARRAY_LEN(keep) : ARRAY_LEN(keep) - 1);
+}
+
+static json_t *slim_workload(json_t *obj)
+{
+    json_t *spec = json_object_get(obj, "spec");
+
+    json_object_del(spec, "template");
+    json_object_del(spec, "volumeClaimTemplates");
+    return obj;
+}
+
+static json_t *slim_pod(json_t *obj)
+{
+    static const char *const keep[] = { "apiVersion", "kind", "metadata", "status" };
+
+    return drop_spec(obj, keep, ARRAY_LEN(keep));
+}
+
+static struct informer *watch(struct workspace_manager *m, struct kube_gvr gvr, const char *labels, json_t *(*slim)(json_t *))
+{
+    struct informer_opts o = { .gvr = gvr, .label_selector = labels, .transform = slim };
+
+    return informers_get(m->informers, &o);
+}
+
+static void watch_all(struct workspace_manager *m)
+{
+    struct controller *c = m->controller;
+
+    m->workspaces = informers_of(m->informers, "kaito.sh", "v1beta1", "workspaces");
+    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, WORKSPACE_LABEL, NULL);
+    m->nodes = informers_of(m->informers, "", "v1", "nodes");
+    m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
+    m->services = informers_of(m->informers, "", "v1", "services");
+    m->statefulsets = watch(m, (struct kube_gvr){ "apps", "v1", "statefulsets" }, NULL, slim_workload);
+    m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_workload);
+    m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);
+    m->secrets = watch(m, (struct kube_gvr){ "", "v1", "secrets" }, NULL, slim_secret);
+
+    controller_watch(c, m->workspaces);
+    controller_watch_label(c, m->claims, WORKSPACE_LABEL, WORKSPACE_NS_LABEL);
+    if (m->settings.byo)
+        controller_watch_map(c, m->nodes, on_byo_node, m);
+    else
+        controller_watch_label(c, m->nodes, WORKSPACE_LABEL, WORKSPACE_NS_LABEL);
+    controller_watch_label(c, m->pods, WORKSPACE_LABEL, NULL);
+    controller_watch_owned(c, m->services, "Workspace", true);
+    controller_watch_owned(c, m->statefulsets, "Workspace", true);
+    controller_watch_owned(c, m->jobs, "Workspace", true);
+    controller_watch_map(c, m->configs, on_config, m);
+    controller_watch_map(c, m->secrets, on_secret, m);
+}
+
+static void manager_free(struct workspace_manager *m)
+{
+    if (!m)
+        return;
+    informers_free(m->informers);
+    controller_free(m->controller);
+    recorder_free(m->recorder);
+    http_client_free(m->http);
+    free(m);
+}
+
+errc workspace_manager_start(struct kube_client *client, const struct workspace_manager_opts *o, struct cancel *cancel,
+                             struct workspace_manager **out, struct err *e)
+{
+    struct workspace_manager *m = xmalloc(sizeof *m);
+
+    *m = (struct workspace_manager){ .client = client, .settings = o->settings, .cancel = cancel };
+    workspace_settings_default(&m->settings);
+    errc rc = http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e);
+
+    rc = rc ? rc : workspace_install(m, o->install_crds, e);
+    if (rc) {
+        manager_free(m);
+        return rc;
+    }
+    m->recorder = recorder_new(client, "Workspace", NULL);
+    m->informers = informers_new(client);
+    m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
+                                                              .reconcile = reconcile, .self = m });
+    watch_all(m);
+    informers_start(m->informers, cancel);
+    controller_start(m->controller, cancel);
+    log_info("workspace", "manager started", KV("server", kube_client_server(client)), KV("cloud", m->settings.cloud));
+    *out = m;
+    return ERR_OK;
+}
+
+bool workspace_manager_ready(const struct workspace_manager *m)
+{
+    struct informer *const all[] = { m->workspaces, m->claims, m->nodes, m->pods, m->services, m->statefulsets, m->jobs, m->configs, m->secrets };
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        if (!informer_synced(all[i]))
+            return false;
+    return true;
+}
+
+void workspace_manager_metrics(struct workspace_manager *m, struct buf *out)
+{
+    struct controller_stats s;
+
+    controller_stats(m->controller, &s);
+    buf_addf(out, "# TYPE controller_runtime_reconcile_total counter\n"
+                  "controller_runtime_reconcile_total{controller=\"workspace\",result=\"success\"} %llu\n"
+                  "controller_runtime_reconcile_total{controller=\"workspace\",result=\"error\"} %llu\n"
+                  "# TYPE workqueue_depth gauge\nworkqueue_depth{name=\"workspace\"} %zu\n"
+                  "# TYPE kaito_workspace_count gauge\nkaito_workspace_count %zu\n",
+             (unsigned long long)(s.reconciles - s.errors), (unsigned long long)s.errors, s.queued, informer_len(m->workspaces));
+}
+
+void workspace_manager_join(struct workspace_manager *m)
+{
+    if (!m)
+        return;
+    informers_join(m->informers);
+    controller_join(m->controller);
+    manager_free(m);
+}

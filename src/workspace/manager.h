@@ -1,0 +1,40 @@
+/* What the files of the running controller share (private to this folder). */
+#ifndef WORKSPACE_MANAGER_H
+#define WORKSPACE_MANAGER_H
+
+#include "http/client.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+#include "workspace/plan.h"
+
+#define MANAGER_NAME "kaito"            /* field manager and event source */
+
+struct workspace_manager {
+    struct kube_client *client;
+    struct workspace_settings settings;
+    struct cancel *cancel;
+    struct informers *informers;
+    struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
+    struct controller *controller;
+    struct recorder *recorder;
+    struct http_client *http;           /* asks tuning processes for their progress */
+};
+
+/* Everything here hangs on the arena of the reconcile. */
+struct observed {
+    json_t *object;                     /* the Workspace as read */
+    struct workspace ws;
+    struct ws_view view;
+};
+
+/* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
+errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *out, struct err *e);
+/* Writes what the plan says; stops at the first error. */
+errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e);
+/* CRDs (when asked), the release namespace and the templates. */
+errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
+
+/* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. */
+const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods);
+
+#endif

@@ -1,0 +1,77 @@
+/* What is there: snapshots of the informers' caches for one Workspace. */
+#include "workspace/manager.h"
+#include "workspace/priv.h"
+
+static json_t *own(struct op *op, json_t *j)
+{
+    if (j)
+        json_arena_own(op->arena, j);
+    return j;
+}
+
+static const char *text(struct op *op, struct str s)
+{
+    return arena_strndup(op->arena, s.p ? s.p : "", s.n);
+}
+
+static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct workspace *ws)
+{
+    json_t *all = own(op, informer_list(m->nodes, NULL, NULL)), *mine = own(op, json_array()), *node;
+    size_t i;
+
+    json_array_foreach(all, i, node)
+        if (ws_node_matches(&m->settings, ws, node))
+            json_array_append(mine, node);
+    return mine;
+}
+
+static json_t *labelled(struct informer *i, struct op *op, const char *ns, const struct workspace *ws, bool with_namespace)
+{
+    json_t *labels = own(op, json_object());
+
+    json_put(labels, WORKSPACE_LABEL, json_strn(ws->meta.name));
+    if (with_namespace)
+        json_put(labels, WORKSPACE_NS_LABEL, json_strn(ws->meta.namespace));
+    return own(op, informer_list_labels(i, ns, labels));
+}
+
+static void observe_tuning(struct workspace_manager *m, struct op *op, struct observed *o)
+{
+    const struct ws_tuning *t = o->ws.tuning;
+    const char *ns = text(op, o->ws.meta.namespace), *template_name = ws_template_name(&o->ws);
+    struct ws_view *v = &o->view;
+
+    if (template_name)
+        v->tuning_template = own(op, informer_get(m->configs, m->settings.release_namespace, template_name));
+    if (template_name || t->config.n > 0)
+        v->tuning_config = own(op, informer_get(m->configs, ns, template_name ? template_name : text(op, t->config)));
+    if (t->output && t->output->image_push_secret.n > 0)
+        v->push_secret = own(op, informer_get(m->secrets, ns, text(op, t->output->image_push_secret)));
+    if (v->job && json_int(json_object_get(v->job, "status"), "active", 0) > 0)
+        v->progress = tuning_progress(m, op, v->pods);
+}
+
+errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *o, struct err *e)
+{
+    AUTO_BUF headless = { 0 };
+    struct ws_view *v = &o->view;
+
+    *o = (struct observed){ .object = own(op, informer_get(m->workspaces, key->ns, key->name)) };
+    if (!o->object)
+        return err_set(e, ERR_NOT_FOUND, "workspace %s/%s", key->ns, key->name);
+    TRY(schema_decode(&workspace_v1beta1, o->object, op->arena, &o->ws, e));
+    buf_addf(&headless, "%s-headless", key->name);
+    *v = (struct ws_view){ .settings = &m->settings, .ws = &o->ws };
+    v->claims = labelled(m->claims, op, NULL, &o->ws, true);
+    v->nodes = nodes_of(m, op, &o->ws);
+    v->pods = labelled(m->pods, op, key->ns, &o->ws, false);
+    v->service = own(op, informer_get(m->services, key->ns, key->name));
+    v->headless = own(op, informer_get(m->services, key->ns, buf_cstr(&headless)));
+    v->statefulset = own(op, informer_get(m->statefulsets, key->ns, key->name));
+    v->job = own(op, informer_get(m->jobs, key->ns, key->name));
+    if (o->ws.tuning)
+        observe_tuning(m, op, o);
+    if (o->ws.inference && o->ws.inference->config.n > 0)
+        v->inference_config = own(op, informer_get(m->configs, key->ns, text(op, o->ws.inference->config)));
+    return ERR_OK;
+}

@@ -1,0 +1,64 @@
+/* The one thing polled: a tuning process tells how far it is on its /metrics. */
+#include "workspace/manager.h"
+#include "workspace/priv.h"
+
+#define METRICS_MAX (256u << 10)
+
+/* The value of a series without labels. */
+static bool metric(struct str text, const char *name, double *out)
+{
+    struct str rest = text, line, key, value;
+
+    while (str_next(&rest, '\n', &line))
+        if (str_cut(line, ' ', &key, &value) && str_is(key, name))
+            return str_to_f64(str_trim(value), out);
+    return false;
+}
+
+static const char *training_pod_ip(const json_t *pods)
+{
+    const json_t *pod;
+    size_t i;
+
+    json_array_foreach(pods, i, pod) {
+        const json_t *lists[] = { json_at(pod, "status", "initContainerStatuses", NULL), json_at(pod, "status", "containerStatuses", NULL) };
+        const json_t *s;
+
+        if (!streq(json_cstr(kube_controller_of(pod), "kind"), "Job") || kube_deleting(pod))
+            continue;
+        for (size_t l = 0; l < ARRAY_LEN(lists); l++) {
+            size_t k;
+
+            json_array_foreach(lists[l], k, s)
+                if (streq(json_cstr(s, "name"), "tune") && json_at(s, "state", "running", NULL))
+                    return json_str_at(pod, "status", "podIP", NULL);
+        }
+    }
+    return NULL;
+}
+
+const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods)
+{
+    const char *ip = training_pod_ip(pods);
+    AUTO_RESPONSE reply = { 0 };
+    double step = 0, steps = 0, loss = 0, left = 0;
+    AUTO_BUF line = { 0 };
+
+    if (!str_set(ip))
+        return NULL;
+    struct http_request q = { .url = strchr(ip, ':') ? arena_printf(op->arena, "http://[%s]:5000/metrics", ip) : arena_printf(op->arena, "http://%s:5000/metrics", ip),
+                              .timeout_ms = 1000, .max_body = METRICS_MAX, .cancel = op->cancel };
+
+    if (http_send(m->http, &q, &reply, NULL) || reply.status != 200)
+        return NULL;
+    struct str text = buf_str(&reply.body);
+
+    if (!metric(text, "kaito_tuning_step", &step) || !metric(text, "kaito_tuning_steps_total", &steps) || steps < 1)
+        return NULL;
+    buf_addf(&line, "step %.0f of %.0f", step, steps);
+    if (metric(text, "kaito_tuning_loss", &loss))
+        buf_addf(&line, ", loss %.3f", loss);
+    if (metric(text, "kaito_tuning_seconds_left", &left) && left >= 1)
+        buf_addf(&line, ", about %.0f s left", left);
+    return arena_strdup(op->arena, buf_cstr(&line));
+}
