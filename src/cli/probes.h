@@ -1,0 +1,20 @@
+/* The two small servers beside a controller: /healthz and /readyz on one address, /metrics on another. */
+#ifndef CLI_PROBES_H
+#define CLI_PROBES_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct probes_opts {
+    const char *health_address, *metrics_address;       /* HOST:PORT, :PORT for all addresses, "0": none */
+    bool (*ready)(void *self);
+    void (*metrics)(void *self, struct buf *out);       /* Prometheus text */
+    void *self;
+};
+struct probes;
+errc probes_start(const struct probes_opts *o, struct probes **out, struct err *e);
+void probes_stop(struct probes *p);     /* NULL is fine */
+
+#endif

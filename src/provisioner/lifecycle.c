@@ -1,0 +1,273 @@
+#include "provisioner/lifecycle.h"
+
+#include "kube/meta.h"
+
+#define MESSAGE_MAX 800
+
+bool claim_is_ours(const struct node_claim *c)
+{
+    return (str_is(c->spec.class_ref.group, "kaito.sh") && str_is(c->spec.class_ref.kind, "KaitoNodeClass")) ||
+           str_map_get(&c->meta.labels, "kaito.sh/workspace").p || str_map_get(&c->meta.labels, "kaito.sh/ragengine").p;
+}
+
+void claim_plan_done(struct claim_plan *p)
+{
+    json_decref(p->status);
+    json_decref(p->node_patch);
+    *p = (struct claim_plan){ 0 };
+}
+
+struct planner {
+    const struct claim_view *v;
+    int64_t now_ms;
+    json_t *conditions;
+};
+
+/* KAITO shows the first condition that is not True and has a message: a failing one always has. */
+static void set(struct planner *p, const char *type, const char *status, const char *reason, const char *message)
+{
+    char text[MESSAGE_MAX + 4];
+    size_t n = strlen(message), cut = n > MESSAGE_MAX ? MESSAGE_MAX : n;
+
+    while (cut < n && cut > 0 && ((unsigned char)message[cut] & 0xC0) == 0x80)
+        cut--;
+    snprintf(text, sizeof text, "%.*s%s", (int)cut, message, cut < n ? "..." : "");
+    struct kube_condition c = { .type = type, .status = status, .reason = reason, .message = text, .generation = p->v->claim->meta.generation };
+
+    kube_condition_set(p->conditions, &c, p->now_ms);
+}
+
+static bool is_true(const struct planner *p, const char *type)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(p->conditions, i, c)
+        if (streq(json_cstr(c, "type"), type))
+            return streq(json_cstr(c, "status"), "True");
+    return false;
+}
+
+static void set_true(struct planner *p, const char *type)
+{
+    set(p, type, "True", type, "");
+}
+
+static void launch(struct planner *p)
+{
+    if (is_true(p, "Launched") || p->v->provider_id)
+        set_true(p, "Launched");
+    else if (p->v->launch_error)
+        set(p, "Launched", "Unknown", "LaunchFailed", p->v->launch_error);
+    else
+        set(p, "Launched", "Unknown", "AwaitingReconciliation", "object is awaiting reconciliation");
+}
+
+static bool needs_taint(const json_t *taints, struct str key, struct str effect)
+{
+    const json_t *t;
+    size_t i;
+
+    json_array_foreach(taints, i, t)
+        if (str_is(key, json_cstr(t, "key")) && str_is(effect, json_cstr(t, "effect")))
+            return false;
+    return true;
+}
+
+/* NULL: the Node has them all (the unregistered taint goes). */
+static json_t *merged_taints(const struct node_claim *claim, const json_t *node)
+{
+    json_t *have = json_at(node, "spec", "taints", NULL), *out = json_array(), *t;
+    bool changed = false;
+    size_t i;
+
+    json_array_foreach(have, i, t) {
+        if (streq(json_cstr(t, "key"), "karpenter.sh/unregistered"))
+            changed = true;
+        else
+            json_array_append(out, t);
+    }
+    for (i = 0; i < claim->spec.n_taints; i++) {
+        const struct claim_taint *w = &claim->spec.taints[i];
+
+        if (!needs_taint(out, w->key, w->effect))
+            continue;
+        t = json_pack("{s:o, s:o}", "key", json_strn(w->key), "effect", json_strn(w->effect));
+        if (w->value.n > 0)
+            json_put(t, "value", json_strn(w->value));
+        json_push(out, t);
+        changed = true;
+    }
+    if (changed)
+        return out;
+    json_decref(out);
+    return NULL;
+}
+
+static json_t *missing_labels(const struct planner *p, const json_t *node, bool initialized)
+{
+    const struct str_map *want = &p->v->claim->meta.labels;
+    json_t *l = json_object();
+
+    for (size_t i = 0; i < want->n; i++) {
+        const char *have = kube_label(node, want->items[i].key.p);
+
+        if (!have || !str_is(want->items[i].value, have))
+            json_put(l, want->items[i].key.p, json_strn(want->items[i].value));
+    }
+    if (!streq(kube_label(node, "karpenter.sh/registered"), "true"))
+        json_put_str(l, "karpenter.sh/registered", "true");
+    if (initialized && !streq(kube_label(node, "karpenter.sh/initialized"), "true"))
+        json_put_str(l, "karpenter.sh/initialized", "true");
+    return l;
+}
+
+/* The Node takes over the claim's labels and taints, and our finalizer, so that nobody deletes it past us. */
+static json_t *sync_node(const struct planner *p, const json_t *node, bool initialized)
+{
+    json_t *patch = json_object(), *labels = missing_labels(p, node, initialized), *taints = NULL;
+    json_t *meta = json_object();
+
+    if (json_object_size(labels) > 0)
+        json_put(meta, "labels", json_incref(labels));
+    json_decref(labels);
+    if (!kube_has_finalizer(node, CLAIM_FINALIZER) && !kube_deleting(node)) {
+        json_t *f = json_at(node, "metadata", "finalizers", NULL) ? json_copy(json_at(node, "metadata", "finalizers", NULL)) : json_array();
+
+        json_push(f, json_string(CLAIM_FINALIZER));
+        json_put(meta, "finalizers", f);
+    }
+    if (!streq(kube_label(node, "karpenter.sh/do-not-sync-taints"), "true") && !kube_label(node, "karpenter.sh/registered"))
+        taints = merged_taints(p->v->claim, node);
+    if (taints)
+        json_put(patch, "spec", json_pack("{s:o}", "taints", taints));
+    if (json_object_size(meta) == 0 && !taints) {
+        json_decref(meta);
+        json_decref(patch);
+        return NULL;
+    }
+    json_put_str(meta, "resourceVersion", kube_resource_version(node));
+    json_put(patch, "metadata", meta);
+    return patch;
+}
+
+static void registration(struct planner *p)
+{
+    size_t n = json_array_size(p->v->nodes);
+
+    if (!is_true(p, "Launched"))
+        set(p, "Registered", "Unknown", "AwaitingReconciliation", "the machine has not been launched yet");
+    else if (n == 0)
+        set(p, "Registered", "Unknown", "NodeNotFound", "the machine was launched, its Node has not joined the cluster yet");
+    else if (n > 1)
+        set(p, "Registered", "False", "MultipleNodesFound", "several Nodes carry this claim's providerID; delete the wrong ones");
+    else
+        set_true(p, "Registered");
+}
+
+static const char *ephemeral_taint(const json_t *node)
+{
+    static const char *const keys[] = {
+        "node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "node.cloudprovider.kubernetes.io/uninitialized", "karpenter.sh/unregistered",
+    };
+    const json_t *t;
+    size_t i;
+
+    json_array_foreach(json_at(node, "spec", "taints", NULL), i, t)
+        for (size_t k = 0; k < ARRAY_LEN(keys); k++)
+            if (streq(json_cstr(t, "key"), keys[k]))
+                return keys[k];
+    return NULL;
+}
+
+/* The first resource that the claim asks for and the Node does not have; storage is not looked at (as upstream). */
+static struct str missing_resource(const struct node_claim *claim, const json_t *node)
+{
+    for (size_t i = 0; i < claim->spec.resources.requests.n; i++) {
+        const struct str_pair *r = &claim->spec.resources.requests.items[i];
+        const char *have = json_str_at(node, "status", "allocatable", r->key.p, NULL);
+
+        if (str_is(r->key, "storage") || quantity_value(r->value, 0) == 0)
+            continue;
+        if (!have || quantity_value(str_of(have), 0) == 0)
+            return r->key;
+    }
+    return (struct str){ 0 };
+}
+
+static void initialization(struct planner *p)
+{
+    const json_t *node = json_array_get(p->v->nodes, 0);
+    const char *taint = ephemeral_taint(node);
+    char text[200];
+
+    if (!is_true(p, "Registered")) {
+        set(p, "Initialized", "Unknown", "AwaitingReconciliation", "the Node is not registered yet");
+    } else if (is_true(p, "Initialized")) {
+        set_true(p, "Initialized");
+    } else if (!kube_condition_is(node, "Ready", "True")) {
+        snprintf(text, sizeof text, "Node %s is not ready%s%s", kube_name(node), kube_condition(node, "Ready") ? ": " : ", its agent has not reported yet",
+                 kube_condition(node, "Ready") && json_cstr(kube_condition(node, "Ready"), "message") ? json_cstr(kube_condition(node, "Ready"), "message") : "");
+        set(p, "Initialized", "Unknown", "NodeNotReady", text);
+    } else if (taint) {
+        snprintf(text, sizeof text, "taint %s is still on Node %s", taint, kube_name(node));
+        set(p, "Initialized", "Unknown", "KnownEphemeralTaintsExist", text);
+    } else if (!str_empty(missing_resource(p->v->claim, node))) {
+        struct str r = missing_resource(p->v->claim, node);
+
+        snprintf(text, sizeof text, "resource %.*s is not registered on Node %s", STR_ARG(r), kube_name(node));
+        set(p, "Initialized", "Unknown", "ResourceNotRegistered", text);
+    } else {
+        set_true(p, "Initialized");
+    }
+}
+
+static void root(struct planner *p)
+{
+    static const char *const stages[] = { "Initialized", "Registered", "Launched" };
+    AUTO_BUF text = { 0 };
+    bool failed = false;
+    const json_t *c;
+    size_t i;
+
+    for (size_t s = 0; s < ARRAY_LEN(stages); s++)
+        json_array_foreach(p->conditions, i, c)
+            if (streq(json_cstr(c, "type"), stages[s]) && !streq(json_cstr(c, "status"), "True")) {
+                buf_addf(&text, "%s%s=%s", text.n ? ", " : "", stages[s], json_cstr(c, "status"));
+                failed = failed || streq(json_cstr(c, "status"), "False");
+            }
+    if (text.n == 0)
+        set_true(p, "Ready");
+    else
+        set(p, "Ready", failed ? "False" : "Unknown", failed ? "UnhealthyDependents" : "ReconcilingDependents", buf_cstr(&text));
+}
+
+void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *out)
+{
+    const json_t *old = json_object_get(v->object, "status");
+    const json_t *had = json_object_get(old, "conditions");
+    struct planner p = { .v = v, .now_ms = now_ms, .conditions = had ? json_clone(had) : json_array() };
+    json_t *status = old ? json_copy(json_object_get(v->object, "status")) : json_object();
+    const json_t *node = json_array_size(v->nodes) == 1 ? json_array_get(v->nodes, 0) : NULL;
+
+    *out = (struct claim_plan){ 0 };
+    launch(&p);
+    registration(&p);
+    initialization(&p);
+    root(&p);
+    if (v->provider_id)
+        json_put_str(status, "providerID", v->provider_id);
+    if (node)
+        json_put_str(status, "nodeName", kube_name(node));
+    if (node && json_at(node, "status", "capacity", NULL)) {
+        json_put(status, "capacity", json_clone(json_at(node, "status", "capacity", NULL)));
+        json_put(status, "allocatable", json_clone(json_at(node, "status", "allocatable", NULL)));
+    }
+    json_put(status, "conditions", p.conditions);
+    if (node)
+        out->node_patch = sync_node(&p, node, is_true(&p, "Initialized"));
+    if (!old || !json_equal(old, status))
+        out->status = status;
+    else
+        json_decref(status);
+}
