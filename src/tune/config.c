@@ -626,11 +626,12 @@ static errc read_document(struct reader *r, struct err *e)
 errc tune_config_parse(struct str yaml, const char *name, struct tune_config *out, struct err *e)
 {
     struct reader r = { .file = name, .c = out };
+    struct err why;
 
     *out = (struct tune_config){ 0 };
     set_defaults(out);
-    if (yaml_parse(yaml, &out->doc, e))
-        return err_wrap(e, "%s", name);
+    if (yaml_parse(yaml, &out->doc, &why))
+        return err_set(e, ERR_INVALID, "%s: %s", name, why.text);
     return read_document(&r, e);
 }
 

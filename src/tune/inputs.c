@@ -96,7 +96,7 @@ static errc check_learnable(const struct inputs *in, struct err *e)
 {
     for (size_t i = 0; i < examples_count(in->examples); i++) {
         struct example x = examples_get(in->examples, i);
-        if (pass_row_labels(&(struct pass_row){ .labels = x.labels, .n = x.n }))
+        if (backprop_row_labels(&(struct backprop_row){ .labels = x.labels, .n = x.n }))
             return ERR_OK;
     }
     return err_set(e, ERR_INVALID, "%s: %zu rows, but no token to learn from: every label is masked or every row is one token long",

@@ -23,7 +23,7 @@ uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size
 }
 
 errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
-                  struct lora_set *loras, struct pass *pass, struct err *e)
+                  struct lora_set *loras, struct backprop *pass, struct err *e)
 {
     *t = (struct trainer){ .config = c, .examples = x, .loras = loras, .pass = pass, .rows = rows, .ordered = UINT64_MAX };
     if (n_rows == 0)
@@ -68,7 +68,7 @@ static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
 
     for (size_t i = first; i < first + batch && i < t->plan.rows; i++) {
         struct example x = examples_get(t->examples, t->rows[t->order[i]]);
-        t->batch[n++] = (struct pass_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
+        t->batch[n++] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
         longest = x.n > longest ? x.n : longest;
     }
     for (size_t i = from; i < n; i++)
@@ -79,7 +79,7 @@ static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
 /* Runs the step's rows in passes of as many as fit. */
 static errc run_rows(struct trainer *t, size_t n, uint64_t step, float weight, double *out_loss, struct err *e)
 {
-    size_t limit = pass_max_tokens(t->pass);
+    size_t limit = backprop_max_tokens(t->pass);
     uint64_t done = 0;
 
     *out_loss = 0;
@@ -88,7 +88,7 @@ static errc run_rows(struct trainer *t, size_t n, uint64_t step, float weight, d
         double loss;
         for (k = i + 1; k < n && t->batch[k].n <= limit - tokens; k++)
             tokens += t->batch[k].n;
-        TRY(pass_run(t->pass, t->batch + i, k - i, step, done, weight, true, &loss, e));
+        TRY(backprop_run(t->pass, t->batch + i, k - i, step, done, weight, true, &loss, e));
         *out_loss += loss;
         done += tokens;
     }
@@ -113,7 +113,7 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     for (; micro < plan->micro_batches && micro < first + (uint64_t)t->config->train.accumulation; micro++)
         n = add_micro_batch(t, micro, n);
     for (size_t i = 0; i < n; i++) {
-        labels += pass_row_labels(&t->batch[i]);
+        labels += backprop_row_labels(&t->batch[i]);
         tokens += t->batch[i].n;
     }
     double loss, divisor = labels ? (double)labels : 1;
@@ -123,7 +123,7 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     if (!isfinite(loss) || !isfinite(norm))
         return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
     gradient_clip(s->g, s->total, norm, t->config->train.max_grad_norm);
-    adamw_update(pass_compute(t->pass), &t->optimiser, s->w, s->g, rate);
+    adamw_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, rate);
     *out = (struct trainer_step){ .step = step + 1, .epoch = tune_epoch_shown(plan, epoch, micro),
                                   .epoch_ends = micro == plan->micro_batches, .loss = loss / divisor, .grad_norm = norm,
                                   .learning_rate = rate, .tokens = tokens, .label_tokens = labels };

@@ -12,14 +12,14 @@
 
 #include "dataset/dataset.h"
 #include "tune/adamw.h"
-#include "tune/pass.h"
+#include "tune/backprop.h"
 #include "tune/schedule.h"
 
 struct trainer {
     const struct tune_config *config;
     const struct examples *examples;
     struct lora_set *loras;
-    struct pass *pass;          /* borrowed, like the three above */
+    struct backprop *pass;          /* borrowed, like the three above */
 
     struct tune_plan plan;
     struct adamw optimiser;     /* .step: steps done */
@@ -27,7 +27,7 @@ struct trainer {
     uint32_t *order;            /* [plan.rows] into rows, of epoch `ordered` */
     uint64_t ordered;
 
-    struct pass_row *batch;     /* [batch size * accumulation] */
+    struct backprop_row *batch;     /* [batch size * accumulation] */
 };
 
 /* The rows that train_test_split keeps for training, malloc'd: the same for the same count, share and seed. */
@@ -35,7 +35,7 @@ uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size
 
 /* rows as from trainer_split; taken. */
 errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
-                  struct lora_set *loras, struct pass *pass, struct err *e);
+                  struct lora_set *loras, struct backprop *pass, struct err *e);
 void trainer_done(struct trainer *t);
 
 struct trainer_step {

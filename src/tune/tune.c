@@ -27,7 +27,7 @@ struct run {
     int lock_fd;
     struct inputs in;
     struct lora_set loras;
-    struct pass *pass;
+    struct backprop *pass;
     struct trainer trainer;
     struct run_totals totals;
     struct history history;
@@ -90,12 +90,12 @@ static errc prepare_trainer(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
     const struct examples_stats *s = examples_stats(r->in.examples);
-    struct pass_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
+    struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = s->longest,
                            .dropout = (float)c->lora.dropout, .seed = (uint64_t)c->train.seed };
     size_t n;
 
-    TRY(pass_new(r->in.model, &r->loras, &o, &r->pass, e));
+    TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
     uint32_t *rows = trainer_split(examples_count(r->in.examples), c->data.train_share, (uint64_t)c->data.shuffle_seed, &n);
     return trainer_init(&r->trainer, c, r->in.examples, rows, n, &r->loras, r->pass, e);
 }
@@ -110,8 +110,8 @@ static void describe(const struct run *r)
          s->truncated ? " (some rows cut at max_length), " : ", ", (unsigned long long)p->rows);
     tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
          c->quant.in_4bit ? "QLoRA" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
-         inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", pass_checkpointing(r->pass) ? "checkpointing" : "no checkpointing",
-         compute_threads(pass_compute(r->pass)), pass_bytes(r->pass) >> 20);
+         inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_checkpointing(r->pass) ? "checkpointing" : "no checkpointing",
+         compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
     tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
          (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
 }
@@ -135,7 +135,7 @@ static void run_done(struct run *r)
 {
     history_done(&r->history);
     trainer_done(&r->trainer);
-    pass_free(r->pass);
+    backprop_free(r->pass);
     lora_set_done(&r->loras);
     json_decref(r->fingerprint);
     inputs_done(&r->in);

@@ -12,7 +12,7 @@
 #define TUNE_TUNE_H
 
 #include "base/thread.h"
-#include "tune/pass.h"
+#include "tune/backprop.h"
 #include "tune/progress.h"
 
 #define TUNE_SENTINEL "fine_tuning_completed.txt"

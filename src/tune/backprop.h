@@ -8,14 +8,14 @@
  *
  * A pass belongs to one thread. It borrows model and set.
  */
-#ifndef TUNE_PASS_H
-#define TUNE_PASS_H
+#ifndef TUNE_BACKPROP_H
+#define TUNE_BACKPROP_H
 
 #include "tune/lora_set.h"
 
 enum tune_memory { TUNE_MEMORY_AUTO, TUNE_MEMORY_FAST, TUNE_MEMORY_LOW };
 
-struct pass_opts {
+struct backprop_opts {
     int threads;                    /* 0: one per CPU */
     enum gemm_math math;            /* of products with base weights; LoRA products are always f32 */
     enum tune_memory memory;
@@ -25,32 +25,32 @@ struct pass_opts {
     uint64_t seed;                  /* of dropout masks */
 };
 
-struct pass;
+struct backprop;
 
-/* ERR_UNSUPPORTED: a family that cannot be tuned yet, by name; ERR_TOO_LARGE. */
-errc pass_new(const struct model *m, struct lora_set *loras, const struct pass_opts *o, struct pass **out, struct err *e);
-void pass_free(struct pass *p);
-DEFINE_AUTO_FREE(pass)
-size_t pass_max_tokens(const struct pass *p);       /* rows are grouped up to this; a single longer row is an error */
-bool pass_checkpointing(const struct pass *p);
-struct compute *pass_compute(struct pass *p);
-size_t pass_bytes(const struct pass *p);            /* of activations and expanded weights */
+/* ERR_TOO_LARGE when activations or expanded weights do not fit in memory. */
+errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e);
+void backprop_free(struct backprop *p);
+DEFINE_AUTO_FREE(backprop)
+size_t backprop_max_tokens(const struct backprop *p);       /* rows are grouped up to this; a single longer row is an error */
+bool backprop_checkpointing(const struct backprop *p);
+struct compute *backprop_compute(struct backprop *p);
+size_t backprop_bytes(const struct backprop *p);            /* of activations and expanded weights */
 
-struct pass_row {
+struct backprop_row {
     const int32_t *ids, *labels;    /* n each; labels[i] belongs to ids[i] and is predicted from what is before it; < 0: not learnt */
     size_t n;
     size_t rope_length;             /* the length transformers would see: of the longest row in the row's micro-batch */
 };
 
 /*
- * Runs rows (together at most pass_max_tokens). step and first_token (the number of the first token within the step) place dropout
+ * Runs rows (together at most backprop_max_tokens). step and first_token (the number of the first token within the step) place dropout
  * masks. weight multiplies the summed loss before differentiation: 1 / label tokens of the step. backward false: the loss alone.
  * *out_loss is the sum of -log p over label tokens, unweighted.
  */
-errc pass_run(struct pass *p, const struct pass_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
+errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e);
 
 /* Label tokens of a row: those after the first with a label >= 0. */
-size_t pass_row_labels(const struct pass_row *r);
+size_t backprop_row_labels(const struct backprop_row *r);
 
 #endif

@@ -1,4 +1,4 @@
-#include "tune/pass_priv.h"
+#include "tune/backprop_priv.h"
 
 #include <math.h>
 
@@ -10,17 +10,17 @@
 
 /* --- weights ------------------------------------------------------------------------------------------------------------- */
 
-static enum dtype expanded_dtype(const struct pass *p)
+static enum dtype expanded_dtype(const struct backprop *p)
 {
     return p->o.math == GEMM_BF16 ? DTYPE_BF16 : DTYPE_F32;
 }
 
-static bool worth_expanding(const struct pass *p, const struct weight *w)
+static bool worth_expanding(const struct backprop *p, const struct weight *w)
 {
     return w->kind != WEIGHT_DENSE || (p->o.math == GEMM_F32 && w->dtype != DTYPE_F32);
 }
 
-static errc expand(struct pass *p, struct weight *w, struct err *e)
+static errc expand(struct backprop *p, struct weight *w, struct err *e)
 {
     enum dtype to = expanded_dtype(p);
     size_t n = w->out * w->in;
@@ -43,7 +43,7 @@ static errc expand(struct pass *p, struct weight *w, struct err *e)
     return ERR_OK;
 }
 
-static errc prepare_weights(struct pass *p, struct err *e)
+static errc prepare_weights(struct backprop *p, struct err *e)
 {
     const struct model *m = p->m;
     size_t bytes = 0, size = dtype_size(expanded_dtype(p));
@@ -78,16 +78,16 @@ static float *carve(struct carver *c, size_t a, size_t b)
     return p;
 }
 
-static void carve_loras(const struct pass *p, struct carver *c, struct linear *const *linears, size_t n, size_t t, float **xa)
+static void carve_loras(const struct backprop *p, struct carver *c, struct linear *const *linears, size_t n, size_t t, float **xa)
 {
     for (size_t i = 0; i < n; i++) {
-        const struct lora_param *q = p->loras->of_linear[linears[i]->index];
+        const struct lora_param *q = linears[i] ? p->loras->of_linear[linears[i]->index] : NULL;
         if (q)
             xa[i] = carve(c, t, q->r);
     }
 }
 
-static void carve_acts(const struct pass *p, struct carver *c, const struct layer *l, size_t t, struct layer_acts *a)
+static void carve_acts(const struct backprop *p, struct carver *c, const struct layer *l, size_t t, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
     size_t qkv = model_qkv_width(g);
@@ -121,7 +121,7 @@ static size_t largest_rank(const struct lora_set *s)
 }
 
 /* All buffers for t tokens. Called twice: to count, then to place. */
-static void carve_all(struct pass *p, struct carver *c, size_t t)
+static void carve_all(struct backprop *p, struct carver *c, size_t t)
 {
     const struct model_config *g = &p->m->config;
     size_t wide = max_size(g->hidden, max_size(2 * g->inter, model_qkv_width(g))), q = model_q_width(g);
@@ -166,7 +166,7 @@ static void carve_all(struct pass *p, struct carver *c, size_t t)
     p->frequencies = carve(c, 1, g->rotary);
 }
 
-static size_t floats_for(struct pass *p, size_t t)
+static size_t floats_for(struct backprop *p, size_t t)
 {
     struct carver count = { 0 };
 
@@ -175,7 +175,7 @@ static size_t floats_for(struct pass *p, size_t t)
 }
 
 /* Fast when the longest row fits the limit so, else checkpointing when it is allowed; then as many tokens as fit. */
-static errc choose_memory(struct pass *p, struct err *e)
+static errc choose_memory(struct backprop *p, struct err *e)
 {
     size_t row = max_size(p->o.longest_row, 1), limit = ACTS_LIMIT / sizeof(float);
 
@@ -201,27 +201,9 @@ static errc choose_memory(struct pass *p, struct err *e)
     return ERR_OK;
 }
 
-/* --- which models ------------------------------------------------------------------------------------------------------------ */
-
-errc pass_supports(const struct model *m, float *out_norm_plus, struct err *e)
-{
-    /* Families whose layer is pass_layer.c's. The others differ in their norm (mean and bias), run both blocks side by side, or route. */
-    static const struct { const char *type; float norm_plus; } rows[] = {
-        { "phi3", 0 }, { "llama", 0 }, { "mistral", 0 }, { "qwen2", 0 }, { "qwen3", 0 }, { "olmo2", 0 },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-        if (streq(m->config.model_type, rows[i].type)) {
-            *out_norm_plus = rows[i].norm_plus;
-            return ERR_OK;
-        }
-    return err_set(e, ERR_UNSUPPORTED, "config.json: model_type \"%s\" cannot be tuned yet; phi3, llama, mistral, qwen2, qwen3 and olmo2 can",
-                   m->config.model_type);
-}
-
 /* --- life ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool layer_is_trained(const struct pass *p, const struct layer *l)
+static bool layer_is_trained(const struct backprop *p, const struct layer *l)
 {
     bool any = p->loras->of_linear[l->attn_out->index] || p->loras->of_linear[l->mlp_out->index];
 
@@ -232,15 +214,12 @@ static bool layer_is_trained(const struct pass *p, const struct layer *l)
     return any;
 }
 
-errc pass_new(const struct model *m, struct lora_set *loras, const struct pass_opts *o, struct pass **out, struct err *e)
+errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e)
 {
-    float norm_plus;
-    TRY(pass_supports(m, &norm_plus, e));
-    AUTO_FREE(pass) p = xzalloc(sizeof *p);
+    AUTO_FREE(backprop) p = xzalloc(sizeof *p);
     p->m = m;
     p->loras = loras;
     p->o = *o;
-    p->norm_plus = norm_plus;
     for (size_t i = 0; i < m->config.layers; i++)
         p->has_local_rope |= m->layers[i].local_rope;
     p->inputs = xcalloc(m->config.layers + 1, sizeof *p->inputs);
@@ -255,7 +234,7 @@ errc pass_new(const struct model *m, struct lora_set *loras, const struct pass_o
     return ERR_OK;
 }
 
-void pass_free(struct pass *p)
+void backprop_free(struct backprop *p)
 {
     if (!p)
         return;
@@ -272,29 +251,29 @@ void pass_free(struct pass *p)
     free(p);
 }
 
-size_t pass_max_tokens(const struct pass *p)
+size_t backprop_max_tokens(const struct backprop *p)
 {
     return p->max_tokens;
 }
 
-bool pass_checkpointing(const struct pass *p)
+bool backprop_checkpointing(const struct backprop *p)
 {
     return p->checkpointing;
 }
 
-struct compute *pass_compute(struct pass *p)
+struct compute *backprop_compute(struct backprop *p)
 {
     return p->c;
 }
 
-size_t pass_bytes(const struct pass *p)
+size_t backprop_bytes(const struct backprop *p)
 {
     return p->bytes;
 }
 
 /* --- one call --------------------------------------------------------------------------------------------------------------------- */
 
-size_t pass_row_labels(const struct pass_row *r)
+size_t backprop_row_labels(const struct backprop_row *r)
 {
     size_t n = 0;
 
@@ -303,7 +282,7 @@ size_t pass_row_labels(const struct pass_row *r)
     return n;
 }
 
-static errc check_row(const struct pass *p, const struct pass_row *r, struct err *e)
+static errc check_row(const struct backprop *p, const struct backprop_row *r, struct err *e)
 {
     for (size_t i = 0; i < r->n; i++)
         if (r->ids[i] < 0 || (size_t)r->ids[i] >= p->m->config.vocab || r->labels[i] >= (int64_t)p->m->config.vocab)
@@ -312,7 +291,7 @@ static errc check_row(const struct pass *p, const struct pass_row *r, struct err
     return ERR_OK;
 }
 
-static void turn_angles(struct pass *p, const struct pass_row *r, size_t at, const struct rope_config *rope, struct rope_table *t)
+static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t at, const struct rope_config *rope, struct rope_table *t)
 {
     size_t half = p->m->config.rotary / 2;
     float scale, *frequencies = p->frequencies;
@@ -321,13 +300,13 @@ static void turn_angles(struct pass *p, const struct pass_row *r, size_t at, con
     rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
 }
 
-static errc start(struct pass *p, const struct pass_row *rows, size_t n, struct err *e)
+static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, struct err *e)
 {
     p->rows = rows;
     p->n_rows = n;
     p->tokens = 0;
     for (size_t i = 0; i < n; i++) {
-        const struct pass_row *r = &rows[i];
+        const struct backprop_row *r = &rows[i];
         TRY(check_row(p, r, e));
         if (r->n > p->max_tokens - p->tokens)
             return err_set(e, ERR_TOO_LARGE, "a row of %zu tokens is longer than the pass was made for (%zu)", r->n, p->max_tokens);
@@ -358,7 +337,7 @@ static void softcap_backward(float *d, const float *capped, size_t n, float cap)
 }
 
 /* Loss of `rows` normed hidden rows, and with backward the gradient to them into dh. */
-static errc head_chunk(struct pass *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
+static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
                        struct err *e)
 {
     const struct model_config *g = &p->m->config;
@@ -389,7 +368,7 @@ static errc head_chunk(struct pass *p, const float *h, float *dh, const int32_t 
  * Loss over the rows that have a target; only those see the head. p->dx receives the gradient of the last residual.
  * Scratch: p->dmid the gathered residual, p->norm its norm, p->dnorm the gradient there, p->wide that of the residual.
  */
-static errc head_pass(struct pass *p, float weight, bool backward, double *loss, struct err *e)
+static errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e)
 {
     const struct model_config *g = &p->m->config;
     size_t d = g->hidden, n = 0;
@@ -403,14 +382,14 @@ static errc head_pass(struct pass *p, float weight, bool backward, double *loss,
             targets[n] = p->targets[t];
             from[n++] = t;
         }
-    rmsnorm_forward(p->c, p->norm, p->dmid, d, p->m->norm_final, p->norm_plus, n, d, g->norm_eps);
+    rmsnorm_forward(p->c, p->norm, p->dmid, d, p->m->norm_final, g->norm_plus, n, d, g->norm_eps);
     errc rc = ERR_OK;
     for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS)
         rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, n - at < HEAD_ROWS ? n - at : HEAD_ROWS,
                         weight, loss, e);
     if (backward && rc == ERR_OK) {
         memset(p->wide, 0, n * d * sizeof(float));
-        rmsnorm_backward(p->c, p->wide, NULL, p->dnorm, p->dmid, d, p->m->norm_final, p->norm_plus, n, d, g->norm_eps);
+        rmsnorm_backward(p->c, p->wide, NULL, p->dnorm, p->dmid, d, p->m->norm_final, g->norm_plus, n, d, g->norm_eps);
         memset(p->dx, 0, p->tokens * d * sizeof(float));
         for (size_t i = 0; i < n; i++)
             memcpy(p->dx + from[i] * d, p->wide + i * d, d * sizeof(float));
@@ -419,7 +398,7 @@ static errc head_pass(struct pass *p, float weight, bool backward, double *loss,
     return rc;
 }
 
-errc pass_run(struct pass *p, const struct pass_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
+errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e)
 {
     size_t layers = p->m->config.layers;

@@ -1,9 +1,9 @@
 /* What the files of the pass share: its buffers, and the forward and backward of one layer. */
-#ifndef TUNE_PASS_PRIV_H
-#define TUNE_PASS_PRIV_H
+#ifndef TUNE_BACKPROP_PRIV_H
+#define TUNE_BACKPROP_PRIV_H
 
 #include "engine/kernels.h"
-#include "tune/pass.h"
+#include "tune/backprop.h"
 
 /* What one layer leaves for its backward. [T, width] each; NULL where the model has none. */
 struct layer_acts {
@@ -18,10 +18,10 @@ struct layer_acts {
 
 struct rope_table { float *cos, *sin; };        /* [T, R/2] */
 
-struct pass {
+struct backprop {
     const struct model *m;
     struct lora_set *loras;
-    struct pass_opts o;
+    struct backprop_opts o;
     struct compute *c;
 
     struct weight *weights;     /* [n_linears]: the model's, or expanded copies */
@@ -32,7 +32,6 @@ struct pass {
     size_t max_tokens;
     bool checkpointing;
     size_t first_trained;       /* layers below it need no backward */
-    float norm_plus;            /* of every RMS norm: 1 for Gemma */
     bool has_local_rope;
     size_t bytes;
     float *memory;              /* one block for everything below */
@@ -52,25 +51,22 @@ struct pass {
     int32_t *targets, *positions;               /* [T] */
 
     /* of the running call */
-    const struct pass_row *rows;
+    const struct backprop_row *rows;
     size_t n_rows, tokens;
     uint64_t step, first_token;
 };
 
-/* ERR_UNSUPPORTED names the family when its layers are not of the shape below; what is added to its norm weights otherwise. */
-errc pass_supports(const struct model *m, float *out_norm_plus, struct err *e);
-
 #define HEAD_ROWS 256           /* logits of so many rows exist at a time */
 
 /* The residual after layer i from p->inputs[i] into p->inputs[i + 1]; fills a. */
-void layer_forward(struct pass *p, size_t i, struct layer_acts *a);
+void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);
 /* p->dx: gradient of the residual after layer i; becomes that before it (untouched for the lowest trained layer). */
-void layer_backward(struct pass *p, size_t i, struct layer_acts *a);
+void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
-void adapted_forward(struct pass *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa);
+void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa);
 /* LoRA gradients, and dx = (or +=) dy . W + LoRA part when dx is not NULL. */
-void adapted_backward(struct pass *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
+void adapted_backward(struct backprop *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
                       bool accumulate);
 
 #endif

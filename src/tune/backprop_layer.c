@@ -3,38 +3,38 @@
  *   mid = x + [norm_out] Attention([norm_attn] x),   next = mid + [norm_out] MLP([norm_mlp] mid)
  * Forward writes p->norm, p->act and the acts; backward may recompute from them, so it never relies on what forward left in p.
  */
-#include "tune/pass_priv.h"
+#include "tune/backprop_priv.h"
 
 enum slot { SLOT_ATTN_IN = 0, SLOT_ATTN_OUT = 3, SLOT_MLP_IN = 4, SLOT_MLP_OUT = 6 };
 
 /* y = x normed by w; w NULL: a plain copy. */
-static void norm_forward(struct pass *p, float *y, const float *x, const float *w)
+static void norm_forward(struct backprop *p, float *y, const float *x, const float *w)
 {
     const struct model_config *g = &p->m->config;
 
     if (w)
-        rmsnorm_forward(p->c, y, x, g->hidden, w, p->norm_plus, p->tokens, g->hidden, g->norm_eps);
+        rmsnorm_forward(p->c, y, x, g->hidden, w, g->norm_plus, p->tokens, g->hidden, g->norm_eps);
     else
         memcpy(y, x, p->tokens * g->hidden * sizeof *y);
 }
 
 /* dx += d(norm) . dy */
-static void norm_backward(struct pass *p, float *dx, const float *dy, const float *x, const float *w)
+static void norm_backward(struct backprop *p, float *dx, const float *dy, const float *x, const float *w)
 {
     const struct model_config *g = &p->m->config;
 
     if (w)
-        rmsnorm_backward(p->c, dx, NULL, dy, x, g->hidden, w, p->norm_plus, p->tokens, g->hidden, g->norm_eps);
+        rmsnorm_backward(p->c, dx, NULL, dy, x, g->hidden, w, g->norm_plus, p->tokens, g->hidden, g->norm_eps);
     else
         axpy(p->c, dx, dy, 1, p->tokens * g->hidden);
 }
 
-static const struct rope_table *table_of(const struct pass *p, const struct layer *l)
+static const struct rope_table *table_of(const struct backprop *p, const struct layer *l)
 {
     return l->local_rope ? &p->rope_local : &p->rope;
 }
 
-static void rotate(struct pass *p, const struct layer *l, float *qkv, bool back)
+static void rotate(struct backprop *p, const struct layer *l, float *qkv, bool back)
 {
     const struct model_config *g = &p->m->config;
     const struct rope_table *t = table_of(p, l);
@@ -46,7 +46,7 @@ static void rotate(struct pass *p, const struct layer *l, float *qkv, bool back)
 }
 
 /* q_norm and k_norm on the column ranges of [q | k | v], one call per normalised width. */
-static void qk_norm_columns(struct pass *p, const struct layer *l, bool q_part, size_t *first, size_t *end, const float **w)
+static void qk_norm_columns(struct backprop *p, const struct layer *l, bool q_part, size_t *first, size_t *end, const float **w)
 {
     const struct model_config *g = &p->m->config;
 
@@ -55,7 +55,7 @@ static void qk_norm_columns(struct pass *p, const struct layer *l, bool q_part, 
     *w = q_part ? l->q_norm : l->k_norm;
 }
 
-static void qk_norm_forward(struct pass *p, const struct layer *l, struct layer_acts *a)
+static void qk_norm_forward(struct backprop *p, const struct layer *l, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
     size_t ld = model_qkv_width(g), first, end;
@@ -66,12 +66,12 @@ static void qk_norm_forward(struct pass *p, const struct layer *l, struct layer_
         qk_norm_columns(p, l, part == 0, &first, &end, &w);
         size_t dim = l->qk_norm_whole ? end - first : g->head_dim;
         for (size_t at = first; w && at < end; at += dim)
-            rmsnorm_forward(p->c, a->qkv + at, a->qkv + at, ld, w, p->norm_plus, p->tokens, dim, g->norm_eps);
+            rmsnorm_forward(p->c, a->qkv + at, a->qkv + at, ld, w, g->norm_plus, p->tokens, dim, g->norm_eps);
     }
 }
 
 /* d [T, QKV] in place; p->wide is scratch. */
-static void qk_norm_backward(struct pass *p, const struct layer *l, const struct layer_acts *a, float *d)
+static void qk_norm_backward(struct backprop *p, const struct layer *l, const struct layer_acts *a, float *d)
 {
     const struct model_config *g = &p->m->config;
     size_t ld = model_qkv_width(g), first, end;
@@ -85,13 +85,13 @@ static void qk_norm_backward(struct pass *p, const struct layer *l, const struct
         for (size_t t = 0; t < p->tokens; t++)
             memset(p->wide + t * ld + first, 0, (end - first) * sizeof(float));
         for (size_t at = first; at < end; at += dim)
-            rmsnorm_backward(p->c, p->wide + at, NULL, d + at, a->qk_raw + at, ld, w, p->norm_plus, p->tokens, dim, g->norm_eps);
+            rmsnorm_backward(p->c, p->wide + at, NULL, d + at, a->qk_raw + at, ld, w, g->norm_plus, p->tokens, dim, g->norm_eps);
         for (size_t t = 0; t < p->tokens; t++)
             memcpy(d + t * ld + first, p->wide + t * ld + first, (end - first) * sizeof(float));
     }
 }
 
-static struct attention_shape shape_of(const struct pass *p, const struct layer *l, size_t tokens)
+static struct attention_shape shape_of(const struct backprop *p, const struct layer *l, size_t tokens)
 {
     const struct model_config *g = &p->m->config;
 
@@ -99,7 +99,7 @@ static struct attention_shape shape_of(const struct pass *p, const struct layer 
                                      .window = l->slides ? g->window : 0, .scale = g->attn_scale, .softcap = g->attn_softcap };
 }
 
-static void attend(struct pass *p, const struct layer *l, struct layer_acts *a)
+static void attend(struct backprop *p, const struct layer *l, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
     size_t q = model_q_width(g), kv = model_kv_width(g), ld = model_qkv_width(g), at = 0;
@@ -111,7 +111,7 @@ static void attend(struct pass *p, const struct layer *l, struct layer_acts *a)
     }
 }
 
-static void attend_backward(struct pass *p, const struct layer *l, const struct layer_acts *a, float *dqkv, const float *datt)
+static void attend_backward(struct backprop *p, const struct layer *l, const struct layer_acts *a, float *dqkv, const float *datt)
 {
     const struct model_config *g = &p->m->config;
     size_t q = model_q_width(g), kv = model_kv_width(g), ld = model_qkv_width(g), at = 0;
@@ -126,7 +126,7 @@ static void attend_backward(struct pass *p, const struct layer *l, const struct 
 }
 
 /* out = x + [norm] raw */
-static void add_block(struct pass *p, float *out, const float *x, float *raw, const float *norm_out, float *scratch)
+static void add_block(struct backprop *p, float *out, const float *x, float *raw, const float *norm_out, float *scratch)
 {
     size_t n = p->tokens * p->m->config.hidden;
 
@@ -138,7 +138,7 @@ static void add_block(struct pass *p, float *out, const float *x, float *raw, co
         out[i] = x[i] + raw[i];
 }
 
-void layer_forward(struct pass *p, size_t i, struct layer_acts *a)
+void layer_forward(struct backprop *p, size_t i, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
     const struct layer *l = &p->m->layers[i];
@@ -165,7 +165,7 @@ void layer_forward(struct pass *p, size_t i, struct layer_acts *a)
 }
 
 /* The gradient at a block's raw result: dx itself, or through norm_attn_out / norm_mlp_out into p->dmid. */
-static const float *block_gradient(struct pass *p, const float *raw, const float *norm_out)
+static const float *block_gradient(struct backprop *p, const float *raw, const float *norm_out)
 {
     if (!norm_out)
         return p->dx;
@@ -174,7 +174,7 @@ static const float *block_gradient(struct pass *p, const float *raw, const float
     return p->dmid;
 }
 
-static void mlp_backward(struct pass *p, const struct layer *l, struct layer_acts *a)
+static void mlp_backward(struct backprop *p, const struct layer *l, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
     const float *d = block_gradient(p, a->mlp_raw, l->norm_mlp_out);
@@ -188,7 +188,7 @@ static void mlp_backward(struct pass *p, const struct layer *l, struct layer_act
     norm_backward(p, p->dx, p->dnorm, a->mid, l->norm_mlp);
 }
 
-static void attention_block_backward(struct pass *p, const struct layer *l, const float *x, struct layer_acts *a, bool lowest)
+static void attention_block_backward(struct backprop *p, const struct layer *l, const float *x, struct layer_acts *a, bool lowest)
 {
     const struct model_config *g = &p->m->config;
     const float *d = block_gradient(p, a->attn_raw, l->norm_attn_out);
@@ -205,7 +205,7 @@ static void attention_block_backward(struct pass *p, const struct layer *l, cons
         norm_backward(p, p->dx, p->dnorm, x, l->norm_attn);
 }
 
-void layer_backward(struct pass *p, size_t i, struct layer_acts *a)
+void layer_backward(struct backprop *p, size_t i, struct layer_acts *a)
 {
     const struct layer *l = &p->m->layers[i];
 

@@ -1,0 +1,117 @@
+/* training_config.yaml: upstream's templates, upstream's leniency, and every refusal by name. */
+#include "helpers.h"
+
+#include "tune/config.h"
+
+static void refused(const char *yaml, const char *expect)
+{
+    struct tune_config c;
+    struct err e = { 0 };
+    errc rc = tune_config_parse(str_of(yaml), "f.yaml", &c, &e);
+
+    if (rc != ERR_INVALID || !strstr(e.text, expect))
+        fail_msg("%s gave %s: %s", yaml, err_name(rc), e.text);
+    tune_config_done(&c);
+}
+
+#define TRAINING(line) "training_config:\n  TrainingArguments:\n    " line "\n"
+#define LORA(line) "training_config:\n  LoraConfig:\n    " line "\n"
+#define QUANT(line) "training_config:\n  QuantizationConfig:\n    " line "\n"
+
+static void qlora_template(void **state)
+{
+    (void)state;
+    static const char yaml[] =
+        "training_config:\n  ModelConfig:\n    torch_dtype: \"bfloat16\"\n    local_files_only: true\n    device_map: \"auto\"\n"
+        "  QuantizationConfig:\n    load_in_4bit: true\n    bnb_4bit_quant_type: \"nf4\"\n    bnb_4bit_compute_dtype: \"bfloat16\"\n"
+        "    bnb_4bit_use_double_quant: true\n  LoraConfig:\n    r: 8\n    lora_alpha: 8\n    lora_dropout: 0.0\n"
+        "  TrainingArguments:\n    output_dir: \"/mnt/results\"\n    ddp_find_unused_parameters: false\n    save_strategy: \"no\"\n"
+        "    per_device_train_batch_size: 1\n  DataCollator:\n    mlm: true\n  DatasetConfig:\n    shuffle_dataset: true\n"
+        "    train_test_split: 1\n";
+    struct tune_config c;
+
+    OK(tune_config_parse(str_of(yaml), "f.yaml", &c, E));
+    assert_true(c.quant.in_4bit && c.quant.double_quant);
+    assert_string_equal(c.quant.compute_dtype, "bfloat16");
+    assert_int_equal(c.lora.r, 8);
+    assert_int_equal(c.train.batch_size, 1);
+    assert_int_equal(c.train.save_every, TUNE_NEVER);
+    assert_true(c.data.train_share == 1);
+    assert_int_equal(c.notes.n, 0);
+    tune_config_done(&c);
+}
+
+static void defaults_of_era_b(void **state)
+{
+    (void)state;
+    struct tune_config c;
+
+    OK(tune_config_parse(STR(""), "f.yaml", &c, E));
+    assert_true(c.train.learning_rate == 2e-5 && c.train.bf16 && c.train.gradient_checkpointing && c.train.logging_steps == 10);
+    assert_int_equal(c.train.max_length, 1024);
+    assert_int_equal(c.train.batch_size, 8);
+    assert_true(c.data.train_share == 0.8);
+    tune_config_done(&c);
+}
+
+static void scalars_as_upstream_reads_them(void **state)
+{
+    (void)state;
+    struct tune_config c;
+
+    OK(tune_config_parse(str_of(TRAINING("learning_rate: \"2e-4\"\n    bf16: \"no\"\n    max_steps: 7\n    seed: null\n    save_strategy: no\n"
+                                         "    lr_scheduler_kwargs: {power: 2}\n    report_to: wandb\n    num_train_epochs: 1.5")), "f.yaml", &c, E));
+    assert_true(c.train.learning_rate == 2e-4 && !c.train.bf16 && c.train.poly_power == 2 && c.train.epochs == 1.5);
+    assert_int_equal(c.train.seed, 42);
+    assert_int_equal(c.train.save_every, TUNE_NEVER);
+    assert_int_equal(c.notes.n, 1);
+    assert_non_null(strstr(c.notes.v[0], "report_to"));
+    tune_config_done(&c);
+    OK(tune_config_parse(str_of(LORA("target_modules: [qkv_proj, o_proj]\n    rank_pattern: {o_proj: 4}\n    layers_to_transform: [0, 2]")),
+                         "f.yaml", &c, E));
+    assert_int_equal(c.lora.target_modules.n, 2);
+    assert_int_equal(c.lora.n_layers, 2);
+    assert_true(c.lora.rank_pattern.values[0] == 4);
+    tune_config_done(&c);
+}
+
+static void refusals(void **state)
+{
+    (void)state;
+    refused("x: 1\n", "training_config");
+    refused("training_config: [1]\n", "map of sections");
+    refused("training_config:\n  Foo: {}\n", "Unrecognized section: Foo");
+    refused("training_config:\n  LoraConfig: 3\n", "LoraConfig: must be a map");
+    refused(TRAINING("learning_rat: 1"), "TrainingArguments.learning_rat: no such key");
+    refused(TRAINING("learning_rate: fast"), "is no number");
+    refused(TRAINING("max_steps: 1.5"), "no whole number");
+    refused(TRAINING("max_steps: 0"), "trains nothing");
+    refused(TRAINING("per_device_train_batch_size: 0"), "is outside");
+    refused(TRAINING("bf16: maybe"), "neither true nor false");
+    refused(TRAINING("fp16: true"), "use bf16");
+    refused(TRAINING("optim: sgd"), "use adamw_torch");
+    refused(TRAINING("lr_scheduler_type: cosine_with_restarts"), "is not built");
+    refused(TRAINING("label_smoothing_factor: 0.1"), "label smoothing is not built");
+    refused(TRAINING("eval_strategy: steps"), "evaluation during training is not built");
+    refused(TRAINING("packing: true"), "packing");
+    refused(QUANT("load_in_8bit: true"), "use load_in_4bit");
+    refused(QUANT("load_in_4bit: true"), "set it to nf4");
+    refused(QUANT("load_in_4bit: true\n    load_in_8bit: true"), "exclude each other");
+    refused(LORA("r: 0"), "is outside");
+    refused(LORA("use_dora: true"), "DoRA is not built");
+    refused(LORA("modules_to_save: [lm_head]"), "target_modules");
+    refused(LORA("bias: all"), "set it to none");
+    refused(LORA("target_modules: [1]"), "list of names");
+    refused("training_config:\n  ModelConfig: {torch_dtype: int4}\n", "invalid torch dtype");
+    refused("training_config:\n  DatasetConfig: {train_test_split: 0}\n", "between 0 and 1");
+    refused("training_config:\n  DatasetConfig: {train_test_split: 2}\n", "is outside");
+    refused("a: [\n", "f.yaml");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(qlora_template), cmocka_unit_test(defaults_of_era_b),
+                                        cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(refusals) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+/*
+ * Every LoRA gradient against finite differences: for each matrix the derivative along a random direction, on every family that can
+ * be tuned and with dropout, windows, grouped heads, biases, q/k norms and post-norms. The loss is f32, so the step is large and the
+ * central difference is taken at two widths (Richardson) to cancel the third-order term.
+ */
+#include "helpers.h"
+
+#include <math.h>
+
+#include "tune/backprop.h"
+#include "tune/random.h"
+
+#define TOLERANCE 5e-3
+
+struct case_row { const char *model; float dropout; enum tune_memory memory; };
+
+static double loss_of(struct backprop *p, const struct backprop_row *rows, size_t n, bool backward)
+{
+    double loss = 0;
+
+    OK(backprop_run(p, rows, n, 1, 0, 1, backward, &loss, E));
+    return loss;
+}
+
+static void move(float *w, const float *from, const float *direction, size_t n, double by)
+{
+    for (size_t i = 0; i < n; i++)
+        w[i] = (float)((double)from[i] + by * (double)direction[i]);
+}
+
+static double slope(struct backprop *p, const struct backprop_row *rows, float *w, const float *direction, size_t n, double h)
+{
+    float *from = xmemdup(w, n * sizeof *w);
+
+    move(w, from, direction, n, h);
+    double up = loss_of(p, rows, 2, false);
+    move(w, from, direction, n, -h);
+    double down = loss_of(p, rows, 2, false);
+    memcpy(w, from, n * sizeof *w);
+    free(from);
+    return (up - down) / (2 * h);
+}
+
+static void check_matrix(struct backprop *p, const struct backprop_row *rows, struct lora_set *s, size_t at, size_t n, const char *name, char which)
+{
+    float *direction = xmalloc(n * sizeof *direction);
+    double size = 0, want = 0, norm = 0, g = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        direction[i] = 2 * random_unit(random_mix(at + i)) - 1;
+        size += (double)direction[i] * (double)direction[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        direction[i] = (float)((double)direction[i] / sqrt(size));
+    for (size_t i = 0; i < n; i++) {
+        want += (double)s->g[at + i] * (double)direction[i];
+        norm += (double)s->g[at + i] * (double)s->g[at + i];
+    }
+    g = (4 * slope(p, rows, s->w + at, direction, n, 5e-3) - slope(p, rows, s->w + at, direction, n, 1e-2)) / 3;
+    /* relative to what a random direction sees of the gradient, so that an accidental near-zero slope is not a failure */
+    double scale = fmax(fabs(want), sqrt(norm / (double)n));
+    if (!(fabs(g - want) <= TOLERANCE * scale + 2e-3))
+        fail_msg("%s.%c: slope %.6g, gradient %.6g (norm %.3g)", name, which, g, want, sqrt(norm));
+    free(direction);
+}
+
+static void check_model(const char *dir, const struct case_row *row)
+{
+    struct model *m = NULL;
+    struct tune_config c;
+    struct lora_set s;
+    struct backprop *p = NULL;
+    int32_t ids[40], labels[40];
+
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
+    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, init_lora_weights: false}\n"), "test", &c, E));
+    OK(lora_set_init(&s, m, &c, NULL, E));
+    lora_set_fill(&s, 7, false);
+    OK(backprop_new(m, &s, &(struct backprop_opts){ .threads = 2, .memory = row->memory, .checkpointing_allowed = true, .longest_row = 40,
+                                           .dropout = row->dropout, .seed = 9 }, &p, E));
+    for (size_t i = 0; i < 40; i++) {
+        ids[i] = (int32_t)(random_mix(i) % m->config.vocab);
+        labels[i] = i % 5 == 3 ? -100 : ids[i];
+    }
+    struct backprop_row rows[2] = { { ids, labels, 29, 29 }, { ids + 29, labels + 29, 11, 11 } };
+    (void)loss_of(p, rows, 2, true);
+    for (size_t i = 0; i < s.n; i++) {
+        const struct lora_param *q = &s.params[i];
+        check_matrix(p, rows, &s, q->a_at, q->r * q->linear->w.in, q->linear->path, 'A');
+        check_matrix(p, rows, &s, q->b_at, q->r * q->linear->w.out, q->linear->path, 'B');
+    }
+    backprop_free(p);
+    lora_set_done(&s);
+    tune_config_done(&c);
+    model_free(m);
+}
+
+static void phi3(void **state)
+{
+    (void)state;
+    AUTO_MEM char *dir = golden("models/phi3");
+
+    check_model(dir, &(struct case_row){ .memory = TUNE_MEMORY_FAST });
+    check_model(dir, &(struct case_row){ .memory = TUNE_MEMORY_LOW, .dropout = 0.2F });
+}
+
+static void other_families(void **state)
+{
+    (void)state;
+    static const char *const models[] = { "phi3-swa", "phi3-longrope", "phi4-mini", "llama2", "llama3", "llama-linear", "mistral", "qwen2",
+                                          "qwen2-yarn", "qwen3", "olmo2", "gemma2", "gemma3" };
+
+    for (size_t i = 0; i < ARRAY_LEN(models); i++) {
+        AUTO_MEM char *path = xasprintf("models/%s", models[i]), *dir = shared_golden(path);
+        if (!dir) {
+            print_message("skipped: no ../shared\n");
+            skip();
+        }
+        check_model(dir, &(struct case_row){ .memory = i % 2 ? TUNE_MEMORY_LOW : TUNE_MEMORY_FAST });
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(phi3), cmocka_unit_test(other_families) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/*
+ * Forward, backward and AdamW against PEFT: 12 steps on three batches, LoRA on bf16 weights computed in f32 and QLoRA on NF4 weights.
+ * Tolerances: losses 1e-4 relative, gradients 1e-3 of their norm, trained adapter 1e-3 (f32); bf16 as noted at its row.
+ */
+#include "helpers.h"
+
+#include <math.h>
+
+#include "tune/adamw.h"
+#include "tune/backprop.h"
+
+struct truth {
+    const char *model, *folder, *gradients;
+    bool clipped;
+    enum gemm_math math;
+    double loss_tolerance, grad_tolerance, adapter_tolerance;
+};
+
+struct rig {
+    struct model *model;
+    struct tune_config config;
+    struct lora_set loras;
+    struct backprop *pass;
+    struct adamw adam;
+};
+
+static void rig_open(struct rig *r, const struct truth *t, const struct backprop_opts *o)
+{
+    AUTO_MEM char *dir = golden(t->model), *init_path = xasprintf("%s/init", t->folder), *init = golden(init_path);
+
+    *r = (struct rig){ 0 };
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &r->model, E));
+    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, target_modules: [qkv_proj, o_proj, gate_up_proj, down_proj]}\n"),
+                         "test", &r->config, E));
+    OK(lora_set_init(&r->loras, r->model, &r->config, NULL, E));
+    OK(lora_set_load(&r->loras, init, r->model, E));
+    OK(backprop_new(r->model, &r->loras, o, &r->pass, E));
+    r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
+    OK(adamw_init(&r->adam, r->loras.total, E));
+}
+
+static void rig_close(struct rig *r)
+{
+    adamw_done(&r->adam);
+    backprop_free(r->pass);
+    lora_set_done(&r->loras);
+    tune_config_done(&r->config);
+    model_free(r->model);
+}
+
+static struct backprop_row row_of(const json_t *batch, int32_t ids[256])
+{
+    size_t n = json_array_size(batch);
+
+    assert_true(n <= 256);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = (int32_t)json_integer_value(json_array_get(batch, i));
+    return (struct backprop_row){ .ids = ids, .labels = ids, .n = n, .rope_length = n };
+}
+
+static void close_to(double got, double want, double tolerance, const char *what, size_t step)
+{
+    if (!(fabs(got - want) <= tolerance * fabs(want)))
+        fail_msg("step %zu: %s %.9g instead of %.9g", step, what, got, want);
+}
+
+static void run_truth(const struct truth *t, enum tune_memory memory)
+{
+    AUTO_MEM char *expected_path = xasprintf("%s/expected.json", t->folder);
+    AUTO_JSON j = golden_json(expected_path);
+    const json_t *batches = json_object_get(j, "batches"), *losses = json_object_get(j, "losses");
+    const json_t *norms = json_object_get(j, "grad_norms_before_clip");
+    struct rig r;
+    int32_t ids[256];
+
+    rig_open(&r, t, &(struct backprop_opts){ .threads = 2, .math = t->math, .memory = memory, .checkpointing_allowed = true, .longest_row = 64 });
+    assert_int_equal(backprop_checkpointing(r.pass), memory == TUNE_MEMORY_LOW);
+    for (size_t step = 0; step < json_array_size(losses); step++) {
+        struct backprop_row row = row_of(json_array_get(batches, step % json_array_size(batches)), ids);
+        double loss, labels = (double)backprop_row_labels(&row);
+        memset(r.loras.g, 0, r.loras.total * sizeof(float));
+        OK(backprop_run(r.pass, &row, 1, step, 0, (float)(1 / labels), true, &loss, E));
+        double norm = gradient_norm(r.loras.g, r.loras.total);
+        close_to(loss / labels, json_number_value(json_array_get(losses, step)), t->loss_tolerance, "loss", step);
+        close_to(norm, json_number_value(json_array_get(norms, step)), t->grad_tolerance, "gradient norm", step);
+        AUTO_MEM char *grads_path = xasprintf("%s/%s", t->folder, t->gradients), *grads = golden(grads_path);
+        double before = step ? 0 : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
+        gradient_clip(r.loras.g, r.loras.total, norm, 1);
+        double d = step || !t->clipped ? before : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
+        if (!(d < t->grad_tolerance))
+            fail_msg("step %zu: gradient is %.3g away", step, d);
+        adamw_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, 5e-3 * (1 - (double)step / 12));
+    }
+    AUTO_MEM char *trained_path = xasprintf("%s/trained/adapter_model.safetensors", t->folder), *trained = golden(trained_path);
+    double d = distance_to_file(&r.loras, r.loras.w, trained, ".weight");
+    if (!(d < t->adapter_tolerance))
+        fail_msg("trained adapter is %.3g away", d);
+    rig_close(&r);
+}
+
+static const struct truth lora = { "models/phi3", "lora/phi3", "clipped_grads_step0.safetensors", true, GEMM_F32, 1e-4, 1e-3, 1e-3 };
+static const struct truth qlora = { "qlora/float32-single/base", "qlora/float32-single", "grads_step0.safetensors", false, GEMM_F32,
+                                    1e-4, 1e-3, 1e-3 };
+/* bfloat16 products: a product's rounding is 2^-9, and sums of other orders round otherwise. */
+static const struct truth qlora_bf16 = { "qlora/bfloat16-double/base", "qlora/bfloat16-double", "grads_step0.safetensors", false, GEMM_BF16,
+                                         2e-3, 1e-2, 3e-2 };
+
+static void lora_phi3(void **state)
+{
+    (void)state;
+    run_truth(&lora, TUNE_MEMORY_FAST);
+}
+
+static void lora_phi3_checkpointing(void **state)
+{
+    (void)state;
+    run_truth(&lora, TUNE_MEMORY_LOW);
+}
+
+static void qlora_float32(void **state)
+{
+    (void)state;
+    run_truth(&qlora, TUNE_MEMORY_FAST);
+    run_truth(&qlora, TUNE_MEMORY_LOW);
+}
+
+static void qlora_bfloat16(void **state)
+{
+    (void)state;
+    run_truth(&qlora_bf16, TUNE_MEMORY_FAST);
+}
+
+/* Rows side by side give what rows one by one give, and recomputed layers the same bits. */
+static void side_by_side_and_recomputed(void **state)
+{
+    (void)state;
+    AUTO_JSON j = golden_json("lora/phi3/expected.json");
+    const json_t *batches = json_object_get(j, "batches");
+    int32_t ids[3][256];
+    struct backprop_row rows[3];
+    float *kept[3] = { 0 };
+
+    for (size_t i = 0; i < 3; i++)
+        rows[i] = row_of(json_array_get(batches, i), ids[i]);
+    for (int mode = 0; mode < 3; mode++) {
+        struct rig r;
+        double loss, total = 0;
+        rig_open(&r, &lora, &(struct backprop_opts){ .threads = 1 + (mode == 2), .memory = mode == 2 ? TUNE_MEMORY_LOW : TUNE_MEMORY_FAST,
+                                                 .checkpointing_allowed = true, .longest_row = 256, .dropout = 0.1F, .seed = 3 });
+        for (size_t i = 0, tokens = 0; i < 3; tokens += rows[i].n, i += mode == 0 ? 1 : 3) {
+            OK(backprop_run(r.pass, rows + i, mode == 0 ? 1 : 3, 5, tokens, 0.01F, true, &loss, E));
+            total += loss;
+        }
+        kept[mode] = xmemdup(r.loras.g, r.loras.total * sizeof(float));
+        assert_true(isfinite(total));
+        if (mode == 1)
+            assert_true(distance(kept[1], kept[0], r.loras.total) < 1e-5);
+        if (mode == 2)
+            assert_memory_equal(kept[2], kept[1], r.loras.total * sizeof(float));
+        rig_close(&r);
+    }
+    for (int i = 0; i < 3; i++)
+        free(kept[i]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(lora_phi3), cmocka_unit_test(lora_phi3_checkpointing), cmocka_unit_test(qlora_float32),
+                                        cmocka_unit_test(qlora_bfloat16), cmocka_unit_test(side_by_side_and_recomputed) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
