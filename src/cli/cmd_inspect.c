@@ -1,10 +1,52 @@
-#include "cli/command.h"
+/* `inspect`: a table of sub-inspectors, and the loop over JSON lines that most of them share. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/inspect.h"
+
+static const struct command parts[] = {
+    { "logits",  "ids -> logits, loss and greedy tokens of a model", inspect_logits },
+    { "tensors", "names, formats, shapes and ranges of a safetensors file", inspect_tensors },
+};
 
 int cmd_inspect(int argc, char **argv)
 {
-    struct err e;
+    return command_main("kaito-runtime inspect", "kaito-runtime inspect: look inside; JSON lines in, JSON lines out", parts,
+                        ARRAY_LEN(parts), argc, argv);
+}
 
-    (void)argc;
-    (void)err_set(&e, ERR_UNBUILT, "not built yet");
-    return command_fail(argv[0], &e);
+void inspect_print(const json_t *j)
+{
+    json_dumpf(j, stdout, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(9));
+    putchar('\n');
+    fflush(stdout);
+}
+
+static void answer(inspect_line_fn *fn, void *self, struct str line)
+{
+    AUTO_JSON in = NULL;
+    AUTO_JSON out = NULL;
+    struct err e = { 0 };
+
+    if (json_parse(line, &in, &e) || fn(self, in, &out, &e)) {
+        json_decref(out);
+        out = json_pack("{s:o}", "error", json_strn(str_of(e.text)));
+    }
+    inspect_print(out);
+}
+
+errc inspect_lines(inspect_line_fn *fn, void *self, struct err *e)
+{
+    AUTO_MEM char *line = NULL;
+    size_t cap = 0;
+    ssize_t n;
+
+    while ((n = getline(&line, &cap, stdin)) >= 0) {
+        struct str text = str_trim(str_n(line, (size_t)n));
+
+        if (text.n)
+            answer(fn, self, text);
+    }
+    return ferror(stdin) ? err_sys(e, errno, "read stdin") : ERR_OK;
 }
