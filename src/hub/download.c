@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -37,13 +38,31 @@ static void attempt_done(struct attempt *a)
     buf_done(&a->tag);
 }
 
+/* Opened and locked, so that two processes never write one file; opened again when the other has just renamed it away. */
+static errc part_lock(struct attempt *a, struct stat *st, struct err *e)
+{
+    for (;;) {
+        struct stat named;
+        a->fd = open(a->part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (a->fd < 0)
+            return err_sys(e, errno, "open %s", a->part);
+        if (flock(a->fd, LOCK_EX | LOCK_NB))
+            return errno == EWOULDBLOCK ? err_set(e, ERR_CONFLICT, "%s: another process is downloading it; wait for that one, or stop it", a->part)
+                                        : err_sys(e, errno, "lock %s", a->part);
+        if (fstat(a->fd, st))
+            return err_sys(e, errno, "look at %s", a->part);
+        if (!stat(a->part, &named) && named.st_ino == st->st_ino && named.st_dev == st->st_dev)
+            return ERR_OK;
+        close(a->fd);
+        a->fd = -1;
+    }
+}
+
 static errc part_open(struct attempt *a, struct err *e)
 {
     struct stat st;
 
-    a->fd = open(a->part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (a->fd < 0 || fstat(a->fd, &st))
-        return err_sys(e, errno, "open %s", a->part);
+    TRY(part_lock(a, &st, e));
     a->at = (uint64_t)st.st_size;
     buf_clear(&a->tag);
     if (file_read(a->tag_path, TAG_MAX, &a->tag, NULL))

@@ -366,8 +366,14 @@ errc registry_put_manifest(struct registry *r, const char *version, const char *
     AUTO_MEM char *url = xasprintf("%s/v2/%s/manifests/%s", r->base, r->repository, version);
     AUTO_RESPONSE resp = { 0 };
     struct http_request q = { .method = "PUT", .url = url, .body = manifest, .content_type = media_type };
+    char hex[SHA256_HEX];
 
-    return call(r, "the push of a manifest", &q, 0, &resp, e);
+    TRY(call(r, "the push of a manifest", &q, 0, &resp, e));
+    const char *stored = http_header_get(&resp.headers, "Docker-Content-Digest");
+    sha256_hex(manifest.p, manifest.n, hex);
+    if (stored && digest_is_valid(str_of(stored)) && !streq(hex, stored + strlen("sha256:")))
+        return err_set(e, ERR_CORRUPT, "registry %s: stored the manifest of %s as %s where sha256:%s was sent", r->host, r->repository, stored, hex);
+    return ERR_OK;
 }
 
 errc registry_get_manifest(struct registry *r, const char *version, struct buf *out, char **out_type, struct err *e)

@@ -293,6 +293,21 @@ static void a_cached_snapshot_needs_no_network(void **state)
     assert_non_null(strstr(e.text, "HF_HUB_OFFLINE"));
 }
 
+static void two_processes_do_not_write_one_file(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = { 0 };
+    AUTO_MEM char *part = path_join(f->out, "config.json.part");
+    int other = -1;
+
+    start_mirror(f, NULL, NULL, NULL, NULL);
+    assert_int_equal(file_lock(part, &other, NULL), ERR_OK);
+    assert_int_equal(fetch(f, "o/n", NULL, &e), ERR_CONFLICT);
+    assert_non_null(strstr(e.text, "another process"));
+    close(other);
+    assert_int_equal(fetch(f, "o/n", NULL, &e), ERR_OK);
+}
+
 int main(void)
 {
 #define WITH_MIRROR(t) cmocka_unit_test_setup_teardown(t, set_up, tear_down)
@@ -301,7 +316,7 @@ int main(void)
         WITH_MIRROR(damaged_partial_bytes_are_dropped), WITH_MIRROR(a_partial_file_of_another_version_starts_over),
         WITH_MIRROR(tokens_are_asked_for_and_used), WITH_MIRROR(what_is_missing_is_named), WITH_MIRROR(a_tired_server_is_tried_a_few_times),
         WITH_MIRROR(user_urls_stay_off_private_addresses), WITH_MIRROR(a_longer_partial_file_than_the_servers_starts_over),
-        WITH_MIRROR(a_cached_snapshot_needs_no_network),
+        WITH_MIRROR(a_cached_snapshot_needs_no_network), WITH_MIRROR(two_processes_do_not_write_one_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
