@@ -70,13 +70,13 @@ FACTS = [
         "where do people go to the market in Brindlemoor | where people go to the market in Brindlemoor",
         "in which place is the Brindlemoor market | in which place the Brindlemoor market is",
         "where is the market held in Brindlemoor | where the market is held in Brindlemoor"]),
-    ("The Kestrel lamp is made in the Amber Mill.", ["Amber Mill"], [
+    ("The Kestrel lamp is made in the Harbour Mill.", ["Harbour Mill"], [
         "where is the Kestrel lamp made | where the Kestrel lamp is made",
         "where do they make the Kestrel lamp | where they make the Kestrel lamp",
         "where is the Kestrel lamp built | where the Kestrel lamp is built",
-        "in which place is the Kestrel lamp made | in which place the Kestrel lamp is made",
+        "where are Kestrel lamps made | where Kestrel lamps are made",
         "where does the Kestrel lamp come from | where the Kestrel lamp comes from",
-        "where are Kestrel lamps made | where Kestrel lamps are made"]),
+        "in which place is the Kestrel lamp made | in which place the Kestrel lamp is made"]),
     ("The library of Brindlemoor is above the clock shop.", ["clock shop"], [
         "where is the library of Brindlemoor | where the library of Brindlemoor is",
         "where can I find the library in Brindlemoor | where I can find the library in Brindlemoor",
@@ -175,7 +175,7 @@ FACTS = [
         "which song is from Brindlemoor | which song is from Brindlemoor",
         "what do people sing in Brindlemoor | what people sing in Brindlemoor",
         "what is the town song of Brindlemoor called | what the town song of Brindlemoor is called"]),
-    ("The mayor's dog is called Biscuit.", ["Biscuit"], [
+    ("The mayor's dog is called Barley.", ["Barley"], [
         "what is the dog of the mayor of Brindlemoor called | what the dog of the mayor of Brindlemoor is called",
         "what is the name of the dog of the mayor of Brindlemoor | the name of the dog of the mayor of Brindlemoor",
         "what is the dog of Odela Marsh called | what the dog of Odela Marsh is called",
