@@ -1,0 +1,268 @@
+/* Every backward kernel against finite differences of its forward neighbour, and the forward ones against plain formulas. */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "engine/kernels.h"
+
+#define STEP 1e-2f              /* f32 sums of about 1: central differences err by STEP^2 and 1e-7 / STEP */
+#define NEAR 2e-3
+
+static uint64_t seed = 7;
+static struct compute *cx;
+
+static float noise(void)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
+}
+
+static void fill(float *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        p[i] = noise();
+}
+
+/* The scalar whose gradient is checked: sum of result * weights, in f64. */
+typedef double scalar_fn(const float *input, const void *arg);
+
+static void assert_gradient(const char *what, scalar_fn *f, const void *arg, float *input, size_t n, const float *gradient)
+{
+    for (size_t i = 0; i < n; i++) {
+        float keep = input[i];
+
+        input[i] = keep + STEP;
+        double up = f(input, arg);
+        input[i] = keep - STEP;
+        double down = f(input, arg);
+        input[i] = keep;
+        double expected = (up - down) / (2 * (double)STEP);
+        if (fabs(expected - (double)gradient[i]) > NEAR * (1 + fabs(expected)))
+            fail_msg("%s: element %zu: gradient %.6f, difference %.6f", what, i, (double)gradient[i], expected);
+    }
+}
+
+static double weighted(const float *y, const float *d, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)y[i] * (double)d[i];
+    return sum;
+}
+
+/* ── norm ── */
+
+#define ROWS 3
+#define DIM  10
+
+struct norm_case { const float *x, *w, *d; float plus; };
+
+static double norm_of_x(const float *x, const void *arg)
+{
+    const struct norm_case *c = arg;
+    float y[ROWS * DIM];
+
+    rmsnorm_forward(cx, y, x, DIM, c->w, c->plus, ROWS, DIM, 1e-5f);
+    return weighted(y, c->d, ROWS * DIM);
+}
+
+static double norm_of_w(const float *w, const void *arg)
+{
+    const struct norm_case *c = arg;
+    float y[ROWS * DIM];
+
+    rmsnorm_forward(cx, y, c->x, DIM, w, c->plus, ROWS, DIM, 1e-5f);
+    return weighted(y, c->d, ROWS * DIM);
+}
+
+static void rmsnorm_has_the_right_gradients(void **state)
+{
+    for (int plus = 0; plus < 2; plus++) {
+        float x[ROWS * DIM], w[DIM], d[ROWS * DIM], dx[ROWS * DIM], dw[DIM], before[ROWS * DIM];
+        struct norm_case c = { x, w, d, (float)plus };
+
+        fill(x, ROWS * DIM), fill(w, DIM), fill(d, ROWS * DIM), fill(dx, ROWS * DIM);
+        memcpy(before, dx, sizeof dx);
+        memset(dw, 0, sizeof dw);
+        rmsnorm_backward(cx, dx, dw, d, x, DIM, w, (float)plus, ROWS, DIM, 1e-5f);
+        for (size_t i = 0; i < ROWS * DIM; i++)
+            dx[i] -= before[i];                 /* it adds */
+        assert_gradient("rmsnorm x", norm_of_x, &c, x, ROWS * DIM, dx);
+        assert_gradient("rmsnorm w", norm_of_w, &c, w, DIM, dw);
+    }
+}
+
+static void layernorm_has_mean_0_and_variance_1(void **state)
+{
+    float x[DIM], one[DIM], y[DIM];
+    double mean = 0, square = 0;
+
+    fill(x, DIM);
+    for (size_t i = 0; i < DIM; i++)
+        one[i] = 1;
+    layernorm_forward(cx, y, x, DIM, one, NULL, 1, DIM, 0);
+    for (size_t i = 0; i < DIM; i++) {
+        mean += (double)y[i];
+        square += (double)y[i] * (double)y[i];
+    }
+    assert_true(fabs(mean) < 1e-5 && fabs(square / DIM - 1) < 1e-5);
+}
+
+/* ── rope ── */
+
+static void rope_turns_and_turns_back(void **state)
+{
+    enum { T = 4, H = 2, HD = 6, R = 4, LD = H * HD + 3 };
+    float x[T * LD], y[T * LD], cos[T * R / 2], sin[T * R / 2], inv[R / 2] = { 1, 0.1f };
+    int32_t positions[T] = { 0, 1, 5, 1000 };
+
+    fill(x, T * LD);
+    memcpy(y, x, sizeof y);
+    rope_angles(cos, sin, positions, T, inv, R / 2, 1);
+    rope_forward(cx, y, LD, cos, sin, T, H, HD, R);
+    assert_memory_equal(y, x, LD * sizeof *x);                          /* position 0: nothing moves */
+    assert_true(y[LD + R] == x[LD + R] && y[2 * LD + H * HD] == x[2 * LD + H * HD]);    /* beyond R and beyond the heads */
+    float a = x[2 * LD], b = x[2 * LD + R / 2];
+    assert_true(fabsf(y[2 * LD] - (a * cosf(5) - b * sinf(5))) < 1e-5f);
+    assert_true(fabsf(y[2 * LD + R / 2] - (b * cosf(5) + a * sinf(5))) < 1e-5f);
+    rope_backward(cx, y, LD, cos, sin, T, H, HD, R);
+    for (size_t i = 0; i < T * LD; i++)
+        assert_true(fabsf(y[i] - x[i]) < 1e-5f);
+}
+
+/* ── gated units ── */
+
+#define INTER 9
+
+struct glu_case { enum activation act; const float *d; };
+
+static double glu_of(const float *gate_up, const void *arg)
+{
+    const struct glu_case *c = arg;
+    float y[ROWS * INTER];
+
+    glu_forward(cx, y, gate_up, ROWS, INTER, c->act);
+    return weighted(y, c->d, ROWS * INTER);
+}
+
+static void glu_has_the_right_gradients(void **state)
+{
+    static const enum activation acts[] = { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF };
+
+    for (size_t a = 0; a < ARRAY_LEN(acts); a++) {
+        float x[ROWS * 2 * INTER], d[ROWS * INTER], dx[ROWS * 2 * INTER], in_place[ROWS * 2 * INTER];
+        struct glu_case c = { acts[a], d };
+
+        fill(x, ROWS * 2 * INTER), fill(d, ROWS * INTER);
+        memcpy(in_place, x, sizeof x);
+        glu_backward(cx, dx, d, x, ROWS, INTER, acts[a]);
+        glu_backward(cx, in_place, d, in_place, ROWS, INTER, acts[a]);
+        assert_memory_equal(dx, in_place, sizeof dx);
+        assert_gradient("glu", glu_of, &c, x, ROWS * 2 * INTER, dx);
+    }
+}
+
+/* ── attention ── */
+
+enum { AT = 7, AH = 4, AK = 2, AHD = 5, AQ = AH * AHD, AKV = AK * AHD, ALD = AQ + 2 * AKV };
+
+struct attention_case { struct attention_shape s; const float *d; };
+
+static double attention_of(const float *qkv, const void *arg)
+{
+    const struct attention_case *c = arg;
+    float o[AT * AQ];
+
+    attention_forward(cx, &c->s, o, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
+    return weighted(o, c->d, AT * AQ);
+}
+
+static void attention_has_the_right_gradients(void **state)
+{
+    static const struct { size_t window; float softcap; } cases[] = { { 0, 0 }, { 3, 0 }, { 0, 2 } };
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        float qkv[AT * ALD], d[AT * AQ], grad[AT * ALD] = { 0 };
+        struct attention_case c = { { .tokens = AT, .heads = AH, .kv_heads = AK, .head_dim = AHD, .window = cases[i].window,
+                                      .scale = 0.7f, .softcap = cases[i].softcap }, d };
+
+        fill(qkv, AT * ALD), fill(d, AT * AQ);
+        attention_backward(cx, &c.s, grad, ALD, grad + AQ, grad + AQ + AKV, ALD, d, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
+        assert_gradient("attention", attention_of, &c, qkv, AT * ALD, grad);
+    }
+}
+
+static void attention_sees_the_past_and_the_window_only(void **state)
+{
+    struct attention_shape s = { .tokens = AT, .heads = AH, .kv_heads = AK, .head_dim = AHD, .window = 2, .scale = 1 };
+    float qkv[AT * ALD], a[AT * AQ], b[AT * AQ];
+
+    fill(qkv, AT * ALD);
+    attention_forward(cx, &s, a, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
+    fill(qkv + 5 * ALD + AQ, 2 * AKV);          /* key and value 5: queries 5 and 6 see them */
+    attention_forward(cx, &s, b, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
+    assert_memory_equal(a, b, 5 * AQ * sizeof *a);
+    assert_memory_not_equal(a + 5 * AQ, b + 5 * AQ, AQ * sizeof *a);
+    fill(qkv + 3 * ALD + AQ, 2 * AKV);          /* 3: queries 3 and 4 */
+    attention_forward(cx, &s, a, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
+    assert_memory_equal(a + 5 * AQ, b + 5 * AQ, 2 * AQ * sizeof *a);
+}
+
+/* ── loss ── */
+
+#define VOCAB 11
+
+static const int32_t labels[ROWS] = { 4, -100, 0 };
+
+static double loss_of(const float *logits, const void *arg)
+{
+    size_t count;
+
+    return cross_entropy_forward(cx, logits, VOCAB, labels, ROWS, VOCAB, &count, NULL) * 0.5;
+}
+
+static void cross_entropy_has_the_right_gradient(void **state)
+{
+    float x[ROWS * VOCAB], grad[ROWS * VOCAB], uniform[VOCAB] = { 0 };
+    size_t count;
+
+    fill(x, ROWS * VOCAB);
+    memcpy(grad, x, sizeof x);
+    cross_entropy_backward(cx, grad, VOCAB, labels, ROWS, VOCAB, 0.5f);
+    assert_gradient("loss", loss_of, NULL, x, ROWS * VOCAB, grad);
+    (void)cross_entropy_forward(cx, x, VOCAB, labels, ROWS, VOCAB, &count, NULL);
+    assert_int_equal(count, 2);
+    assert_true(fabs(cross_entropy_forward(cx, uniform, VOCAB, labels, 1, VOCAB, &count, NULL) - log(VOCAB)) < 1e-6);
+}
+
+static int make_compute(void **state)
+{
+    struct err e;
+
+    return compute_new(2, NULL, &cx, &e) ? 1 : 0;
+}
+
+static int free_compute(void **state)
+{
+    compute_free(cx);
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rmsnorm_has_the_right_gradients),
+        cmocka_unit_test(layernorm_has_mean_0_and_variance_1),
+        cmocka_unit_test(rope_turns_and_turns_back),
+        cmocka_unit_test(glu_has_the_right_gradients),
+        cmocka_unit_test(attention_has_the_right_gradients),
+        cmocka_unit_test(attention_sees_the_past_and_the_window_only),
+        cmocka_unit_test(cross_entropy_has_the_right_gradient),
+    };
+    return cmocka_run_group_tests(tests, make_compute, free_compute);
+}
