@@ -1,0 +1,316 @@
+/* Files of every kind give the same rows; rows give the ids and labels that TRL and KAITO's collator give. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "dataset/dataset.h"
+#include "tokenizer/tokenizer.h"
+
+static char *source_path(const char *path) { return path_join(getenv("KAITO_SOURCE"), path); }
+
+static json_t *rows_of(const char *path)
+{
+    AUTO_FREE(dataset) d = NULL;
+    struct err e = { 0 };
+    json_t *rows = json_array();
+    errc rc = dataset_open(path, NULL, &d, &e);
+
+    while (!rc) {
+        json_t *row = NULL;
+        rc = dataset_next(d, &row, &e);
+        if (!row)
+            break;
+        json_push(rows, row);
+    }
+    if (rc)
+        print_error("%s\n", e.text);
+    assert_int_equal(rc, ERR_OK);
+    return rows;
+}
+
+static void every_codec_and_encoding_gives_the_same_rows(void **state)
+{
+    static const char *const names[] = { "none-page1", "none-page2", "snappy-page1", "snappy-page2", "gzip-page1", "gzip-page2", "zstd-page1",
+                                         "zstd-page2", "lz4-page1", "lz4-page2", "brotli-page1", "brotli-page2", "plain-nodict", "delta" };
+    AUTO_MEM char *lines = source_path("tests/golden/parquet/rows.jsonl");
+    AUTO_JSON want = rows_of(lines);
+    size_t bad = 0;
+
+    (void)state;
+    assert_int_equal(json_array_size(want), 237);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        AUTO_MEM char *name = xasprintf("tests/golden/parquet/%s.parquet", names[i]);
+        AUTO_MEM char *path = source_path(name);
+        AUTO_JSON got = rows_of(path);
+        size_t differ = 0;
+        json_t *subset = want;
+        for (size_t k = 0; k < json_array_size(got); k++) {
+            const char *key;
+            json_t *value, *row = json_array_get(subset, k);
+            json_object_foreach(json_array_get(got, k), key, value)
+                differ += !json_equal(value, json_object_get(row, key));
+            differ += json_object_size(json_array_get(got, k)) < 2;
+        }
+        if (differ || json_array_size(got) != json_array_size(want)) {
+            AUTO_MEM char *a = json_text(json_array_get(got, 0));
+            print_error("%s: %zu rows, %zu values differ: %.300s\n", names[i], json_array_size(got), differ, a);
+            bad++;
+        }
+    }
+    assert_int_equal(bad, 0);
+}
+
+static void an_empty_file_has_no_rows(void **state)
+{
+    (void)state;
+    AUTO_MEM char *path = source_path("tests/golden/parquet/empty.parquet");
+    AUTO_JSON got = rows_of(path);
+    assert_int_equal(json_array_size(got), 0);
+}
+
+static char *temp_file(const char *name, struct str bytes)
+{
+    char dir[] = "/tmp/kaito-dataset-XXXXXX";
+    struct err e;
+
+    assert_non_null(mkdtemp(dir));
+    char *path = path_join(dir, name);
+    assert_int_equal(file_write_atomic(path, bytes, 0600, &e), ERR_OK);
+    return path;
+}
+
+static void remove_temp(char *path)
+{
+    struct err e;
+    *strrchr(path, '/') = 0;
+    (void)dir_remove(path, &e);
+}
+
+/* The error of reading everything, without the folder before it. */
+static void assert_fault(const char *name, struct str bytes, errc want, const char *text)
+{
+    AUTO_MEM char *path = temp_file(name, bytes);
+    AUTO_FREE(dataset) d = NULL;
+    struct err e = { 0 };
+    errc rc = dataset_open(path, NULL, &d, &e);
+
+    for (bool more = true; !rc && more;) {
+        AUTO_JSON row = NULL;
+        rc = dataset_next(d, &row, &e);
+        more = row != NULL;
+    }
+    remove_temp(path);
+    assert_int_equal(rc, want);
+    const char *got = strstr(e.text, name);
+    assert_non_null(got);
+    assert_string_equal(got, text);
+}
+
+static void faults_name_the_file_the_place_and_the_fix(void **state)
+{
+    (void)state;
+    AUTO_MEM char *good = source_path("tests/golden/parquet/snappy-page1.parquet");
+    AUTO_BUF bytes = { 0 };
+    struct err e;
+
+    assert_int_equal(file_read(good, 1 << 20, &bytes, &e), ERR_OK);
+    assert_fault("a.parquet", str_n(bytes.p, 9000), ERR_CORRUPT, "a.parquet: the Parquet file is cut short: it has 9000 bytes and does not end with PAR1; download it again");
+    assert_fault("a.parquet", STR("<!DOCTYPE html><html>"), ERR_CORRUPT, "a.parquet: this is a web page, not data: check the URL it was downloaded from");
+    assert_fault("a.jsonl", STR("{\"a\":1}\n{\"a\":"), ERR_CORRUPT, "a.jsonl: row 1, line 2: the object is not closed, or longer than 64 MiB: the file is cut short or damaged");
+    assert_fault("a.json", STR("[{\"a\":1}, 3]"), ERR_CORRUPT, "a.json: row 1, line 1: expected an object {...}, found '3'");
+    assert_fault("a.csv", STR("a,b\n1\n"), ERR_CORRUPT, "a.csv: row 0, line 2: 1 cells where the header has 2");
+    assert_fault("a.json", STR(""), ERR_CORRUPT, "a.json: the file is empty");
+}
+
+static void text_rows_are_read_one_by_one(void **state)
+{
+    (void)state;
+    AUTO_MEM char *csv = temp_file("data.csv", STR("text,n\r\n\"a \"\"b\"\",\nc\",1\r\nx,\n"));
+    AUTO_MEM char *array = temp_file("data.json", STR("\xEF\xBB\xBF[ {\"a\":\"}\\\"\"},\n{\"a\":[{}]} ]\n"));
+    AUTO_JSON rows = rows_of(csv);
+    AUTO_JSON two = rows_of(array);
+
+    AUTO_MEM char *text = json_text(rows);
+    assert_string_equal(text, "[{\"text\":\"a \\\"b\\\",\\nc\",\"n\":\"1\"},{\"text\":\"x\",\"n\":null}]");
+    AUTO_MEM char *text2 = json_text(two);
+    assert_string_equal(text2, "[{\"a\":\"}\\\"\"},{\"a\":[{}]}]");
+    remove_temp(csv);
+    remove_temp(array);
+}
+
+static void a_folder_gives_the_first_fitting_file(void **state)
+{
+    (void)state;
+    AUTO_MEM char *path = temp_file("b.JSONL", STR("{\"text\":\"x\"}\n"));
+    AUTO_MEM char *dir = xstrdup(path);
+    *strrchr(dir, '/') = 0;
+    AUTO_MEM char *found = NULL, *readme = path_join(dir, "a.md");
+    struct err e;
+
+    assert_int_equal(file_write_atomic(readme, STR("x"), 0600, &e), ERR_OK);
+    assert_int_equal(dataset_find(dir, &found, &e), ERR_OK);
+    assert_string_equal(found, path);
+    remove_temp(path);
+}
+
+/* ---- examples ---- */
+
+static bool same_row(const int32_t *got, size_t n, const json_t *want, bool longer_is_pad)
+{
+    for (size_t i = 0; i < n; i++)
+        if (got[i] != json_integer_value(json_array_get(want, i)))
+            return false;
+    return longer_is_pad ? json_array_size(want) >= n : json_array_size(want) == n;
+}
+
+static struct examples *build(const json_t *rows, const struct tokenizer *t, const struct examples_opts *o, struct err *e)
+{
+    AUTO_BUF lines = { 0 };
+    size_t i;
+    json_t *row;
+    AUTO_FREE(dataset) d = NULL;
+    struct examples *x = NULL;
+
+    json_array_foreach(rows, i, row) {
+        json_write(row, &lines);
+        buf_addc(&lines, '\n');
+    }
+    AUTO_MEM char *path = temp_file("rows.jsonl", buf_str(&lines));
+    if (!dataset_open(path, NULL, &d, e))
+        (void)examples_build(d, t, o, &x, e);
+    remove_temp(path);
+    return x;
+}
+
+static size_t check_case(const char *model, const char *name, const json_t *c, const struct tokenizer *t)
+{
+    const json_t *ids = json_at(c, "trl_columns", "input_ids", NULL), *labels = json_at(c, "trl_columns", "labels", NULL);
+    bool pair = str_has_prefix(str_of(name), STR("prompt-completion"));
+    struct examples_opts o = { .loss = pair ? EXAMPLES_LOSS_COMPLETION : EXAMPLES_LOSS_ALL_KEEP_EOS };
+    struct err e = { 0 };
+    size_t bad = 0;
+    AUTO_FREE(examples) x = build(json_object_get(c, "rows"), t, &o, &e);
+
+    if (!ids || streq(name, "conversations-sharegpt"))         /* ours are wider there: errors and human/gpt become examples */
+        return x ? 0 : 1;
+    if (!x) {
+        print_error("%s %s: %s\n", model, name, e.text);
+        return 1;
+    }
+    for (size_t i = 0; i < examples_count(x); i++) {
+        struct example a = examples_get(x, i);
+        bad += !same_row(a.ids, a.n, json_array_get(ids, i), false) || (labels && !same_row(a.labels, a.n, json_array_get(labels, i), false));
+    }
+    const json_t *collated = json_at(c, "kaito_collator", "labels", NULL), *padded = json_at(c, "kaito_collator", "input_ids", NULL);
+    o.loss = EXAMPLES_LOSS_ALL;
+    AUTO_FREE(examples) all = collated ? build(json_object_get(c, "rows"), t, &o, &e) : NULL;
+    for (size_t i = 0; collated && i < examples_count(all); i++) {
+        struct example a = examples_get(all, i);
+        bad += !same_row(a.labels, a.n, json_array_get(collated, i), true) || !same_row(a.ids, a.n, json_array_get(padded, i), true);
+    }
+    if (bad || examples_count(x) != json_array_size(ids))
+        print_error("%s %s: %zu of %zu rows differ\n", model, name, bad, examples_count(x));
+    return bad;
+}
+
+static void examples_are_those_of_upstream(void **state)
+{
+    (void)state;
+    AUTO_MEM char *path = source_path("../shared/golden/hf/dataset/expected.json");
+    AUTO_JSON file = NULL;
+    const char *model, *name;
+    json_t *of, *c;
+    struct err e;
+    size_t bad = 0;
+
+    if (!file_exists(path)) {
+        print_message("skipped: no ../shared\n");
+        skip();
+    }
+    assert_int_equal(json_parse_file(path, 64 << 20, &file, &e), ERR_OK);
+    json_object_foreach(json_object_get(file, "tokenizers"), model, of) {
+        AUTO_MEM char *relative = xasprintf("../shared/golden/hf/models/%s", model);
+        AUTO_MEM char *dir = source_path(relative);
+        AUTO_FREE(tokenizer) t = NULL;
+        assert_int_equal(tokenizer_load(dir, &t, &e), ERR_OK);
+        json_object_foreach(json_object_get(of, "cases"), name, c)
+            bad += check_case(model, name, c, t);
+    }
+    assert_int_equal(bad, 0);
+}
+
+/* a, b and an end-of-text token, which a plain tokenizer.json cannot name: ids are given by the rows */
+static const char letters[] = "{\"added_tokens\":[],\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0,\"b\":1,\"c\":2},\"merges\":[]}}";
+
+static void rows_that_do_not_fit_are_named(void **state)
+{
+    static const struct { const char *rows, *text; } bad[] = {
+        { "[{\"x\":1,\"y\":2}]", "rows.jsonl: no usable columns: found x, y; wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
+        { "[{\"input_ids\":[0]},{\"input_ids\":[7]}]", "rows.jsonl: row 1: column input_ids[0]: not a token id of this model (0 to 2)" },
+        { "[{\"text\":\"a\"},{\"text\":null}]", "rows.jsonl: row 1: column text: expected a string, as in the first row" },
+        { "[{\"messages\":[{\"content\":\"hi\"}]}]", "rows.jsonl: row 0: column messages[0]: role is missing: each message needs role and content" },
+        { "[]", "rows.jsonl: the file is empty" },
+    };
+    AUTO_FREE(tokenizer) t = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(tokenizer_parse(str_of(letters), "letters", &t, &e), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+        AUTO_JSON rows = NULL;
+        assert_int_equal(json_parse(str_of(bad[i].rows), &rows, &e), ERR_OK);
+        struct examples *x = build(rows, t, NULL, &e);
+        assert_null(x);
+        assert_non_null(strstr(e.text, "rows.jsonl"));
+        assert_string_equal(strstr(e.text, "rows.jsonl"), bad[i].text);
+    }
+}
+
+static void examples_are_cut_counted_and_ordered(void **state)
+{
+    (void)state;
+    AUTO_FREE(tokenizer) t = NULL;
+    AUTO_JSON rows = NULL;
+    struct err e;
+    uint32_t a[50], b[50], seen[50] = { 0 };
+
+    assert_int_equal(tokenizer_parse(str_of(letters), "letters", &t, &e), ERR_OK);
+    assert_int_equal(json_parse(STR("[{\"input_ids\":[0,1,2,0]},{\"input_ids\":[]},{\"input_ids\":[1],\"labels\":[-100]}]"), &rows, &e), ERR_OK);
+    AUTO_FREE(examples) x = build(rows, t, &(struct examples_opts){ .max_length = 3 }, &e);
+    assert_non_null(x);
+    assert_int_equal(examples_count(x), 2);
+    assert_int_equal(examples_get(x, 0).n, 3);
+    assert_int_equal(examples_get(x, 1).row, 2);
+    assert_int_equal(examples_get(x, 1).labels[0], EXAMPLES_IGNORE);
+    const struct examples_stats *s = examples_stats(x);
+    assert_true(s->rows == 3 && s->empty == 1 && s->truncated == 1 && s->tokens == 4 && s->label_tokens == 3 && s->longest == 3);
+
+    examples_order(50, 42, 0, a);
+    examples_order(50, 42, 0, b);
+    assert_memory_equal(a, b, sizeof a);
+    examples_order(50, 42, 1, b);
+    assert_memory_not_equal(a, b, sizeof a);
+    for (size_t i = 0; i < 50; i++)
+        seen[a[i]]++;
+    for (size_t i = 0; i < 50; i++)
+        assert_int_equal(seen[i], 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_codec_and_encoding_gives_the_same_rows),
+        cmocka_unit_test(an_empty_file_has_no_rows),
+        cmocka_unit_test(text_rows_are_read_one_by_one),
+        cmocka_unit_test(a_folder_gives_the_first_fitting_file),
+        cmocka_unit_test(faults_name_the_file_the_place_and_the_fix),
+        cmocka_unit_test(rows_that_do_not_fit_are_named),
+        cmocka_unit_test(examples_are_cut_counted_and_ordered),
+        cmocka_unit_test(examples_are_those_of_upstream),
+    };
+    return cmocka_run_group_tests_name("dataset", tests, NULL, NULL);
+}
