@@ -81,6 +81,28 @@ static errc set_finalizer(struct work *w, bool present, struct err *e)
     return patch_claim(w, NULL, patch, e);
 }
 
+/* What the claim asked for and the cloud gave, as labels of the claim: `kubectl get nodeclaims` shows them. */
+static errc label_claim(struct work *w, const struct cloud_instance *made, struct err *e)
+{
+    struct str type = node_claim_requirement(&w->claim, INSTANCE_TYPE_LABEL);
+    json_t *labels = made->labels ? json_clone(made->labels) : json_object(), *patch;
+
+    if (type.n > 0)
+        json_put(labels, INSTANCE_TYPE_LABEL, json_strn(type));
+    for (size_t i = 0; i < w->claim.meta.labels.n; i++)         /* the claim's own win */
+        json_object_del(labels, w->claim.meta.labels.items[i].key.p);
+    if (json_object_size(labels) == 0) {
+        json_decref(labels);
+        return ERR_OK;
+    }
+    patch = json_object();
+    json_put(json_sub(patch, "metadata"), "labels", labels);
+    errc rc = kube_patch(w->p->client, &claims_gvr, NULL, kube_name(w->object), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
+
+    json_decref(patch);
+    return rc;
+}
+
 /* ---- creation side --------------------------------------------------------------------------------------------------- */
 
 static errc advance(struct work *w, struct err *e)
@@ -101,6 +123,8 @@ static errc advance(struct work *w, struct err *e)
         json_put(patch, "status", json_incref(plan.status));
         rc = patch_claim(w, "status", patch, e);
     }
+    if (!rc && !launched && !launch_rc)
+        rc = label_claim(w, &made, e);
     if (!rc && plan.node_patch)
         rc = kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan.node_patch, NULL, e);
     if (!rc && launch_rc) {

@@ -86,7 +86,7 @@ static void with_ca(const struct ws_view *v, json_t *c)
 static void with_hub(const struct ws_view *v, json_t *c)
 {
     const struct ws_preset *p = v->ws->inference ? v->ws->inference->preset : v->ws->tuning ? v->ws->tuning->preset : NULL;
-    struct str secret = p && p->options ? p->options->model_access_secret : (struct str){ 0 };
+    struct str secret = p ? p->options.model_access_secret : (struct str){ 0 };
 
     if (secret.n == 0 && str_set(v->settings->hf_token_secret))
         secret = str_of(v->settings->hf_token_secret);

@@ -85,8 +85,8 @@ static const struct type options_v1alpha1 = TYPE("sh.kaito.v1alpha1.PresetOption
 #define PRESET_FIELDS(version)                                                                                      \
     FIELD(T, name, STR, "name", .flags = FIELD_REQUIRED, RULES(.doc = "A preset's name or a Hugging Face id (owner/model).")), \
     FIELD(T, access_mode, STR, "accessMode", RULES(.def = "\"public\"", ENUM("public", "private"), .doc = "Deprecated: no effect.")), \
-    FIELD_PTR(T, options, struct ws_preset_options, "presetOptions", &options_##version,                            \
-              .flags = FIELD_GO_VALUE, RULES(.doc = "Options of the preset."))
+    FIELD_OBJ(T, options, struct ws_preset_options, "presetOptions", &options_##version,                            \
+              .flags = FIELD_KEEP_EMPTY, RULES(.doc = "Options of the preset."))
 static const struct field preset_v1beta1_fields[] = { PRESET_FIELDS(v1beta1) };
 static const struct field preset_v1alpha1_fields[] = { PRESET_FIELDS(v1alpha1) };
 #undef T

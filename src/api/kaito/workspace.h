@@ -23,7 +23,7 @@ struct ws_preset_options {
     struct str *image_pull_secrets;
     size_t n_image_pull_secrets;
 };
-struct ws_preset { struct str name, access_mode; struct ws_preset_options *options; };
+struct ws_preset { struct str name, access_mode; struct ws_preset_options options; };
 
 struct ws_source {                              /* where a data set or an adapter comes from */
     struct str name, image;
