@@ -7,7 +7,7 @@ static const struct field requirement_fields[] = {
     FIELD(struct claim_requirement, key, STR, "key", .flags = FIELD_REQUIRED, RULES(.max_len = 316, .pattern = LABEL_PATTERN, .doc = "Label key.")),
     FIELD(struct claim_requirement, min_values, OPT_INT, "minValues", RULES(AT_LEAST(1), AT_MOST(50), .doc = "Distinct values wanted.")),
     FIELD(struct claim_requirement, op, STR, "operator", .flags = FIELD_REQUIRED,
-          RULES(ENUM("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"), .doc = "How values are compared.")),
+          RULES(ENUM("Gte", "Lte", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"), .doc = "How values are compared.")),
     FIELD_LIST(struct claim_requirement, values, n_values, struct str, "values", ITEM_STR, .flags = FIELD_ATOMIC, RULES(.doc = "Values.")),
 };
 static const struct type requirement_type = TYPE("sh.karpenter.v1.NodeSelectorRequirement", struct claim_requirement, requirement_fields);
@@ -54,9 +54,10 @@ static const struct field claim_condition_fields[] = {
     FIELD(T, transition_us, TIME, "lastTransitionTime", .flags = FIELD_REQUIRED),
     FIELD(T, message, STR, "message", .flags = FIELD_KEEP_EMPTY, RULES(.max_len = 32768)),
     FIELD(T, observed_generation, INT, "observedGeneration", RULES(AT_LEAST(0), .format = "int64")),
-    FIELD(T, reason, STR, "reason", .flags = FIELD_KEEP_EMPTY, RULES(.max_len = 1024)),
+    FIELD(T, reason, STR, "reason", .flags = FIELD_KEEP_EMPTY, RULES(.max_len = 1024, .pattern = "^([A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?|)$")),
     FIELD(T, status, STR, "status", .flags = FIELD_REQUIRED, RULES(ENUM("True", "False", "Unknown"))),
-    FIELD(T, type, STR, "type", .flags = FIELD_REQUIRED, RULES(.max_len = 316)),
+    FIELD(T, type, STR, "type", .flags = FIELD_REQUIRED, RULES(.max_len = 316,
+          .pattern = "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])$")),
 };
 #undef T
 static const struct type claim_condition_type = TYPE("sh.karpenter.v1.Condition", struct condition, claim_condition_fields);
