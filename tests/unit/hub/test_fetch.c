@@ -189,9 +189,12 @@ static void a_partial_file_of_another_version_starts_over(void **state)
     start_mirror(f, NULL, NULL, NULL, NULL);
     write_text(f->out, "model.safetensors.part", STR("bytes of yesterday"));
     write_text(f->out, "model.safetensors.part.tag", STR("\"yesterday\""));
+    write_text(f->out, "config.json.part", STR("nobody knows"));
     assert_int_equal(fetch(f, "o/n", NULL, NULL), ERR_OK);
     assert_int_equal(f->seen[HUB_RETRY], 0);
+    assert_int_equal(f->seen[HUB_RESUMED], 1);      /* the one with a tag; the server said no */
     assert_same(f, "model.safetensors");
+    assert_same(f, "config.json");
 }
 
 static void tokens_are_asked_for_and_used(void **state)

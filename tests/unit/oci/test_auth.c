@@ -10,6 +10,7 @@
 
 #define CONFIG "{\"auths\":{" \
     "\"127.0.0.1:5443\":{\"username\":\"u\",\"password\":\"p\",\"auth\":\"dTpwOnE=\"}," \
+    "\"reg.io/first\":{\"auth\":\"dGVhbTp4\"}," \
     "\"https://reg.io/v2/\":{\"username\":\"ru\",\"password\":\"rp\"}," \
     "\"reg.io/team\":{\"auth\":\"dGVhbTp4\"}," \
     "\"https://index.docker.io/v1/\":{\"auth\":\"aHViOng=\"}," \
@@ -20,7 +21,7 @@ static void the_longest_matching_key_wins(void **state)
 {
     static const struct { const char *host, *repo, *user, *password; } rows[] = {
         { "127.0.0.1:5443", "adapters/x", "u", "p:q" },         /* auth wins; only the first colon divides */
-        { "reg.io", "other/x", "ru", "rp" }, { "reg.io", "team/x", "team", "x" }, { "reg.io", "team", "team", "x" }, { "reg.io", "teams/x", "ru", "rp" },
+        { "reg.io", "other/x", "ru", "rp" }, { "reg.io", "team/x", "team", "x" }, { "reg.io", "team", "team", "x" }, { "reg.io", "first/x", "team", "x" }, { "reg.io", "teams/x", "ru", "rp" },
         { "docker.io", "library/busybox", "hub", "x" }, { "127.0.0.1", "x", NULL, NULL }, { "127.0.0.1:5444", "x", NULL, NULL }, { "acr.io", "x", "00", "" },
     };
 
