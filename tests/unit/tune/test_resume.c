@@ -1,0 +1,173 @@
+/*
+ * Killed at any moment, a run goes on from its checkpoint and ends with the bytes of an uninterrupted one. Children are killed with
+ * SIGKILL while they checkpoint every step; dropout, shuffling and short accumulations are on.
+ */
+#include "helpers.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tune/random.h"
+#include "tune/tune.h"
+
+static const char config[] =
+    "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, lora_dropout: 0.1}\n  DatasetConfig: {train_test_split: 1}\n"
+    "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, gradient_accumulation_steps: 2, num_train_epochs: 6,\n"
+    "    learning_rate: 1.0e-3, logging_steps: 2, save_strategy: epoch, save_total_limit: 2, warmup_ratio: 0.1, lr_scheduler_type: cosine}\n";
+
+struct place { char *dir, *rows, *config, *model; };
+
+static void open_place(struct place *p)
+{
+    AUTO_BUF text = { 0 };
+
+    p->dir = temp_dir();
+    p->model = golden("models/phi3");
+    p->rows = path_join(p->dir, "rows.jsonl");
+    p->config = path_join(p->dir, "config.yaml");
+    for (uint64_t i = 0; i < 13; i++) {
+        buf_adds(&text, "{\"input_ids\": [");
+        for (uint64_t k = 0; k < 20 + i; k++)
+            buf_addf(&text, "%s%u", k ? ", " : "", (unsigned)(random_mix(i * 100 + k) % 640));
+        buf_adds(&text, "]}\n");
+    }
+    write_text(p->dir, "rows.jsonl", buf_cstr(&text));
+    write_text(p->dir, "config.yaml", config);
+}
+
+static void close_place(struct place *p)
+{
+    free(p->rows);
+    free(p->config);
+    free(p->model);
+    rm_dir(p->dir);
+}
+
+static struct tune_opts opts_of(const struct place *p, const char *out)
+{
+    return (struct tune_opts){ .model_dir = p->model, .config_path = p->config, .data_path = p->rows, .output_dir = out, .threads = 1,
+                               .checkpoint_steps = 1 };
+}
+
+/* 0: finished; 1: killed. */
+static int run_and_kill(const struct place *p, const char *out, useconds_t after)
+{
+    struct tune_opts o = opts_of(p, out);
+    struct tune_result result;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0)
+        _exit(tune_run(&o, &result, NULL) ? 2 : 0);
+    usleep(after);
+    kill(pid, SIGKILL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFSIGNALED(status))
+        return 1;
+    assert_int_equal(WEXITSTATUS(status), 0);
+    return 0;
+}
+
+static void same_bytes(const char *a, const char *b, const char *name)
+{
+    AUTO_MEM char *pa = path_join(a, name), *pb = path_join(b, name);
+    AUTO_BUF x = { 0 }, y = { 0 };
+
+    OK(file_read(pa, 64 << 20, &x, E));
+    OK(file_read(pb, 64 << 20, &y, E));
+    assert_int_equal(x.n, y.n);
+    assert_memory_equal(x.p, y.p, x.n);
+}
+
+static size_t lines_of(const char *dir)
+{
+    AUTO_MEM char *path = path_join(dir, "history.jsonl");
+    AUTO_BUF text = { 0 };
+    size_t n = 0;
+
+    OK(file_read(path, 1 << 20, &text, E));
+    for (size_t i = 0; i < text.n; i++)
+        n += text.p[i] == '\n';
+    return n;
+}
+
+static void killed_again_and_again(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+    int kills = 0;
+
+    open_place(&p);
+    AUTO_MEM char *whole = path_join(p.dir, "whole"), *cut = path_join(p.dir, "cut");
+    struct tune_opts o = opts_of(&p, whole);
+    for (uint64_t i = 0; i < 40 && run_and_kill(&p, cut, 3000 + (useconds_t)(random_mix(i) % 60000)); i++)
+        kills++;
+    OK(tune_run(&o, &result, E));
+    assert_int_equal(result.steps, 24);
+    o.output_dir = cut;
+    OK(tune_run(&o, &result, E));
+    print_message("# killed %d times, the last part went on from step %d\n", kills, (int)result.resumed_from);
+    assert_true(kills > 3);
+    assert_true(result.was_complete || result.resumed_from > 0);
+    same_bytes(whole, cut, "adapter_model.safetensors");
+    same_bytes(whole, cut, "adapter_config.json");
+    same_bytes(whole, cut, "README.md");
+    same_bytes(whole, cut, "checkpoint-24/adapter_model.safetensors");
+    assert_int_equal(lines_of(cut), lines_of(whole));
+    assert_int_equal(lines_of(whole), 12);
+    close_place(&p);
+}
+
+static void stopped_by_request(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+    struct err e;
+
+    open_place(&p);
+    AUTO_MEM char *out = path_join(p.dir, "out");
+    AUTO_FREE(cancel) cancel = cancel_new();
+    struct tune_opts o = opts_of(&p, out);
+    o.cancel = cancel;
+    cancel_now(cancel);
+    assert_int_equal(tune_run(&o, &result, &e), ERR_CANCELLED);
+    assert_non_null(strstr(e.text, "goes on from there"));
+    o.cancel = NULL;
+    OK(tune_run(&o, &result, E));
+    close_place(&p);
+}
+
+static void other_settings_start_anew(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+
+    open_place(&p);
+    AUTO_MEM char *out = path_join(p.dir, "out"), *aside = path_join(out, ".tune-state.other-run.safetensors");
+    AUTO_FREE(cancel) cancel = cancel_new();
+    struct tune_opts o = opts_of(&p, out);
+    o.cancel = cancel;
+    cancel_now(cancel);
+    assert_int_equal(tune_run(&o, &result, NULL), ERR_CANCELLED);
+    o.cancel = NULL;
+    AUTO_BUF text = { 0 };
+    buf_adds(&text, config);
+    buf_adds(&text, "  ModelConfig: {}\n  QuantizationConfig: {load_in_4bit: true, bnb_4bit_quant_type: nf4}\n");
+    write_text(p.dir, "config.yaml", buf_cstr(&text));
+    OK(tune_run(&o, &result, E));
+    assert_int_equal(result.resumed_from, 0);
+    assert_int_equal(access(aside, R_OK), 0);
+    close_place(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(stopped_by_request),
+                                        cmocka_unit_test(other_settings_start_anew) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
