@@ -1,4 +1,7 @@
 /* kaito-runtime: everything that touches model bytes or archives. */
+#include <unistd.h>
+
+#include "base/str.h"
 #include "cli/command.h"
 
 static const struct command commands[] = {
@@ -10,8 +13,21 @@ static const struct command commands[] = {
     { "version", "print the version", cmd_version },
 };
 
+/*
+ * OpenMP's threads spin while they wait, by default for so long that on a machine with other work a step takes ten times as long. The
+ * library reads its settings before main, so the program starts itself once more with a short spin. What the user has set stays.
+ */
+static void wait_politely(char **argv)
+{
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "1000", 1))
+        return;
+    execv("/proc/self/exe", argv);      /* when that is not possible, it is only slower */
+}
+
 int main(int argc, char **argv)
 {
+    if (argc > 1 && (streq(argv[1], "serve") || streq(argv[1], "tune") || streq(argv[1], "inspect")))
+        wait_politely(argv);
     return command_main("kaito-runtime", "kaito-runtime: serve, tune, fetch and push models on this machine's CPU",
                         commands, ARRAY_LEN(commands), argc, argv);
 }
