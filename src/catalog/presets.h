@@ -1,8 +1,8 @@
 /*
  * Model presets: what the control plane must know of a model without looking at its files. Pure data and pure functions.
  * Names are the short ones of upstream (phi-3-mini-128k-instruct) or full Hugging Face ids, in any case.
- * Source: upstream v0.12 catalogue (reference dossier, Workspace, section 7); revisions are those upstream pinned its weights to.
- * This issue knows the phi-3 and phi-3.5 families; the other rows come with the whole catalogue.
+ * Source: upstream v0.12 catalogue (reference dossier, Workspace, section 7); revisions are those upstream pinned its phi-3 weights to.
+ * That a model is listed says nothing about who can run it: the native runtime tells what it cannot load.
  */
 #ifndef CATALOG_PRESETS_H
 #define CATALOG_PRESETS_H
@@ -14,9 +14,10 @@
 
 struct preset {
     const char *name;               /* short: last segment of the id, lower case */
+    const char *alias;              /* accepted instead of the id; NULL: none */
     const char *repo;               /* Hugging Face id with its true case */
-    const char *revision;           /* commit that we fetch */
-    const char *weights_tag;        /* tag of upstream's kaito-<name> weights image, used by its tuning Job */
+    const char *revision;           /* commit that we fetch; "main" when not pinned */
+    const char *weights_tag;        /* tag of upstream's kaito-<name> weights image, used by its tuning Job; NULL: none */
     const char *architecture;
     double weights_gib;
     int disk_gib;                   /* weights + 80 */
@@ -32,8 +33,5 @@ const struct preset *preset_at(size_t i);
 enum preset_validity { PRESET_VALID, PRESET_UNKNOWN, PRESET_DEPRECATED };
 /* PRESET_VALID also for any owner/model (a generic Hugging Face id), which preset_find may not know. */
 enum preset_validity preset_check(struct str name);
-
-/* ["phi-3-mini-128k-instruct", ...] for messages: joined with ", ". */
-void preset_names(struct buf *out);
 
 #endif

@@ -1,5 +1,7 @@
 #include "catalog/skus.h"
 
+#include <stdlib.h>
+
 static const struct sku skus[] = {
     { "azure", "Standard_NV36ads_A10_v5", 1, 24, "NVIDIA A10", false, 8.6, false },
     { "azure", "Standard_NV72ads_A10_v5", 2, 48, "NVIDIA A10", false, 8.6, false },
@@ -79,13 +81,20 @@ bool sku_admitted_by_prefix(const char *cloud, struct str name)
     return streq(cloud, "azure") && (str_ieq(head, STR("Standard_N")) || str_ieq(head, STR("Standard_D")));
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 void sku_names(const char *cloud, struct buf *out)
 {
-    const char *sep = "";
+    const char *names[ARRAY_LEN(skus)];
+    size_t n = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(skus); i++)
-        if (streq(skus[i].cloud, cloud) && !skus[i].legacy) {
-            buf_addf(out, "%s%s", sep, skus[i].name);
-            sep = " ";
-        }
+        if (streq(skus[i].cloud, cloud) && !skus[i].legacy)
+            names[n++] = skus[i].name;
+    qsort(names, n, sizeof *names, by_name);
+    for (size_t i = 0; i < n; i++)
+        buf_addf(out, "%s%s", i ? " " : "", names[i]);
 }

@@ -25,7 +25,7 @@ struct sku {
 const struct sku *sku_find(const char *cloud, struct str name);         /* NULL: not in the table */
 /* Admitted although unknown: Azure's Standard_N* and Standard_D* (any case). */
 bool sku_admitted_by_prefix(const char *cloud, struct str name);
-/* Upstream's own rows of a cloud, joined with a space. */
+/* Upstream's own rows of a cloud, sorted, joined with a space. */
 void sku_names(const char *cloud, struct buf *out);
 
 #endif

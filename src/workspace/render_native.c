@@ -355,7 +355,8 @@ static json_t *tune_container(const struct ws_view *v, const char *model_path)
     arg2(args, "--data", "/mnt/data");
     arg2(args, "--output", "/mnt/results");
     arg2(args, "--method", buf_cstr(&method));
-    arg2(args, "--metrics-address", "$(POD_IP):5000");
+    arg2(args, "--metrics-port", "5000");
+    arg2(args, "--bind", "$(POD_IP)");
     env_pod_ip(c);
     mount(c, "models", v->settings->model_cache_dir, true);
     mount(c, "data", "/mnt/data", true);

@@ -80,16 +80,19 @@ void tuning_config_problems(const json_t *config_map, struct str method, struct 
 
     if (!text) {
         buf_adds(out, "missing field(s): training_config.yaml in ConfigMap\n");
+        buf_addf(out, "ConfigMap '%s' does not contain 'training_config.yaml' in namespace '%.*s': config\n", name, STR_ARG(ns));
         return;
     }
     if (yaml_parse(str_of(text), &doc, &e)) {
         buf_addf(out, "invalid value: %s: training_config.yaml\n", e.text);
+        buf_addf(out, "Failed to parse 'training_config.yaml' in ConfigMap '%s' in namespace '%.*s': %s: config\n", name, STR_ARG(ns), e.text);
         return;
     }
     config = json_object_get(doc, "training_config");
     if (!json_is_object(config)) {
         buf_adds(out, "invalid value: Expected 'training_config' key to contain a map: training_config.yaml\n");
-        return;
+        if (config && !json_is_null(config))
+            return;
     }
     json_object_foreach(config, key, value)
         if (!is_section(key))

@@ -303,25 +303,46 @@ static const char *url_problem(struct str url, bool allow_private)
     return address_is_private(host) ? "data source URL must not target a loopback, private, or link-local address" : NULL;
 }
 
-/* The docker reference grammar, as far as a user's mistake goes; NULL: fine. */
-static const char *image_problem(struct str ref)
+/* The docker reference grammar, as far as a user's mistake goes. */
+static bool image_is_bad(struct str ref, struct buf *why)
 {
-    struct str rest = ref, first, tail;
+    struct str rest = ref, first, tail, name, digest;
 
     for (size_t i = 0; i < ref.n; i++)
-        if (isspace((unsigned char)ref.p[i]) || (unsigned char)ref.p[i] < 0x21 || strchr("\\\"'<>?&=|;$!*(){}", ref.p[i]))
-            return "invalid reference format";
-    if (ref.n == 0)
-        return "invalid reference format";
+        if ((unsigned char)ref.p[i] < 0x21 || strchr("\\\"'<>?&=|;$!*(){}", ref.p[i])) {
+            buf_adds(why, "invalid reference format");
+            return true;
+        }
     /* upper case is for registry hosts and tags only */
     if (str_cut(rest, '/', &first, &tail) && (memchr(first.p, '.', first.n) || memchr(first.p, ':', first.n) || str_is(first, "localhost")))
         rest = tail;
-    for (size_t i = 0; i < rest.n && rest.p[i] != ':' && rest.p[i] != '@'; i++)
-        if (isupper((unsigned char)rest.p[i]))
-            return "invalid reference format: repository name (library/name) must be lowercase";
-    if (rest.n == 0 || rest.p[rest.n - 1] == ':' || rest.p[rest.n - 1] == '/' || rest.p[0] == ':' || rest.p[0] == '/')
-        return "invalid reference format";
-    return NULL;
+    name = rest;
+    if (str_cut(rest, '@', &name, &digest) && (!str_has_prefix(digest, STR("sha256:")) || digest.n != 7 + 64)) {
+        buf_adds(why, "invalid reference format");
+        return true;
+    }
+    str_cut(name, ':', &name, &tail);
+    for (size_t i = 0; i < name.n; i++)
+        if (isupper((unsigned char)name.p[i])) {
+            buf_addf(why, "invalid reference format: repository name (%.*s) must be lowercase", STR_ARG(name));
+            return true;
+        }
+    if (name.n == 0 || name.p[0] == '/' || name.p[name.n - 1] == '/' || rest.p[rest.n - 1] == ':') {
+        buf_adds(why, "invalid reference format");
+        return true;
+    }
+    return false;
+}
+
+static void check_images(struct check *c)
+{
+    const struct ws_tuning *t = c->ws->tuning;
+    AUTO_BUF in = { 0 }, out = { 0 };
+
+    if (t->input && t->input->image.n > 0 && image_is_bad(t->input->image, &in))
+        add(c->out, "tuning.Input.Image", "invalid value: Unable to parse input image reference: %s", buf_cstr(&in));
+    if (t->output && t->output->image.n > 0 && image_is_bad(t->output->image, &out))
+        add(c->out, "tuning.Output.Image", "invalid value: Unable to parse output image reference: %s", buf_cstr(&out));
 }
 
 static void check_input(struct check *c)
@@ -338,8 +359,6 @@ static void check_input(struct check *c)
         if (problem)
             add(c->out, "tuning.Input.URLs", "invalid value: %s", problem);
     }
-    if (in->image.n > 0 && image_problem(in->image))
-        add(c->out, "tuning.Input.Image", "invalid value: Unable to parse input image reference: %s", image_problem(in->image));
     if ((in->n_urls > 0) + (in->volume != NULL) + (in->image.n > 0) != 1) {
         add(c->out, "tuning.Input.URLs", "Exactly one of URLs, Volume, or Image must be specified");
         add(c->out, "tuning.Input.Volume", "Exactly one of URLs, Volume, or Image must be specified");
@@ -355,12 +374,26 @@ static void check_output(struct check *c)
         add(c->out, "tuning.Output", MISSING);
         return;
     }
-    if (o->image.n > 0 && image_problem(o->image))
-        add(c->out, "tuning.Output.Image", "invalid value: Unable to parse output image reference: %s", image_problem(o->image));
     if (o->image.n > 0 && o->image_push_secret.n == 0)
         add(c->out, "tuning.Output.Must specify imagePushSecret with destination image", MISSING);
     if ((o->volume != NULL) + (o->image.n > 0) != 1)
         add(c->out, "tuning.Output.Exactly one of Volume or Image must be specified", MISSING);
+}
+
+static void sort_lines(struct str text, struct buf *out)
+{
+    char *lines[64];
+    size_t n = 0;
+    struct str line;
+
+    while (n < ARRAY_LEN(lines) && str_next(&text, '\n', &line))
+        if (line.n > 0)
+            lines[n++] = xstrndup(line.p, line.n);
+    qsort(lines, n, sizeof *lines, by_text);
+    for (size_t i = 0; i < n; i++) {
+        buf_addf(out, "%s%s", i ? "\n" : "", lines[i]);
+        free(lines[i]);
+    }
 }
 
 static void check_tuning_config(struct check *c)
@@ -368,8 +401,8 @@ static void check_tuning_config(struct check *c)
     const struct ws_tuning *t = c->ws->tuning;
     const char *template_name = ws_template_name(c->ws);
     const json_t *config = template_name && c->env->tuning_template ? c->env->tuning_template : c->env->tuning_config;
-    struct str ns = template_name ? str_of(c->env->settings->release_namespace) : c->ws->meta.namespace;
-    AUTO_BUF problems = { 0 };
+    struct str ns = t->config.n == 0 ? str_of(c->env->settings->release_namespace) : c->ws->meta.namespace;
+    AUTO_BUF problems = { 0 }, sorted = { 0 };
 
     if (!config && c->env->config_may_come)
         return;
@@ -377,11 +410,9 @@ static void check_tuning_config(struct check *c)
         buf_addf(&problems, "ConfigMap '%.*s' specified in 'config' not found in namespace '%.*s': config\n", STR_ARG(t->config), STR_ARG(ns));
     else
         tuning_config_problems(config, t->method, ns, &problems);
-    struct str rest = buf_str(&problems), line;
-
-    while (str_next(&rest, '\n', &line))
-        if (line.n > 0)
-            add(c->out, "tuning.Config", "Failed to evaluate validateConfigMap: %.*s", STR_ARG(line));
+    sort_lines(buf_str(&problems), &sorted);
+    if (sorted.n > 0)
+        add(c->out, "tuning.Config", "Failed to evaluate validateConfigMap: %s", buf_cstr(&sorted));
 }
 
 static void check_tuning(struct check *c)
@@ -397,8 +428,8 @@ static void check_tuning(struct check *c)
         add(c->out, "resource.partition", "invalid value: GPU partitioning is not supported for tuning workloads");
     if (!method_ok)
         add(c->out, "tuning.Method", "invalid value: %.*s", STR_ARG(t->method));
-    if (method_ok)
-        check_tuning_config(c);
+    check_tuning_config(c);
+    check_images(c);
     check_input(c);
     check_output(c);
     if (!t->preset)
@@ -493,6 +524,7 @@ static void check_update(struct check *c)
         check_duplicate_adapters(c);
     }
     if (ws->tuning && old->tuning) {
+        check_images(c);
         if (preset_changed(old->tuning->preset, ws->tuning->preset))
             add(c->out, "tuning.Preset", "Preset cannot be changed");
         if (!str_ieq(ws->tuning->method, old->tuning->method))
