@@ -303,6 +303,14 @@ static const char *url_problem(struct str url, bool allow_private)
     return address_is_private(host) ? "data source URL must not target a loopback, private, or link-local address" : NULL;
 }
 
+static bool is_registry_host(struct str first)
+{
+    for (size_t i = 0; i < first.n; i++)
+        if (first.p[i] == '.' || first.p[i] == ':' || isupper((unsigned char)first.p[i]))
+            return true;
+    return str_is(first, "localhost");
+}
+
 /* The docker reference grammar, as far as a user's mistake goes. */
 static bool image_is_bad(struct str ref, struct buf *why)
 {
@@ -313,8 +321,8 @@ static bool image_is_bad(struct str ref, struct buf *why)
             buf_adds(why, "invalid reference format");
             return true;
         }
-    /* upper case is for registry hosts and tags only */
-    if (str_cut(rest, '/', &first, &tail) && (memchr(first.p, '.', first.n) || memchr(first.p, ':', first.n) || str_is(first, "localhost")))
+    /* upper case is for registry hosts and tags only; a first part with a dot, a port or upper case is a host */
+    if (str_cut(rest, '/', &first, &tail) && is_registry_host(first))
         rest = tail;
     name = rest;
     if (str_cut(rest, '@', &name, &digest) && (!str_has_prefix(digest, STR("sha256:")) || digest.n != 7 + 64)) {
