@@ -130,7 +130,8 @@ static void encode_owners(struct owners *all, json_t *object)
     AUTO_JSON strip = set_of_paths(stripped);
     json_t *list = json_array();
 
-    qsort(all->items, all->n, sizeof *all->items, by_age);
+    if (all->n)
+        qsort(all->items, all->n, sizeof *all->items, by_age);
     for (size_t i = 0; i < all->n; i++) {
         AUTO_JSON left = set_minus(all->items[i].set, strip);
         if (set_empty(left))
