@@ -34,6 +34,8 @@ const char *compute_kernels(const struct compute *c);           /* the chosen ro
 struct vec_ops;
 const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h: for kernels of other folders */
 void compute_set_math(struct compute *c, enum gemm_math math);
+/* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
+bool compute_bf16_is_fast(void);
 
 /* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */
 enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4 };

@@ -12,12 +12,12 @@
 
 static enum dtype expanded_dtype(const struct backprop *p)
 {
-    return p->o.math == GEMM_BF16 ? DTYPE_BF16 : DTYPE_F32;
+    return p->product_math == GEMM_BF16 ? DTYPE_BF16 : DTYPE_F32;
 }
 
 static bool worth_expanding(const struct backprop *p, const struct weight *w)
 {
-    return w->kind != WEIGHT_DENSE || (p->o.math == GEMM_F32 && w->dtype != DTYPE_F32);
+    return w->kind != WEIGHT_DENSE || (p->product_math == GEMM_F32 && w->dtype != DTYPE_F32);
 }
 
 static errc expand(struct backprop *p, struct weight *w, struct err *e)
@@ -43,20 +43,44 @@ static errc expand(struct backprop *p, struct weight *w, struct err *e)
     return ERR_OK;
 }
 
+/* Bytes that expanding everything takes with the present product_math. */
+static size_t expanded_bytes(const struct backprop *p)
+{
+    const struct model *m = p->m;
+    size_t n = worth_expanding(p, &m->head) ? m->head.out * m->head.in : 0;
+
+    for (size_t i = 0; i < m->n_linears; i++)
+        if (worth_expanding(p, &m->linears[i].w))
+            n += m->linears[i].w.out * m->linears[i].w.in;
+    return n * dtype_size(expanded_dtype(p));
+}
+
+static bool may_expand(const struct backprop *p)
+{
+    return p->o.memory == TUNE_MEMORY_FAST || (p->o.memory == TUNE_MEMORY_AUTO && expanded_bytes(p) <= EXPAND_LIMIT);
+}
+
+static void choose_products(struct backprop *p)
+{
+    p->product_math = GEMM_F32;
+    p->emulates_bf16 = p->o.math == GEMM_BF16 && !compute_bf16_is_fast() && may_expand(p);
+    p->head_rounds = p->emulates_bf16 && p->m->head.kind == WEIGHT_DENSE && p->m->head.dtype != DTYPE_F32;
+    if (!p->emulates_bf16)
+        p->product_math = p->o.math;
+    compute_set_math(p->c, p->product_math);
+}
+
 static errc prepare_weights(struct backprop *p, struct err *e)
 {
     const struct model *m = p->m;
-    size_t bytes = 0, size = dtype_size(expanded_dtype(p));
 
+    choose_products(p);
     p->weights = xcalloc(m->n_linears, sizeof *p->weights);
     p->owned = xcalloc(m->n_linears + 1, sizeof *p->owned);
     p->head = m->head;
-    for (size_t i = 0; i < m->n_linears; i++) {
+    for (size_t i = 0; i < m->n_linears; i++)
         p->weights[i] = m->linears[i].w;
-        bytes += worth_expanding(p, &p->weights[i]) ? p->weights[i].out * p->weights[i].in * size : 0;
-    }
-    bytes += worth_expanding(p, &p->head) ? p->head.out * p->head.in * size : 0;
-    if (p->o.memory == TUNE_MEMORY_LOW || (p->o.memory == TUNE_MEMORY_AUTO && bytes > EXPAND_LIMIT))
+    if (!may_expand(p))
         return ERR_OK;
     for (size_t i = 0; i < m->n_linears; i++)
         if (worth_expanding(p, &p->weights[i]))
@@ -161,6 +185,8 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
         p->dropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
         p->ddropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
     }
+    if (p->emulates_bf16)
+        p->rounded = carve(c, 1, max_size(t * wide, HEAD_ROWS * g->vocab));
     p->dxa = carve(c, t, largest_rank(p->loras));
     p->logits = carve(c, HEAD_ROWS, g->vocab);
     p->frequencies = carve(c, 1, g->rotary);
@@ -225,7 +251,6 @@ errc backprop_new(const struct model *m, struct lora_set *loras, const struct ba
     p->inputs = xcalloc(m->config.layers + 1, sizeof *p->inputs);
     p->acts = xcalloc(m->config.layers, sizeof *p->acts);
     TRY(compute_new(o->threads, NULL, &p->c, e));
-    compute_set_math(p->c, o->math);
     while (p->first_trained < m->config.layers && !layer_is_trained(p, &m->layers[p->first_trained]))
         p->first_trained++;
     TRY(prepare_weights(p, e));
@@ -344,7 +369,10 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
     size_t counted, n = rows * g->vocab;
     float *capped = NULL;
 
-    gemm_forward(p->c, p->logits, g->vocab, h, g->hidden, rows, &p->head);
+    size_t ld = g->hidden;
+    if (p->head_rounds)
+        h = rounded_factor(p, h, &ld, rows, g->hidden);
+    gemm_forward(p->c, p->logits, g->vocab, h, ld, rows, &p->head);
     if (g->final_softcap > 0)
         softcap_forward(p->logits, n, g->final_softcap);
     *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
@@ -360,7 +388,9 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
     if (capped)
         softcap_backward(p->logits, capped, n, g->final_softcap);
     free(capped);
-    gemm_backward(p->c, dh, g->hidden, p->logits, g->vocab, rows, &p->head, false);
+    ld = g->vocab;
+    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows, g->vocab) : p->logits;
+    gemm_backward(p->c, dh, g->hidden, d, ld, rows, &p->head, false);
     return ERR_OK;
 }
 

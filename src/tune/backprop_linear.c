@@ -7,7 +7,7 @@
 /* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
 static void lora_math(struct backprop *p, bool on)
 {
-    compute_set_math(p->c, on ? GEMM_F32 : p->o.math);
+    compute_set_math(p->c, on ? GEMM_F32 : p->product_math);
 }
 
 struct drop {
@@ -49,23 +49,33 @@ static void scale_all(float *x, float s, size_t n)
         x[i] *= s;
 }
 
-struct rounding { float *y; size_t ld, cols; };
+struct rounding { float *y; const float *x; size_t ldy, ldx, cols; };
 
 static void round_range(void *arg, size_t begin, size_t end)
 {
     const struct rounding *r = arg;
 
     for (size_t t = begin; t < end; t++) {
-        uint32_t *row = (uint32_t *)(void *)(r->y + t * r->ld);
+        const uint32_t *x = (const uint32_t *)(const void *)(r->x + t * r->ldx);
+        uint32_t *y = (uint32_t *)(void *)(r->y + t * r->ldy);
         for (size_t j = 0; j < r->cols; j++)    /* nearest even; a NaN stays one or becomes infinite, which the step's check finds too */
-            row[j] = (row[j] + 0x7fffu + (row[j] >> 16 & 1)) & 0xffff0000u;
+            y[j] = (x[j] + 0x7fffu + (x[j] >> 16 & 1)) & 0xffff0000u;
     }
+}
+
+const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols)
+{
+    struct rounding r = { .y = p->rounded, .x = x, .ldy = cols, .ldx = *ld, .cols = cols };
+
+    compute_parallel(p->c, rows, 16384 / cols + 1, round_range, &r);
+    *ld = cols;
+    return p->rounded;
 }
 
 /* The reference's bf16 products give bf16 results; without this its gradients are 3 % away instead of 0.6 %. */
 static void round_result(struct backprop *p, float *y, size_t ld, size_t cols)
 {
-    struct rounding r = { .y = y, .ld = ld, .cols = cols };
+    struct rounding r = { .y = y, .x = y, .ldy = ld, .ldx = ld, .cols = cols };
 
     if (p->o.math == GEMM_BF16)
         compute_parallel(p->c, p->tokens, 16384 / cols + 1, round_range, &r);
@@ -76,8 +86,11 @@ void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_
     const struct lora_param *q = p->loras->of_linear[l->index];
     size_t in = l->w.in, out = l->w.out, t = p->tokens;
 
+    size_t ld = in;
+    const float *factor = p->emulates_bf16 ? rounded_factor(p, x, &ld, t, in) : x;
+
     y += l->out_offset;
-    gemm_forward(p->c, y, ldy, x, in, t, &p->weights[l->index]);
+    gemm_forward(p->c, y, ldy, factor, ld, t, &p->weights[l->index]);
     round_result(p, y, ldy, out);
     if (l->bias)
         add_bias(p->c, y, ldy, l->bias, t, out);
@@ -125,7 +138,9 @@ void adapted_backward(struct backprop *p, const struct linear *l, float *dx, con
 
     dy += l->out_offset;
     if (dx) {
-        gemm_backward(p->c, dx, l->w.in, dy, lddy, p->tokens, &p->weights[l->index], accumulate);
+        size_t ld = lddy;
+        const float *factor = p->emulates_bf16 ? rounded_factor(p, dy, &ld, p->tokens, l->w.out) : dy;
+        gemm_backward(p->c, dx, l->w.in, factor, ld, p->tokens, &p->weights[l->index], accumulate);
         round_result(p, dx, l->w.in, l->w.in);
     }
     if (!q)

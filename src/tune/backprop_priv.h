@@ -24,6 +24,11 @@ struct backprop {
     struct backprop_opts o;
     struct compute *c;
 
+    /*
+     * bf16 products on a CPU where they are slow: factors rounded to bf16 but held and multiplied as f32, which gives the same sums.
+     */
+    bool emulates_bf16, head_rounds;
+    enum gemm_math product_math;                /* of the compute, for base products */
     struct weight *weights;     /* [n_linears]: the model's, or expanded copies */
     struct weight head;
     void **owned;               /* what the expanded copies are made of */
@@ -45,6 +50,7 @@ struct backprop {
     float *dact;                /* [T, max(I, H*hd)] */
     float *dx, *dmid;           /* [T, D] */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
+    float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */
     float *logits;              /* [HEAD_ROWS, V] */
     float *frequencies;         /* [R/2] */
@@ -62,6 +68,9 @@ struct backprop {
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);
 /* p->dx: gradient of the residual after layer i; becomes that before it (untouched for the lowest trained layer). */
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
+
+/* x [rows, cols] itself, or rounded to bf16 in p->rounded; *ld follows. */
+const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols);
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
 void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa);
