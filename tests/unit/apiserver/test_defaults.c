@@ -13,7 +13,7 @@ static const char *const others[] = {
     ".metadata.namespace", ".metadata.finalizers", ".spec.tolerations", ".spec.priority", ".spec.preemptionPolicy", ".spec.clusterIP",
     ".spec.clusterIPs", ".spec.ipFamilies", ".spec.ipFamilyPolicy", ".spec.ports[0].nodePort", ".spec.taints", ".spec.selector",
     ".metadata.labels", ".spec.template.metadata.labels", ".status.qosClass", ".status.phase", ".spec.serviceAccountName",
-    ".spec.serviceAccount", ".spec.finalizers", ".spec.volumes", ".spec.containers[0].volumeMounts",
+    ".spec.serviceAccount", ".spec.finalizers",
     ".status.storedVersions", ".status.acceptedNames", ".status.conditions",
 };
 
