@@ -82,6 +82,11 @@ bool informer_is_for(const struct informer *i, const struct informer_opts *o)
            same_text(i->o.field_selector, o->field_selector) && i->o.transform == o->transform;
 }
 
+bool informer_is_whole(const struct informer *i, const struct kube_gvr *r)
+{
+    return kube_gvr_same(&i->o.gvr, r) && !i->o.ns && !i->o.label_selector && !i->o.field_selector;
+}
+
 static void tell(struct informer *i, const json_t *old, const json_t *new_)
 {
     mutex_assert_held(&i->dispatch);

@@ -33,6 +33,8 @@ void informers_free(struct informers *s);       /* stops and joins */
 DEFINE_AUTO_FREE(informers)
 /* The informer of the set for these options; made on first use. Also after informers_start: then it starts at once. */
 struct informer *informers_get(struct informers *s, const struct informer_opts *o);
+/* One of the set that follows the whole resource, whatever its transform; NULL: there is none yet. */
+struct informer *informers_find(struct informers *s, const struct kube_gvr *r);
 #define informers_of(s, group, version, resource) \
     informers_get((s), &(struct informer_opts){ .gvr = { (group), (version), (resource) } })
 void informers_start(struct informers *s, struct cancel *cancel);

@@ -52,6 +52,15 @@ struct informer *informers_get(struct informers *s, const struct informer_opts *
     return i;
 }
 
+struct informer *informers_find(struct informers *s, const struct kube_gvr *r)
+{
+    LOCK_SCOPE(&s->mu);
+    for (size_t i = 0; i < s->n; i++)
+        if (informer_is_whole(s->items[i], r))
+            return s->items[i];
+    return NULL;
+}
+
 void informers_start(struct informers *s, struct cancel *cancel)
 {
     {

@@ -46,6 +46,7 @@ void informer_free(struct informer *i);
 void informer_start(struct informer *i, struct cancel *stop);
 void informer_join(struct informer *i);
 bool informer_is_for(const struct informer *i, const struct informer_opts *o);
+bool informer_is_whole(const struct informer *i, const struct kube_gvr *r);
 errc informer_wait_until(struct informer *i, struct cancel *cancel, int64_t mono_ms, struct err *e);
 
 bool kube_wait_ms(struct cancel *c, int64_t ms);          /* true when cancelled */
