@@ -140,11 +140,13 @@ errc image_ref_parse(const char *text, struct image_ref *out, struct err *e)
     }
     if (!host_ok(host))
         return bad(e, text, "the host is malformed");
-    if (!repository_ok(repository) || repository.n + host.n > NAME_MAX_LEN)
+    if (!repository_ok(repository))
         return bad(e, text, "the repository may hold lower-case letters, digits and single separators only");
     if (str_is(host, "index.docker.io"))
         host = STR("docker.io");
     bool official = str_is(host, "docker.io") && !memchr(repository.p, '/', repository.n);
+    if (host.n + repository.n + (official ? strlen("library/") : 0) > NAME_MAX_LEN)
+        return bad(e, text, "the name is longer than 255 bytes");
     *out = (struct image_ref){
         .host = xstrndup(host.p, host.n),
         .repository = xasprintf("%s%.*s", official ? "library/" : "", STR_ARG(repository)),
