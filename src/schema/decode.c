@@ -85,7 +85,8 @@ static errc read_int_or_str(const struct reader *r, const json_t *j, const struc
     return ERR_OK;
 }
 
-static errc read_str_map(const struct reader *r, json_t *j, const struct path *at, struct str_map *out)
+/* The values are texts, or quantities, which may be written as numbers. */
+static errc read_str_map(const struct reader *r, const struct field *f, json_t *j, const struct path *at, struct str_map *out)
 {
     const char *key;
     json_t *value;
@@ -94,9 +95,8 @@ static errc read_str_map(const struct reader *r, json_t *j, const struct path *a
         return mismatch(r, at, "an object", j);
     out->items = arena_calloc(r->arena, json_object_size(j), sizeof *out->items);
     json_object_foreach(j, key, value) {
-        if (!json_is_string(value))
-            return mismatch(r, PATH_KEY(at, key), "a string", value);
-        out->items[out->n++] = (struct str_pair){ arena_str(r->arena, str_of(key)), copy_str(r, value) };
+        TRY(read_str(r, f->item, value, PATH_KEY(at, key), &out->items[out->n].value));
+        out->items[out->n++].key = arena_str(r->arena, str_of(key));
     }
     return ERR_OK;
 }
@@ -176,7 +176,7 @@ static errc read_value(const struct reader *r, const struct field *f, json_t *j,
     case REP_LIST:
         return read_list(r, f, j, at, out);
     case REP_STR_MAP:
-        return read_str_map(r, j, at, AS(struct str_map));
+        return read_str_map(r, f, j, at, AS(struct str_map));
     }
     return ERR_OK;
 }

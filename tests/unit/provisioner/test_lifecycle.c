@@ -1,0 +1,195 @@
+/* What a claim's status and Node become, by tables. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/yaml.h"
+#include "kube/meta.h"
+#include "provisioner/lifecycle.h"
+
+#define NOW_MS 1767225600000LL
+
+struct scene { struct arena *a; struct node_claim claim; struct claim_view v; struct claim_plan plan; };
+
+static json_t *yaml(struct scene *s, const char *text)
+{
+    json_t *j = NULL;
+    struct err e;
+
+    if (yaml_parse(str_of(text), &j, &e))
+        fail_msg("%s", e.text);
+    json_arena_own(s->a, j);
+    return j;
+}
+
+static int setup(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+
+    s->a = arena_new();
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+
+    claim_plan_done(&s->plan);
+    arena_free(s->a);
+    free(s);
+    return 0;
+}
+
+static void claim_is(struct scene *s, const char *status)
+{
+    json_t *j = yaml(s, "{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: c, uid: u, generation: 1, labels: {kaito.sh/workspace: w, app: x}}, "
+                        "spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, requirements: [], "
+                        "taints: [{key: sku, value: gpu, effect: NoSchedule}], resources: {requests: {storage: 80Gi, cpu: 1}}}}");
+
+    if (status)
+        json_put(j, "status", json_incref(yaml(s, status)));
+    assert_int_equal(schema_decode(&node_claim_type, j, s->a, &s->claim, NULL), ERR_OK);
+    s->v.claim = &s->claim;
+    s->v.object = j;
+}
+
+static const char *reason(struct scene *s, const char *type)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(json_object_get(s->plan.status, "conditions"), i, c)
+        if (streq(json_cstr(c, "type"), type))
+            return json_cstr(c, "reason");
+    return NULL;
+}
+
+static void decide(struct scene *s)
+{
+    claim_plan_done(&s->plan);
+    claim_plan(&s->v, NOW_MS, &s->plan);
+}
+
+static void launch_failures_are_told_and_stay_unknown(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->v.launch_error = "no quota";
+    decide(s);
+    assert_string_equal(reason(s, "Launched"), "LaunchFailed");
+    assert_string_equal(reason(s, "Registered"), "AwaitingReconciliation");
+    assert_string_equal(reason(s, "Ready"), "ReconcilingDependents");
+    assert_null(json_cstr(s->plan.status, "nodeName"));
+}
+
+static void no_failing_condition_is_without_words(void **state)
+{
+    struct scene *s = *state;
+    const json_t *c;
+    size_t i;
+    claim_is(s, NULL);
+    s->v.provider_id = "local:///c";
+    decide(s);
+    json_array_foreach(json_object_get(s->plan.status, "conditions"), i, c)
+        assert_true(streq(json_cstr(c, "status"), "True") || str_set(json_cstr(c, "message")));
+    assert_string_equal(reason(s, "Registered"), "NodeNotFound");
+    assert_string_equal(json_cstr(s->plan.status, "providerID"), "local:///c");
+}
+
+static void two_nodes_of_one_machine_fail_the_claim(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->v.provider_id = "p";
+    s->v.nodes = yaml(s, "[{metadata: {name: a}}, {metadata: {name: b}}]");
+    decide(s);
+    assert_string_equal(reason(s, "Registered"), "MultipleNodesFound");
+    assert_string_equal(reason(s, "Ready"), "UnhealthyDependents");
+    assert_null(s->plan.node_patch);
+}
+
+static void a_node_that_joins_takes_over_labels_taints_and_finalizer(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->v.provider_id = "p";
+    s->v.nodes = yaml(s, "[{metadata: {name: n, resourceVersion: \"5\"}, spec: {taints: [{key: karpenter.sh/unregistered, effect: NoExecute}]}}]");
+    decide(s);
+    assert_string_equal(reason(s, "Registered"), "Registered");
+    assert_string_equal(reason(s, "Initialized"), "NodeNotReady");
+    assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "labels", "app", NULL), "x");
+    assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "labels", "karpenter.sh/registered", NULL), "true");
+    assert_true(kube_has_finalizer(s->plan.node_patch, CLAIM_FINALIZER));
+    json_t *taints = json_at(s->plan.node_patch, "spec", "taints", NULL);
+    assert_int_equal(json_array_size(taints), 1);
+    assert_string_equal(json_cstr(json_array_get(taints, 0), "key"), "sku");
+    assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "resourceVersion", NULL), "5");
+}
+
+static void initialization_waits_for_what_is_missing(void **state)
+{
+    static const struct { const char *node, *want; } rows[] = {
+        { "[{metadata: {name: n}, status: {conditions: [{type: Ready, status: \"False\"}]}}]", "NodeNotReady" },
+        { "[{metadata: {name: n}, spec: {taints: [{key: node.kubernetes.io/not-ready, effect: NoSchedule}]}, status: {conditions: [{type: Ready, status: \"True\"}]}}]",
+          "KnownEphemeralTaintsExist" },
+        { "[{metadata: {name: n}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"0\"}}}]", "ResourceNotRegistered" },
+        { "[{metadata: {name: n}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]", "Initialized" },
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        claim_is(s, NULL);
+        s->v.provider_id = "p";
+        s->v.nodes = yaml(s, rows[i].node);
+        decide(s);
+        assert_string_equal(reason(s, "Initialized"), rows[i].want);
+    }
+    assert_string_equal(reason(s, "Ready"), "Ready");
+    assert_string_equal(json_cstr(s->plan.status, "nodeName"), "n");
+}
+
+static void a_settled_claim_is_not_written_again(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->v.provider_id = "p";
+    s->v.nodes = yaml(s, "[{metadata: {name: n, finalizers: [karpenter.sh/termination], labels: {app: x, kaito.sh/workspace: w, karpenter.sh/registered: \"true\", "
+                         "karpenter.sh/initialized: \"true\"}}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
+    decide(s);
+    json_t *settled = json_deep_copy(s->v.object);
+    json_put(settled, "status", json_incref(s->plan.status));
+    json_arena_own(s->a, settled);
+    s->v.object = settled;
+    s->v.provider_id = NULL;
+    decide(s);
+    assert_null(s->plan.status);
+    assert_null(s->plan.node_patch);
+}
+
+static void long_errors_are_cut_between_characters(void **state)
+{
+    struct scene *s = *state;
+    char text[1000];
+    memset(text, 'a', sizeof text);
+    memcpy(text + 799, "\xC3\xA9", 2);
+    text[999] = '\0';
+    claim_is(s, NULL);
+    s->v.launch_error = text;
+    decide(s);
+    const char *m = json_cstr(json_array_get(json_object_get(s->plan.status, "conditions"), 0), "message");
+    assert_int_equal(strlen(m), 799 + 3);
+    assert_true(str_utf8_valid(str_of(m)));
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(launch_failures_are_told_and_stay_unknown), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
+        T(a_node_that_joins_takes_over_labels_taints_and_finalizer), T(initialization_waits_for_what_is_missing),
+        T(a_settled_claim_is_not_written_again), T(long_errors_are_cut_between_characters),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
