@@ -15,11 +15,11 @@ static const struct command commands[] = {
 
 /*
  * OpenMP's threads spin while they wait, by default for so long that on a machine with other work a step takes ten times as long. The
- * library reads its settings before main, so the program starts itself once more with a short spin. What the user has set stays.
+ * library reads its settings before main, so the program starts itself once more with no spin. What the user has set stays.
  */
 static void wait_politely(char **argv)
 {
-    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("GOMP_SPINCOUNT", "1000", 1))
+    if (getenv("OMP_WAIT_POLICY") || getenv("GOMP_SPINCOUNT") || setenv("OMP_WAIT_POLICY", "passive", 1))
         return;
     execv("/proc/self/exe", argv);      /* when that is not possible, it is only slower */
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "tensor/vec.h"
 
 const float nf4_code[16] = {
     -1.0f, -0.6961928009986877f, -0.5250730514526367f, -0.39491748809814453f, -0.28444138169288635f,
@@ -21,29 +22,23 @@ static const float nf4_threshold[15] = {
     0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f,
 };
 
-static uint8_t nearest_code(float x)
-{
-    unsigned at = 0;
-
-    for (unsigned i = 0; i < 15; i++)
-        at += x > nf4_threshold[i];
-    return (uint8_t)at;
-}
+#define CODE_OF_0 7
 
 void nf4_quantize(uint8_t *packed, float *absmax, const float *src, size_t n)
 {
+    const struct vec_ops *vec = vec_choose(NULL);
+
     for (size_t b = 0; b * NF4_BLOCK < n; b++) {
         size_t first = b * NF4_BLOCK, count = n - first < NF4_BLOCK ? n - first : NF4_BLOCK;
-        uint8_t codes[NF4_BLOCK + 1];
-        float largest = 0;
+        float x[NF4_BLOCK] = { 0 };
+        uint8_t codes[NF4_BLOCK];
 
-        for (size_t i = 0; i < count; i++)
-            largest = fmaxf(largest, fabsf(src[first + i]));
-        absmax[b] = largest;
-        float inverse = 1.0f / largest;
-        for (size_t i = 0; i < count; i++)
-            codes[i] = largest > 0 ? nearest_code(src[first + i] * inverse) : nearest_code(0);
-        codes[count] = nearest_code(0);
+        memcpy(x, src + first, count * sizeof *x);
+        absmax[b] = vec->max_abs(x, count);
+        if (absmax[b] > 0)
+            vec->nf4_codes(codes, x, 1.0f / absmax[b], nf4_threshold);
+        else
+            memset(codes, CODE_OF_0, sizeof codes);
         for (size_t i = 0; i < count; i += 2)
             packed[(first + i) / 2] = (uint8_t)(codes[i] << 4 | codes[i + 1]);
     }

@@ -23,6 +23,9 @@ struct vec_ops {
     void (*swiglu_grad)(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n);
 
     void (*from_bf16)(float *dst, const uint16_t *src, size_t n);
+    /* codes [64] of x [64] * inverse: how many of the 15 rising thresholds each exceeds */
+    void (*nf4_codes)(uint8_t *codes, const float *x, float inverse, const float thresholds[15]);
+    float (*max_abs)(const float *x, size_t n);                             /* 0 for none */
     /* whole blocks of 64: packed [32 * blocks], absmax [blocks] */
     void (*from_nf4)(float *dst, const uint8_t *packed, const float *absmax, enum dtype round_to, size_t blocks);
 

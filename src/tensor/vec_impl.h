@@ -226,6 +226,35 @@ static void from_bf16(float *dst, const uint16_t *src, size_t n)
     }
 }
 
+static float max_abs(const float *x, size_t n)
+{
+    const vi magnitude = (vi){ 0 } + 0x7fffffff;
+    vf m = { 0 };
+    float best = 0, f[W];
+
+    for (size_t i = 0; i < n; i += W) {
+        vf v = (vf)((vi)load_part(x + i, n - i < W ? n - i : W) & magnitude);
+        m = blend(v > m, v, m);
+    }
+    memcpy(f, &m, sizeof f);
+    for (size_t k = 0; k < W; k++)
+        best = f[k] > best ? f[k] : best;
+    return best;
+}
+
+static void nf4_codes(uint8_t *codes, const float *x, float inverse, const float thresholds[15])
+{
+    for (size_t i = 0; i < NF4_BLOCK; i += W) {
+        vf v = load(x + i) * inverse;
+        vi count = { 0 };
+
+        for (size_t t = 0; t < 15; t++)
+            count -= v > thresholds[t];         /* a true lane is -1 */
+        vb bytes = __builtin_convertvector(count, vb);
+        memcpy(codes + i, &bytes, sizeof bytes);
+    }
+}
+
 /* ── NF4: the 16 values of a block, scaled and rounded, as a table in registers ── */
 
 struct nf4_table {
@@ -436,5 +465,6 @@ static bool supported(void);
 const struct vec_ops VEC_OPS = {
     .name = VEC_NAME, .supported = supported, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .max = vmax,
     .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .from_bf16 = from_bf16,
+    .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
 };
