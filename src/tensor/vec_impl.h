@@ -4,6 +4,9 @@
  */
 #include <math.h>
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "tensor/vec.h"
 
@@ -21,13 +24,21 @@ INLINE void store(float *p, vf v) { memcpy(p, &v, sizeof v); }
 INLINE vf splat(float f) { return f - (vf){ 0 }; }
 INLINE vf blend(vi mask, vf a, vf b) { return (vf)(((vi)a & mask) | ((vi)b & ~mask)); }
 
-INLINE vf load_bf16(const uint16_t *p)
-{
-    vh h;
+/* gcc 12 widens bytes and halves one by one when it is left to it. */
+#if W == 16 && defined(__AVX512F__)
+#define WIDEN_HALVES(p) ((vu)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const void *)(p))))
+#define WIDEN_BYTES(p)  ((vi)_mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(p))))
+#elif W == 8 && defined(__AVX2__)
+#define WIDEN_HALVES(p) ((vu)_mm256_cvtepu16_epi32(_mm_loadu_si128((const void *)(p))))
+#define WIDEN_BYTES(p)  ((vi)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const void *)(p))))
+#else
+INLINE vu widen_halves(const void *p) { vh h; memcpy(&h, p, sizeof h); return __builtin_convertvector(h, vu); }
+INLINE vi widen_bytes(const void *p) { vb b; memcpy(&b, p, sizeof b); return __builtin_convertvector(b, vi); }
+#define WIDEN_HALVES(p) widen_halves(p)
+#define WIDEN_BYTES(p)  widen_bytes(p)
+#endif
 
-    memcpy(&h, p, sizeof h);
-    return (vf)(__builtin_convertvector(h, vu) << 16);
-}
+INLINE vf load_bf16(const uint16_t *p) { return (vf)(WIDEN_HALVES(p) << 16); }
 
 INLINE float hsum(vf v)
 {
@@ -311,13 +322,16 @@ INLINE vf nf4_lookup(const struct nf4_table *t, vi index)
 #endif
 }
 
-INLINE vi load_bytes(const uint8_t *p)
-{
-    vb b;
-
-    memcpy(&b, p, sizeof b);
-    return __builtin_convertvector(b, vi);
-}
+#if W == 16
+#define INTERLEAVE_LOW  ((vi){ 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23 })
+#define INTERLEAVE_HIGH ((vi){ 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31 })
+#elif W == 8
+#define INTERLEAVE_LOW  ((vi){ 0, 8, 1, 9, 2, 10, 3, 11 })
+#define INTERLEAVE_HIGH ((vi){ 4, 12, 5, 13, 6, 14, 7, 15 })
+#else
+#define INTERLEAVE_LOW  ((vi){ 0, 4, 1, 5 })
+#define INTERLEAVE_HIGH ((vi){ 2, 6, 3, 7 })
+#endif
 
 static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enum dtype d, size_t blocks)
 {
@@ -326,13 +340,11 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
     for (size_t b = 0; b < blocks; b++, packed += NF4_BLOCK / 2, dst += NF4_BLOCK) {
         nf4_table(&t, absmax[b], d);
         for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
-            vi bytes = load_bytes(packed + i);
+            vi bytes = WIDEN_BYTES(packed + i);
             vf even = nf4_lookup(&t, bytes >> 4), odd = nf4_lookup(&t, bytes & 15);
 
-            for (size_t k = 0; k < W; k++) {
-                dst[2 * (i + k)] = even[k];
-                dst[2 * (i + k) + 1] = odd[k];
-            }
+            store(dst + 2 * i, __builtin_shuffle(even, odd, INTERLEAVE_LOW));
+            store(dst + 2 * i + W, __builtin_shuffle(even, odd, INTERLEAVE_HIGH));
         }
     }
 }
@@ -430,7 +442,7 @@ INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_
     for (size_t b = 0; b < in / NF4_BLOCK; b++, packed += NF4_BLOCK / 2, x += NF4_BLOCK) {
         nf4_table(&t, absmax[b], d);
         for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
-            vi bytes = load_bytes(packed + i);
+            vi bytes = WIDEN_BYTES(packed + i);
             vf w0 = nf4_lookup(&t, bytes >> 4), w1 = nf4_lookup(&t, bytes & 15);
 
             for (size_t r = 0; r < R; r++) {
@@ -443,21 +455,29 @@ INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_
         y[r * ldy] = hsum(even[r] + odd[r]);
 }
 
-static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
-                    const float *absmax, enum dtype d, size_t n, size_t in)
+INLINE void few_nf4_of(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+                       const float *absmax, enum dtype d, size_t n, size_t in)
 {
     for (size_t j = 0; j < n; j++, packed += in / 2, absmax += in / NF4_BLOCK) {
         size_t r = 0;
 
-        if (d == DTYPE_BF16) {
-            for (; r + 4 <= rows; r += 4)
-                tile_nf4(4, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, DTYPE_BF16, in);
-            for (; r < rows; r++)
-                tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, DTYPE_BF16, in);
-        }
+        for (; r + 4 <= rows; r += 4)
+            tile_nf4(4, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, d, in);
         for (; r < rows; r++)
             tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, d, in);
     }
+}
+
+/* A constant dtype keeps the rounding of the table out of the loop's way. */
+static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+                    const float *absmax, enum dtype d, size_t n, size_t in)
+{
+    if (d == DTYPE_BF16)
+        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, DTYPE_BF16, n, in);
+    else if (d == DTYPE_F32)
+        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, DTYPE_F32, n, in);
+    else
+        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, d, n, in);
 }
 
 static bool supported(void);
