@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -50,23 +51,47 @@ static struct tune_opts opts_of(const struct place *p, const char *out)
                                .checkpoint_steps = 1 };
 }
 
-/* 0: finished; 1: killed. */
-static int run_and_kill(const struct place *p, const char *out, useconds_t after)
+static ino_t state_inode(const char *out)
+{
+    AUTO_MEM char *path = path_join(out, ".tune-state.safetensors");
+    struct stat st;
+
+    return stat(path, &st) ? 0 : st.st_ino;
+}
+
+/* Waits until the child has replaced its checkpoint (each write makes a new file), or has ended. */
+static bool wait_for_progress(pid_t pid, const char *out, ino_t before)
+{
+    siginfo_t info = { 0 };
+
+    while (state_inode(out) == before) {
+        assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT), 0);
+        if (info.si_pid == pid)
+            return false;
+        usleep(500);
+    }
+    return true;
+}
+
+/* Kills at `after` microseconds from the start, or from the first new checkpoint. False: it finished before. */
+static bool run_and_kill(const struct place *p, const char *out, bool from_start, useconds_t after)
 {
     struct tune_opts o = opts_of(p, out);
     struct tune_result result;
+    ino_t before = state_inode(out);
     int status;
     pid_t pid = fork();
 
     if (pid == 0)
         _exit(tune_run(&o, &result, NULL) ? 2 : 0);
-    usleep(after);
+    if (from_start || wait_for_progress(pid, out, before))
+        usleep(after);
     kill(pid, SIGKILL);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     if (WIFSIGNALED(status))
-        return 1;
+        return true;
     assert_int_equal(WEXITSTATUS(status), 0);
-    return 0;
+    return false;
 }
 
 static void same_bytes(const char *a, const char *b, const char *name)
@@ -102,7 +127,7 @@ static void killed_again_and_again(void **state)
     open_place(&p);
     AUTO_MEM char *whole = path_join(p.dir, "whole"), *cut = path_join(p.dir, "cut");
     struct tune_opts o = opts_of(&p, whole);
-    for (uint64_t i = 0; i < 40 && run_and_kill(&p, cut, 3000 + (useconds_t)(random_mix(i) % 60000)); i++)
+    for (uint64_t i = 0; i < 40 && run_and_kill(&p, cut, i % 4 == 3, (useconds_t)(random_mix(i) % (i % 4 == 3 ? 60000 : 8000))); i++)
         kills++;
     OK(tune_run(&o, &result, E));
     assert_int_equal(result.steps, 24);
