@@ -349,11 +349,13 @@ static bool unchanged(const json_t *obj, const json_t *old)
     return true;
 }
 
-static bool finished(const json_t *obj)
+/* Marked, and nothing holds it any more. A namespace has finalizers of its spec as well. */
+static bool finished(const struct resource *res, const json_t *obj)
 {
     const json_t *meta = json_object_get(obj, "metadata");
+    bool held = streq(res->plural, "namespaces") && json_array_size(json_at(obj, "spec", "finalizers", NULL)) > 0;
 
-    return json_object_get(meta, "deletionTimestamp") && json_array_size(json_object_get(meta, "finalizers")) == 0 &&
+    return !held && json_object_get(meta, "deletionTimestamp") && json_array_size(json_object_get(meta, "finalizers")) == 0 &&
            json_int(meta, "deletionGracePeriodSeconds", 0) == 0;
 }
 
@@ -362,8 +364,6 @@ static errc finish(struct req *r, const struct resource *res, const char *ns, co
 {
     AUTO_JSON last = json_deep_copy(obj);
 
-    if (streq(res->plural, "namespaces") && json_array_size(json_at(obj, "spec", "finalizers", NULL)) > 0)
-        return object_store(r, res, ns, name, rv, obj);
     return object_remove(r, res, ns, name, rv, last);
 }
 
@@ -387,7 +387,7 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
         count_generation(res, cur->obj, obj);
     TRY(check_valid(r, res, obj, cur->obj, status));
     TRY(run_hooks(r, res, obj, cur->obj));
-    if (finished(obj) && finished(cur->obj) == false)
+    if (finished(res, obj) && !finished(res, cur->obj))
         return finish(r, res, ns, name, cur->rv, obj);
     if (unchanged(obj, cur->obj)) {
         json_object_clear(obj);

@@ -132,7 +132,7 @@ static bool saw(struct seen *s, const char *want)
     return false;
 }
 
-static void run_informer(struct script *s, const char *want)
+static void run_informer(struct script *s, const char *want, int want_watches)
 {
     struct err e;
     script_start(s);
@@ -145,6 +145,8 @@ static void run_informer(struct script *s, const char *want)
         informers_start(set, s->cancel);
         assert_int_equal(informers_wait_synced(set, 5000, &e), ERR_OK);
         assert_true(saw(&seen, want));
+        for (int64_t until = clock_mono_ms() + 5000; s->n_watches < want_watches && clock_mono_ms() < until;)
+            poll(NULL, 0, 5);
         int64_t began = clock_mono_ms();
         cancel_now(s->cancel);
         informers_join(set);
@@ -164,7 +166,7 @@ static void a_watch_resumes_where_it_ended(void **state)
     /* built-in kinds carry apiVersion and kind in watch events; these do not, so fill them as the list did */
     s.watches[0] = "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm-3\",\"namespace\":\"default\",\"resourceVersion\":\"6\"}}}\n"
                    "{\"type\":\"MODIFIED\",\"object\":{\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"cm-1\",\"namespace\":\"default\",\"resourceVersion\":\"7\"}}}\n";
-    run_informer(&s, "+cm-1@1 +cm-2@2 +cm-3@6 ~cm-1@7 -cm-2@2 ");
+    run_informer(&s, "+cm-1@1 +cm-2@2 +cm-3@6 ~cm-1@7 -cm-2@2 ", 3);
     assert_int_equal(s.n_lists, 1);
     assert_string_equal(s.versions[0], "5");
     assert_string_equal(s.versions[1], "7");
@@ -177,7 +179,7 @@ static void gone_lists_again_and_tells_the_difference(void **state)
         .lists = { LIST(5, OBJ(1, 1) "," OBJ(2, 2)), LIST(50, OBJ(2, 40) "," OBJ(4, 41)) },
         .watches = { GONE, "~" },
     };
-    run_informer(&s, "+cm-1@1 +cm-2@2 ~cm-2@40 +cm-4@41 -cm-1@1 ");
+    run_informer(&s, "+cm-1@1 +cm-2@2 ~cm-2@40 +cm-4@41 -cm-1@1 ", 2);
     assert_int_equal(s.n_lists, 2);
     assert_string_equal(s.versions[1], "50");
 }
@@ -188,7 +190,7 @@ static void garbage_in_a_watch_is_survived(void **state)
         .lists = { LIST(5, OBJ(1, 1)) },
         .watches = { "not json\n", "{\"type\":\"ADDED\"}\n", "{\"type\":\"DELETED\",\"object\":" OBJ(1, 9) "}\n", "~" },
     };
-    run_informer(&s, "+cm-1@1 -cm-1@1 ");
+    run_informer(&s, "+cm-1@1 -cm-1@1 ", 3);
 }
 
 static void statuses_become_errors(void **state)
