@@ -115,8 +115,10 @@ static errc read_field(struct reader *r, const struct node *n, json_t **out, str
 static errc read_present(struct reader *r, const struct node *n, json_t **out, struct err *e)
 {
     if (!n->n_children) {
-        *out = leaf_value(&r->columns[n->first_leaf], n);
-        return advance(r, n->first_leaf, e);
+        AUTO_JSON value = leaf_value(&r->columns[n->first_leaf], n);
+        TRY(advance(r, n->first_leaf, e));
+        *out = TAKE(value);
+        return ERR_OK;
     }
     AUTO_JSON object = json_object();
     for (size_t i = 0; i < n->n_children; i++) {
