@@ -1,0 +1,121 @@
+/* A job as text: tokens are decoded as they come, and text that may begin a stop string is held back. */
+#include "base/file.h"
+#include "serve/priv.h"
+
+struct generation *generation_new(struct scheduler *s, const struct tokenizer *t)
+{
+    struct generation *g = xzalloc(sizeof *g);
+
+    g->scheduler = s;
+    g->t = t;
+    job_init(&g->job);
+    return g;
+}
+
+void generation_free(struct generation *g)
+{
+    if (!g)
+        return;
+    scheduler_release(g->scheduler, &g->job);
+    strv_free(g->stops.v, g->stops.n);
+    token_stream_free(g->stream);
+    buf_done(&g->held);
+    free(g);
+}
+
+#define CONTEXT_TOKENS 8        /* of the prompt, so that the first word keeps the space before it */
+
+errc generation_start(struct generation *g, bool limited, struct err *e)
+{
+    const struct token_ids *p = &g->job.prompt;
+    AUTO_BUF context = { 0 };
+
+    g->stream = token_stream_new(g->t, true);
+    for (size_t i = p->n > CONTEXT_TOKENS ? p->n - CONTEXT_TOKENS : 0; i < p->n; i++)
+        token_stream_add(g->stream, p->v[i], &context);
+    return scheduler_submit(g->scheduler, &g->job, limited, e);
+}
+
+/* The first stop string in text; false when there is none. */
+static bool find_stop(struct generation *g, struct str text, size_t *at)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < g->stops.n; i++) {
+        size_t here;
+        if (str_find(text, str_of(g->stops.v[i]), &here) && (!found || here < *at)) {
+            *at = here;
+            g->stop_string = g->stops.v[i];
+            found = true;
+        }
+    }
+    return found;
+}
+
+/* How much of text cannot be the beginning of a stop string that later text completes. */
+static size_t certain(const struct generation *g, struct str text)
+{
+    size_t keep = 0;
+
+    for (size_t i = 0; i < g->stops.n; i++) {
+        struct str stop = str_of(g->stops.v[i]);
+        for (size_t n = stop.n - 1; n > keep; n--)
+            if (str_has_suffix(text, str_n(stop.p, n))) {
+                keep = n;
+                break;
+            }
+    }
+    return text.n - keep;
+}
+
+static void pass_on(struct generation *g, bool end, struct buf *out)
+{
+    size_t at = 0;
+
+    if (g->stops.n && find_stop(g, buf_str(&g->held), &at)) {
+        buf_add(out, g->held.p, at);
+        buf_clear(&g->held);
+        g->done = true;
+        g->job.finish = FINISH_STOP;
+        return;
+    }
+    at = end ? g->held.n : certain(g, buf_str(&g->held));
+    buf_add(out, buf_cstr(&g->held), at);
+    buf_cut(&g->held, at);
+}
+
+errc generation_pull(struct generation *g, struct buf *out, struct err *e)
+{
+    AUTO_IDS ids = { 0 };
+    bool done = scheduler_wait(g->scheduler, &g->job, g->seen, &ids);
+
+    g->seen += ids.n;
+    for (size_t i = 0; i < ids.n && !g->stop_string; i++) {
+        token_stream_add(g->stream, ids.v[i], &g->held);
+        pass_on(g, false, out);
+    }
+    if (g->stop_string || !done)
+        return ERR_OK;
+    g->done = true;
+    if (g->job.finish == FINISH_ERROR) {
+        *e = g->job.err;
+        return e->code;
+    }
+    if (g->job.finish == FINISH_ABORT)
+        return err_set(e, ERR_CANCELLED, "the generation was cancelled");
+    token_stream_end(g->stream, &g->held);
+    pass_on(g, true, out);
+    return ERR_OK;
+}
+
+errc generation_all(struct generation *g, struct buf *out, struct err *e)
+{
+    while (!g->done)
+        TRY(generation_pull(g, out, e));
+    return ERR_OK;
+}
+
+size_t generation_tokens(const struct generation *g)
+{
+    return g->seen + (g->job.stop_id >= 0);
+}

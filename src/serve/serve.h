@@ -1,0 +1,47 @@
+/*
+ * The HTTP face of one engine: KAITO's /chat, the OpenAI routes, health and metrics.
+ *
+ * One engine thread owns the model; handlers queue generations to it and wait. Sequences are decoded together and join and
+ * leave at token granularity; a client that leaves cancels its own. The port is bound once the model is ready, never before.
+ */
+#ifndef SERVE_SERVE_H
+#define SERVE_SERVE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "engine/model.h"
+
+struct server;
+
+struct adapter_source {
+    const char *dir;            /* PEFT's two files; or a folder of such folders */
+    const char *name;           /* NULL: the folder's name */
+    double strength;            /* times the adapter's own scale */
+};
+
+struct server_opts {
+    const char *model_dir;
+    const char *served_name;    /* NULL: the folder's last component */
+    const struct adapter_source *adapters;      /* the first is what /chat and requests without "model" use */
+    size_t n_adapters;
+    const char *host;           /* an IP address; NULL: 127.0.0.1 */
+    uint16_t port;              /* 0: the system picks one */
+    enum quantize quantize;
+    bool bf16;                  /* products in bf16 instead of f32 */
+    int threads;                /* 0: one per CPU */
+    size_t max_model_len;       /* 0: the model's */
+    size_t max_num_seqs;        /* decoded together; 0: 16. As many more may wait before 429 */
+    size_t max_kv_tokens;       /* 0: no limit */
+    const char *chat_template_file;             /* instead of the model's own; may be NULL */
+};
+
+/* Loads the model, then binds: when it returns, /health answers 200. */
+errc server_start(const struct server_opts *o, struct server **out, struct err *e);
+uint16_t server_port(const struct server *s);
+/* New work is refused, running generations get up to grace_ms, then everything is closed. Frees s; NULL is fine. */
+void server_stop(struct server *s, int64_t grace_ms);
+
+#endif

@@ -1,0 +1,161 @@
+/* Start and stop: the model first, then the port. */
+#include "base/clock.h"
+#include "base/file.h"
+#include "serve/priv.h"
+
+#define MAX_SEQS_DEFAULT 16
+#define BODY_MAX ((size_t)16 << 20)
+
+static char *last_component(const char *path)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    size_t start = n;
+    while (start && path[start - 1] != '/')
+        start--;
+    return xstrndup(path + start, n - start);
+}
+
+static bool is_adapter(const char *dir)
+{
+    AUTO_MEM char *config = path_join(dir, "adapter_config.json");
+    return file_exists(config);
+}
+
+static errc add_adapter(struct server *s, const char *dir, const char *name, double strength, struct err *e)
+{
+    const struct adapter *a = NULL;
+    AUTO_MEM char *own = name ? xstrdup(name) : last_component(dir);
+
+    TRY(engine_adapter_add(s->engine, dir, own, (float)strength, &a, e));
+    s->adapters = xreallocarray(s->adapters, s->n_adapters + 1, sizeof(struct adapter *));
+    s->adapter_names = xreallocarray(s->adapter_names, s->n_adapters + 1, sizeof *s->adapter_names);
+    s->adapter_names[s->n_adapters] = TAKE(own);
+    s->adapters[s->n_adapters++] = a;
+    return ERR_OK;
+}
+
+/* An adapter, or a folder of adapters (upstream scans /mnt/adapter that way). */
+static errc add_adapters(struct server *s, const struct adapter_source *from, struct err *e)
+{
+    char **names = NULL;
+    size_t n = 0, found = 0;
+    errc rc = ERR_OK;
+
+    if (is_adapter(from->dir))
+        return add_adapter(s, from->dir, from->name, from->strength, e);
+    TRY(dir_list(from->dir, &names, &n, e));
+    for (size_t i = 0; !rc && i < n; i++) {
+        AUTO_MEM char *dir = path_join(from->dir, names[i]);
+        if (!is_adapter(dir))
+            continue;
+        found++;
+        rc = add_adapter(s, dir, NULL, from->strength, e);
+    }
+    strv_free(names, n);
+    if (!rc && !found)
+        return err_set(e, ERR_NOT_FOUND, "%s: no adapter_config.json here or one folder below", from->dir);
+    return rc;
+}
+
+static errc load_template(struct server *s, const char *path, struct err *e)
+{
+    AUTO_BUF source = { 0 };
+
+    if (!path)
+        return ERR_OK;
+    TRY(file_read(path, 1 << 20, &source, e));
+    return template_compile(buf_str(&source), path, &s->chat_template, e);
+}
+
+/* The model's stop ids that are within its vocabulary. */
+static void collect_eos(struct server *s)
+{
+    const struct tokenizer_info *i = tokenizer_info(s->tokenizer);
+
+    s->eos = xcalloc(i->n_stop_ids + 1, sizeof *s->eos);
+    for (size_t k = 0; k < i->n_stop_ids; k++)
+        if ((size_t)i->stop_ids[k] < s->vocab)
+            s->eos[s->n_eos++] = i->stop_ids[k];
+}
+
+static errc load(struct server *s, const struct server_opts *o, struct err *e)
+{
+    struct engine_opts eo = { .quantize = o->quantize, .math = o->bf16 ? GEMM_BF16 : GEMM_F32, .threads = o->threads,
+                              .max_model_len = o->max_model_len, .max_kv_tokens = o->max_kv_tokens };
+
+    TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));
+    TRY(load_template(s, o->chat_template_file, e));
+    TRY(engine_open(o->model_dir, &eo, &s->engine, e));
+    s->vocab = engine_model(s->engine)->config.vocab;
+    collect_eos(s);
+    for (size_t i = 0; i < o->n_adapters; i++)
+        TRY(add_adapters(s, &o->adapters[i], e));
+    s->max_seqs = o->max_num_seqs ? o->max_num_seqs : MAX_SEQS_DEFAULT;
+    return scheduler_new(s->engine, s->max_seqs, &s->scheduler, e);
+}
+
+static void server_release(struct server *s)
+{
+    http_server_stop(s->http, 1000);
+    scheduler_free(s->scheduler);
+    engine_free(s->engine);
+    tokenizer_free(s->tokenizer);
+    template_free(s->chat_template);
+    strv_free(s->adapter_names, s->n_adapters);
+    free(s->adapters);
+    free(s->eos);
+    free(s->name);
+    free(s->model_dir);
+    free(s);
+}
+
+errc server_start(const struct server_opts *o, struct server **out, struct err *e)
+{
+    struct server *s = xzalloc(sizeof *s);
+    const char *host = o->host ? o->host : "127.0.0.1";
+
+    s->name = o->served_name ? xstrdup(o->served_name) : last_component(o->model_dir);
+    s->model_dir = xstrdup(o->model_dir);
+    s->created = clock_wall_ms() / 1000;
+    errc rc = load(s, o, e);
+    if (!rc)
+        rc = http_server_start(&(struct http_server_opts){ .addresses = &host, .n_addresses = 1, .port = o->port, .max_body = BODY_MAX, .stack_bytes = (size_t)512 << 10,
+                                                           .handler = server_handle, .self = s }, &s->http, e);
+    if (rc) {
+        server_release(s);
+        return rc;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+uint16_t server_port(const struct server *s) { return http_server_port(s->http); }
+
+void server_stop(struct server *s, int64_t grace_ms)
+{
+    if (!s)
+        return;
+    scheduler_drain(s->scheduler, grace_ms);
+    server_release(s);
+}
+
+/* The base model for its own name; the first adapter when nobody is named. */
+const struct adapter *server_adapter(const struct server *s, const char *name)
+{
+    if (!name)
+        return s->n_adapters ? s->adapters[0] : NULL;
+    for (size_t i = 0; i < s->n_adapters; i++)
+        if (streq(s->adapter_names[i], name))
+            return s->adapters[i];
+    return NULL;
+}
+
+errc server_chat_text(const struct server *s, const json_t *messages, bool add_generation_prompt, const json_t *extra, struct buf *out, struct err *e)
+{
+    if (s->chat_template)
+        return tokenizer_chat_with(s->tokenizer, s->chat_template, messages, add_generation_prompt, extra, NULL, out, e);
+    return tokenizer_chat(s->tokenizer, messages, add_generation_prompt, extra, out, e);
+}
