@@ -6,6 +6,10 @@
 #include "cli/inspect.h"
 
 static const struct command parts[] = {
+    { "tokens",   "text -> token ids and back", inspect_tokens },
+    { "chat",     "messages -> text, by a chat template", inspect_chat },
+    { "data",     "rows of a data set file", inspect_data },
+    { "examples", "what training sees of a data set: ids and labels", inspect_examples },
     { "logits",  "ids -> logits, loss and greedy tokens of a model", inspect_logits },
     { "tensors", "names, formats, shapes and ranges of a safetensors file", inspect_tensors },
 };

@@ -9,6 +9,7 @@
 #include "cli/command.h"
 
 command_fn inspect_logits, inspect_tensors;
+command_fn inspect_tokens, inspect_chat, inspect_data, inspect_examples;        /* inspect_text.c */
 
 /* Answers one line: *out is given away. An error becomes the line {"error": text} and the next line is read. */
 typedef errc inspect_line_fn(void *self, const json_t *in, json_t **out, struct err *e);
