@@ -8,6 +8,7 @@
 #include "base/tls.h"
 #include "cluster/cluster.h"
 #include "kube/kube.h"
+#include "kube/meta.h"
 #include "local/priv.h"
 #include "node/node.h"
 #include "provisioner/provisioner.h"
@@ -24,6 +25,7 @@ struct up {
     struct kube_client *client;
     struct cluster *cluster;
     struct node_agent *node;
+    struct cloud *cloud;
     struct provisioner *provisioner;
     struct workspace_manager *manager;
     char *models_dir, *work_dir;
@@ -102,19 +104,26 @@ static errc start_manager(struct up *u, struct err *e)
 
 static errc start_provisioner(struct up *u, struct err *e)
 {
-    const struct provisioner_opts p = { .cloud = "local" };
+    const struct cloud_local_opts machine = { .agent_port = node_agent_log_port(u->node) };
 
+    u->cloud = cloud_local_new(u->client, &machine);
+    const struct provisioner_opts p = { .cloud = u->cloud };
     return provisioner_start(u->client, &p, u->cancel, &u->provisioner, e);
 }
 
-static errc start_cluster(struct up *u, struct err *e) { return cluster_start(u->client, u->cancel, &u->cluster, e); }
+static errc start_cluster(struct up *u, struct err *e)
+{
+    const struct cluster_opts c = { .root_ca_pem = apiserver_ca_pem(u->api) };
+
+    return cluster_start(u->client, &c, u->cancel, &u->cluster, e);
+}
 
 static errc start_all(struct up *u, struct err *e)
 {
     static const struct { const char *name; errc (*start)(struct up *u, struct err *e); } parts[] = {
         { "API server", start_api }, { "client", connect_client }, { "release namespace", make_namespace },
-        { "manager", start_manager }, { "cluster controllers", start_cluster }, { "provisioner", start_provisioner },
-        { "node agent", start_node },
+        { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
+        { "provisioner", start_provisioner },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (parts[i].start(u, e))
@@ -125,8 +134,9 @@ static errc start_all(struct up *u, struct err *e)
 static void stop_all(struct up *u)
 {
     cancel_now(u->cancel);
-    node_agent_join(u->node);
     provisioner_join(u->provisioner);
+    cloud_free(u->cloud);
+    node_agent_join(u->node);
     cluster_join(u->cluster);
     workspace_manager_join(u->manager);
     kube_client_free(u->client);

@@ -218,6 +218,8 @@ errc node_agent_start(struct kube_client *c, const struct node_opts *o, struct c
     return ERR_OK;
 }
 
+uint16_t node_agent_log_port(const struct node_agent *n) { return http_server_port(n->logs); }
+
 void node_agent_join(struct node_agent *n)
 {
     if (!n)

@@ -32,6 +32,7 @@ struct node_opts {                      /* copied */
 
 /* Returns once the first lists are there; client and cancel outlive the agent. */
 errc node_agent_start(struct kube_client *c, const struct node_opts *o, struct cancel *cancel, struct node_agent **out, struct err *e);
+uint16_t node_agent_log_port(const struct node_agent *n);
 void node_agent_join(struct node_agent *n);     /* after cancel; frees. Pods go on. NULL is fine */
 
 /* Ends every pod below state_dir whatever the API says, giving each its grace period but at most max_grace_s. For `kaito down`. */
