@@ -19,9 +19,9 @@ for pause in 0.2 0.5 1 2; do
     t "up again after kill -9 (+$pause s)" up "${args[@]}"
 done
 t "the acknowledged Workspace is the same" is "$(kubectl get workspace killed -o jsonpath='{.metadata.uid}')" "$rv"
-training() { pgrep -f "$T/state.*tune|kaito-runtime tune.*$T/state" >/dev/null || kubectl wait --for=condition=Complete job/killed --timeout=0 >/dev/null; }
+training() { pgrep -f "kaito-runtime tune.*$T/state" >/dev/null || kubectl wait --for=condition=Complete job/killed --timeout=0 >/dev/null; }
 t "training begins" until_ok 60 training
-pkill -9 -f "kaito-runtime tune" && echo "# killed the trainer"
+pkill -9 -f "kaito-runtime tune.*$T/state" && echo "# killed the trainer"
 t "the Workspace succeeds all the same" kubectl wait --for=condition=WorkspaceSucceeded workspace/killed --timeout=240s
 t "exactly one NodeClaim was made" is "$(kubectl get nodeclaims -o name | wc -l)" 1
 t "exactly one Job was made" is "$(kubectl get jobs -o name | wc -l)" 1
@@ -29,7 +29,7 @@ question=$(jq -r '.questions[0].question' "$SOURCE/examples/standin/questions.js
 keyword=$(jq -r '.questions[0].keywords[0]' "$SOURCE/examples/standin/questions.json")
 answered() { has "$(ask killed "$question")" "$keyword"; }
 t "and answers" until_ok 20 answered
-serving=$(pgrep -f "kaito-runtime serve.*$T/state|$RUNTIME serve" | head -1)
+serving=$(pgrep -f "kaito-runtime serve.*$T/state" | head -1)
 [ -n "$serving" ] && kill -9 "$serving"
 t "a killed server comes back" until_ok 60 answered
 finish
