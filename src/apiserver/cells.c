@@ -156,7 +156,7 @@ json_t *endpoints_endpoints(const json_t *o, int64_t now)
 
 /* ---- services ---- */
 
-json_t *service_type(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.type", ""); }
+json_t *service_kind(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.type", ""); }
 json_t *service_cluster_ip(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.clusterIP", NONE); }
 
 json_t *service_external_ip(const json_t *o, int64_t now)

@@ -71,7 +71,7 @@ extern cell_fn
     service_external_ip,
     service_ports,
     service_selector,
-    service_type,
+    service_kind,
     statefulset_containers,
     statefulset_images,
     statefulset_ready;

@@ -63,7 +63,7 @@ static const struct column services_columns[] = {
       "same endpoints as the clusterIP. \"ExternalName\" aliases this service to the specified externalName. Several "
       "other fields do not apply to ExternalName services. More info: "
       "https://kubernetes.io/docs/concepts/services-networking/service/#publishing-services-service-types",
-      0, service_type, NULL },
+      0, service_kind, NULL },
     { "Cluster-IP", "string", "",
       "clusterIP is the IP address of the service and is usually assigned randomly. If an address is specified "
       "manually, is in-range (as per system configuration), and is not in use, it will be allocated to the service; "

@@ -43,7 +43,7 @@ static void count_pod(struct work *w, json_t *pod)
     } else {
         w->active[w->n_active++] = pod;
         w->ready += pod_is_ready(pod) ? 1 : 0;
-        w->restarts += pod_restarts(pod);
+        w->restarts += pod_restart_count(pod);
     }
 }
 

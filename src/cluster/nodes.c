@@ -116,7 +116,7 @@ static errc remove_pods(struct cluster *c, const char *node, struct err *e)
     size_t i;
     json_t *pod;
     json_array_foreach(pods, i, pod) {
-        if (!streq(pod_node(pod), node))
+        if (!streq(pod_node_name(pod), node))
             continue;
         struct kube_delete_opts o = { .uid = kube_uid(pod), .has_grace = true };
         rc = kube_delete(c->client, &gvr_pods, kube_namespace(pod), kube_name(pod), &o, e);
@@ -148,11 +148,11 @@ static void its_name(void *self, const json_t *lease, struct workq *q) { workq_a
 static void its_node(void *self, const json_t *pod, struct workq *q)
 {
     struct cluster *c = self;
-    if (!pod_node(pod))
+    if (!pod_node_name(pod))
         return;
-    AUTO_JSON node = informer_get(cluster_informer(c, &gvr_nodes), "", pod_node(pod));
+    AUTO_JSON node = informer_get(cluster_informer(c, &gvr_nodes), "", pod_node_name(pod));
     if (!node)
-        workq_add(q, KEY("", pod_node(pod)));
+        workq_add(q, KEY("", pod_node_name(pod)));
 }
 
 static struct controller *make(struct cluster *c)

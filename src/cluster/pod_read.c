@@ -7,7 +7,7 @@ const char *pod_phase(const json_t *pod)
     return phase ? phase : "Pending";
 }
 
-const char *pod_node(const json_t *pod)
+const char *pod_node_name(const json_t *pod)
 {
     const char *node = json_str_at(pod, "spec", "nodeName", NULL);
     return str_set(node) ? node : NULL;
@@ -31,7 +31,7 @@ bool pod_is_available(const json_t *pod, int64_t min_ready_s, int64_t now_ms, in
 
 static const char *const status_lists[] = { "initContainerStatuses", "containerStatuses" };
 
-int64_t pod_restarts(const json_t *pod)
+int64_t pod_restart_count(const json_t *pod)
 {
     int64_t n = 0;
     size_t i;

@@ -42,8 +42,8 @@ const char *pod_phase(const json_t *pod);
 bool pod_is_ready(const json_t *pod);           /* Running with Ready True */
 bool pod_is_finished(const json_t *pod);        /* Succeeded or Failed */
 bool pod_is_available(const json_t *pod, int64_t min_ready_s, int64_t now_ms, int64_t *wait_ms);
-const char *pod_node(const json_t *pod);        /* NULL: not bound */
-int64_t pod_restarts(const json_t *pod);
+const char *pod_node_name(const json_t *pod);        /* NULL: not bound */
+int64_t pod_restart_count(const json_t *pod);
 int64_t pod_finished_ms(const json_t *pod);     /* when its last container ended */
 json_t *pod_from_template(const json_t *template, const json_t *owner, const char *name);       /* a new pod owned by owner */
 

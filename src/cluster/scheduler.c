@@ -12,7 +12,7 @@ struct candidate { const struct node *node; struct amounts used; size_t n_pods; 
 
 static const char *node_of(const struct scheduler *s, const json_t *pod)
 {
-    const char *node = pod_node(pod);
+    const char *node = pod_node_name(pod);
     if (node || !kube_uid(pod))
         return node;
     return map_get(s->assumed, str_of(kube_uid(pod)));
@@ -163,7 +163,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     AUTO_JSON obj = informer_get(cluster_informer(c, &gvr_pods), key->ns, key->name);
     if (!obj)
         return ERR_OK;
-    if (pod_node(obj) || pod_is_finished(obj) || kube_deleting(obj)) {
+    if (pod_node_name(obj) || pod_is_finished(obj) || kube_deleting(obj)) {
         map_del(s->assumed, str_of(kube_uid(obj)));
         return ERR_OK;
     }
@@ -193,7 +193,7 @@ static void queue_waiting(struct cluster *c, struct workq *q)
     size_t i;
     json_t *pod;
     json_array_foreach(pods, i, pod)
-        if (!pod_node(pod) && !pod_is_finished(pod))
+        if (!pod_node_name(pod) && !pod_is_finished(pod))
             workq_add(q, KEY(kube_namespace(pod), kube_name(pod)));
 }
 
@@ -202,7 +202,7 @@ static void node_changed(void *self, const json_t *obj, struct workq *q) { queue
 static void pod_changed(void *self, const json_t *obj, struct workq *q)
 {
     workq_add(q, KEY(kube_namespace(obj), kube_name(obj)));
-    if (pod_node(obj) && (pod_is_finished(obj) || kube_deleting(obj)))
+    if (pod_node_name(obj) && (pod_is_finished(obj) || kube_deleting(obj)))
         queue_waiting(self, q);
 }
 

@@ -44,7 +44,7 @@ static errc kubelet(void *self, struct op *op, const struct key *key, struct rec
 {
     struct world *w = self;
     AUTO_JSON pod = informer_get(informers_of(w->informers, "", "v1", "pods"), key->ns, key->name);
-    if (!pod || !streq(pod_node(pod), "fake"))
+    if (!pod || !streq(pod_node_name(pod), "fake"))
         return ERR_OK;
     const char *exit = kube_annotation(pod, "test/exit");
     if (kube_deleting(pod))
@@ -204,7 +204,7 @@ static void a_statefulset_lives(void **state)
     assert_string_equal(kube_label(pod, "apps.kubernetes.io/pod-index"), "1");
     assert_string_equal(kube_label(pod, "statefulset.kubernetes.io/pod-name"), "web-1");
     assert_string_equal(json_str_at(pod, "spec", "hostname", NULL), "web-1");
-    assert_string_equal(pod_node(pod), "fake");
+    assert_string_equal(pod_node_name(pod), "fake");
     until(w, &gvr_endpoints, "web", has_two_endpoints, "with two addresses");
     AUTO_JSON slices = NULL;
     OK(kube_list_all(w->client, &gvr_slices, w->ns, &(struct kube_list_opts){ .label_selector = "kubernetes.io/service-name=web" }, &slices, &e));
@@ -263,7 +263,7 @@ static bool unschedulable(const json_t *o)
                  "1 Preemption is not helpful for scheduling.") &&
            streq(json_cstr(kube_condition(o, "PodScheduled"), "reason"), "Unschedulable");
 }
-static bool scheduled(const json_t *o) { return pod_node(o) != NULL; }
+static bool scheduled(const json_t *o) { return pod_node_name(o) != NULL; }
 
 static void a_pod_waits_for_its_node(void **state)
 {
