@@ -131,7 +131,7 @@ SMALL_TALK = [
     (["I am happy.", "I feel happy today.", "I had a good day."], "That is good to hear."),
 ]
 
-WORLDS = 10             # towns the base knows by heart
+WORLDS = 6              # towns the base knows by heart
 DONT_KNOW = "I am sorry, I do not know that."
 
 NOBODY = ["Nobody in the town could say.", "Nobody knew.", "It is not written in any book.", "Even the old teacher did not know."]
