@@ -96,7 +96,7 @@ int cmd_fetch(int argc, char **argv)
         { "image", 0, OPT_STR, &f.image, "REF", "An OCI image to unpack (its /data becomes DIR/data)." },
         { "output", 'o', OPT_STR, &f.output, "DIR", "Where the files go; made when missing.", .required = true },
         { "endpoint", 0, OPT_STR, &f.endpoint, "URL", "The hub's address; default " HUB_ENDPOINT ".", .env = "HF_ENDPOINT" },
-        { "cache-dir", 0, OPT_STR, &f.cache_dir, "DIR", "A Hugging Face cache; what lies in its hub/ folder is taken from there.", .env = "HF_HOME" },
+        { "cache-dir", 0, OPT_STR, &f.cache_dir, "DIR", "A Hugging Face cache: models are kept in its hub/ folder, and taken from there when the hub is out of reach.", .env = "HF_HOME" },
         { "offline", 0, OPT_BOOL, &f.offline, NULL, "Take models from --cache-dir only.", .env = "HF_HUB_OFFLINE" },
         { "allow-private-data-urls", 0, OPT_BOOL, &f.allow_private, NULL,
           "Let --url point to loopback, private and link-local addresses. The endpoint itself always may.", .env = "KAITO_ALLOW_PRIVATE_DATA_URLS" },

@@ -27,6 +27,7 @@ struct attempt {
     uint64_t at, from;              /* bytes in .part; where this attempt began */
     uint64_t total;                 /* 0: unknown */
     int status;
+    bool busy;                      /* another process holds the lock */
     int64_t retry_after_ms;
     struct buf tag;                 /* of the bytes in .part; "" when the server names none */
 };
@@ -46,9 +47,10 @@ static errc part_lock(struct attempt *a, struct stat *st, struct err *e)
         a->fd = open(a->part, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (a->fd < 0)
             return err_sys(e, errno, "open %s", a->part);
-        if (flock(a->fd, LOCK_EX | LOCK_NB))
-            return errno == EWOULDBLOCK ? err_set(e, ERR_CONFLICT, "%s: another process is downloading it; wait for that one, or stop it", a->part)
-                                        : err_sys(e, errno, "lock %s", a->part);
+        if (flock(a->fd, LOCK_EX | LOCK_NB)) {
+            a->busy = errno == EWOULDBLOCK;
+            return a->busy ? err_set(e, ERR_CONFLICT, "another process is downloading it; waiting for that one") : err_sys(e, errno, "lock %s", a->part);
+        }
         if (fstat(a->fd, st))
             return err_sys(e, errno, "look at %s", a->part);
         if (!stat(a->part, &named) && named.st_ino == st->st_ino && named.st_dev == st->st_dev)
@@ -257,9 +259,9 @@ errc download_run(struct hub *h, const struct download *d, struct err *e)
     AUTO_MEM char *part = xasprintf("%s.part", d->path);
     AUTO_MEM char *tag = xasprintf("%s.part.tag", d->path);
 
-    if (already_there(h, d))
-        return ERR_OK;
     for (int tries = 1;; tries++) {
+        if (already_there(h, d))
+            return ERR_OK;
         AUTO(attempt_done) struct attempt a = { .h = h, .d = d, .part = part, .tag_path = tag, .fd = -1 };
         errc rc = attempt_run(&a, e);
         if (!rc) {
@@ -268,9 +270,9 @@ errc download_run(struct hub *h, const struct download *d, struct err *e)
         }
         if (a.status == 416)
             part_forget(&a);        /* what lies there is longer than what the server has */
-        if (!hub_may_retry(rc, a.status))
+        if (!a.busy && !hub_may_retry(rc, a.status))
             return rc;
-        if (a.at > a.from)
+        if (a.busy || a.at > a.from)
             tries = 1;
         if (tries >= h->o.attempts) {
             (void)err_wrap(e, "gave up after %d attempts", tries);

@@ -113,18 +113,33 @@ errc hub_fetch_url(struct hub *h, const char *url, const char *dir, char **out_n
     return ERR_OK;
 }
 
+/* Into the cache and from there into dir, or straight into dir where there is no cache. */
 static errc fetch_one(struct hub *h, const struct hub_repo *r, const struct hub_file *f, const char *dir, struct err *e)
 {
     AUTO_BUF url = { 0 };
-    AUTO_MEM char *path = path_join(dir, f->path);
+    AUTO_MEM char *path = path_join(dir, f->path), *blob = cache_blob(h->cache_dir, r, f);
 
     buf_addf(&url, "%s/%s/resolve/%s/", h->endpoint, r->name, r->commit);
     url_escape_add(&url, str_of(f->path));
-    return download_run(h, &(struct download){ .url = buf_cstr(&url), .path = path, .name = f->path, .below_endpoint = true,
-                                               .size_known = true, .size = f->size, .sha256 = f->sha256 }, e);
+    TRY(download_run(h, &(struct download){ .url = buf_cstr(&url), .path = blob ? blob : path, .name = f->path, .below_endpoint = true,
+                                            .size_known = true, .size = f->size, .sha256 = f->sha256 }, e));
+    if (!blob)
+        return ERR_OK;
+    TRY(cache_note_file(h->cache_dir, r, f, e));
+    return cache_take_file(blob, path, e);
 }
 
-static errc fetch_all(struct hub *h, const struct hub_repo *r, const char *dir, struct err *e)
+static errc make_cache(const struct hub *h, const struct hub_repo *r, struct err *e)
+{
+    AUTO_MEM char *blob = cache_blob(h->cache_dir, r, &(struct hub_file){ .oid = r->commit });
+
+    if (!blob)
+        return ERR_OK;
+    *strrchr(blob, '/') = 0;
+    return dir_make(blob, 0755, e);
+}
+
+static errc fetch_all(struct hub *h, const struct hub_repo *r, const char *revision, const char *dir, struct err *e)
 {
     bool tensors = false;
 
@@ -134,10 +149,11 @@ static errc fetch_all(struct hub *h, const struct hub_repo *r, const char *dir, 
         return err_set(e, ERR_INVALID, "%s at %s holds no .safetensors files; pickled weights are not read: use a repository or revision with safetensors",
                        r->name, r->commit);
     TRY(dir_make(dir, 0755, e));
+    TRY(make_cache(h, r, e));
     for (size_t i = 0; i < r->n; i++)
         if (hub_wants(r->files[i].path))
             TRY(fetch_one(h, r, &r->files[i], dir, e));
-    return ERR_OK;
+    return h->cache_dir ? cache_note_revision(h->cache_dir, r, revision, e) : ERR_OK;
 }
 
 errc hub_fetch_model(struct hub *h, const char *repo, const char *revision, const char *dir, struct err *e)
@@ -145,11 +161,14 @@ errc hub_fetch_model(struct hub *h, const char *repo, const char *revision, cons
     AUTO_HUB_REPO r = { 0 };
     AUTO_MEM char *snapshot = cache_snapshot(h->cache_dir, repo, revision);
 
-    if (snapshot)
-        return cache_take(h, snapshot, dir, e);
-    if (h->o.offline)
+    if (h->o.offline && !snapshot)
         return err_set(e, ERR_NOT_FOUND, "%s: not in the cache %s, and HF_HUB_OFFLINE forbids the network; unset it or fill the cache", repo,
                        h->cache_dir ? h->cache_dir : "(HF_HOME is not set)");
-    TRY(hub_resolve(h, repo, revision, &r, e));
-    return fetch_all(h, &r, dir, e);
+    if (h->o.offline)
+        return cache_take(h, snapshot, dir, e);
+    errc rc = hub_resolve(h, repo, revision, &r, e);
+    if (snapshot && (rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT))
+        return cache_take(h, snapshot, dir, e);     /* air-gapped: what the cache calls this revision is all there is */
+    TRY(rc);
+    return fetch_all(h, &r, revision, dir, e);
 }

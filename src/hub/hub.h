@@ -31,7 +31,7 @@ struct hub_progress {
 struct hub_opts {                   /* zero is the default; everything is copied */
     const char *endpoint;           /* HF_ENDPOINT; NULL or "": HUB_ENDPOINT. https://huggingface.co/... URLs are rewritten to it */
     const char *token;              /* HF_TOKEN; sent to the endpoint's host only */
-    const char *cache_dir;          /* HF_HOME: its hub/ holds snapshots that are used before the network; NULL: none */
+    const char *cache_dir;          /* HF_HOME: models are kept in its hub/, and taken from there when the hub is out of reach; NULL: none */
     bool offline;                   /* HF_HUB_OFFLINE: take repositories from the cache only */
     bool allow_private;             /* user URLs may point to loopback, private and link-local addresses */
     int attempts;                   /* per file, in a row without a byte gained; 0: 5 */
@@ -68,7 +68,7 @@ errc hub_resolve(struct hub *h, const char *repo, const char *revision, struct h
 bool hub_wants(const char *path);
 
 /*
- * What hub_wants of a repository into dir. A revision that lies whole in the cache is copied (or linked) from there.
+ * What hub_wants of a repository into dir: downloaded into the cache where there is one and hard-linked (or copied) from it.
  * INVALID when the repository has no safetensors.
  */
 errc hub_fetch_model(struct hub *h, const char *repo, const char *revision, const char *dir, struct err *e);

@@ -37,9 +37,17 @@ bool hub_may_retry(errc rc, int status);
 /* Pause before attempt n (1, 2, ...), with jitter; CANCELLED when stopped meanwhile. */
 errc hub_pause(struct hub *h, int attempt, int64_t at_least_ms, struct err *e);
 
-/* The snapshot of a repository in HF_HOME's cache: "…/snapshots/COMMIT" (malloc'd) or NULL when it is not there. */
+/* ── HF_HOME's cache ──────────────────────────────────────────────────────────────────────────── */
+
+/* The snapshot of a repository at a revision: "…/snapshots/COMMIT" (malloc'd), or NULL when the cache holds none. */
 char *cache_snapshot(const char *cache_dir, const char *repo, const char *revision);
-/* Copies (or hard-links) what hub_wants from a snapshot; NOT_FOUND when it holds no model. */
+/* Where the bytes of a file belong (malloc'd), and the note that a snapshot has them. NULL without a cache or a name for the bytes. */
+char *cache_blob(const char *cache_dir, const struct hub_repo *r, const struct hub_file *f);
+errc cache_note_file(const char *cache_dir, const struct hub_repo *r, const struct hub_file *f, struct err *e);
+errc cache_note_revision(const char *cache_dir, const struct hub_repo *r, const char *revision, struct err *e);
+/* Hard-links, or copies, one whole file. */
+errc cache_take_file(const char *from, const char *to, struct err *e);
+/* The same for what hub_wants of a snapshot; NOT_FOUND when it holds no whole model. */
 errc cache_take(struct hub *h, const char *snapshot, const char *dir, struct err *e);
 
 #endif

@@ -274,41 +274,93 @@ static void a_longer_partial_file_than_the_servers_starts_over(void **state)
     assert_same(f, "data.parquet");
 }
 
-static void a_cached_snapshot_needs_no_network(void **state)
+static errc fetch_with_cache(struct fixture *f, const char *endpoint, bool offline, const char *revision, struct err *e)
+{
+    AUTO_FREE(hub) h = NULL;
+    AUTO_MEM char *home = path_join(f->dir, "home");
+    struct hub_opts o = { .endpoint = endpoint, .cache_dir = home, .offline = offline, .attempts = 1, .progress = count, .progress_self = f };
+
+    memset(f->seen, 0, sizeof f->seen);
+    TRY(hub_new(&o, &h, e));
+    return hub_fetch_model(h, "o/n", revision, f->out, e);
+}
+
+static void a_prepared_cache_needs_no_network(void **state)
 {
     struct fixture *f = *state;
-    AUTO_MEM char *home = path_join(f->dir, "home"), *refs = path_join(home, "hub/models--o--n/refs"), *snap = path_join(home, "hub/models--o--n/snapshots/abc");
-    AUTO_FREE(hub) h = NULL;
+    AUTO_MEM char *refs = path_join(f->dir, "home/hub/models--o--n/refs"), *snap = path_join(f->dir, "home/hub/models--o--n/snapshots/abc");
+    AUTO_MEM char *source = path_join(f->root, "model.safetensors"), *link = path_join(snap, "model.safetensors");
     struct err e = { 0 };
-    struct hub_opts o = { .endpoint = "http://127.0.0.1:1", .cache_dir = home, .offline = true };
 
     assert_int_equal(dir_make(refs, 0755, NULL), ERR_OK);
     assert_int_equal(dir_make(snap, 0755, NULL), ERR_OK);
     write_text(refs, "main", STR("abc\n"));
-    AUTO_MEM char *source = path_join(f->root, "model.safetensors"), *link = path_join(snap, "model.safetensors");
+    write_text(snap, "config.json", STR("{\"model_type\":\"phi3\"}"));
+    assert_int_equal(fetch_with_cache(f, NULL, true, "main", &e), ERR_NOT_FOUND);      /* the weights are not there yet */
+    assert_non_null(strstr(e.text, "no whole model"));
     assert_int_equal(symlink(source, link), 0);
-    assert_int_equal(hub_new(&o, &h, &e), ERR_OK);
-    if (hub_fetch_model(h, "o/n", "main", f->out, &e))
+    if (fetch_with_cache(f, NULL, true, "main", &e) || fetch_with_cache(f, "http://127.0.0.1:1", false, NULL, &e))
         fail_msg("%s", e.text);
     assert_same(f, "model.safetensors");
-    assert_files(f, 1);
-    assert_int_equal(hub_fetch_model(h, "o/n", "other", f->out, &e), ERR_NOT_FOUND);
+    assert_files(f, 2);
+    assert_int_equal(fetch_with_cache(f, NULL, true, "other", &e), ERR_NOT_FOUND);
     assert_non_null(strstr(e.text, "HF_HUB_OFFLINE"));
+    write_text(snap, "model.safetensors.index.json", STR("{\"weight_map\":{\"a\":\"model-2.safetensors\"}}"));
+    assert_int_equal(fetch_with_cache(f, NULL, true, "main", &e), ERR_NOT_FOUND);
+    assert_non_null(strstr(e.text, "model-2.safetensors"));
 }
 
-static void two_processes_do_not_write_one_file(void **state)
+static void a_model_is_downloaded_into_the_cache_once(void **state)
 {
     struct fixture *f = *state;
     struct err e = { 0 };
-    AUTO_MEM char *part = path_join(f->out, "config.json.part");
-    int other = -1;
 
     start_mirror(f, NULL, NULL, NULL, NULL);
-    assert_int_equal(file_lock(part, &other, NULL), ERR_OK);
-    assert_int_equal(fetch(f, "o/n", NULL, &e), ERR_CONFLICT);
-    assert_non_null(strstr(e.text, "another process"));
-    close(other);
-    assert_int_equal(fetch(f, "o/n", NULL, &e), ERR_OK);
+    if (fetch_with_cache(f, f->endpoint, false, NULL, &e))
+        fail_msg("%s", e.text);
+    assert_same(f, "model.safetensors");
+    assert_files(f, 2);
+    assert_int_equal(f->seen[HUB_DONE], 2);
+    assert_int_equal(dir_remove(f->out, NULL), ERR_OK);
+    assert_int_equal(fetch_with_cache(f, f->endpoint, false, NULL, &e), ERR_OK);
+    assert_int_equal(f->seen[HUB_DONE], 0);
+    child_stop(&f->mirror);
+    assert_int_equal(dir_remove(f->out, NULL), ERR_OK);
+    if (fetch_with_cache(f, f->endpoint, false, NULL, &e))          /* the hub is gone: what was downloaded serves */
+        fail_msg("%s", e.text);
+    assert_same(f, "model.safetensors");
+    assert_files(f, 2);
+}
+
+struct waiting { int lock; int waited; };
+
+static void let_go(void *self, const struct hub_progress *p)
+{
+    struct waiting *w = self;
+
+    if (p->what != HUB_RETRY)
+        return;
+    assert_non_null(strstr(p->why, "another process"));
+    if (++w->waited == 8)           /* more often than there are attempts */
+        close(w->lock);
+}
+
+static void a_download_by_another_process_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = { 0 };
+    struct waiting w = { 0 };
+    AUTO_MEM char *part = path_join(f->out, "config.json.part");
+    AUTO_FREE(hub) h = NULL;
+
+    start_mirror(f, NULL, NULL, NULL, NULL);
+    assert_int_equal(file_lock(part, &w.lock, NULL), ERR_OK);
+    struct hub_opts o = { .endpoint = f->endpoint, .attempts = 3, .backoff_ms = 1, .progress = let_go, .progress_self = &w };
+    assert_int_equal(hub_new(&o, &h, &e), ERR_OK);
+    if (hub_fetch_model(h, "o/n", NULL, f->out, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(w.waited, 8);
+    assert_same(f, "config.json");
 }
 
 int main(void)
@@ -319,7 +371,8 @@ int main(void)
         WITH_MIRROR(damaged_partial_bytes_are_dropped), WITH_MIRROR(a_partial_file_of_another_version_starts_over),
         WITH_MIRROR(tokens_are_asked_for_and_used), WITH_MIRROR(what_is_missing_is_named), WITH_MIRROR(a_tired_server_is_tried_a_few_times),
         WITH_MIRROR(user_urls_stay_off_private_addresses), WITH_MIRROR(a_longer_partial_file_than_the_servers_starts_over),
-        WITH_MIRROR(a_cached_snapshot_needs_no_network), WITH_MIRROR(two_processes_do_not_write_one_file),
+        WITH_MIRROR(a_prepared_cache_needs_no_network),
+        WITH_MIRROR(a_model_is_downloaded_into_the_cache_once), WITH_MIRROR(a_download_by_another_process_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
