@@ -194,7 +194,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     if (!svc)
         return service_gone(c, key, e);
     struct service *s = arena_new_of(op->arena, struct service);
-    TRY(schema_decode(&service_type, svc, op->arena, s, e));
+    TRY(schema_decode(&k8s_service_type, svc, op->arena, s, e));
     if (!s->spec.selector.n || kube_deleting(svc))
         return ERR_OK;          /* without a selector somebody else writes them */
     struct backends b = { json_array(), json_array(), json_array(), NULL };

@@ -301,7 +301,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
         return ERR_OK;
     struct work *w = arena_new_of(op->arena, struct work);
     struct job *j = arena_new_of(op->arena, struct job);
-    TRY(schema_decode(&job_type, obj, op->arena, j, e));
+    TRY(schema_decode(&k8s_job_type, obj, op->arena, j, e));
     if (str_is(j->spec.completion_mode, "Indexed"))
         return err_set(e, ERR_UNBUILT, "spec.completionMode: Indexed is not built yet; use NonIndexed");
     const json_t *old = json_object_get(obj, "status");

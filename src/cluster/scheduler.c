@@ -27,7 +27,7 @@ static struct candidate *candidates(struct cluster *c, struct arena *a, const js
     json_array_foreach(nodes, i, obj) {
         struct node *node = arena_new_of(a, struct node);
         struct err ignored;
-        if (!kube_deleting(obj) && !schema_decode(&node_type, obj, a, node, &ignored))
+        if (!kube_deleting(obj) && !schema_decode(&k8s_node_type, obj, a, node, &ignored))
             list[(*out_n)++].node = node;
     }
     return list;
@@ -175,7 +175,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
         return ERR_OK;
     struct affinity *affinity = pod->spec.affinity ? arena_new_of(op->arena, struct affinity) : NULL;
     if (affinity)
-        TRY(schema_decode(&affinity_type, pod->spec.affinity, op->arena, affinity, e));
+        TRY(schema_decode(&k8s_affinity_type, pod->spec.affinity, op->arena, affinity, e));
     AUTO_JSON nodes = informer_list(cluster_informer(c, &gvr_nodes), NULL, NULL);
     AUTO_JSON pods = informer_list(cluster_informer(c, &gvr_pods), NULL, NULL);
     size_t n;

@@ -219,7 +219,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     if (!obj || kube_deleting(obj))
         return ERR_OK;          /* its pods go through their owner reference */
     struct stateful_set *s = arena_new_of(op->arena, struct stateful_set);
-    TRY(schema_decode(&stateful_set_type, obj, op->arena, s, e));
+    TRY(schema_decode(&k8s_stateful_set_type, obj, op->arena, s, e));
     AUTO_JSON pods = informer_owned_by(cluster_informer(c, &gvr_pods), kube_uid(obj));
     struct set t = {
         .c = c, .obj = obj, .s = s, .now_ms = op->now_ms, .start = s->spec.ordinals.start,

@@ -4,7 +4,7 @@
 #include "kube/meta.h"
 #include "kube/priv.h"
 
-struct cache {
+struct objcache {
     struct map *objects;                /* id -> json_t, a reference each */
     struct map *owners;                 /* uid -> map of id -> json_t (borrowed from objects) */
 };
@@ -12,15 +12,15 @@ struct cache {
 static void unref(void *p) { json_decref(p); }
 static void free_owned(void *p) { map_free(p); }
 
-struct cache *cache_new(void)
+struct objcache *objcache_new(void)
 {
-    struct cache *c = xzalloc(sizeof *c);
+    struct objcache *c = xzalloc(sizeof *c);
     c->objects = map_new(unref);
     c->owners = map_new(free_owned);
     return c;
 }
 
-void cache_free(struct cache *c)
+void objcache_free(struct objcache *c)
 {
     if (!c)
         return;
@@ -29,9 +29,9 @@ void cache_free(struct cache *c)
     free(c);
 }
 
-char *cache_id(const char *ns, const char *name) { return xasprintf("%s/%s", ns ? ns : "", name ? name : ""); }
+char *objcache_id(const char *ns, const char *name) { return xasprintf("%s/%s", ns ? ns : "", name ? name : ""); }
 
-static void owners_add(struct cache *c, const char *id, json_t *obj)
+static void owners_add(struct objcache *c, const char *id, json_t *obj)
 {
     size_t i;
     json_t *ref;
@@ -48,7 +48,7 @@ static void owners_add(struct cache *c, const char *id, json_t *obj)
     }
 }
 
-static void owners_del(struct cache *c, const char *id, const json_t *obj)
+static void owners_del(struct objcache *c, const char *id, const json_t *obj)
 {
     size_t i;
     json_t *ref;
@@ -63,9 +63,9 @@ static void owners_del(struct cache *c, const char *id, const json_t *obj)
     }
 }
 
-json_t *cache_get(const struct cache *c, const char *id) { return map_get(c->objects, str_of(id)); }
+json_t *objcache_get(const struct objcache *c, const char *id) { return map_get(c->objects, str_of(id)); }
 
-json_t *cache_take(struct cache *c, const char *id)
+json_t *objcache_take(struct objcache *c, const char *id)
 {
     json_t *obj = map_take(c->objects, str_of(id));
     if (obj)
@@ -73,21 +73,21 @@ json_t *cache_take(struct cache *c, const char *id)
     return obj;
 }
 
-bool cache_put(struct cache *c, json_t *obj, json_t **out_old)
+bool objcache_put(struct objcache *c, json_t *obj, json_t **out_old)
 {
-    AUTO_MEM char *id = cache_id(kube_namespace(obj), kube_name(obj));
-    const json_t *now = cache_get(c, id);
+    AUTO_MEM char *id = objcache_id(kube_namespace(obj), kube_name(obj));
+    const json_t *now = objcache_get(c, id);
     if (now && streq(kube_resource_version(now), kube_resource_version(obj))) {
         json_decref(obj);
         return false;
     }
-    *out_old = cache_take(c, id);
+    *out_old = objcache_take(c, id);
     map_put(c->objects, str_of(id), obj);
     owners_add(c, id, obj);
     return true;
 }
 
-bool cache_next(const struct cache *c, size_t *at, struct str *id, json_t **obj)
+bool objcache_next(const struct objcache *c, size_t *at, struct str *id, json_t **obj)
 {
     void *value;
     if (!map_next(c->objects, at, id, &value))
@@ -96,7 +96,7 @@ bool cache_next(const struct cache *c, size_t *at, struct str *id, json_t **obj)
     return true;
 }
 
-json_t *cache_owned_by(const struct cache *c, const char *uid)
+json_t *objcache_owned_by(const struct objcache *c, const char *uid)
 {
     json_t *out = json_array();
     struct map *owned = uid ? map_get(c->owners, str_of(uid)) : NULL;
@@ -107,4 +107,4 @@ json_t *cache_owned_by(const struct cache *c, const char *uid)
     return out;
 }
 
-size_t cache_len(const struct cache *c) { return map_len(c->objects); }
+size_t objcache_len(const struct objcache *c) { return map_len(c->objects); }

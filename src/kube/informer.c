@@ -28,7 +28,7 @@ struct informer {
 
     struct mutex mu;                    /* a leaf; guards the rest */
     struct cond changed;                /* synced, or stopped */
-    struct cache *cache;
+    struct objcache *cache;
     bool synced;
     struct informer_stats stats;
     char last_error[ERR_TEXT_MAX];
@@ -47,7 +47,7 @@ struct informer *informer_new(struct kube_client *c, const struct informer_opts 
     i->o.ns = xstrdup(o->ns);
     i->o.label_selector = xstrdup(o->label_selector);
     i->o.field_selector = xstrdup(o->field_selector);
-    i->cache = cache_new();
+    i->cache = objcache_new();
     mutex_init(&i->dispatch);
     mutex_init(&i->mu);
     cond_init(&i->changed);
@@ -62,7 +62,7 @@ void informer_free(struct informer *i)
         next = h->next;
         free(h);
     }
-    cache_free(i->cache);
+    objcache_free(i->cache);
     buf_done(&i->line);
     free(i->resource_version);
     free((void *)(uintptr_t)i->o.ns);
@@ -100,7 +100,7 @@ static json_t *snapshot(struct informer *i)
     json_t *all = json_array(), *obj;
     struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; cache_next(i->cache, &at, &id, &obj);)
+    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
         json_array_append(all, obj);
     return all;
 }
@@ -132,7 +132,7 @@ static void object_changed(struct informer *i, json_t *obj)
     {
         LOCK_SCOPE(&i->mu);
         i->stats.events++;
-        changed = cache_put(i->cache, obj, &old);
+        changed = objcache_put(i->cache, obj, &old);
     }
     if (changed)
         tell(i, old, kept);
@@ -146,7 +146,7 @@ static void object_deleted(struct informer *i, const char *id)
     {
         LOCK_SCOPE(&i->mu);
         i->stats.events++;
-        old = cache_take(i->cache, id);
+        old = objcache_take(i->cache, id);
     }
     if (old)
         tell(i, old, NULL);
@@ -158,7 +158,7 @@ static void drop_unseen(struct informer *i, const struct map *seen)
     size_t k;
     json_t *obj;
     json_array_foreach(all, k, obj) {
-        AUTO_MEM char *id = cache_id(kube_namespace(obj), kube_name(obj));
+        AUTO_MEM char *id = objcache_id(kube_namespace(obj), kube_name(obj));
         if (!map_get(seen, str_of(id)))
             object_deleted(i, id);
     }
@@ -177,7 +177,7 @@ static void add_page(struct informer *i, json_t *list, struct map *seen)
             json_put(item, "kind", json_strn(k));
             json_put_str(item, "apiVersion", api);
         }
-        AUTO_MEM char *id = cache_id(kube_namespace(item), kube_name(item));
+        AUTO_MEM char *id = objcache_id(kube_namespace(item), kube_name(item));
         map_put(seen, str_of(id), i);
         object_changed(i, json_incref(item));
     }
@@ -241,7 +241,7 @@ static errc watch_event(struct informer *i, struct str line, struct err *e)
     if (streq(type, "ADDED") || streq(type, "MODIFIED")) {
         object_changed(i, json_incref(obj));
     } else if (streq(type, "DELETED")) {
-        AUTO_MEM char *id = cache_id(kube_namespace(obj), kube_name(obj));
+        AUTO_MEM char *id = objcache_id(kube_namespace(obj), kube_name(obj));
         object_deleted(i, id);
     }
     return ERR_OK;
@@ -400,9 +400,9 @@ bool informer_wait_synced(struct informer *i, struct cancel *cancel)
 
 json_t *informer_get(struct informer *i, const char *ns, const char *name)
 {
-    AUTO_MEM char *id = cache_id(ns, name);
+    AUTO_MEM char *id = objcache_id(ns, name);
     LOCK_SCOPE(&i->mu);
-    return json_incref(cache_get(i->cache, id));
+    return json_incref(objcache_get(i->cache, id));
 }
 
 json_t *informer_list(struct informer *i, const char *ns, const json_t *label_selector)
@@ -410,7 +410,7 @@ json_t *informer_list(struct informer *i, const char *ns, const json_t *label_se
     json_t *out = json_array(), *obj;
     struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; cache_next(i->cache, &at, &id, &obj);)
+    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
         if ((!ns || streq(ns, kube_namespace(obj))) &&
             (!label_selector || kube_selector_matches(label_selector, json_at(obj, "metadata", "labels", NULL))))
             json_array_append(out, obj);
@@ -422,7 +422,7 @@ json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *l
     json_t *out = json_array(), *obj;
     struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; cache_next(i->cache, &at, &id, &obj);)
+    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
         if ((!ns || streq(ns, kube_namespace(obj))) && (!labels || kube_map_matches(labels, json_at(obj, "metadata", "labels", NULL))))
             json_array_append(out, obj);
     return out;
@@ -431,13 +431,13 @@ json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *l
 json_t *informer_owned_by(struct informer *i, const char *owner_uid)
 {
     LOCK_SCOPE(&i->mu);
-    return cache_owned_by(i->cache, owner_uid);
+    return objcache_owned_by(i->cache, owner_uid);
 }
 
 size_t informer_len(struct informer *i)
 {
     LOCK_SCOPE(&i->mu);
-    return cache_len(i->cache);
+    return objcache_len(i->cache);
 }
 
 void informer_stats(struct informer *i, struct informer_stats *out)

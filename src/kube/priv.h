@@ -26,17 +26,17 @@ int64_t kube_jitter_ms(int64_t ms);
 /*
  * The objects of an informer, by "ns/name" and by the uids of their owners. Not thread-safe: the informer's lock guards it.
  */
-struct cache;
-struct cache *cache_new(void);
-void cache_free(struct cache *c);
+struct objcache;
+struct objcache *objcache_new(void);
+void objcache_free(struct objcache *c);
 /* Takes obj; *out_old (the caller's own reference, NULL when it is new). False: the same resourceVersion was there, nothing changed. */
-bool cache_put(struct cache *c, json_t *obj, json_t **out_old);
-json_t *cache_take(struct cache *c, const char *id);            /* the caller's own; NULL when absent */
-json_t *cache_get(const struct cache *c, const char *id);       /* borrowed */
-bool cache_next(const struct cache *c, size_t *at, struct str *id, json_t **obj);
-json_t *cache_owned_by(const struct cache *c, const char *uid); /* a new array */
-size_t cache_len(const struct cache *c);
-char *cache_id(const char *ns, const char *name);               /* malloc'd */
+bool objcache_put(struct objcache *c, json_t *obj, json_t **out_old);
+json_t *objcache_take(struct objcache *c, const char *id);            /* the caller's own; NULL when absent */
+json_t *objcache_get(const struct objcache *c, const char *id);       /* borrowed */
+bool objcache_next(const struct objcache *c, size_t *at, struct str *id, json_t **obj);
+json_t *objcache_owned_by(const struct objcache *c, const char *uid); /* a new array */
+size_t objcache_len(const struct objcache *c);
+char *objcache_id(const char *ns, const char *name);               /* malloc'd */
 
 /* informer.c, for the set */
 struct informer;

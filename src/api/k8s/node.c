@@ -24,7 +24,7 @@ static const struct field node_fields[] = {
     FIELD_OBJ(struct node, spec, struct node_spec, "spec", &node_spec_type),
     FIELD_OBJ(struct node, status, struct node_status, "status", &node_status_type),
 };
-const struct type node_type = TYPE("node", struct node, node_fields);
+const struct type k8s_node_type = TYPE("node", struct node, node_fields);
 
 static const struct field node_term_fields[] = {
     FIELD_LIST(struct node_term, labels, n_labels, struct selector_requirement, "matchExpressions", ITEM_OBJ(&selector_requirement_type)),
@@ -45,4 +45,4 @@ static const struct type node_affinity_type = TYPE("node_affinity", struct node_
 static const struct field affinity_fields[] = {
     FIELD_PTR(struct affinity, node, struct node_affinity, "nodeAffinity", &node_affinity_type),
 };
-const struct type affinity_type = TYPE("affinity", struct affinity, affinity_fields);
+const struct type k8s_affinity_type = TYPE("affinity", struct affinity, affinity_fields);

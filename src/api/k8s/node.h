@@ -19,6 +19,6 @@ struct node_selector { struct node_term *terms; size_t n_terms; };      /* one m
 struct node_affinity { struct node_selector *required; };
 struct affinity { struct node_affinity *node; };
 
-extern const struct type node_type, affinity_type;
+extern const struct type k8s_node_type, k8s_affinity_type;
 
 #endif

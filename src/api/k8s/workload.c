@@ -29,7 +29,7 @@ static const struct field stateful_set_fields[] = {
     FIELD_OBJ(struct stateful_set, meta, struct object_meta, "metadata", &object_meta_type),
     FIELD_OBJ(struct stateful_set, spec, struct stateful_set_spec, "spec", &stateful_set_spec_type),
 };
-const struct type stateful_set_type = TYPE("stateful_set", struct stateful_set, stateful_set_fields);
+const struct type k8s_stateful_set_type = TYPE("stateful_set", struct stateful_set, stateful_set_fields);
 
 static const struct field job_spec_fields[] = {
     FIELD(struct job_spec, parallelism, OPT_INT, "parallelism"),
@@ -47,7 +47,7 @@ static const struct field job_fields[] = {
     FIELD_OBJ(struct job, meta, struct object_meta, "metadata", &object_meta_type),
     FIELD_OBJ(struct job, spec, struct job_spec, "spec", &job_spec_type),
 };
-const struct type job_type = TYPE("job", struct job, job_fields);
+const struct type k8s_job_type = TYPE("job", struct job, job_fields);
 
 static const struct field service_port_fields[] = {
     FIELD(struct service_port, name, STR, "name"),
@@ -71,4 +71,4 @@ static const struct field service_fields[] = {
     FIELD_OBJ(struct service, meta, struct object_meta, "metadata", &object_meta_type),
     FIELD_OBJ(struct service, spec, struct service_spec, "spec", &service_spec_type),
 };
-const struct type service_type = TYPE("service", struct service, service_fields);
+const struct type k8s_service_type = TYPE("service", struct service, service_fields);

@@ -39,6 +39,6 @@ struct service_spec {
 };
 struct service { struct object_meta meta; struct service_spec spec; };
 
-extern const struct type stateful_set_type, job_type, service_type;
+extern const struct type k8s_stateful_set_type, k8s_job_type, k8s_service_type;
 
 #endif

@@ -56,10 +56,10 @@ static void pods_and_nodes(void **state)
         struct amounts wants, used = { 0 };
         struct fit_reasons why;
         struct err e;
-        assert_int_equal(schema_decode(&node_type, node_json, a, &node, &e), ERR_OK);
+        assert_int_equal(schema_decode(&k8s_node_type, node_json, a, &node, &e), ERR_OK);
         assert_int_equal(schema_decode(&pod_spec_type, spec_json, a, &spec, &e), ERR_OK);
         if (spec.affinity)
-            assert_int_equal(schema_decode(&affinity_type, spec.affinity, a, &affinity, &e), ERR_OK);
+            assert_int_equal(schema_decode(&k8s_affinity_type, spec.affinity, a, &affinity, &e), ERR_OK);
         pod_requests(&spec, &wants);
         bool fits = node_fits(&node, &spec, &affinity, &wants, &used, 0, &why);
         if (fits != !rows[i].reason)

@@ -1,7 +1,8 @@
 /*
- * The cluster's controllers against a real API server without any of its own (KAITO_TEST_KUBECONFIG), with a scripted kubelet: pods
- * bound to the node "fake" become Running and Ready, unless the annotation test/exit says how they end. Skipped without the variable.
+ * The cluster's controllers against an API server without any of its own (ours, or the one of KAITO_TEST_KUBECONFIG), with a scripted
+ * kubelet: pods bound to the node "fake" become Running and Ready, unless the annotation test/exit says how they end.
  */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,8 +13,10 @@
 #include "base/clock.h"
 #include "base/yaml.h"
 #include "cluster/priv.h"
+#include "../test_api.h"
 
 struct world {
+    struct test_api api;
     struct kube_client *client;
     struct cancel *cancel;
     struct cluster *cluster;
@@ -80,13 +83,11 @@ static int start(void **state)
 {
     struct err e;
     struct world *w = xzalloc(sizeof *w);
-    const char *path = getenv("KAITO_TEST_KUBECONFIG");
     *state = w;
-    if (!path)
-        return 0;
+    OK(test_api_start(&w->api, &e));
     AUTO_FREE(kube_config) cfg = NULL;
     w->cancel = cancel_new();
-    OK(kube_config_load(path, NULL, &cfg, &e));
+    OK(kube_config_load(w->api.kubeconfig, NULL, &cfg, &e));
     OK(kube_client_new(cfg, NULL, NULL, &w->client, &e));
     char suffix[8] = { 0 };
     random_suffix(suffix, 6);
@@ -111,10 +112,6 @@ static int stop(void **state)
 {
     struct world *w = *state;
     struct err e;
-    if (!w->client) {
-        free(w);
-        return 0;
-    }
     OK(kube_delete(w->client, &gvr_namespaces, NULL, w->ns, NULL, &e));
     errc rc = ERR_OK;
     for (int64_t until = clock_mono_ms() + 20000; clock_mono_ms() < until && rc != ERR_NOT_FOUND; poll(NULL, 0, 50))
@@ -128,6 +125,7 @@ static int stop(void **state)
     if (clock_mono_ms() - began > 5000)
         fail_msg("stopping took %lld ms", (long long)(clock_mono_ms() - began));
     kube_client_free(w->client);
+    test_api_stop(&w->api);
     cancel_free(w->cancel);
     free(w);
     if (rc != ERR_NOT_FOUND)
@@ -137,10 +135,7 @@ static int stop(void **state)
 
 static struct world *world(void **state)
 {
-    struct world *w = *state;
-    if (!w->client)
-        skip();
-    return w;
+    return *state;
 }
 
 /* Waits until check(object) holds; obj NULL when it does not exist. */

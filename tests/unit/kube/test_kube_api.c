@@ -1,7 +1,5 @@
-/*
- * The client, informers, events and leases against a real API server: KAITO_TEST_KUBECONFIG names its kubeconfig
- * (tests/peers starts one); without it the test is skipped.
- */
+/* The client, informers, events and leases against an API server: ours, or the one of KAITO_TEST_KUBECONFIG. */
+#include <errno.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,10 +15,11 @@
 #include "kube/events.h"
 #include "kube/lease.h"
 #include "kube/meta.h"
+#include "../test_api.h"
 
 static const struct kube_gvr configmaps = { "", "v1", "configmaps" }, events = { "", "v1", "events" };
 
-struct world { struct kube_client *client; struct cancel *cancel; char ns[64]; };
+struct world { struct test_api api; struct kube_client *client; struct cancel *cancel; char ns[64]; };
 
 #define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
 
@@ -28,13 +27,11 @@ static int start(void **state)
 {
     struct err e;
     struct world *w = xzalloc(sizeof *w);
-    const char *path = getenv("KAITO_TEST_KUBECONFIG");
     *state = w;
-    if (!path)
-        return 0;
+    OK(test_api_start(&w->api, &e));
     AUTO_FREE(kube_config) cfg = NULL;
     w->cancel = cancel_new();
-    OK(kube_config_load(path, NULL, &cfg, &e));
+    OK(kube_config_load(w->api.kubeconfig, NULL, &cfg, &e));
     OK(kube_client_new(cfg, NULL, w->cancel, &w->client, &e));
     char suffix[8] = { 0 };
     random_suffix(suffix, 6);
@@ -48,9 +45,9 @@ static int stop(void **state)
 {
     struct world *w = *state;
     struct err e;
-    if (w->client)
-        OK(kube_delete(w->client, KUBE_GVR("", "v1", "namespaces"), NULL, w->ns, NULL, &e));
+    OK(kube_delete(w->client, KUBE_GVR("", "v1", "namespaces"), NULL, w->ns, NULL, &e));
     kube_client_free(w->client);
+    test_api_stop(&w->api);
     cancel_free(w->cancel);
     free(w);
     return 0;
@@ -58,10 +55,7 @@ static int stop(void **state)
 
 static struct world *world(void **state)
 {
-    struct world *w = *state;
-    if (!w->client)
-        skip();
-    return w;
+    return *state;
 }
 
 static json_t *configmap(const struct world *w, const char *name, const char *value)
