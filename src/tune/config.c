@@ -238,7 +238,6 @@ static const struct { const char *name; const char *note; } optimisers[] = {
 };
 
 struct reader {
-    const char *file;
     const struct section *section;
     struct tune_config *c;
     size_t notes_cap;
@@ -307,7 +306,7 @@ static errc bad(const struct reader *r, const struct key *k, const json_t *v, co
 {
     AUTO_MEM char *text = value_text(v);
 
-    return err_set(e, ERR_INVALID, "%s: %s.%s: \"%.120s\" %s", r->file, r->section->name, k->name, text, want);
+    return err_set(e, ERR_INVALID, "%s.%s: \"%.120s\" %s", r->section->name, k->name, text, want);
 }
 
 static void note(struct reader *r, const char *key, const char *text, const char *say)
@@ -433,7 +432,7 @@ static errc take(struct reader *r, const struct key *k, json_t *v, struct err *e
         return ERR_OK;
     AUTO_MEM char *text = value_text(v);
     if (k->rule == REFUSE)
-        return err_set(e, ERR_INVALID, "%s: %s.%s: \"%.120s\": %s", r->file, r->section->name, k->name, text, k->say);
+        return err_set(e, ERR_INVALID, "%s.%s: \"%.120s\": %s", r->section->name, k->name, text, k->say);
     note(r, k->name, text, k->say);
     return ERR_OK;
 }
@@ -455,7 +454,7 @@ static errc take_map(struct reader *r, const char *prefix, json_t *map, int dept
         else if (json_is_object(value) && depth < 4)
             TRY(take_map(r, full, value, depth + 1, e));
         else
-            return err_set(e, ERR_INVALID, "%s: %s.%s: no such key; remove it or correct its name", r->file, r->section->name, full);
+            return err_set(e, ERR_INVALID, "%s.%s: no such key; remove it or correct its name", r->section->name, full);
     }
     return ERR_OK;
 }
@@ -467,12 +466,12 @@ static errc take_section(struct reader *r, const char *name, json_t *map, struct
         if (streq(name, sections[i].name))
             r->section = &sections[i];
     if (!r->section)
-        return err_set(e, ERR_INVALID, "%s: Unrecognized section: %s; known are ModelConfig, QuantizationConfig, LoraConfig, "
-                       "TrainingArguments, DataCollator, DatasetConfig", r->file, name);
+        return err_set(e, ERR_INVALID, "Unrecognized section: %s; known are ModelConfig, QuantizationConfig, LoraConfig, "
+                       "TrainingArguments, DataCollator, DatasetConfig", name);
     if (json_is_null(map))
         return ERR_OK;
     if (!json_is_object(map))
-        return err_set(e, ERR_INVALID, "%s: %s: must be a map of keys", r->file, name);
+        return err_set(e, ERR_INVALID, "%s: must be a map of keys", name);
     return take_map(r, "", map, 0, e);
 }
 
@@ -519,7 +518,7 @@ static void set_defaults(struct tune_config *c)
 
 static errc wrong(const struct reader *r, const char *key, const char *value, const char *want, struct err *e)
 {
-    return err_set(e, ERR_INVALID, "%s: %s: \"%.120s\" %s", r->file, key, value, want);
+    return err_set(e, ERR_INVALID, "%s: \"%.120s\" %s", key, value, want);
 }
 
 static errc check_interval(const struct reader *r, const char *key, const char *name, enum tune_interval *out, struct err *e)
@@ -615,24 +614,36 @@ static errc read_document(struct reader *r, struct err *e)
     if (json_is_object(root) && json_object_get(root, "training_config"))
         root = json_object_get(root, "training_config");
     else if (!json_is_null(root))
-        return err_set(e, ERR_INVALID, "%s: no map \"training_config\" at the top; see the lora-params-template", r->file);
+        return err_set(e, ERR_INVALID, "no map \"training_config\" at the top; see the lora-params-template");
     if (!json_is_object(root) && !json_is_null(root))
-        return err_set(e, ERR_INVALID, "%s: training_config: must be a map of sections", r->file);
+        return err_set(e, ERR_INVALID, "training_config: must be a map of sections");
     json_object_foreach(root, name, value)
         TRY(take_section(r, name, value, e));
     return check_together(r, e);
 }
 
+/* Keys and values are quoted in messages and may hold anything; a message is one line. */
+static void flatten(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = ' ';
+}
+
 errc tune_config_parse(struct str yaml, const char *name, struct tune_config *out, struct err *e)
 {
-    struct reader r = { .file = name, .c = out };
+    struct reader r = { .c = out };
     struct err why;
 
     *out = (struct tune_config){ 0 };
     set_defaults(out);
-    if (yaml_parse(yaml, &out->doc, &why))
-        return err_set(e, ERR_INVALID, "%s: %s", name, why.text);
-    return read_document(&r, e);
+    errc rc = yaml_parse(yaml, &out->doc, &why);
+    if (rc == ERR_OK)
+        rc = read_document(&r, &why);
+    if (rc == ERR_OK)
+        return ERR_OK;
+    flatten(why.text);
+    return err_set(e, ERR_INVALID, "%s: %s", name, why.text);
 }
 
 errc tune_config_read(const char *path, struct tune_config *out, struct err *e)

@@ -1,5 +1,7 @@
 #include "tune/inputs.h"
 
+#include <math.h>
+
 #include "base/file.h"
 #include "base/mem.h"
 #include "template/template.h"
@@ -70,6 +72,8 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
 
     if (c->quant.in_4bit)
         m.quantize = c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4;
+    if (!dir_exists(o->model_dir))
+        return err_set(e, ERR_NOT_FOUND, "--model: %s: no such folder; give one with config.json, *.safetensors and tokenizer.json", o->model_dir);
     TRY(load_template(in, e));
     TRY(tokenizer_load(o->model_dir, &in->tokenizer, e));
     return model_load(o->model_dir, &m, &in->model, e);
@@ -123,6 +127,32 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     if (examples_count(in->examples) == 0)
         return err_set(e, ERR_INVALID, "%s: the data set is empty; add rows", in->data_path);
     return check_learnable(in, e);
+}
+
+static bool has_non_finite(const struct tensor *t)
+{
+    enum { PIECE = 4096 };
+    float values[PIECE];
+
+    for (size_t at = 0; at < t->len; at += PIECE) {
+        size_t n = t->len - at < PIECE ? t->len - at : PIECE;
+        if (dtype_to_f32(values, (const char *)t->data + at * dtype_size(t->dtype), t->dtype, n, NULL))
+            return false;       /* not a floating-point tensor */
+        for (size_t i = 0; i < n; i++)
+            if (!isfinite(values[i]))
+                return true;
+    }
+    return false;
+}
+
+const char *inputs_broken_tensor(const struct inputs *in)
+{
+    const struct safetensors *s = in->model->files;
+
+    for (size_t i = 0; i < safetensors_count(s); i++)
+        if (has_non_finite(safetensors_at(s, i)))
+            return safetensors_name(s, i);
+    return NULL;
 }
 
 void inputs_done(struct inputs *in)

@@ -22,6 +22,9 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
 errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e);
 void inputs_done(struct inputs *in);
 
+/* The first tensor of the base model that holds a NaN or an infinity, NULL when none does. Reads every weight: asked only after a failure. */
+const char *inputs_broken_tensor(const struct inputs *in);
+
 /* How base products are computed: bf16 factors as the configuration asks, else f32. */
 enum gemm_math inputs_math(const struct tune_config *c);
 

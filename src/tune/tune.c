@@ -197,7 +197,7 @@ static errc save_state(struct run *r, struct err *e)
     r->totals.history_bytes = r->history.bytes;
     TRY(history_sync(&r->history, e));
     if (checkpoint_write(r->output_dir, &r->trainer, &r->totals, r->fingerprint, e))
-        return err_wrap(e, "checkpoint of step %llu (the one of step %llu is kept)", (unsigned long long)r->trainer.optimiser.step,
+        return err_wrap(e, "checkpoint of step %llu (the last good one is of step %llu)", (unsigned long long)r->trainer.optimiser.step,
                         (unsigned long long)r->checkpoint_step);
     r->checkpoint_ms = clock_mono_ms();
     r->checkpoint_cost_ms = r->checkpoint_ms - began;
@@ -339,6 +339,16 @@ static errc after_step(struct run *r, const struct trainer_step *s, struct err *
     return state_is_due(r) ? save_state(r, e) : ERR_OK;
 }
 
+/* A loss that is no number comes from the settings or from the base: say which. */
+static errc explain(const struct run *r, struct err *e)
+{
+    const char *broken = e->code == ERR_CORRUPT ? inputs_broken_tensor(&r->in) : NULL;
+
+    if (broken)
+        return err_set(e, ERR_CORRUPT, "%s: tensor %s holds a value that is not a number; download the base model again", r->o->model_dir, broken);
+    return e->code;
+}
+
 static errc train(struct run *r, struct err *e)
 {
     const struct tune_plan *p = &r->trainer.plan;
@@ -357,7 +367,8 @@ static errc train(struct run *r, struct err *e)
             return err_set(e, ERR_CANCELLED, "stopped after step %llu of %llu; the same command goes on from there",
                            (unsigned long long)r->checkpoint_step, (unsigned long long)p->steps);
         }
-        TRY(trainer_step(&r->trainer, &s, e));
+        if (trainer_step(&r->trainer, &s, e))
+            return explain(r, e);
         TRY(after_step(r, &s, e));
     }
     return ERR_OK;
@@ -442,6 +453,8 @@ static errc run_all(struct run *r, struct tune_result *out, struct err *e)
 
 errc tune_run(const struct tune_opts *o, struct tune_result *out, struct err *e)
 {
+    struct err unread;          /* errors are looked at on the way */
+    e = e ? e : &unread;
     struct run r = { .o = o, .lock_fd = -1, .history = { .fd = -1 } };
     errc rc = run_all(&r, out, e);
 

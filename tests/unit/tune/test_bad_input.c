@@ -1,0 +1,90 @@
+/* What a user can get wrong ends in one line that names the file, key or row, before the output folder is touched by an adapter. */
+#include "helpers.h"
+
+#include <unistd.h>
+
+#include "tune/tune.h"
+
+#define CONFIG(sections) "training_config:\n  DatasetConfig: {train_test_split: 1}\n  TrainingArguments: {max_steps: 1, bf16: false}\n" sections
+#define ROWS "{\"input_ids\": [5, 6, 7, 8]}\n{\"input_ids\": [9, 8, 7]}\n"
+
+struct bad { const char *config, *rows, *method, *expect; };
+
+static const struct bad table[] = {
+    { CONFIG("  Foo: {}\n"), ROWS, NULL, "Unrecognized section: Foo" },
+    { CONFIG("  LoraConfig: {target_modules: [q_proj]}\n"), ROWS, NULL, "it has qkv_proj, o_proj, gate_up_proj, down_proj" },
+    { CONFIG("  LoraConfig: {target_modules: [lm_head]}\n"), ROWS, NULL, "lm_head" },
+    { CONFIG("  LoraConfig: {r: 65}\n"), ROWS, NULL, "LoraConfig.r: 65 is larger than" },
+    { CONFIG("  LoraConfig: {layers_to_transform: [9]}\n"), ROWS, NULL, "layers_to_transform" },
+    { CONFIG(""), ROWS, "qlora", "load_in_4bit: must be true for method qlora" },
+    { CONFIG(""), ROWS, "full", "neither lora nor qlora" },
+    { CONFIG(""), "", NULL, "empty" },
+    { CONFIG(""), "{\"foo\": 1}\n", NULL, "no usable columns" },
+    { CONFIG(""), "{\"input_ids\": [5]}\n", NULL, "no token to learn from" },
+    { CONFIG(""), "{\"input_ids\": [5, 6], \"labels\": [-100, -100]}\n", NULL, "no token to learn from" },
+    { CONFIG(""), "{\"input_ids\": [5, 640]}\n", NULL, "not a token id of this model" },
+    { CONFIG("  ModelConfig: {chat_template: /nonexistent}\n"), ROWS, NULL, "ModelConfig.chat_template" },
+};
+
+static void each_is_named(void **state)
+{
+    (void)state;
+    AUTO_MEM char *model = golden("models/phi3");
+
+    for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+        char *dir = temp_dir();
+        AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out");
+        AUTO_MEM char *sentinel = path_join(out, TUNE_SENTINEL);
+        struct tune_result result;
+        struct err e = { 0 };
+        write_text(dir, "rows.jsonl", table[i].rows);
+        write_text(dir, "config.yaml", table[i].config);
+        errc rc = tune_run(&(struct tune_opts){ .model_dir = model, .config_path = config, .data_path = rows, .output_dir = out, .threads = 1,
+                                                .method = table[i].method }, &result, &e);
+        if (rc == ERR_OK || !strstr(e.text, table[i].expect) || strchr(e.text, '\n'))
+            fail_msg("row %zu gave %s: %s", i, err_name(rc), e.text);
+        assert_int_not_equal(access(sentinel, F_OK), 0);
+        rm_dir(dir);
+    }
+}
+
+static void names_that_match_nothing_are_told(void **state)
+{
+    (void)state;
+    AUTO_MEM char *dir = golden("models/phi3");
+    struct model *m = NULL;
+    struct tune_config c;
+    struct lora_set s;
+
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
+    OK(tune_config_parse(STR(""), "test", &c, E));
+    OK(lora_set_init(&s, m, &c, "k_proj,q_proj,v_proj,o_proj,gate_proj,down_proj,up_proj", E));      /* upstream's list for phi-3 */
+    assert_int_equal(s.n, 2 * m->config.layers);
+    assert_int_equal(s.warnings.n, 5);
+    assert_non_null(strstr(s.warnings.v[0], "\"k_proj\" matches no module"));
+    lora_set_done(&s);
+    OK(lora_set_init(&s, m, &c, NULL, E));
+    assert_int_equal(s.n, 4 * m->config.layers);
+    lora_set_done(&s);
+    tune_config_done(&c);
+    model_free(m);
+}
+
+static void matching_is_by_tail(void **state)
+{
+    (void)state;
+    const char *v[] = { "proj", "self_attn.o_proj" };
+    struct tune_names names = { v, 2 };
+
+    assert_null(lora_match("model.layers.0.mlp.down_proj", &names));
+    assert_string_equal(lora_match("model.layers.0.self_attn.o_proj", &names), "self_attn.o_proj");
+    assert_string_equal(lora_match("proj", &names), "proj");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(names_that_match_nothing_are_told),
+                                        cmocka_unit_test(matching_is_by_tail) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

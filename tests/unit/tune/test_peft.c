@@ -1,0 +1,99 @@
+/* adapter_config.json has peft 0.11.1's 24 keys in order; values and names go out and come back; progress speaks Prometheus. */
+#include "helpers.h"
+
+#include "tune/peft.h"
+#include "tune/progress.h"
+
+static const char *const keys[] = {
+    "alpha_pattern", "auto_mapping", "base_model_name_or_path", "bias", "fan_in_fan_out", "inference_mode", "init_lora_weights",
+    "layer_replication", "layers_pattern", "layers_to_transform", "loftq_config", "lora_alpha", "lora_dropout", "megatron_config",
+    "megatron_core", "modules_to_save", "peft_type", "r", "rank_pattern", "revision", "target_modules", "task_type", "use_dora", "use_rslora",
+};
+
+struct made { struct model *m; struct tune_config c; struct lora_set s; };
+
+static void make(struct made *x, const char *yaml)
+{
+    AUTO_MEM char *dir = golden("models/phi3");
+
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &x->m, E));
+    OK(tune_config_parse(str_of(yaml), "test", &x->c, E));
+    OK(lora_set_init(&x->s, x->m, &x->c, NULL, E));
+    lora_set_fill(&x->s, 1, false);
+}
+
+static void unmake(struct made *x)
+{
+    lora_set_done(&x->s);
+    tune_config_done(&x->c);
+    model_free(x->m);
+}
+
+static void config_has_24_sorted_keys(void **state)
+{
+    (void)state;
+    struct made x;
+    const char *key;
+    json_t *value;
+    size_t i = 0;
+
+    make(&x, "training_config:\n  LoraConfig: {r: 4, lora_alpha: 32, lora_dropout: 0.05, target_modules: [q_proj, o_proj], use_rslora: true}\n");
+    AUTO_JSON j = NULL;
+    peft_config(&x.s, &x.c, &j);
+    json_object_foreach(j, key, value)
+        assert_string_equal(key, keys[i++]);
+    assert_int_equal(i, ARRAY_LEN(keys));
+    AUTO_MEM char *targets = json_text(json_object_get(j, "target_modules"));
+    assert_string_equal(targets, "[\"o_proj\"]");
+    assert_int_equal(json_int(j, "lora_alpha", 0), 32);
+    assert_true(json_num(j, "lora_dropout", 0) == 0.05);
+    assert_true(x.s.params[0].scale == 16);     /* 32 / sqrt(4) */
+    unmake(&x);
+}
+
+static void goes_out_and_comes_back(void **state)
+{
+    (void)state;
+    struct made x, y;
+    char *dir = temp_dir();
+    static const char yaml[] = "training_config:\n  LoraConfig: {r: 4, rank_pattern: {o_proj: 2}, alpha_pattern: {o_proj: 3}}\n";
+
+    make(&x, yaml);
+    make(&y, yaml);
+    OK(peft_write(dir, &x.s, &x.c, E));
+    lora_set_fill(&y.s, 2, true);
+    assert_true(distance(y.s.w, x.s.w, x.s.total) > 0.1);
+    OK(lora_set_load(&y.s, dir, y.m, E));
+    assert_memory_equal(y.s.w, x.s.w, x.s.total * sizeof(float));
+    unmake(&x);
+    unmake(&y);
+    make(&y, "training_config:\n  LoraConfig: {r: 8}\n");
+    struct err e;
+    assert_int_equal(lora_set_load(&y.s, dir, y.m, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "LoraConfig.r"));
+    unmake(&y);
+    rm_dir(dir);
+}
+
+static void metrics_text(void **state)
+{
+    (void)state;
+    struct progress_view v = { .phase = TUNE_PHASE_TRAINING, .step = 3, .steps = 10, .loss = 0.5, .has_loss = true, .seconds_left = 130 };
+    AUTO_BUF text = { 0 }, line = { 0 };
+
+    progress_metrics(&v, &text);
+    assert_non_null(strstr(text.p, "# TYPE kaito_tuning_step gauge\nkaito_tuning_step 3\n"));
+    assert_non_null(strstr(text.p, "kaito_tuning_steps_total 10\n"));
+    assert_non_null(strstr(text.p, "kaito_tuning_phase{phase=\"training\"} 1\n"));
+    progress_line(&v, &line);
+    assert_non_null(strstr(line.p, "step 3/10"));
+    assert_non_null(strstr(line.p, "2 min left"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back),
+                                        cmocka_unit_test(metrics_text) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
