@@ -99,6 +99,14 @@ static errc parse_body(struct req *r, const char *kind, json_t **out, struct pat
 }
 
 /* Strict: an error that lists all; Warn: one Warning each. */
+/* "v1" of "apps/v1": error texts name the version alone. */
+static const char *version_of(const char *gv)
+{
+    const char *slash = strchr(gv, '/');
+
+    return slash ? slash + 1 : gv;
+}
+
 errc unknown_fields(struct req *r, const char *kind, const char *gv, const struct path_list *unknown, const struct path_list *twice, bool patch)
 {
     const struct { const struct path_list *l; const char *what; } lists[] = { { twice, "duplicate" }, { unknown, "unknown" } };
@@ -114,7 +122,8 @@ errc unknown_fields(struct req *r, const char *kind, const char *gv, const struc
     if (r->validation != VALIDATE_STRICT || !all.n)
         return ERR_OK;
     if (!patch)
-        return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", kind, gv, kind, buf_cstr(&all));
+        return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: strict decoding error: %s", kind, version_of(gv), kind,
+                                buf_cstr(&all));
     AUTO_FIELD_ERRORS l = { 0 };
     field_error_add(&l, FIELD_INVALID_VALUE, "patch", "\"\"", "strict decoding error: %s", buf_cstr(&all));
     return fail_invalid(r, "", "", "", &l);
@@ -153,10 +162,10 @@ errc body_decode(struct req *r, const struct type *type, const char *kind, const
     if (!rc && type) {
         json_put_str(obj, "kind", kind);
         json_put_str(obj, "apiVersion", gv);
+        schema_prune(type, obj, &unknown);      /* first: coercing drops silently what it does not know */
         if (schema_coerce(type, obj, &r->e))
-            rc = fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: %s", kind, gv, kind, arena_strdup(r->a, r->e.text));
-        else
-            schema_prune(type, obj, &unknown);
+            rc = fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: %s", kind, version_of(gv), kind,
+                                  arena_strdup(r->a, r->e.text));
     }
     if (!rc)
         rc = unknown_fields(r, kind, gv, &unknown, &twice, false);

@@ -142,7 +142,8 @@ static void own_metadata(struct req *r, const struct resource *res, json_t *meta
 
 static errc manage(struct req *r, const struct resource *res, const json_t *live, json_t *obj, const char *sub)
 {
-    struct ssa_opts o = { .manager = r->manager, .api_version = res->gv, .subresource = sub, .time = r->now };
+    struct ssa_opts o = { .manager = r->manager, .api_version = res->gv, .subresource = sub,
+                          .time = streq(sub, "scale") ? NULL : r->now };
 
     if (!res->type)
         return ERR_OK;
@@ -203,7 +204,7 @@ static errc create_checks(struct req *r, const struct resource *res, json_t *obj
     return ERR_OK;
 }
 
-errc object_create(struct req *r, const struct resource *res, json_t *obj)
+errc object_create(struct req *r, const struct resource *res, json_t *obj, bool applied)
 {
     TRY(create_checks(r, res, obj));
     json_t *meta = json_object_get(obj, "metadata");
@@ -213,9 +214,10 @@ errc object_create(struct req *r, const struct resource *res, json_t *obj)
     if (st->flags & STRAT_STATUS)
         (void)json_object_del(obj, "status");
     own_metadata(r, res, meta);
+    if (!applied)
+        TRY(manage(r, res, NULL, obj, ""));         /* what admission adds belongs to nobody */
     if (st->admit)
         TRY(st->admit(r, obj, NULL));
-    TRY(manage(r, res, NULL, obj, ""));
     if (st->prepare)
         st->prepare(r, obj, NULL);
     TRY(check_valid(r, res, obj, NULL, false));
@@ -377,10 +379,10 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
     object_head(obj, res);
     keep_untouched(res, cur->obj, obj, c->sub);
     fill_defaults(res, obj);
-    if (st->admit && !status)
-        TRY(st->admit(r, obj, cur->obj));
     if (!c->apply)
         TRY(manage(r, res, cur->obj, obj, c->sub));
+    if (st->admit && !status)
+        TRY(st->admit(r, obj, cur->obj));
     if (st->prepare && !status)
         st->prepare(r, obj, cur->obj);
     if (!status)
@@ -416,7 +418,7 @@ errc object_change(struct req *r, const struct resource *res, const char *ns, co
         if (r->warnings)
             json_arena_own(r->a, r->warnings);
         TRY(c->make(r, c->self, cur.obj, &obj));
-        rc = absent ? object_create(r, res, obj) : change_once(r, res, ns, name, c, &cur, obj);
+        rc = absent ? object_create(r, res, obj, c->apply) : change_once(r, res, ns, name, c, &cur, obj);
         bool raced = !r->failure && (rc == ERR_CONFLICT || rc == ERR_NOT_FOUND);
         if (raced && i < RETRIES)
             continue;

@@ -244,7 +244,8 @@ errc unknown_fields(struct req *r, const char *kind, const char *gv, const struc
 /* Stores a new or changed object (NULL expect: create) unless dry run; obj gets its resourceVersion. */
 errc object_store(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj);
 errc object_remove(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj);
-errc object_create(struct req *r, const struct resource *res, json_t *obj);    /* everything after decoding; obj is changed */
+/* Everything after decoding; obj is changed. applied: its managedFields are those of an apply. */
+errc object_create(struct req *r, const struct resource *res, json_t *obj, bool applied);
 
 struct change {                                 /* one way to make the new object from the present one */
     errc (*make)(struct req *r, void *self, const json_t *cur /* NULL: absent */, json_t **out);

@@ -32,7 +32,7 @@ errc serve_create(struct req *r)
         return ERR_OK;
     }
     TRY(body_decode(r, r->res->type, r->res->kind, r->res->gv, &obj));
-    TRY(object_create(r, r->res, obj));
+    TRY(object_create(r, r->res, obj, false));
     AUTO_JSON shown = json_deep_copy(obj);
     after_write(r, obj);
     reply_object(r, 201, shown);
@@ -102,13 +102,14 @@ static errc settle(struct req *r, json_t *obj, const json_t *cur)
     const struct type *t = r->res->type;
     const char *name = json_str_at(obj, "metadata", "name", NULL), *uid = json_str_at(obj, "metadata", "uid", NULL);
 
+    if (t)
+        schema_prune(t, obj, &unknown);
     if (t && schema_coerce(t, obj, &r->e)) {
         AUTO_FIELD_ERRORS l = { 0 };
         field_error_add(&l, FIELD_INVALID_VALUE, "patch", "\"\"", "%s", r->e.text);
+        path_list_done(&unknown);
         return fail_invalid(r, "", "", "", &l);
     }
-    if (t)
-        schema_prune(t, obj, &unknown);
     errc rc = unknown_fields(r, r->res->kind, r->res->gv, &unknown, NULL, true);
     path_list_done(&unknown);
     if (rc)

@@ -77,15 +77,16 @@ static size_t rune_count(struct str s)
     return n;
 }
 
+/* Length and pattern stop at the first that fails, as upstream's validator does; the format is looked at all the same. */
 static void check_string(const struct checker *c, const struct field_rules *r, const json_t *v, const char *p)
 {
     struct str s = json_to_str(v);
 
-    if (r->min_len && rune_count(s) < r->min_len)
-        field_error_add_json(c->out, FIELD_INVALID_VALUE, p, v, "%s in body should be at least %u chars long", p, r->min_len);
     if (r->max_len && rune_count(s) > r->max_len)
         field_error_add_json(c->out, FIELD_TOO_LONG_VALUE, p, v, "may not be more than %u bytes", r->max_len);
-    if (r->pattern && !regex_matches(r->pattern, s))
+    else if (r->min_len && rune_count(s) < r->min_len)
+        field_error_add_json(c->out, FIELD_INVALID_VALUE, p, v, "%s in body should be at least %u chars long", p, r->min_len);
+    else if (r->pattern && !regex_matches(r->pattern, s))
         field_error_add_json(c->out, FIELD_INVALID_VALUE, p, v, "%s in body should match '%s'", p, r->pattern);
     if (r->format && !format_holds(r->format, v)) {
         AUTO_MEM char *text = json_text(v);

@@ -190,7 +190,6 @@ static void custom_objects_are_refused_in_kubernetes_words(void **state)
         "string: \"integer\", resource.preferredNodes[2]: Too long: may not be more than 8 bytes, "
         "resource.preferredNodes: Too many: 3: must have at most 2 items, "
         "inference.preset.name: Invalid value: \"X\": inference.preset.name in body should be at least 2 chars long, "
-        "inference.preset.name: Invalid value: \"X\": inference.preset.name in body should match '^[a-z0-9.-]+$', "
         "inference.preset.accessMode: Unsupported value: \"secret\": supported values: \"public\", \"private\"]");
     assert_invalid(t, "{\"resource\":{\"labelSelector\":{}},\"tuning\":{\"rate\":0,\"size\":1.5,\"when\":\"yesterday\",\"note\":null}}",
         "[tuning.rate: Invalid value: 0: tuning.rate in body should be greater than 0, "
