@@ -1,0 +1,178 @@
+/* Adapters that do not fit, or mean something else, are refused by name. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "engine/adapter.h"
+
+#define O_PROJ "base_model.model.model.layers.0.self_attn.o_proj"
+#define CONFIG "\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":6"
+
+static struct model *model;
+static char *dir;
+static float ones[64 * 64];
+
+static void write_config(const char *text)
+{
+    AUTO_MEM char *path = path_join(dir, "adapter_config.json");
+    struct err e;
+
+    assert_int_equal(file_write_atomic(path, str_of(text), 0644, &e), ERR_OK);
+}
+
+static struct safetensors_item matrix(const char *name, size_t rows, size_t cols, const float *data)
+{
+    return (struct safetensors_item){ name, { .dtype = DTYPE_F32, .ndim = 2, .shape = { rows, cols }, .len = rows * cols, .data = data } };
+}
+
+static void write_tensors(const struct safetensors_item *items, size_t n)
+{
+    AUTO_MEM char *path = path_join(dir, "adapter_model.safetensors");
+    struct err e;
+
+    assert_int_equal(safetensors_write(path, items, n, &e), ERR_OK);
+}
+
+static void write_pair(void)
+{
+    const struct safetensors_item items[] = { matrix(O_PROJ ".lora_A.weight", 2, 64, ones), matrix(O_PROJ ".lora_B.weight", 64, 2, ones) };
+
+    write_tensors(items, 2);
+}
+
+static void refuse(const char *part)
+{
+    struct adapter *a = NULL;
+    struct err e = { 0 };
+
+    assert_int_not_equal(adapter_load(dir, NULL, 1, model, &a, &e), ERR_OK);
+    if (!strstr(e.text, part))
+        fail_msg("\"%s\" does not say \"%s\"", e.text, part);
+}
+
+static float scale_of(const char *config, float strength)
+{
+    AUTO_FREE(adapter) a = NULL;
+    struct err e = { 0 };
+    size_t index = model_find_linear(model, STR("model.layers.0.self_attn.o_proj"))->index;
+
+    write_config(config);
+    if (adapter_load(dir, "x", strength, model, &a, &e))
+        fail_msg("%s", e.text);
+    assert_string_equal(a->name, "x");
+    for (size_t i = 0; i < a->n_linears; i++)
+        assert_int_equal(a->loras[i].r, i == index ? 2 : 0);
+    return a->loras[index].scale;
+}
+
+static void scales_follow_alpha_rank_and_patterns(void **state)
+{
+    write_pair();
+    assert_true(scale_of("{" CONFIG "}", 1) == 3);
+    assert_true(scale_of("{" CONFIG "}", 0.5f) == 1.5f);
+    assert_true(scale_of("{" CONFIG ",\"use_rslora\":true}", 1) == (float)(6 / 1.4142135623730951));
+    assert_true(scale_of("{" CONFIG ",\"alpha_pattern\":{\"o_proj\":8}}", 1) == 4);
+    assert_true(scale_of("{" CONFIG ",\"alpha_pattern\":{\"proj\":8}}", 1) == 3);
+    assert_true(scale_of("{\"peft_type\":\"LORA\",\"r\":9,\"lora_alpha\":6,\"rank_pattern\":{\"self_attn.o_proj\":2}}", 1) == 3);
+}
+
+static void other_mathematics_is_refused(void **state)
+{
+    static const struct { const char *config, *part; } rows[] = {
+        { "{\"peft_type\":\"IA3\",\"r\":2}", "peft_type IA3 is not known" },
+        { "{" CONFIG ",\"use_dora\":true}", "use_dora is not supported" },
+        { "{" CONFIG ",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save is not supported" },
+        { "{" CONFIG ",\"lora_bias\":true}", "lora_bias is not supported" },
+        { "{" CONFIG ",\"bias\":\"all\"}", "bias all is not supported" },
+        { "{\"peft_type\":\"LORA\"}", "r must be from 1 to 4096" },
+        { "{\"peft_type\":\"LORA\",\"r\":3}", "module model.layers.0.self_attn.o_proj has rank 2, adapter_config.json says 3" },
+        { "{" CONFIG ",\"alpha_pattern\":{\".*o_proj\":3}}", "is an expression" },
+    };
+
+    write_pair();
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        write_config(rows[i].config);
+        refuse(rows[i].part);
+    }
+}
+
+static void tensors_must_fit_the_model(void **state)
+{
+    const struct safetensors_item shape[] = { matrix(O_PROJ ".lora_A.weight", 2, 63, ones), matrix(O_PROJ ".lora_B.weight", 64, 2, ones) };
+    const struct safetensors_item alone = matrix(O_PROJ ".lora_B.weight", 64, 2, ones), first = matrix(O_PROJ ".lora_A.weight", 2, 64, ones);
+    const struct safetensors_item stranger = matrix("base_model.model.model.layers.9.self_attn.o_proj.lora_A.weight", 2, 64, ones);
+    const struct safetensors_item embed = matrix("base_model.model.model.embed_tokens.lora_embedding_A", 2, 64, ones);
+
+    write_config("{" CONFIG "}");
+    write_tensors(shape, 2);
+    refuse("lora_A [2, 63] and lora_B [64, 2] do not fit the model's [64, 64]");
+    write_tensors(&alone, 1);
+    refuse("a lora_A is missing");
+    write_tensors(&first, 1);
+    refuse("tensor " O_PROJ ".lora_B.weight is missing");
+    write_tensors(&stranger, 1);
+    refuse("the model has no module model.layers.9.self_attn.o_proj");
+    write_tensors(&embed, 1);
+    refuse("is not a LoRA factor of a linear layer");
+    write_tensors(NULL, 0);
+    refuse("holds no tensors");
+}
+
+static void a_side_product_is_what_it_says(void **state)
+{
+    AUTO_FREE(compute) c = NULL;
+    float a[2 * 3] = { 1, 2, 3, 0, 1, 0 }, b[4 * 2] = { 1, 0, 0, 1, 1, 1, 2, 0 };
+    struct lora l = { .r = 2, .scale = 0.5f, .a = a, .b = b };
+    struct err e;
+
+    assert_int_equal(compute_new(1, NULL, &c, &e), ERR_OK);
+    for (size_t rows = 1; rows <= 20; rows += 19) {
+        float x[20 * 3], y[20 * 4], xa[20 * 2];
+
+        for (size_t i = 0; i < 60; i++)
+            x[i] = 1;
+        for (size_t i = 0; i < 80; i++)
+            y[i] = 10;
+        lora_forward(c, &l, 3, 4, y, 4, x, 3, rows, xa);
+        for (size_t r = 0; r < rows; r++)       /* x A^T = (6, 1) */
+            assert_true(y[4 * r] == 13 && y[4 * r + 1] == 10.5f && y[4 * r + 2] == 13.5f && y[4 * r + 3] == 16);
+    }
+}
+
+static int setup(void **state)
+{
+    AUTO_MEM char *path = xasprintf("%s/tests/golden/hf/models/phi3", getenv("KAITO_SOURCE"));
+    struct model_opts o = { .threads = 1 };
+    struct err e;
+
+    for (size_t i = 0; i < ARRAY_LEN(ones); i++)
+        ones[i] = 1;
+    dir = xstrdup("/tmp/test-adapter-XXXXXX");
+    return !mkdtemp(dir) || model_load(path, &o, &model, &e) ? 1 : 0;
+}
+
+static int teardown(void **state)
+{
+    struct err e;
+    int rc = dir_remove(dir, &e) ? 1 : 0;
+
+    free(dir);
+    model_free(model);
+    return rc;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scales_follow_alpha_rank_and_patterns),
+        cmocka_unit_test(other_mathematics_is_refused),
+        cmocka_unit_test(tensors_must_fit_the_model),
+        cmocka_unit_test(a_side_product_is_what_it_says),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
