@@ -12,6 +12,22 @@
 
 #include "base/str.h"
 
+enum preset_traits {                    /* what upstream's vLLM image is told beyond the common flags */
+    PRESET_QUANTIZED       = 1 << 0,    /* dtype auto */
+    PRESET_NO_KV_OFFLOAD   = 1 << 1,
+    PRESET_GDN_TRITON      = 1 << 2,
+    PRESET_KV_FP8          = 1 << 3,
+    PRESET_EXPERT_PARALLEL = 1 << 4,
+    PRESET_NO_AUTOTUNE     = 1 << 5,
+    PRESET_DEEP_GEMM       = 1 << 6,
+    PRESET_CUDA_TOOLKIT    = 1 << 7,
+};
+struct preset_vllm {
+    const char *format, *tokenizer_mode;        /* load_format and config_format; tokenizer_mode */
+    const char *tool_parser, *reasoning_parser, *chat_template;         /* NULL: none; the template is the stem of tool-chat-*.jinja */
+    unsigned traits;
+};
+
 struct preset {
     const char *name;               /* short: last segment of the id, lower case */
     const char *alias;              /* accepted instead of the id; NULL: none */
@@ -24,6 +40,7 @@ struct preset {
     int64_t kv_bytes_per_token;
     int64_t context;                /* longest context in tokens */
     bool tuning, transformers;      /* upstream's images can tune it; can serve it with transformers */
+    struct preset_vllm vllm;
 };
 
 const struct preset *preset_find(struct str name);      /* NULL: not in the table */

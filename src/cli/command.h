@@ -23,7 +23,8 @@ int command_main(const char *program, const char *about, const struct command *t
 /* Prints "kaito CMD: text" to stderr and gives the exit status: 2 for a wrong command line, else 1. */
 int command_fail(const char *name, const struct err *e);
 
-command_fn cmd_version, cmd_up, cmd_down, cmd_reset, cmd_apiserver, cmd_manager, cmd_provisioner, cmd_pod_monitor;
+command_fn cmd_version, cmd_up, cmd_down, cmd_reset, cmd_apiserver, cmd_manager, cmd_provisioner, cmd_pod_monitor,
+    cmd_validate, cmd_render;
 command_fn cmd_serve, cmd_tune, cmd_fetch, cmd_push, cmd_inspect;
 command_fn cmd_exec_runtime;    /* in kaito: finds kaito-runtime beside itself and becomes it */
 

@@ -13,6 +13,8 @@ static const struct command commands[] = {
     { "fetch",       "download a model or a data set", cmd_exec_runtime },
     { "push",        "push an adapter to a registry as an OCI image", cmd_exec_runtime },
     { "inspect",     "look inside tokens, templates, logits and files", cmd_exec_runtime },
+    { "validate",    "say whether a Workspace would be admitted", cmd_validate },
+    { "render",      "print the objects that a Workspace becomes", cmd_render },
     { "version",     "print the version", cmd_version },
     { "pod-monitor", NULL, cmd_pod_monitor },
 };

@@ -16,7 +16,7 @@ struct planner {
 
 void ws_plan_done(struct ws_plan *p)
 {
-    json_t *all[] = { p->apply, p->create, p->remove, p->events, p->annotations, p->status };
+    json_t *all[] = { p->apply, p->create, p->remove, p->events, p->annotations, p->label_nodes, p->status };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         json_decref(all[i]);
@@ -73,6 +73,7 @@ static void plan_revision(struct planner *p)
         p->out->annotations = json_object();
         json_put_str(p->out->annotations, HASH_ANNOTATION, p->hash);
         json_put(p->out->annotations, REVISION_ANNOTATION, json_strf("%lld", (long long)number));
+        json_push(p->out->create, render_revision(p->v, p->hash, number));
     }
     snprintf(p->revision, sizeof p->revision, "%lld", (long long)number);
 }
@@ -102,6 +103,20 @@ static void plan_claims(struct planner *p)
         json_push(p->out->create, render_node_claim(v, index));
         missing--;
     }
+}
+
+/* On machines with known GPUs; never on this machine's own Nodes, nor where the native runtime was asked for. */
+static void plan_node_labels(struct planner *p)
+{
+    const struct ws_view *v = p->v;
+    const json_t *node;
+    size_t i;
+
+    if (v->settings->byo || p->nodes.runtime == WS_RUNTIME_NATIVE || !sku_find(v->settings->cloud, ws_instance_type(v->ws)))
+        return;
+    json_array_foreach(v->nodes, i, node)
+        if (node_is_ready(node) && !kube_label(node, "accelerator") && !kube_label(node, "kaito.sh/local-node"))
+            json_push(p->out->label_nodes, json_string(kube_name(node)));
 }
 
 static void report_nodes(struct planner *p)
@@ -168,24 +183,38 @@ static int64_t native_replicas(const struct planner *p)
     return ws->tuning || asked < 1 ? 1 : asked < p->nodes.target ? asked : p->nodes.target;
 }
 
+/* What upstream's images can do and we do not ask of them yet; the condition is set. */
+static bool gpu_serving_is_built(struct planner *p)
+{
+    const struct workspace *ws = p->v->ws;
+    const char *what = !ws_preset(ws) ? "a model that is not in the catalogue"
+                       : ws->inference->n_adapters > 0 ? "adapters"
+                       : str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "transformers") ? "the transformers runtime" : NULL;
+
+    if (!what)
+        return true;
+    status_fail(&p->status, "InferenceReady", "RuntimeNotBuilt",
+                "serving %s on GPU nodes is not built yet; annotate the Workspace with kaito.sh/runtime: native, or give inference.template", what);
+    return false;
+}
+
 /* False when it cannot be rendered: the condition is set. */
 static bool plan_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
     const struct ws_inference *inf = v->ws->inference;
 
-    if (v->statefulset && (is_of_revision(p, v->statefulset) || p->nodes.runtime != WS_RUNTIME_NATIVE))
+    /* upstream's workloads are left as they are: adopting them must not restart a pod */
+    if (v->statefulset && (is_of_revision(p, v->statefulset) || p->nodes.runtime != WS_RUNTIME_NATIVE || (inf && inf->pod_template)))
         return true;
     if (inf && inf->pod_template)
-        json_push(v->statefulset ? p->out->apply : p->out->create, render_template_inference(v, p->nodes.target, p->revision));
+        json_push(p->out->create, render_template_inference(v, p->nodes.target));
     else if (p->nodes.runtime == WS_RUNTIME_NATIVE)
         json_push(p->out->apply, render_native_inference(v, native_replicas(p), p->revision));
-    else {
-        status_fail(&p->status, "InferenceReady", "RuntimeNotBuilt",
-                    "serving preset %.*s with upstream's GPU images is not built yet; annotate the Workspace with kaito.sh/runtime: native, or give inference.template",
-                    STR_ARG(ws_preset_name(v->ws)));
+    else if (gpu_serving_is_built(p))
+        json_push(p->out->create, render_gpu_inference(v, p->nodes.target, p->revision));
+    else
         return false;
-    }
     return true;
 }
 
@@ -483,6 +512,7 @@ static void plan_living(struct planner *p)
         return;
     }
     plan_claims(p);
+    plan_node_labels(p);
     report_nodes(p);
     if (p->v->ws->tuning)
         plan_tuning(p);
@@ -495,7 +525,8 @@ void workspace_plan(const struct ws_view *v, int64_t now_ms, struct ws_plan *out
 {
     struct planner p = { .v = v, .now_ms = now_ms, .out = out, .state = "Pending" };
 
-    *out = (struct ws_plan){ .apply = json_array(), .create = json_array(), .remove = json_array(), .events = json_array() };
+    *out = (struct ws_plan){ .apply = json_array(), .create = json_array(), .remove = json_array(), .events = json_array(),
+                              .label_nodes = json_array() };
     p.status = (struct status_builder){ .v = v, .now_ms = now_ms, .conditions = json_array(), .events = out->events };
     if (v->ws->meta.deleted_us)
         plan_deletion(&p);

@@ -20,6 +20,7 @@ struct ws_view {
     const json_t *tuning_template;      /* the default of the method in the release namespace */
     const json_t *inference_config;     /* ConfigMap inference.config */
     const json_t *push_secret;          /* tuning.output.imagePushSecret */
+    bool local_nvme_class;              /* the StorageClass kaito-local-nvme-disk exists */
     const char *progress;               /* one line from the tuning process ("step 12 of 80, loss 1.2"); NULL */
 };
 
@@ -29,6 +30,7 @@ struct ws_plan {
     json_t *remove;         /* {apiVersion, kind, metadata: {namespace, name, uid}}: delete in the background */
     json_t *events;         /* {type, reason, message} about the Workspace */
     json_t *annotations;    /* to set on the Workspace; NULL: none */
+    json_t *label_nodes;    /* names of Nodes that lack accelerator=nvidia, which device plugins wait for */
     json_t *status;         /* the whole new status; NULL: as it is */
     bool add_finalizer, remove_finalizer;
     bool poll_progress;     /* a native Job trains: its /metrics are worth a look */

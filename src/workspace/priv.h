@@ -41,15 +41,15 @@ void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out
 json_t *owner_references(const struct workspace *ws);
 json_t *render_node_claim(const struct ws_view *v, int index);
 char *node_claim_name(const struct workspace *ws, int index);           /* malloc'd */
+json_t *render_revision(const struct ws_view *v, const char *hash, int64_t number);     /* a ControllerRevision of the spec */
 json_t *render_service(const struct ws_view *v, enum ws_runtime r);
 json_t *render_headless(const struct ws_view *v);
 json_t *render_affinity(const struct ws_view *v, bool ownership);       /* NULL: none */
 json_t *render_tolerations(const struct ws_view *v);
 json_t *render_native_inference(const struct ws_view *v, int64_t replicas, const char *revision);
 json_t *render_native_tuning(const struct ws_view *v, const char *revision, int64_t attempt, const char *inputs);
-json_t *render_template_inference(const struct ws_view *v, int64_t replicas, const char *revision);
-json_t *render_gpu_inference(const struct ws_view *v, int64_t replicas, const char *revision, int64_t gpus);
-json_t *render_gpu_tuning(const struct ws_view *v, const char *revision, int64_t gpus);
+json_t *render_template_inference(const struct ws_view *v, int64_t replicas);
+json_t *render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *revision);
 json_t *render_tuning_config_copy(const struct ws_view *v);             /* the template, in the Workspace's namespace */
 json_t *render_tuning_template(const char *release_namespace, const char *name);
 const char *native_model_path(const struct ws_view *v, struct buf *out);

@@ -96,7 +96,10 @@ json_t *render_node_claim(const struct ws_view *v, int index)
     bool aws = streq(v->settings->cloud, "aws");
     char storage[32];
 
-    snprintf(storage, sizeof storage, "%dGi", p ? p->disk_gib : 1024);
+    if (p)
+        snprintf(storage, sizeof storage, "%dGi", p->disk_gib);
+    else
+        snprintf(storage, sizeof storage, "1Ti");
     return PACK("{s:s, s:s, s:{s:s, s:o, s:{s:s, s:s}}, s:{s:{s:s,s:s,s:s}, s:s, s:[{s:s,s:s,s:s}], s:o, s:{s:{s:s}}}}",
                 "apiVersion", "karpenter.sh/v1", "kind", "NodeClaim",
                 "metadata", "name", name, "labels", claim_labels(ws),
@@ -106,6 +109,22 @@ json_t *render_node_claim(const struct ws_view *v, int index)
                 "taints", "key", "sku", "value", "gpu", "effect", "NoSchedule",
                 "requirements", claim_requirements(v, ws_instance_type(ws)),
                 "resources", "requests", "storage", storage);
+}
+
+static json_t *encoded(const struct type *t, const void *part)
+{
+    return part ? schema_encode(t, part) : json_null();
+}
+
+json_t *render_revision(const struct ws_view *v, const char *hash, int64_t number)
+{
+    const struct workspace *ws = v->ws;
+
+    return PACK("{s:s, s:s, s:{s:o, s:o, s:{s:o}, s:{s:s}, s:o}, s:I, s:{s:o, s:o, s:o}}", "apiVersion", "apps/v1", "kind", "ControllerRevision",
+                "metadata", "name", json_strf("%.*s-%.5s", STR_ARG(ws->meta.name), hash), "namespace", str_json(ws->meta.namespace),
+                "labels", "workspace.kaito.io/name", str_json(ws->meta.name), "annotations", HASH_ANNOTATION, hash,
+                "ownerReferences", owner_references(ws), "revision", (json_int_t)number, "data", "inference", encoded(&ws_inference_type, ws->inference),
+                "resource", encoded(&ws_resource_type, ws->resource), "tuning", encoded(&ws_tuning_type, ws->tuning));
 }
 
 static json_t *service_base(const struct ws_view *v, const char *suffix)
@@ -148,7 +167,6 @@ json_t *render_headless(const struct ws_view *v)
 {
     json_t *s = service_base(v, "-headless");
 
-    json_put_str(json_sub(s, "spec"), "type", "ClusterIP");
     json_put_str(json_sub(s, "spec"), "clusterIP", "None");
     return s;
 }

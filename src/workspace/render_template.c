@@ -1,35 +1,23 @@
 /* inference.template: the user's own pod in a StatefulSet. Dossier 6.8. */
 #include "workspace/priv.h"
 
-static void merge_affinity(json_t *pod, json_t *affinity)
+json_t *render_template_inference(const struct ws_view *v, int64_t replicas)
 {
-    if (!affinity)
-        return;
-    if (json_object_get(pod, "affinity"))
-        json_decref(affinity);          /* the user's own wins */
-    else
-        json_put(pod, "affinity", affinity);
-}
-
-json_t *render_template_inference(const struct ws_view *v, int64_t replicas, const char *revision)
-{
-    json_t *template = json_clone(v->ws->inference->pod_template), *pod = json_sub(template, "spec"), *tolerations;
-    json_t *name = json_strn(v->ws->meta.name);
-    json_t *s = json_pack("{s:s, s:s, s:{s:O, s:o, s:o, s:{s:s}}}", "apiVersion", "apps/v1", "kind", "StatefulSet",
-                          "metadata", "name", name, "namespace", json_strn(v->ws->meta.namespace),
-                          "ownerReferences", owner_references(v->ws), "annotations", REVISION_ANNOTATION, revision);
+    json_t *template = json_clone(v->ws->inference->pod_template), *pod = json_sub(template, "spec"), *tolerations = render_tolerations(v);
+    json_t *name = json_strn(v->ws->meta.name), *affinity = render_affinity(v, true);
+    json_t *s = json_pack("{s:s, s:s, s:{s:O, s:o, s:o}}", "apiVersion", "apps/v1", "kind", "StatefulSet",
+                          "metadata", "name", name, "namespace", json_strn(v->ws->meta.namespace), "ownerReferences", owner_references(v->ws));
 
     json_put(json_sub(json_sub(template, "metadata"), "labels"), WORKSPACE_LABEL, json_incref(name));
-    merge_affinity(pod, render_affinity(v, true));
-    tolerations = render_tolerations(v);
+    if (affinity)
+        json_put(pod, "affinity", affinity);            /* the user's own gives way, as upstream */
     if (json_is_array(json_object_get(pod, "tolerations")))
         json_array_extend(json_object_get(pod, "tolerations"), tolerations);
     else
         json_put(pod, "tolerations", json_incref(tolerations));
     json_decref(tolerations);
-    json_put(s, "spec", json_pack("{s:I, s:s, s:o, s:{s:{s:O}}, s:o}", "replicas", (json_int_t)replicas, "podManagementPolicy", "Parallel",
-                                  "serviceName", json_strf("%.*s-headless", STR_ARG(v->ws->meta.name)),
-                                  "selector", "matchLabels", WORKSPACE_LABEL, name, "template", template));
+    json_put(s, "spec", json_pack("{s:I, s:{s:{s:O}}, s:o}", "replicas", (json_int_t)replicas, "selector", "matchLabels", WORKSPACE_LABEL, name,
+                                  "template", template));
     json_decref(name);
     return s;
 }
