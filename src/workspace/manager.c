@@ -139,7 +139,7 @@ static struct informer *watch(struct workspace_manager *m, struct kube_gvr gvr, 
     return informers_get(m->informers, &o);
 }
 
-static void watch_all(struct workspace_manager *m)
+static void watch_all(struct workspace_manager *m, bool storage)
 {
     struct controller *c = m->controller;
 
@@ -152,6 +152,9 @@ static void watch_all(struct workspace_manager *m)
     m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_workload);
     m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);
     m->secrets = watch(m, (struct kube_gvr){ "", "v1", "secrets" }, NULL, slim_secret);
+
+    if (storage)
+        m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 
     controller_watch(c, m->workspaces);
     controller_watch_label(c, m->claims, WORKSPACE_LABEL, WORKSPACE_NS_LABEL);
@@ -185,9 +188,11 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
 
     *m = (struct workspace_manager){ .client = client, .settings = o->settings, .cancel = cancel };
     workspace_settings_default(&m->settings);
+    bool storage = false;
     errc rc = http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e);
 
     rc = rc ? rc : workspace_install(m, o->install_crds, e);
+    rc = rc ? rc : kube_has_resource(client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e);
     if (rc) {
         manager_free(m);
         return rc;
@@ -196,7 +201,7 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
     m->informers = informers_new(client);
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
                                                               .reconcile = reconcile, .self = m });
-    watch_all(m);
+    watch_all(m, storage);
     informers_start(m->informers, cancel);
     controller_start(m->controller, cancel);
     log_info("workspace", "manager started", KV("server", kube_client_server(client)), KV("cloud", m->settings.cloud));

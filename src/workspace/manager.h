@@ -15,6 +15,7 @@ struct workspace_manager {
     struct cancel *cancel;
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
+    struct informer *storage_classes;   /* NULL: the API has no such kind */
     struct controller *controller;
     struct recorder *recorder;
     struct http_client *http;           /* asks tuning processes for their progress */

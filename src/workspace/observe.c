@@ -69,6 +69,7 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
     v->headless = own(op, informer_get(m->services, key->ns, buf_cstr(&headless)));
     v->statefulset = own(op, informer_get(m->statefulsets, key->ns, key->name));
     v->job = own(op, informer_get(m->jobs, key->ns, key->name));
+    v->local_nvme_class = m->storage_classes && own(op, informer_get(m->storage_classes, "", "kaito-local-nvme-disk")) != NULL;
     if (o->ws.tuning)
         observe_tuning(m, op, o);
     if (o->ws.inference && o->ws.inference->config.n > 0)

@@ -1,8 +1,8 @@
 /*
  * Workloads of the native runtime: every container is `kaito-runtime` of the one runtime image.
  *
- * Folders of the node are mounted at their own path, and every path that a container is given is one whole argument, or one whole
- * value of the environment, that begins with a mountPath: a node agent without mount namespaces can replace the prefix.
+ * Folders of the node are mounted at their own path, and every other path that a container is given begins with one of its mountPaths:
+ * a node agent without mount namespaces replaces those in command, args and env.
  *   models    hostPath   shared by all pods of the node, so a second Workspace does not download again
  *   data      emptyDir   the data set of a tuning Job
  *   results   hostPath   checkpoints and the adapter; a new pod of the same Workspace goes on from there
@@ -106,6 +106,8 @@ static json_t *fetch_model(const struct ws_view *v, const char *model_path)
     arg2(args, "--model-repo", p ? p->repo : json_string_value(name));
     arg2(args, "--revision", p ? p->revision : "main");
     arg2(args, "--output", model_path);
+    /* pods that want the same model wait for each other in the hub's cache, which lies beside the folders they load */
+    env(c, "HF_HOME", v->settings->model_cache_dir);
     mount(c, "models", v->settings->model_cache_dir, false);
     with_hub(v, c);
     return c;
@@ -205,12 +207,14 @@ static void add_tuned_adapter(const struct ws_view *v, json_t *init, json_t *ser
         json_push(init, pull);
         json_push(volumes, PACK("{s:s, s:{}}", "name", "adapter", "emptyDir"));
         push_secret_volume(v, volumes);
-        arg2(args, "--adapter", "/mnt/adapter/data");     /* the image's /data */
+        json_push(args, json_string("--adapter"));
+        json_push(args, json_strf("%.*s=/mnt/adapter/data", STR_ARG(v->ws->meta.name)));     /* the image's /data */
         mount(serve, "adapter", "/mnt/adapter", true);
         return;
     }
     results_volume(v, volumes);
-    arg2(args, "--adapter", "/mnt/results");
+    json_push(args, json_string("--adapter"));
+    json_push(args, json_strf("%.*s=/mnt/results", STR_ARG(v->ws->meta.name)));
     mount(serve, "results", "/mnt/results", true);
 }
 
@@ -257,7 +261,14 @@ static void add_adapters(const struct ws_view *v, json_t *init, json_t *serve, j
             json_push(volumes, vol);
             mount(serve, buf_cstr(&volume), buf_cstr(&path), true);
         }
-        arg2(args, "--adapter", buf_cstr(&path));
+        json_push(args, json_string("--adapter"));
+        json_push(args, json_strf("%.*s=%s", STR_ARG(s->name), buf_cstr(&path)));
+        if (v->ws->inference->adapters[i].strength.n > 0) {     /* serve reads it from the variable named like the adapter */
+            AUTO_JSON name = str_json(s->name);
+            AUTO_JSON strength = str_json(v->ws->inference->adapters[i].strength);
+
+            env(serve, json_string_value(name), json_string_value(strength));
+        }
     }
     if (images) {
         mount(serve, "adapter", "/mnt/adapter", true);
