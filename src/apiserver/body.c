@@ -23,7 +23,7 @@ static const struct type *find_type(void *self, const char *api_version, const c
 }
 
 /* The first complaint of Go's decoder, as far as the position tells it. */
-static const char *go_json_error(struct req *r, struct str text)
+const char *go_json_error(struct req *r, struct str text)
 {
     json_error_t at;
     AUTO_JSON j = json_loadb(text.p, text.n, JSON_DECODE_ANY, &at);
@@ -89,7 +89,7 @@ static errc parse_body(struct req *r, const char *kind, json_t **out, struct pat
         return ERR_OK;
     }
     if (type.n && !media_is(type, "application/json") && !media_is(type, "*/*"))
-        return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", json_object(),
+        return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", NULL,
                     "the body of the request was in an unknown format - accepted media types include: application/json, application/yaml, "
                     "application/vnd.kubernetes.protobuf");
     if (json_parse(body, out, &r->e))
@@ -98,7 +98,6 @@ static errc parse_body(struct req *r, const char *kind, json_t **out, struct pat
     return ERR_OK;
 }
 
-/* Strict: an error that lists all; Warn: one Warning each. */
 /* "v1" of "apps/v1": error texts name the version alone. */
 static const char *version_of(const char *gv)
 {
@@ -107,6 +106,7 @@ static const char *version_of(const char *gv)
     return slash ? slash + 1 : gv;
 }
 
+/* Strict: an error that lists all; Warn: one Warning each. */
 errc unknown_fields(struct req *r, const char *kind, const char *gv, const struct path_list *unknown, const struct path_list *twice, bool patch)
 {
     const struct { const struct path_list *l; const char *what; } lists[] = { { twice, "duplicate" }, { unknown, "unknown" } };
@@ -139,10 +139,10 @@ static errc check_kind(struct req *r, json_t *obj, const char *kind, const char 
         return fail_bad_request(r, "the kind in the data (%s) does not match the expected kind (%s)", k, kind);
     if (str_set(v) && !streq(v, gv))
         return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: no kind \"%s\" is registered for version \"%s\" in scheme "
-                                "\"pkg/runtime/scheme.go:100\"", str_set(k) ? k : kind, v, kind, str_set(k) ? k : kind, v);
+                                "\"pkg/runtime/scheme.go:100\"", str_set(k) ? k : kind, version_of(v), kind, str_set(k) ? k : kind, v);
     if (str_set(k) && !streq(k, kind))
         return fail_bad_request(r, "%s in version \"%s\" cannot be handled as a %s: converting (v1.%s) to (core.%s): unknown conversion",
-                                k, gv, kind, k, kind);
+                                k, version_of(gv), kind, k, kind);
     return ERR_OK;
 }
 

@@ -374,7 +374,8 @@ COLUMNS(clusterrolebindings);
 
 static const struct column leases_columns[] = {
     NAME_COLUMN,
-    { "Holder", "string", "", "holderIdentity contains the identity of the holder of a current lease.", 0, lease_holder, NULL },
+    { "Holder", "string", "", "holderIdentity contains the identity of the holder of a current lease. If Coordinated Leader Election is used, the "
+      "holder identity must be equal to the elected LeaseCandidate.metadata.name field.", 0, lease_holder, NULL },
     AGE_COLUMN,
 };
 COLUMNS(leases);

@@ -3,12 +3,12 @@
  * accepted names, the Established condition, cleaning up when one is deleted.
  */
 #include "api/k8s/k8s.h"
+#include "apiserver/ssa.h"
 #include "apiserver/strategy.h"
 #include "base/log.h"
 #include "schema/crd.h"
 
-#define CLEANUP "customresourcecleanup.apiextensions.k8s.io"
-#define VERBS_NOT_STORED VERBS_ALL
+#define CLEANUP DEFINITION_FINALIZER
 
 static const char **names_of(struct arena *a, const json_t *list)
 {
@@ -110,6 +110,7 @@ static errc add_version(struct registry *g, const json_t *definition, const json
     c->deprecated = json_flag(version, "deprecated", false);
     c->warning = json_cstr(version, "deprecationWarning");
     c->labels = labels_of(a, version);
+    (void)str_to_i64(str_of(json_str_at(definition, "metadata", "resourceVersion", NULL)), &c->since_rv);
     const char *type_name = arena_printf(a, "%s.%s.%s", group, name, kind);
     TRY(crd_type_build(json_at(version, "schema", "openAPIV3Schema", NULL), k8s_object_meta, type_name, group, name, kind, a, &type, e));
     struct resource row = {
@@ -159,7 +160,8 @@ errc registry_add_custom(struct registry *g, const json_t *definition, struct er
 
 /* ---- strategy of definitions ---- */
 
-static void prepare_definition(struct req *r, json_t *obj, const json_t *old)
+/* Names and conversion that follow from the rest. */
+static void fill_definition(struct req *r, json_t *obj, const json_t *old)
 {
     json_t *spec = json_sub(obj, "spec"), *names = json_sub(spec, "names");
     AUTO_BUF lower = { 0 };
@@ -172,6 +174,13 @@ static void prepare_definition(struct req *r, json_t *obj, const json_t *old)
         json_put(names, "listKind", json_strf("%sList", json_cstr(names, "kind")));
     if (!json_object_get(spec, "conversion"))
         json_put_str(json_sub(spec, "conversion"), "strategy", "None");
+}
+
+static void prepare_definition(struct req *r, json_t *obj, const json_t *old)
+{
+    const json_t *spec = json_object_get(obj, "spec");
+
+    (void)r;
     if (old)
         return;
     json_t *status = json_object(), *stored = json_array(), *accepted = json_object();
@@ -188,6 +197,23 @@ static void prepare_definition(struct req *r, json_t *obj, const json_t *old)
     json_put(obj, "status", status);
 }
 
+static void validate_versions(struct req *r, const json_t *obj, struct field_errors *out)
+{
+    const json_t *list = at(obj, "spec.versions");
+    size_t i, stored = 0;
+    json_t *v;
+
+    json_array_foreach(list, i, v) {
+        stored += json_flag(v, "storage", false);
+        if (!json_at(v, "schema", "openAPIV3Schema", NULL))
+            field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "spec.versions[%zu].schema.openAPIV3Schema", i), NULL, "schemas are required");
+    }
+    if (stored != 1)
+        field_error_add(out, FIELD_INVALID_VALUE, "spec.versions", "[]", "must have exactly one version marked as storage version");
+    if (!json_array_size(at(obj, "status.storedVersions")))
+        field_error_add(out, FIELD_INVALID_VALUE, "status.storedVersions", "[]string(nil)", "must have at least one stored version");
+}
+
 static void validate_definition(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
 {
     const char *name = json_str_at(obj, "metadata", "name", NULL), *plural = json_str_at(obj, "spec", "names", "plural", NULL);
@@ -199,6 +225,7 @@ static void validate_definition(struct req *r, const json_t *obj, const json_t *
             field_error_add(out, FIELD_INVALID_VALUE, "metadata.name", arena_printf(r->a, "\"%s\"", name),
                             "must be spec.names.plural+\".\"+spec.group");
     }
+    validate_versions(r, obj, out);
     if (old && condition_is(old, "Established", "True")) {
         check_immutable(obj, old, "spec.group", out);
         check_immutable(obj, old, "spec.scope", out);
@@ -208,7 +235,7 @@ static void validate_definition(struct req *r, const json_t *obj, const json_t *
 }
 
 const struct strategy strategy_definition = {
-    .flags = STRAT_STATUS | STRAT_GENERATION | STRAT_DELETE_SHOWS, .prepare = prepare_definition, .validate = validate_definition,
+    .flags = STRAT_STATUS | STRAT_GENERATION | STRAT_DELETE_SHOWS, .fill = fill_definition, .prepare = prepare_definition, .validate = validate_definition,
 };
 
 /* ---- custom resources ---- */
@@ -239,59 +266,84 @@ static void set_condition(json_t *list, const char *now, const char *type, bool 
     json_put_str(found, "message", message);
 }
 
-/* A name that another definition of the group has already; NULL: all are free. */
-static const char *taken_name(struct req *r, const json_t *definition)
-{
-    static const char *const keys[] = { "plural", "singular", "kind", "listKind" };
-    const char *me = json_str_at(definition, "metadata", "name", NULL), *group = json_str_at(definition, "spec", "group", NULL);
+struct wanted_name { const char *key, *reason; };
 
-    for (size_t i = 0; i < r->registry->n; i++) {
+/* In upstream's order; the last conflict is the one that the condition tells. */
+static const struct wanted_name wanted_names[] = {
+    { "plural", "PluralConflict" }, { "singular", "SingularConflict" }, { "kind", "KindConflict" }, { "listKind", "ListKindConflict" },
+};
+
+static bool name_taken(struct req *r, const json_t *definition, size_t which)
+{
+    const char *me = json_str_at(definition, "metadata", "name", NULL), *group = json_str_at(definition, "spec", "group", NULL);
+    const char *mine = json_str_at(definition, "spec", "names", wanted_names[which].key, NULL);
+
+    for (size_t i = 0; i < r->registry->n && str_set(mine); i++) {
         const struct resource *x = &r->registry->rows[i];
         if (!x->custom || !streq(x->group, group) || streq(x->custom->definition, me))
             continue;
         const char *theirs[] = { x->plural, x->singular, x->kind, x->custom->list_kind };
-        for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
-            const char *mine = json_str_at(definition, "spec", "names", keys[k], NULL);
-            if (str_set(mine) && streq(mine, theirs[k]))
-                return arena_printf(r->a, "\"%s\" is already in use", mine);
-        }
+        if (streq(mine, theirs[which]))
+            return true;
     }
-    return NULL;
+    return false;
 }
 
-static void accept_names(struct req *r, json_t *definition)
+/* Takes the names that are free; the reason and text of the last conflict, NULL: none. */
+static const char *take_names(struct req *r, json_t *definition, const char **out_text)
 {
-    json_t *status = json_sub(definition, "status"), *list = json_object_get(status, "conditions");
-    const char *taken = taken_name(r, definition);
+    json_t *names = json_at(definition, "spec", "names", NULL), *status = json_sub(definition, "status"), *accepted = json_deep_copy(names);
+    const char *reason = NULL;
 
-    if (!json_is_array(list)) {
-        list = json_array();
-        json_put(status, "conditions", list);
+    for (size_t i = 0; i < ARRAY_LEN(wanted_names); i++) {
+        if (!name_taken(r, definition, i))
+            continue;
+        reason = wanted_names[i].reason;
+        *out_text = arena_printf(r->a, "\"%s\" is already in use", json_cstr(names, wanted_names[i].key));
+        (void)json_object_del(accepted, wanted_names[i].key);
     }
-    if (taken) {
-        set_condition(list, r->now, "NamesAccepted", false, "NamesConflict", taken);
-        set_condition(list, r->now, "Established", false, "NotAccepted", "not all names are accepted");
-        return;
-    }
-    json_put(status, "acceptedNames", json_deep_copy(json_at(definition, "spec", "names", NULL)));
-    set_condition(list, r->now, "NamesAccepted", true, "NoConflicts", "no conflicts found");
-    set_condition(list, r->now, "Established", true, "InitialNamesAccepted", "the initial names have been accepted");
-    json_t *stored = json_sub(status, "storedVersions");
-    size_t i;
-    json_t *v;
+    if (!json_object_get(accepted, "plural"))
+        json_put_str(accepted, "plural", "");
+    if (!json_object_get(accepted, "kind"))
+        json_put_str(accepted, "kind", "");
+    json_put(status, "acceptedNames", accepted);
+    return reason;
+}
+
+static void store_versions(json_t *definition)
+{
+    json_t *status = json_sub(definition, "status"), *stored = json_object_get(status, "storedVersions"), *v, *s;
+    size_t i, k;
+
     if (!json_is_array(stored)) {
         stored = json_array();
         json_put(status, "storedVersions", stored);
     }
     json_array_foreach(json_at(definition, "spec", "versions", NULL), i, v) {
-        size_t k;
-        json_t *s;
         bool there = !json_flag(v, "storage", false);
         json_array_foreach(stored, k, s)
             there = there || json_equal(s, json_object_get(v, "name"));
         if (!there)
             json_push(stored, json_incref(json_object_get(v, "name")));
     }
+}
+
+static void accept_names(struct req *r, json_t *definition)
+{
+    json_t *status = json_sub(definition, "status"), *list = json_object_get(status, "conditions");
+    const char *text = "no conflicts found", *reason;
+
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_put(status, "conditions", list);
+    }
+    reason = take_names(r, definition, &text);
+    set_condition(list, r->now, "NamesAccepted", !reason, reason ? reason : "NoConflicts", text);
+    if (!reason)
+        set_condition(list, r->now, "Established", true, "InitialNamesAccepted", "the initial names have been accepted");
+    else if (!condition_is(definition, "Established", "True"))
+        set_condition(list, r->now, "Established", false, "NotAccepted", "not all names are accepted");
+    store_versions(definition);
 }
 
 struct names { struct arena *a; struct store_row *items; size_t n; };
@@ -358,8 +410,9 @@ void finish_definition(struct req *r, const char *name)
             clean_up(r, res, name, &cur);
         } else {
             AUTO_JSON before = json_deep_copy(cur.obj);
+            struct ssa_opts o = { .manager = "kube-apiserver", .api_version = res->gv, .subresource = "status", .time = r->now };
             accept_names(r, cur.obj);
-            if (!json_equal(before, cur.obj))
+            if (!json_equal(before, cur.obj) && !ssa_update(res->type, before, cur.obj, &o, &r->e))
                 (void)object_store(r, res, "", name, cur.rv, cur.obj);  /* likewise */
         }
     }

@@ -152,11 +152,11 @@ static int64_t pod_grace(const json_t *obj, const struct delete_opts *o)
     return grace < 0 ? 1 : grace;
 }
 
-static void mark_deleted(struct req *r, json_t *meta, int64_t grace, bool write_grace)
+static void mark_deleted(struct req *r, json_t *meta, int64_t grace, bool write_grace, bool count)
 {
     char when[TIME_TEXT_MAX];
 
-    if (!json_object_get(meta, "deletionTimestamp") && json_int(meta, "generation", 0) > 0)
+    if (count && !json_object_get(meta, "deletionTimestamp") && json_int(meta, "generation", 0) > 0)
         json_put_int(meta, "generation", json_int(meta, "generation", 0) + 1);
     if (!json_object_get(meta, "deletionTimestamp") || grace > 0) {
         time_rfc3339(r->now_ms + grace * 1000, when);
@@ -169,6 +169,11 @@ static void mark_deleted(struct req *r, json_t *meta, int64_t grace, bool write_
 /* ---- one object ---- */
 
 struct deletion { json_t *shown; bool removed; };
+
+static bool is_definition(const struct resource *res)
+{
+    return streq(res->plural, "customresourcedefinitions") && streq(res->group, "apiextensions.k8s.io");
+}
 
 static bool is_namespace(const struct resource *res)
 {
@@ -189,6 +194,8 @@ static errc delete_version(struct req *r, const struct resource *res, const char
     plan_dependents(res, meta, o);
     if (graceful && marked && grace >= json_int(was, "deletionGracePeriodSeconds", 0) && json_int(was, "deletionGracePeriodSeconds", 0) > 0)
         return ERR_OK;          /* it is on its way already, not later than asked */
+    if (is_definition(res) && !marked)
+        set_finalizer(meta, DEFINITION_FINALIZER, true);        /* its objects go first */
     bool held = json_array_size(json_object_get(meta, "finalizers")) > 0;
     if (is_namespace(res)) {
         held = held || json_array_size(json_at(obj, "spec", "finalizers", NULL)) > 0;
@@ -196,7 +203,7 @@ static errc delete_version(struct req *r, const struct resource *res, const char
             json_put_str(json_sub(obj, "status"), "phase", "Terminating");
     }
     if (held || grace > 0 || graceful)
-        mark_deleted(r, meta, grace, !is_namespace(res));
+        mark_deleted(r, meta, grace, !is_namespace(res) && !is_definition(res), !is_definition(res));
     if (held || grace > 0)
         return json_equal(obj, cur->obj) ? ERR_OK : object_store(r, res, ns, name, cur->rv, obj);
     out->removed = true;

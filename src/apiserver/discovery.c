@@ -86,13 +86,17 @@ static size_t versions_of(struct req *r, const char *group, const char **out)
     return n;
 }
 
-static json_t *verbs_json(unsigned verbs)
+static json_t *verbs_json(unsigned verbs, bool custom)
 {
+    static const enum verb custom_order[] = { VERB_DELETE, VERB_DELETECOLLECTION, VERB_GET, VERB_LIST, VERB_PATCH, VERB_CREATE, VERB_UPDATE,
+                                              VERB_WATCH };
     json_t *v = json_array();
 
-    for (int i = 0; i < VERB_COUNT_; i++)
-        if (verbs & (1u << i))
-            json_push(v, json_string(verb_name((enum verb)i)));
+    for (int i = 0; i < VERB_COUNT_; i++) {
+        enum verb verb = custom ? custom_order[i] : (enum verb)i;
+        if (verbs & (1u << verb))
+            json_push(v, json_string(verb_name(verb)));
+    }
     return v;
 }
 
@@ -132,7 +136,7 @@ static json_t *resource_json(const struct resource *x)
     json_put_str(o, "singularName", x->singular);
     json_put_bool(o, "namespaced", x->namespaced);
     json_put_str(o, "kind", x->kind);
-    json_put(o, "verbs", verbs_json(x->verbs));
+    json_put(o, "verbs", verbs_json(x->verbs, x->custom != NULL));
     put_names(o, "shortNames", x->short_names);
     put_names(o, "categories", x->categories);
     if (x->verbs & V(GET))
@@ -152,7 +156,7 @@ static json_t *sub_json(const struct resource *x, const struct subresource *sub)
         json_put_str(o, "version", sub->version);
     }
     json_put_str(o, "kind", sub->kind);
-    json_put(o, "verbs", verbs_json(sub->verbs));
+    json_put(o, "verbs", verbs_json(sub->verbs, false));
     return o;
 }
 
@@ -246,7 +250,7 @@ static json_t *aggregated_resource(const struct resource *x)
     json_put(o, "responseKind", kind_json(custom ? x->group : "", custom ? x->version : "", x->kind));
     json_put_str(o, "scope", x->namespaced ? "Namespaced" : "Cluster");
     json_put_str(o, "singularResource", x->singular);
-    json_put(o, "verbs", verbs_json(x->verbs));
+    json_put(o, "verbs", verbs_json(x->verbs, custom));
     put_names(o, "shortNames", x->short_names);
     put_names(o, "categories", x->categories);
     for (size_t i = 0; i < x->n_subs; i++) {
@@ -255,7 +259,7 @@ static json_t *aggregated_resource(const struct resource *x)
         bool own = custom && !str_set(sub->group);
         json_put_str(s, "subresource", sub->name);
         json_put(s, "responseKind", kind_json(own ? x->group : sub->group, own ? x->version : sub->version, sub->kind));
-        json_put(s, "verbs", verbs_json(sub->verbs));
+        json_put(s, "verbs", verbs_json(sub->verbs, false));
         json_push(subs, s);
     }
     if (json_array_size(subs))
@@ -310,6 +314,7 @@ static void reply_aggregated(struct req *r, bool core, const char *version)
     json_put(o, "items", items);
     json_write(o, &text);
     buf_addc(&text, '\n');
+    http_reply_header(r->x, "Cache-Control", "public");
     http_reply_take(r->x, 200, arena_printf(r->a, "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList", version), &text);
     r->replied = true;
 }

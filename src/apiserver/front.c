@@ -136,7 +136,7 @@ static enum verb verb_of(const struct req *r)
     const char *m = r->x->method;
 
     if (streq(m, "GET") || streq(m, "HEAD"))
-        return !r->collection ? VERB_GET : req_flag(r, "watch") ? VERB_WATCH : VERB_LIST;
+        return r->old_watch ? VERB_WATCH : !r->collection ? VERB_GET : req_flag(r, "watch") ? VERB_WATCH : VERB_LIST;
     if (streq(m, "POST"))
         return VERB_CREATE;
     if (streq(m, "PUT"))
@@ -163,6 +163,10 @@ static void parse_resource(struct req *r, const char *const *seg, size_t n)
         return;
     }
     r->is_resource = true;
+    if (streq(seg[at], "watch") && at + 1 < n) {        /* the old form of ?watch=true */
+        r->old_watch = true;
+        at++;
+    }
     if (streq(seg[at], "namespaces") && n > at + 1) {
         bool itself = n == at + 2 || (n == at + 3 && (streq(seg[at + 2], "status") || streq(seg[at + 2], "finalize")));
         r->ns = seg[at + 1];
@@ -247,7 +251,7 @@ static errc accept_request(struct req *r)
     if (accept_choose(r, &unknown_form))
         return ERR_OK;
     if (unknown_form)
-        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", json_object(), "only the following media types are accepted: " MEDIA);
+        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", NULL, "only the following media types are accepted: " MEDIA);
     return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", json_object(),
                 "406: Not Acceptable\n\nAvailable representations: " MEDIA
                 ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch");
@@ -419,7 +423,7 @@ static errc handle(struct req *r)
     TRY(auth_request(r));
     TRY(check_access(r, seg, n));
     if (r->x->body.n > BODY_MAX)
-        return fail(r, ERR_TOO_LARGE, 413, "RequestEntityTooLarge", json_object(), "Request entity too large: limit is %d", BODY_MAX);
+        return fail(r, ERR_TOO_LARGE, 413, "RequestEntityTooLarge", NULL, "Request entity too large: limit is %d", BODY_MAX);
     return dispatch(r, seg, n);
 }
 

@@ -2,8 +2,8 @@
  * The life of one object between the wire and the store: creation, change under optimistic concurrency, removal.
  * The order of the steps is that of k8s.io/apiserver's registry: what a client sees depends on which of two errors comes first.
  */
-#include "apiserver/priv.h"
 #include "apiserver/ssa.h"
+#include "apiserver/strategy.h"
 #include "api/k8s/k8s.h"
 
 #define NAME_SUFFIX 5
@@ -143,7 +143,7 @@ static void own_metadata(struct req *r, const struct resource *res, json_t *meta
 static errc manage(struct req *r, const struct resource *res, const json_t *live, json_t *obj, const char *sub)
 {
     struct ssa_opts o = { .manager = r->manager, .api_version = res->gv, .subresource = sub,
-                          .time = streq(sub, "scale") ? NULL : r->now };
+                          .time = streq(sub, "scale") ? NULL : r->now };   /* upstream notes no time for a scale */
 
     if (!res->type)
         return ERR_OK;
@@ -176,12 +176,14 @@ static errc check_valid(struct req *r, const struct resource *res, const json_t 
     return l.n ? fail_invalid(r, res->group, res->kind, name ? name : "", &l) : ERR_OK;
 }
 
-static void fill_defaults(const struct resource *res, json_t *obj)
+static void fill_defaults(struct req *r, const struct resource *res, json_t *obj, const json_t *old)
 {
-    if (!res->type)
-        return;
-    schema_default(res->type, obj);
-    k8s_default(res->type, obj);
+    if (res->type) {
+        schema_default(res->type, obj);
+        k8s_default(res->type, obj);
+    }
+    if (res->strategy->fill)
+        res->strategy->fill(r, obj, old);
 }
 
 static errc create_checks(struct req *r, const struct resource *res, json_t *obj)
@@ -204,18 +206,29 @@ static errc create_checks(struct req *r, const struct resource *res, json_t *obj
     return ERR_OK;
 }
 
-errc object_create(struct req *r, const struct resource *res, json_t *obj, bool applied)
+/* Somebody has the name; upstream tells when that one is on its way out. */
+static errc exists(struct req *r, const struct resource *res, const char *name)
+{
+    struct found cur = { 0 };
+
+    if (!object_load(r, res, res->namespaced ? r->ns : "", name, &cur) && json_at(cur.obj, "metadata", "deletionTimestamp", NULL))
+        return fail(r, ERR_EXISTS, 409, "AlreadyExists", details_of(res, name), "object is being deleted: %s \"%s\" already exists",
+                    res->qualified, name);
+    return fail_exists(r, res, name);
+}
+
+errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed)
 {
     TRY(create_checks(r, res, obj));
     json_t *meta = json_object_get(obj, "metadata");
     const struct strategy *st = res->strategy;
 
-    fill_defaults(res, obj);
+    fill_defaults(r, res, obj, NULL);
     if (st->flags & STRAT_STATUS)
         (void)json_object_del(obj, "status");
     own_metadata(r, res, meta);
-    if (!applied)
-        TRY(manage(r, res, NULL, obj, ""));         /* what admission adds belongs to nobody */
+    if (!managed)
+        TRY(manage(r, res, NULL, obj, ""));
     if (st->admit)
         TRY(st->admit(r, obj, NULL));
     if (st->prepare)
@@ -229,7 +242,7 @@ errc object_create(struct req *r, const struct resource *res, json_t *obj, bool 
     if (rc && st->removed)
         st->removed(r, obj);            /* gives back what was allocated */
     if (rc == ERR_EXISTS)
-        return fail_exists(r, res, name);
+        return exists(r, res, name);
     if (!rc && r->dry_run) {
         struct store_key k = key_of(res, res->namespaced ? r->ns : "", name);
         struct err ignored;
@@ -254,7 +267,7 @@ static errc check_identity(struct req *r, const struct resource *res, const stru
     if (!str_set(rv) && c->needs_version && (res->strategy->flags & STRAT_NEEDS_VERSION)) {
         AUTO_FIELD_ERRORS l = { 0 };
         field_error_add(&l, FIELD_INVALID_VALUE, "metadata.resourceVersion", "0x0", "must be specified for an update");
-        return fail_invalid(r, res->group, res->kind, name, &l);
+        return fail_invalid(r, res->group, res->plural, name, &l);
     }
     if (str_set(uid) && !streq(uid, old_uid) && c->needs_version)
         return fail_conflict(r, res, name, "StorageError: invalid object, Code: 4, Key: /registry/%s/%s%s%s, ResourceVersion: 0, "
@@ -299,7 +312,7 @@ static void keep_untouched(const struct resource *res, const json_t *old, json_t
         keep(meta, given_meta, "managedFields", false);
         if (json_object_get(given_meta, "managedFields"))
             keep(meta, given_meta, "managedFields", true);
-    } else if (res->strategy->flags & STRAT_STATUS) {
+    } else if ((res->strategy->flags & STRAT_STATUS) && !streq(sub, "binding")) {
         keep(obj, old, "status", true);
     }
     static const struct { const char *key; bool always; } own[] = {
@@ -329,8 +342,10 @@ static bool equal_except(const json_t *a, const json_t *b, const char *const *ig
 static void count_generation(const struct resource *res, const json_t *old, json_t *obj)
 {
     static const char *const aside[] = { "metadata", "status", "kind", "apiVersion" };
+    bool same_notes = !streq(res->plural, "deployments") ||
+        same(json_at(obj, "metadata", "annotations", NULL), json_at(old, "metadata", "annotations", NULL));    /* a rollout's history is there */
 
-    if (!(res->strategy->flags & STRAT_GENERATION) || equal_except(obj, old, aside, ARRAY_LEN(aside)))
+    if (!(res->strategy->flags & STRAT_GENERATION) || (same_notes && equal_except(obj, old, aside, ARRAY_LEN(aside))))
         return;
     json_t *meta = json_object_get(obj, "metadata");
     json_put_int(meta, "generation", json_int(meta, "generation", 0) + 1);
@@ -361,12 +376,12 @@ static bool finished(const struct resource *res, const json_t *obj)
            json_int(meta, "deletionGracePeriodSeconds", 0) == 0;
 }
 
-/* The last finalizer went: the answer shows the object before its removal, the event has the newer version. */
-static errc finish(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t rv, json_t *obj)
+/* The last finalizer went: the answer shows the new object with the old version, the event the old object with a new one. */
+static errc finish(struct req *r, const struct resource *res, const char *ns, const char *name, const struct found *cur)
 {
-    AUTO_JSON last = json_deep_copy(obj);
+    AUTO_JSON last = json_deep_copy(cur->obj);
 
-    return object_remove(r, res, ns, name, rv, last);
+    return object_remove(r, res, ns, name, cur->rv, last);
 }
 
 static errc change_once(struct req *r, const struct resource *res, const char *ns, const char *name, const struct change *c,
@@ -378,8 +393,8 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
     TRY(check_identity(r, res, cur, obj, c));
     object_head(obj, res);
     keep_untouched(res, cur->obj, obj, c->sub);
-    fill_defaults(res, obj);
-    if (!c->apply)
+    fill_defaults(r, res, obj, cur->obj);
+    if (!c->managed)
         TRY(manage(r, res, cur->obj, obj, c->sub));
     if (st->admit && !status)
         TRY(st->admit(r, obj, cur->obj));
@@ -390,7 +405,7 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
     TRY(check_valid(r, res, obj, cur->obj, status));
     TRY(run_hooks(r, res, obj, cur->obj));
     if (finished(res, obj) && !finished(res, cur->obj))
-        return finish(r, res, ns, name, cur->rv, obj);
+        return finish(r, res, ns, name, cur);
     if (unchanged(obj, cur->obj)) {
         json_object_clear(obj);
         json_object_update(obj, cur->obj);
@@ -418,7 +433,7 @@ errc object_change(struct req *r, const struct resource *res, const char *ns, co
         if (r->warnings)
             json_arena_own(r->a, r->warnings);
         TRY(c->make(r, c->self, cur.obj, &obj));
-        rc = absent ? object_create(r, res, obj, c->apply) : change_once(r, res, ns, name, c, &cur, obj);
+        rc = absent ? object_create(r, res, obj, c->managed) : change_once(r, res, ns, name, c, &cur, obj);
         bool raced = !r->failure && (rc == ERR_CONFLICT || rc == ERR_NOT_FOUND);
         if (raced && i < RETRIES)
             continue;

@@ -55,6 +55,7 @@ struct strategy {
     enum name_rule name_rule;
     const struct field_label *labels;           /* ends with a NULL label */
     const char *unknown_label;                  /* "field label not supported: %s"; NULL: the general text */
+    void (*fill)(struct req *r, json_t *obj, const json_t *old);                /* defaults in code: the client's manager owns them */
     void (*prepare)(struct req *r, json_t *obj, const json_t *old);             /* old NULL: create */
     errc (*admit)(struct req *r, json_t *obj, const json_t *old);               /* may refuse with a failure */
     void (*validate)(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out);
@@ -83,6 +84,7 @@ struct custom {
     bool deprecated;
     const char *warning;
     const struct field_label *labels;
+    int64_t since_rv;                           /* of the definition: older watches cannot be resumed */
 };
 
 struct resource {
@@ -164,6 +166,7 @@ struct req {
     const char *group, *version, *plural, *ns, *name, *sub;     /* from the path; ns, name, sub "" when absent */
     bool is_resource;
     bool collection;                            /* no name in the path */
+    bool old_watch;                             /* /watch/ in the path */
     enum verb verb;
     struct err e;
     json_t *failure;                            /* the Status of a failure; the arena's */
@@ -239,13 +242,13 @@ json_t *object_parse(struct req *r, const struct resource *res, struct str text)
 void object_head(json_t *obj, const struct resource *res);     /* sets kind and apiVersion */
 /* Decodes the body into an object of the resource (sub: of its subresource's kind), reports unknown fields, checks names. */
 errc body_decode(struct req *r, const struct type *type, const char *kind, const char *gv, json_t **out);
-errc body_tree(struct req *r, json_t **out, struct path_list *duplicates);
+const char *go_json_error(struct req *r, struct str text);      /* what Go's decoder says about malformed text */
 errc unknown_fields(struct req *r, const char *kind, const char *gv, const struct path_list *unknown, const struct path_list *twice, bool patch);
 /* Stores a new or changed object (NULL expect: create) unless dry run; obj gets its resourceVersion. */
 errc object_store(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj);
 errc object_remove(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj);
-/* Everything after decoding; obj is changed. applied: its managedFields are those of an apply. */
-errc object_create(struct req *r, const struct resource *res, json_t *obj, bool applied);
+/* Everything after decoding; obj is changed. managed: managedFields are made already. */
+errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed);
 
 struct change {                                 /* one way to make the new object from the present one */
     errc (*make)(struct req *r, void *self, const json_t *cur /* NULL: absent */, json_t **out);
@@ -253,11 +256,12 @@ struct change {                                 /* one way to make the new objec
     const char *sub;                            /* "" or status ... */
     bool upsert;
     bool needs_version;
-    bool apply;                                 /* managedFields are made already */
+    bool managed;                               /* managedFields are made already, or stay */
 };
 errc object_change(struct req *r, const struct resource *res, const char *ns, const char *name, const struct change *c,
                    json_t **out, bool *out_created);
 errc object_delete(struct req *r, const struct resource *res, const char *ns, const char *name);   /* in the background */
+#define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
 void finish_definition(struct req *r, const char *name);       /* crd.c: conditions, registry */
 
 /* names and metadata (names.c) */

@@ -42,7 +42,7 @@ errc serve_get(struct req *r)
     struct store_key k = { r->res->key, r->ns, r->name };
 
     if (r->form == FORM_PARTIAL_LIST)
-        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", json_object(),
+        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", NULL,
                     "you requested PartialObjectMetadataList, but the requested object is not a list (*core.%s)", r->res->kind);
     TRY(version_param(r, &rv));
     TRY(wait_version(r, rv));
@@ -211,6 +211,8 @@ static void list_meta(struct req *r, const struct lister *l, const struct store_
     int64_t total = 0;
 
     json_put(meta, "resourceVersion", json_strf("%lld", (long long)rv));
+    if (r->res->custom && r->form == FORM_OBJECT)
+        json_put_str(meta, "continue", "");         /* written without omitempty there */
     if (!l->more)
         return;
     json_put_str(meta, "continue", continue_text(r, l, rv));
@@ -310,7 +312,7 @@ errc serve_list(struct req *r)
     int64_t rv = 0;
 
     if (r->form == FORM_PARTIAL)
-        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", json_object(),
+        return fail(r, ERR_NOT_ACCEPTABLE, 406, "NotAcceptable", NULL,
                     "you requested PartialObjectMetadata, but the requested object is a list (*core.%sList)", r->res->kind);
     errc rc = list_collect(r, &l, &q, &rv);
     if (!rc)

@@ -102,7 +102,7 @@ static void validate_configmap(struct req *r, const json_t *obj, const json_t *o
 const struct strategy strategy_configmap = { .prepare = prepare_configmap, .validate = validate_configmap };
 
 /* stringData is written only: it lands in data. Before managed fields are noted, as upstream's conversion does. */
-static errc admit_secret(struct req *r, json_t *obj, const json_t *old)
+static void fill_secret(struct req *r, json_t *obj, const json_t *old)
 {
     json_t *plain = json_object_get(obj, "stringData"), *v;
     const char *key;
@@ -118,7 +118,6 @@ static errc admit_secret(struct req *r, json_t *obj, const json_t *old)
     if (!str_set(json_cstr(obj, "type")))
         json_put_str(obj, "type", "Opaque");
     drop_empty(obj, "data");
-    return ERR_OK;
 }
 
 static void validate_secret(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
@@ -140,7 +139,7 @@ static void validate_secret(struct req *r, const json_t *obj, const json_t *old,
 }
 
 static const struct field_label secret_labels[] = { { "type", "type", "" }, { NULL } };
-const struct strategy strategy_secret = { .admit = admit_secret, .validate = validate_secret, .labels = secret_labels };
+const struct strategy strategy_secret = { .fill = fill_secret, .validate = validate_secret, .labels = secret_labels };
 
 /* ---- events ---- */
 
@@ -167,13 +166,12 @@ const struct strategy strategy_event = { .flags = STRAT_UPSERT, .labels = event_
 
 /* ---- namespaces ---- */
 
-static errc admit_namespace(struct req *r, json_t *obj, const json_t *old)
+static void fill_namespace(struct req *r, json_t *obj, const json_t *old)
 {
     (void)r;
     (void)old;
     json_put(json_sub(json_sub(obj, "metadata"), "labels"), "kubernetes.io/metadata.name",
              json_incref(json_at(obj, "metadata", "name", NULL)));
-    return ERR_OK;
 }
 
 static void prepare_namespace(struct req *r, json_t *obj, const json_t *old)
@@ -201,7 +199,7 @@ static void prepare_namespace(struct req *r, json_t *obj, const json_t *old)
 
 static const struct field_label namespace_labels[] = { { "status.phase", "status.phase", "" }, { "name", "metadata.name", "" }, { NULL } };
 const struct strategy strategy_namespace = {
-    .flags = STRAT_STATUS | STRAT_DELETE_SHOWS, .name_rule = NAME_LABEL, .labels = namespace_labels, .admit = admit_namespace,
+    .flags = STRAT_STATUS | STRAT_DELETE_SHOWS, .name_rule = NAME_LABEL, .labels = namespace_labels, .fill = fill_namespace,
     .prepare = prepare_namespace,
 };
 
@@ -218,7 +216,17 @@ static void prepare_node(struct req *r, json_t *obj, const json_t *old)
         json_put(obj, "status", json_object());
 }
 
-const struct strategy strategy_node = { .flags = STRAT_STATUS_META, .labels = node_labels, .prepare = prepare_node };
+static void fill_node(struct req *r, json_t *obj, const json_t *old)
+{
+    json_t *status = json_object_get(obj, "status"), *capacity = json_object_get(status, "capacity");
+
+    (void)r;
+    (void)old;
+    if (json_object_size(capacity) && !json_object_get(status, "allocatable"))
+        json_put(status, "allocatable", json_deep_copy(capacity));
+}
+
+const struct strategy strategy_node = { .flags = STRAT_STATUS_META, .labels = node_labels, .fill = fill_node, .prepare = prepare_node };
 
 static void prepare_claim(struct req *r, json_t *obj, const json_t *old)
 {
@@ -274,7 +282,7 @@ static void validate_binding(struct req *r, const json_t *obj, const json_t *old
         field_error_add_json(out, FIELD_INVALID_VALUE, "roleRef", json_object_get(obj, "roleRef"), "cannot change roleRef");
 }
 
-static errc admit_binding(struct req *r, json_t *obj, const json_t *old)
+static void fill_binding(struct req *r, json_t *obj, const json_t *old)
 {
     size_t i;
     json_t *s;
@@ -286,8 +294,7 @@ static errc admit_binding(struct req *r, json_t *obj, const json_t *old)
     json_array_foreach(json_object_get(obj, "subjects"), i, s)
         if (!str_set(json_cstr(s, "apiGroup")) && (streq(json_cstr(s, "kind"), "User") || streq(json_cstr(s, "kind"), "Group")))
             json_put_str(s, "apiGroup", "rbac.authorization.k8s.io");
-    return ERR_OK;
 }
 
 const struct strategy strategy_role = { .name_rule = NAME_PATH, .validate = validate_role };
-const struct strategy strategy_binding = { .name_rule = NAME_PATH, .admit = admit_binding, .validate = validate_binding };
+const struct strategy strategy_binding = { .name_rule = NAME_PATH, .fill = fill_binding, .validate = validate_binding };

@@ -35,13 +35,17 @@ static void put_defaults(json_t *obj)
 
     if (streq(type, "ExternalName"))
         return;
+    /* a headless service without selector may have endpoints of either family */
+    bool both = streq(json_cstr(spec, "clusterIP"), "None") && !json_object_size(json_object_get(spec, "selector"));
     if (!json_object_get(spec, "ipFamilies")) {
         json_t *families = json_array();
         json_push(families, json_string("IPv4"));
+        if (both)
+            json_push(families, json_string("IPv6"));
         json_put(spec, "ipFamilies", families);
     }
     if (!json_object_get(spec, "ipFamilyPolicy"))
-        json_put_str(spec, "ipFamilyPolicy", "SingleStack");
+        json_put_str(spec, "ipFamilyPolicy", both ? "RequireDualStack" : "SingleStack");
 }
 
 static void prepare_service(struct req *r, json_t *obj, const json_t *old)

@@ -228,9 +228,9 @@ static void validate_selector(struct req *r, const json_t *obj, struct field_err
     json_t *v;
     bool matches = true;
 
-    if (!at(obj, "spec.selector")) {
+    if (!json_object_size(at(obj, "spec.selector"))) {
         field_error_add(out, FIELD_REQUIRED_VALUE, "spec.selector", NULL, "%s", "");
-        return;
+        matches = false;
     }
     json_object_foreach((json_t *)(uintptr_t)wanted, key, v)
         matches = matches && same(json_object_get(labels, key), v);
@@ -247,9 +247,9 @@ static void validate_selector(struct req *r, const json_t *obj, struct field_err
 static void validate_workload(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
 {
     validate_replicas(r, obj, out);
+    validate_selector(r, obj, out);
     if (old && !same(at(obj, "spec.selector"), at(old, "spec.selector")))
         field_error_add_json(out, FIELD_INVALID_VALUE, "spec.selector", at(obj, "spec.selector"), "field is immutable");
-    validate_selector(r, obj, out);
     validate_containers(r, at(obj, "spec.template.spec"), "spec.template.spec", out);
 }
 

@@ -201,7 +201,7 @@ static errc serve_binding(struct req *r)
         field_error_add(&l, FIELD_REQUIRED_VALUE, "target.name", NULL, "%s", "");
         return fail_invalid(r, "", "Binding", r->name, &l);
     }
-    struct change c = { .make = make_bound, .self = (void *)(uintptr_t)node, .sub = "binding" };
+    struct change c = { .make = make_bound, .self = (void *)(uintptr_t)node, .sub = "binding", .managed = true };
     TRY(object_change(r, r->res, r->ns, r->name, &c, &obj, NULL));
     reply_created(r);
     return ERR_OK;

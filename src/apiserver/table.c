@@ -72,6 +72,23 @@ static json_t *row_object(struct req *r, const json_t *obj)
     return partial_of(r, obj);
 }
 
+/* Clients may grey out what is over. */
+static void put_conditions(json_t *row, const json_t *pod)
+{
+    const char *phase = json_str_at(pod, "status", "phase", NULL);
+    bool good = streq(phase, "Succeeded");
+
+    if (!good && !streq(phase, "Failed"))
+        return;
+    json_t *list = json_array(), *c = json_object();
+    json_put_str(c, "type", "Completed");
+    json_put_str(c, "status", "True");
+    json_put_str(c, "reason", phase);
+    json_put_str(c, "message", good ? "The pod has completed successfully." : "The pod failed.");
+    json_push(list, c);
+    json_put(row, "conditions", list);
+}
+
 json_t *table_of(struct req *r, const struct resource *res, json_t *const *objs, size_t n, bool with_columns)
 {
     const struct columns *cols = res->columns ? res->columns : res->custom ? &columns_custom : &columns_default;
@@ -88,8 +105,15 @@ json_t *table_of(struct req *r, const struct resource *res, json_t *const *objs,
         for (size_t k = 0; k < cols->n; k++)
             json_push(cells, cols->items[k].cell ? cols->items[k].cell(objs[i], r->now_ms) : custom_cell(&cols->items[k], objs[i], r->now_ms));
         json_put(row, "cells", cells);
+        if (streq(res->plural, "pods"))
+            put_conditions(row, objs[i]);
         json_put(row, "object", row_object(r, objs[i]));
         json_push(rows, row);
+    }
+    bool plain = cols->n == 2 && streq(cols->items[1].name, "Created At");
+    if (plain && !n && !res->custom) {          /* upstream's general table leaves its list nil */
+        json_decref(rows);
+        rows = json_null();
     }
     json_put(t, "rows", rows);
     return t;

@@ -20,7 +20,7 @@ struct watcher {
     int64_t cursor, deadline_ms, bookmark_ms;
     bool bookmarks, initial_end, columns_sent;
     struct buf initial;         /* events to send first */
-    bool ended;
+    bool ending, ended;         /* after the initial events; now */
 };
 
 static void watcher_free(void *self)
@@ -158,6 +158,7 @@ static enum http_more watch_next(void *self, struct cancel *gone, struct buf *ou
     if (w->initial.n) {
         buf_addstr(out, buf_str(&w->initial));
         buf_done(&w->initial);
+        w->ended = w->ending;
         return HTTP_MORE;
     }
     int64_t now = clock_mono_ms(), until = w->deadline_ms < w->bookmark_ms ? w->deadline_ms : w->bookmark_ms;
@@ -232,6 +233,12 @@ static errc watch_start(struct req *r, struct watcher *w)
     w->bookmarks = req_flag(r, "allowWatchBookmarks");
     w->deadline_ms = clock_mono_ms() + (timeout > 0 ? timeout * 1000 : TIMEOUT_MIN_MS + (int64_t)(random_u64() % (uint64_t)TIMEOUT_MIN_MS));
     w->bookmark_ms = clock_mono_ms() + BOOKMARK_MS;
+    if (r->res->custom && version && (int64_t)version < r->res->custom->since_rv) {
+        (void)err_set(&r->e, ERR_GONE, "too old resource version: %lld (%lld)", (long long)version, (long long)r->res->custom->since_rv);
+        write_error(&r->e, &w->initial);
+        w->ending = true;
+        return ERR_OK;
+    }
     bool from_state = req_query(r, "sendInitialEvents") ? initial : version == 0;
     if (!from_state) {
         if (!version)

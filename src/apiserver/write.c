@@ -141,6 +141,9 @@ static errc make_applied(struct req *r, struct patching *p, const json_t *cur, j
 
     if (!r->res->type)
         return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", NULL, "%s has no schema to apply to", r->res->qualified);
+    const char *uid = json_str_at(p->body, "metadata", "uid", NULL);
+    if (!cur && str_set(uid))
+        return fail_conflict(r, r->res, r->name, "uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
     errc rc = ssa_apply(r->res->type, cur, p->body, &o, &conflicts, out, &r->e);
     if (rc == ERR_CONFLICT)
         rc = apply_conflict(r, &conflicts);
@@ -149,6 +152,11 @@ static errc make_applied(struct req *r, struct patching *p, const json_t *cur, j
     else if (rc)
         rc = fail_internal(r, "%s", arena_strdup(r->a, r->e.text));
     ssa_conflicts_done(&conflicts);
+    if (!rc && !cur) {
+        json_put_str(json_sub(*out, "metadata"), "name", r->name);
+        if (r->res->namespaced)
+            json_put_str(json_sub(*out, "metadata"), "namespace", r->ns);
+    }
     return rc;
 }
 
@@ -167,8 +175,15 @@ static errc make_patched(struct req *r, void *self, const json_t *cur, json_t **
         rc = patch_strategic(r->res->type, cur, p->body, out, &r->e);
     if (rc && r->failure)
         return rc;
+    if (rc == ERR_INVALID && p->kind == PATCH_STRATEGIC) {
+        AUTO_FIELD_ERRORS l = { 0 };
+        field_error_add(&l, FIELD_INVALID_VALUE, "patch", "\"\"", "%s", r->e.text);
+        return fail_invalid(r, "", "", "", &l);
+    }
     if (rc == ERR_INVALID)
         return rejected(r);
+    if (rc == ERR_INTERNAL)
+        return fail_internal(r, "%s", arena_strdup(r->a, r->e.text));
     if (rc == ERR_BAD_REQUEST)
         return fail_bad_request(r, "%s", arena_strdup(r->a, r->e.text));
     if (rc)
@@ -177,9 +192,11 @@ static errc make_patched(struct req *r, void *self, const json_t *cur, json_t **
     return settle(r, *out, cur);
 }
 
-static errc unsupported_patch(struct req *r)
+static errc unsupported_patch(struct req *r, bool known)
 {
-    return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", json_object(),
+    if (!known)
+        return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", json_object(), "415: Unsupported Media Type");
+    return fail(r, ERR_UNSUPPORTED, 415, "UnsupportedMediaType", NULL,
                 "the body of the request was in an unknown format - accepted media types include: %s",
                 r->res->custom ? "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
                                : "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, "
@@ -200,11 +217,11 @@ static errc patch_kind_of(struct req *r, enum patch_kind *out)
         if (!str_is(str_trim(type), names[i]))
             continue;
         if (i == PATCH_STRATEGIC && r->res->custom)
-            break;
+            return unsupported_patch(r, true);
         *out = (enum patch_kind)i;
         return ERR_OK;
     }
-    return unsupported_patch(r);
+    return unsupported_patch(r, false);
 }
 
 static errc patch_body(struct req *r, struct patching *p)
@@ -215,7 +232,7 @@ static errc patch_body(struct req *r, struct patching *p)
     if (rc && p->kind == PATCH_APPLY)
         return fail_bad_request(r, "error decoding YAML: %s", arena_strdup(r->a, r->e.text));
     if (rc)
-        return fail_bad_request(r, "error decoding patch: %s", arena_strdup(r->a, r->e.text));
+        return fail_bad_request(r, "error decoding patch: %s", go_json_error(r, body));
     json_arena_own(r->a, p->body);
     return ERR_OK;
 }
@@ -229,14 +246,11 @@ static errc check_applied(struct req *r, struct patching *p)
         field_error_add(&l, FIELD_REQUIRED_VALUE, "fieldManager", NULL, "is required for apply patch");
     if (l.n)
         return fail_invalid(r, "meta.k8s.io", "PatchOptions", "", &l);
-    const char *v = json_cstr(p->body, "apiVersion"), *k = json_cstr(p->body, "kind");
-    if (!json_is_object(p->body) || !str_set(k))
-        return fail_bad_request(r, "error decoding YAML: Object 'Kind' is missing");
-    if (!streq(v, r->res->gv) || !streq(k, r->res->kind))
-        return fail_bad_request(r, "the %s in the data (%s) does not match the expected %s (%s)", streq(v, r->res->gv) ? "kind" : "API version",
-                                streq(v, r->res->gv) ? k : v, streq(v, r->res->gv) ? "kind" : "API version",
-                                streq(v, r->res->gv) ? r->res->kind : r->res->gv);
-    return check_url(r, p->body);
+    const char *v = json_cstr(p->body, "apiVersion"), *k = json_cstr(p->body, "kind"), *slash = v ? strrchr(v, '/') : NULL;
+    if (streq(v, r->res->gv) && streq(k, r->res->kind))
+        return ERR_OK;
+    return fail_bad_request(r, "invalid object type: %.*s/%s, Kind=%s", slash ? (int)(slash - v) : 0, v ? v : "", slash ? slash + 1 : v ? v : "",
+                            k ? k : "");
 }
 
 static errc check_patch_options(struct req *r, const struct patching *p)
@@ -263,12 +277,9 @@ errc serve_patch(struct req *r)
     p.force = req_flag(r, "force");
     if (p.kind == PATCH_APPLY) {
         TRY(check_applied(r, &p));
-        json_put_str(json_sub(p.body, "metadata"), "name", r->name);
-        if (r->res->namespaced)
-            json_put_str(json_sub(p.body, "metadata"), "namespace", r->ns);
     }
     struct change c = { .make = make_patched, .self = &p, .sub = r->sub, .upsert = p.kind == PATCH_APPLY && !str_set(r->sub),
-                        .apply = p.kind == PATCH_APPLY };
+                        .managed = p.kind == PATCH_APPLY };
     TRY(object_change(r, r->res, r->ns, r->name, &c, &obj, &created));
     AUTO_JSON shown = json_deep_copy(obj);
     after_write(r, obj);
