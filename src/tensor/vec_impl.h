@@ -285,6 +285,16 @@ INLINE vf round_bf16(vf v)
     return (vf)((u + 0x7fffu + ((u >> 16) & 1u)) & 0xffff0000u);
 }
 
+static void round_bf16s(float *y, const float *x, size_t n)
+{
+    size_t i = 0;
+
+    for (; i + W <= n; i += W)
+        store(y + i, round_bf16(load(x + i)));
+    for (; i < n; i++)
+        y[i] = f32_round_bf16(x[i]);
+}
+
 INLINE vf round_to_dtype(vf v, enum dtype d)
 {
     if (d == DTYPE_BF16)
@@ -484,7 +494,7 @@ static bool supported(void);
 
 const struct vec_ops VEC_OPS = {
     .name = VEC_NAME, .supported = supported, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .max = vmax,
-    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .from_bf16 = from_bf16,
+    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
     .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
 };

@@ -3,6 +3,7 @@
 #include "tune/random.h"
 
 #include "base/hash.h"
+#include "tensor/vec.h"
 
 /* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
 static void lora_math(struct backprop *p, bool on)
@@ -49,23 +50,19 @@ static void scale_all(float *x, float s, size_t n)
         x[i] *= s;
 }
 
-struct rounding { float *y; const float *x; size_t ldy, ldx, cols; };
+struct rounding { const struct vec_ops *vec; float *y; const float *x; size_t ldy, ldx, cols; };
 
 static void round_range(void *arg, size_t begin, size_t end)
 {
     const struct rounding *r = arg;
 
-    for (size_t t = begin; t < end; t++) {
-        const uint32_t *x = (const uint32_t *)(const void *)(r->x + t * r->ldx);
-        uint32_t *y = (uint32_t *)(void *)(r->y + t * r->ldy);
-        for (size_t j = 0; j < r->cols; j++)    /* nearest even; a NaN stays one or becomes infinite, which the step's check finds too */
-            y[j] = (x[j] + 0x7fffu + (x[j] >> 16 & 1)) & 0xffff0000u;
-    }
+    for (size_t t = begin; t < end; t++)
+        r->vec->round_bf16(r->y + t * r->ldy, r->x + t * r->ldx, r->cols);
 }
 
 const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols)
 {
-    struct rounding r = { .y = p->rounded, .x = x, .ldy = cols, .ldx = *ld, .cols = cols };
+    struct rounding r = { .vec = compute_vec(p->c), .y = p->rounded, .x = x, .ldy = cols, .ldx = *ld, .cols = cols };
 
     compute_parallel(p->c, rows, 16384 / cols + 1, round_range, &r);
     *ld = cols;
@@ -75,7 +72,7 @@ const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size
 /* The reference's bf16 products give bf16 results; without this its gradients are 3 % away instead of 0.6 %. */
 static void round_result(struct backprop *p, float *y, size_t ld, size_t cols)
 {
-    struct rounding r = { .y = y, .x = y, .ldy = ld, .ldx = ld, .cols = cols };
+    struct rounding r = { .vec = compute_vec(p->c), .y = y, .x = y, .ldy = ld, .ldx = ld, .cols = cols };
 
     if (p->o.math == GEMM_BF16)
         compute_parallel(p->c, p->tokens, 16384 / cols + 1, round_range, &r);
