@@ -211,6 +211,18 @@ static void tokens_are_asked_for_and_used(void **state)
     assert_int_equal(fetch(f, "o/n", "hf_secret", &e), ERR_OK);
 }
 
+static void storage_hosts_get_no_token_and_resume_too(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = { 0 };
+
+    start_mirror(f, "--token=hf_secret", "--redirect", "--fail-after", "100000");
+    if (fetch(f, "o/n", "hf_secret", &e))       /* the mirror refuses a storage request that carries the token */
+        fail_msg("%s", e.text);
+    assert_same(f, "model.safetensors");
+    assert_int_equal(f->seen[HUB_RESUMED], 2);
+}
+
 static void what_is_missing_is_named(void **state)
 {
     struct fixture *f = *state;
@@ -369,7 +381,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_MIRROR(a_model_arrives_once), WITH_MIRROR(cut_transfers_resume_where_they_were), WITH_MIRROR(a_changed_file_is_fetched_again),
         WITH_MIRROR(damaged_partial_bytes_are_dropped), WITH_MIRROR(a_partial_file_of_another_version_starts_over),
-        WITH_MIRROR(tokens_are_asked_for_and_used), WITH_MIRROR(what_is_missing_is_named), WITH_MIRROR(a_tired_server_is_tried_a_few_times),
+        WITH_MIRROR(tokens_are_asked_for_and_used), WITH_MIRROR(storage_hosts_get_no_token_and_resume_too), WITH_MIRROR(what_is_missing_is_named), WITH_MIRROR(a_tired_server_is_tried_a_few_times),
         WITH_MIRROR(user_urls_stay_off_private_addresses), WITH_MIRROR(a_longer_partial_file_than_the_servers_starts_over),
         WITH_MIRROR(a_prepared_cache_needs_no_network),
         WITH_MIRROR(a_model_is_downloaded_into_the_cache_once), WITH_MIRROR(a_download_by_another_process_is_waited_for),
