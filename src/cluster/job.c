@@ -302,8 +302,10 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     struct work *w = arena_new_of(op->arena, struct work);
     struct job *j = arena_new_of(op->arena, struct job);
     TRY(schema_decode(&k8s_job_type, obj, op->arena, j, e));
-    if (str_is(j->spec.completion_mode, "Indexed"))
-        return err_set(e, ERR_UNBUILT, "spec.completionMode: Indexed is not built yet; use NonIndexed");
+    if (str_is(j->spec.completion_mode, "Indexed")) {
+        recorder_event(c->job_events, obj, EVENT_WARNING, "Unsupported", "spec.completionMode: Indexed is not built yet; use NonIndexed");
+        return ERR_OK;
+    }
     const json_t *old = json_object_get(obj, "status");
     *w = (struct work){ .c = c, .arena = op->arena, .obj = obj, .j = j, .now_ms = op->now_ms, .status = json_is_object(old) ? json_clone(old) : json_object() };
     json_arena_own(op->arena, json_incref(w->status));

@@ -145,14 +145,12 @@ static errc tell_unschedulable(struct cluster *c, struct op *op, const json_t *o
         return ERR_OK;
     recorder_event(c->scheduler_events, obj, EVENT_WARNING, "FailedScheduling", "%s", why);
     AUTO_JSON patch = json_object();
-    json_t *conditions = json_array(), *have = json_at(obj, "status", "conditions", NULL);
-    json_put(json_sub(patch, "status"), "conditions", conditions);
-    size_t i;
-    json_t *entry;
-    json_array_foreach(have, i, entry)          /* a merge patch replaces lists as a whole */
-        json_push(conditions, json_clone(entry));
+    json_t *conditions = json_array();
+    if (old)
+        json_push(conditions, json_clone(old));
     (void)kube_condition_set(conditions, &(struct kube_condition){ "PodScheduled", "False", "Unschedulable", why, 0 }, op->now_ms);
-    errc rc = kube_patch(c->client, &gvr_pods, kube_namespace(obj), kube_name(obj), "status", KUBE_PATCH_MERGE, patch, NULL, e);
+    json_put(json_sub(patch, "status"), "conditions", conditions);      /* merged by type: the kubelet's conditions stay */
+    errc rc = kube_patch(c->client, &gvr_pods, kube_namespace(obj), kube_name(obj), "status", KUBE_PATCH_STRATEGIC, patch, NULL, e);
     return ok_if(rc, ERR_NOT_FOUND);
 }
 

@@ -23,6 +23,8 @@ enum phase {
     PHASE_UPGRADED,     /* no longer ours */
 };
 
+struct upgrade_thread;
+
 struct http_connection {
     struct http_server *server;
     struct http_connection *prev, *next;        /* in server->conns */
@@ -41,8 +43,6 @@ struct http_connection {
     const char **orgs;
     size_t n_orgs;
 };
-
-struct upgrade_thread;
 
 struct listener {
     int fd;
@@ -86,12 +86,14 @@ void connections_cancel(struct http_server *s);                 /* every gone to
 struct request;
 /* upgrade.c */
 void upgrades_join(struct http_server *s);
-struct MHD_Response *upgrade_response(struct http_server *s, const struct http_upgrade *u);
+struct MHD_Response *upgrade_response(struct http_server *s, const struct http_upgrade *u, struct upgrade_thread **out);
+void upgrade_drop(struct upgrade_thread *t);    /* the reply was never sent; NULL is fine */
 
 /* A request being served; x is first, so that a handler's exchange leads back to it. */
 struct request {
     struct http_exchange x;
     struct MHD_Response *reply;
+    struct upgrade_thread *upgrade;             /* ours until the reply is sent */
     struct http_pairs reply_headers;
     struct buf body;
     char *raw_path, *raw_query;

@@ -169,5 +169,5 @@ struct cancel *http_gone(struct http_exchange *x)
 void http_reply_upgrade(struct http_exchange *x, const char *protocol, const struct http_upgrade *u)
 {
     http_reply_header(x, "Upgrade", protocol);
-    reply_set(x, MHD_HTTP_SWITCHING_PROTOCOLS, NULL, upgrade_response(x->conn->server, u));
+    reply_set(x, MHD_HTTP_SWITCHING_PROTOCOLS, NULL, upgrade_response(x->conn->server, u, &REQUEST(x)->upgrade));
 }

@@ -36,6 +36,7 @@ static void request_free(struct request *r)
     arena_free(r->x.arena);
     if (r->reply)
         MHD_destroy_response(r->reply);
+    upgrade_drop(r->upgrade);
     free(r);
 }
 

@@ -73,8 +73,10 @@ static void upgrade_begin(void *cls, struct MHD_Connection *con, void *req, cons
                           struct MHD_UpgradeResponseHandle *handle)
 {
     struct upgrade_thread *t = cls;
-    struct http_connection *c = MHD_get_connection_info(con, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    struct request *r = req;
+    struct http_connection *c = r->x.conn;
     struct http_server *s = t->server;
+    r->upgrade = NULL;
     t->stop = connection_gone(c);
     t->handle = handle;
     t->fd = fd;
@@ -88,10 +90,20 @@ static void upgrade_begin(void *cls, struct MHD_Connection *con, void *req, cons
     s->upgrades = t;
 }
 
-struct MHD_Response *upgrade_response(struct http_server *s, const struct http_upgrade *u)
+void upgrade_drop(struct upgrade_thread *t)
+{
+    if (!t)
+        return;
+    if (t->what.free)
+        t->what.free(t->what.self);
+    free(t);
+}
+
+struct MHD_Response *upgrade_response(struct http_server *s, const struct http_upgrade *u, struct upgrade_thread **out)
 {
     struct upgrade_thread *t = xzalloc(sizeof *t);
     t->server = s;
     t->what = *u;
+    *out = t;
     return MHD_create_response_for_upgrade(upgrade_begin, t);
 }
