@@ -11,6 +11,7 @@ struct completion {
     char id[48], *model;
     bool chat, stream, usage, started, ended;
     size_t prompt_tokens;
+    int64_t created;
     struct buf prefix;                  /* echo */
 };
 
@@ -294,7 +295,7 @@ static json_t *stop_reason(const struct completion *c) { return c->g->stop_strin
 
 static json_t *envelope(const struct completion *c, const char *object)
 {
-    return json_pack("{s:s, s:s, s:I, s:s}", "id", c->id, "object", object, "created", (json_int_t)(clock_wall_ms() / 1000), "model", c->model);
+    return json_pack("{s:s, s:s, s:I, s:s}", "id", c->id, "object", object, "created", (json_int_t)c->created, "model", c->model);
 }
 
 static void reply_whole(struct completion *c, struct http_exchange *x, struct str text)
@@ -405,6 +406,7 @@ static void complete(struct server *s, struct http_exchange *x, bool chat)
 
     c->s = s;
     c->chat = chat;
+    c->created = clock_wall_ms() / 1000;
     c->g = generation_new(s->scheduler, s->tokenizer);
     random_uuid(uuid);
     snprintf(c->id, sizeof c->id, "%s-%s", chat ? "chatcmpl" : "cmpl", uuid);

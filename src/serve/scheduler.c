@@ -13,6 +13,7 @@ struct scheduler {
     float *logits;                      /* [max_seqs, vocab]; engine thread only */
     struct job **active;                /* engine thread only */
     size_t n_active, turn;
+    bool full;                          /* a job was sent back for want of cache: nobody joins until one leaves */
     struct thread thread;
 
     struct mutex mu;                    /* guards what follows, and out, done, finish, err, gone, abandoned of jobs; a leaf */
@@ -57,6 +58,7 @@ static void finish(struct scheduler *s, size_t i, enum finish how)
 
     drop_sequence(j);
     sampler_free(TAKE(j->sampler));
+    s->full = false;
     memmove(&s->active[i], &s->active[i + 1], (s->n_active - i - 1) * sizeof *s->active);
     s->n_active--;
     publish_finish(s, j, how);
@@ -114,6 +116,7 @@ static void preempt(struct scheduler *s, size_t i)
 {
     struct job *j = s->active[i];
 
+    s->full = true;
     drop_sequence(j);
     memmove(&s->active[i], &s->active[i + 1], (s->n_active - i - 1) * sizeof *s->active);
     s->n_active--;
@@ -164,14 +167,14 @@ static struct job *pop(struct scheduler *s)
 
 static void admit(struct scheduler *s)
 {
-    while (s->n_active < s->max_seqs) {
+    while (s->n_active < s->max_seqs && !(s->full && s->n_active)) {
         struct job *j = pop(s);
         struct err e;
         if (!j)
             return;
         s->active[s->n_active++] = j;
         if (begin(s, j, &e))
-            finish_failed(s, s->n_active - 1, &e);
+            failed(s, s->n_active - 1, &e);
     }
 }
 
