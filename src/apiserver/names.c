@@ -193,7 +193,8 @@ static void validate_owners(struct req *r, const json_t *owners, struct field_er
     }
 }
 
-static void validate_finalizers(struct req *r, const json_t *finalizers, struct field_errors *out)
+/* Built-in kinds also want a domain in the name; custom resources do not. */
+static void validate_finalizers(struct req *r, const struct resource *res, const json_t *finalizers, struct field_errors *out)
 {
     static const char *const standard[] = { "kubernetes", "orphan", "foregroundDeletion" };
     size_t i;
@@ -207,7 +208,7 @@ static void validate_finalizers(struct req *r, const json_t *finalizers, struct 
     }
     json_array_foreach(finalizers, i, f) {
         const char *text = json_string_value(f);
-        bool known = !text || strchr(text, '/');
+        bool known = !text || strchr(text, '/') || !(res->type->flags & TYPE_BUILTIN);
         for (size_t k = 0; k < ARRAY_LEN(standard) && !known; k++)
             known = streq(text, standard[k]);
         if (!known)
@@ -269,7 +270,7 @@ void validate_meta(struct req *r, const struct resource *res, const json_t *obj,
     validate_labels(r, json_object_get(meta, "labels"), out);
     validate_annotations(r, json_object_get(meta, "annotations"), out);
     validate_owners(r, json_object_get(meta, "ownerReferences"), out);
-    validate_finalizers(r, json_object_get(meta, "finalizers"), out);
+    validate_finalizers(r, res, json_object_get(meta, "finalizers"), out);
     if (old)
         validate_meta_change(meta, json_object_get(old, "metadata"), out);
 }
