@@ -392,7 +392,8 @@ static errc listen_on(struct apiserver *s, struct err *e)
 
 static errc connect_nodes(struct apiserver *s, struct err *e)
 {
-    struct http_client_opts o = { .tls = { .ca_pem = s->o.node_ca_pem ? s->o.node_ca_pem : s->ca_pem }, .user_agent = "kaito-apiserver" };
+    struct http_client_opts o = { .tls = { .ca_pem = s->o.node_ca_pem ? s->o.node_ca_pem : s->ca_pem }, .user_agent = "kaito-apiserver",
+                                  .bearer = s->o.node_token };
 
     return http_client_new(&o, &s->nodes, e);
 }

@@ -25,6 +25,7 @@ struct apiserver_opts {                 /* zero is the default; everything is co
     const char *const *cert_names;      /* further names and addresses of the server certificate */
     size_t n_cert_names;
     const char *service_cidr;           /* NULL: 127.96.0.0/16 */
+    const char *node_token;             /* what the nodes' log endpoints ask for; NULL: nothing */
     const char *node_ca_pem;            /* who vouches for the nodes' log endpoints; NULL: our own authority */
     const struct apiserver_hook *hooks; /* admission in the same process; borrowed, must outlive the server */
     size_t n_hooks;

@@ -29,6 +29,7 @@ struct up {
     struct provisioner *provisioner;
     struct workspace_manager *manager;
     char *models_dir, *work_dir;
+    char log_token[33];                 /* between API server and node agent */
     const char *runtime_image;
 };
 
@@ -37,6 +38,7 @@ static errc start_api(struct up *u, struct err *e)
     uint16_t last = state_last_port(u->o->state_dir);
     struct apiserver_opts a = {
         .state_dir = u->o->state_dir, .bind_address = u->o->bind_address, .port = u->o->port ? (uint16_t)u->o->port : last,
+        .node_token = u->log_token,
     };
     errc rc = apiserver_start(&a, &u->api, e);
 
@@ -85,7 +87,7 @@ static errc start_node(struct up *u, struct err *e)
 
     TRY(node_certificate(u, &pair, e));
     const struct node_opts n = { .state_dir = u->o->state_dir, .runtime_image = u->runtime_image, .cert_pem = pair.cert_pem,
-                                 .key_pem = pair.key_pem, .log_token = apiserver_token(u->api) };
+                                 .key_pem = pair.key_pem, .log_token = u->log_token };
     return node_agent_start(u->client, &n, u->cancel, &u->node, e);
 }
 
@@ -170,6 +172,7 @@ errc local_up(const struct local_opts *opts, struct cancel *cancel, struct err *
     struct up u = { .o = &o, .cancel = cancel, .runtime_image = o.runtime_image ? o.runtime_image : DEFAULT_RUNTIME_IMAGE };
 
     o.state_dir = state_dir;
+    random_suffix(u.log_token, sizeof u.log_token - 1);
     TRY(check_alone(state_dir, e));
     TRY(dir_make(state_dir, 0700, e));
     u.models_dir = o.model_cache_dir ? absolute(o.model_cache_dir) : path_join(state_dir, "models");

@@ -11,6 +11,7 @@
 #define NODES KUBE_GVR("", "v1", "nodes")
 #define LEASES KUBE_GVR("coordination.k8s.io", "v1", "leases")
 #define LEASE_NAMESPACE "kube-node-lease"
+#define KUBELET_VERSION "v1.32.3-kaito-" KAITO_VERSION
 
 enum { LEASE_SECONDS = 40, RENEW_MS = 10 * 1000, STATUS_MS = 5 * 60 * 1000, MAX_PODS = 110 };
 
@@ -37,7 +38,7 @@ static void put_info(json_t *status, struct node_agent *n)
     json_put_str(info, "kernelVersion", u.release);
     json_put_str(info, "osImage", "Linux");
     json_put_str(info, "containerRuntimeVersion", "process://" KAITO_VERSION);
-    json_put_str(info, "kubeletVersion", "v1.32.3-kaito-" KAITO_VERSION);
+    json_put_str(info, "kubeletVersion", KUBELET_VERSION);
     json_put_str(info, "kubeProxyVersion", "");
     json_put_str(info, "machineID", "");
     json_put_str(info, "systemUUID", "");
@@ -79,9 +80,11 @@ static json_t *render_status(struct node_agent *n, const json_t *node, int64_t n
 static bool is_fresh(struct node_agent *n, const json_t *node, int64_t now_ms)
 {
     const json_t *ready = kube_condition(node, "Ready");
+    const char *version = json_str_at(node, "status", "nodeInfo", "kubeletVersion", NULL);
     const json_t *port = json_at(node, "status", "daemonEndpoints", "kubeletEndpoint", "Port", NULL);
 
     return ready && kube_condition_is(node, "Ready", "True") && json_integer_value(port) == http_server_port(n->logs) &&
+           streq(version, KUBELET_VERSION) &&
            now_ms - kube_time_ms(json_cstr(ready, "lastHeartbeatTime")) < STATUS_MS;
 }
 

@@ -41,14 +41,14 @@ finish() { echo "1..$N"; }
 
 # t NAME COMMAND...: one TAP line; a failure shows what the command said
 t() {
-    local name=$1 out
+    local name=$1
     shift
     N=$((N + 1))
-    if out=$("$@" 2>&1); then
+    if "$@" >"$T/said" 2>&1; then       # in this shell: a check may set variables
         echo "ok $N - $name"
     else
         echo "not ok $N - $name"
-        sed 's/^/# /' <<<"$out" | tail -40
+        sed 's/^/# /' "$T/said" | tail -40
     fi
 }
 
