@@ -9,7 +9,7 @@
 
 /*
  * The type of one version. `schema` (the openAPIV3Schema; NULL: anything is kept) is referenced until the arena goes.
- * object_meta is the built-in ObjectMeta type, for metadata and embedded resources. name is what OpenAPI calls it
+ * object_meta is the built-in ObjectMeta type, for metadata and embedded resources (NULL: metadata is kept as it is). name is what OpenAPI calls it
  * ("sh.kaito.v1alpha1.Workspace"). ERR_INVALID when the schema is not structural in a way we cannot read.
  */
 errc crd_type_build(const json_t *schema, const struct type *object_meta, const char *name,

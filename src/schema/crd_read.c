@@ -163,7 +163,8 @@ static void add_root_fields(struct builder *b, struct type *t)
 
     for (size_t k = 0; k < ARRAY_LEN(names); k++) {
         bool meta = k == 2;
-        fields[n++] = (struct field){ .json = names[k], .kind = meta ? FIELD_OBJECT : FIELD_STR, .type = meta ? b->object_meta : NULL };
+        uint8_t kind = !meta ? FIELD_STR : b->object_meta ? FIELD_OBJECT : FIELD_ANY;
+        fields[n++] = (struct field){ .json = names[k], .kind = kind, .type = meta ? b->object_meta : NULL };
     }
     for (size_t i = 0; i < t->n_fields; i++)
         if (!streq(t->fields[i].json, "apiVersion") && !streq(t->fields[i].json, "kind") && !streq(t->fields[i].json, "metadata"))

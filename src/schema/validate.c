@@ -7,10 +7,11 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "schema/cel.h"
 
 struct checker {
     struct field_errors *out;
-    bool rules;                 /* evaluate x-kubernetes-validations (not inside anyOf and its like) */
+    bool rules;                 /* the pass over x-kubernetes-validations, once all else is right */
 };
 
 static void check_value(const struct checker *c, const struct field *f, const json_t *v, const json_t *old, const struct path *at);
@@ -288,6 +289,65 @@ static void check_children(const struct checker *c, const struct field *f, const
     }
 }
 
+static const struct { const char *word; enum field_reason reason; } cel_reasons[] = {
+    { "FieldValueForbidden", FIELD_FORBIDDEN_VALUE }, { "FieldValueRequired", FIELD_REQUIRED_VALUE }, { "FieldValueDuplicate", FIELD_DUPLICATE_VALUE },
+};
+
+/* messageExpression, or message, or the rule itself. */
+static char *cel_message(const json_t *rule, const json_t *self, const json_t *old, struct arena *a)
+{
+    const char *expression = json_cstr(rule, "messageExpression"), *message = json_cstr(rule, "message");
+    const struct cel *c;
+    AUTO_JSON text = NULL;
+    struct err e;
+
+    if (expression && !cel_parse(str_of(expression), a, &c, &e) && !cel_eval(c, self, old, &text, &e) && json_string_length(text))
+        return arena_strdup(a, json_string_value(text));
+    if (str_set(message))
+        return arena_strdup(a, message);
+    return arena_printf(a, "failed rule: %s", json_cstr(rule, "rule"));
+}
+
+static void cel_failed(const struct checker *c, const json_t *rule, const json_t *self, const char *message, const struct path *at)
+{
+    enum field_reason reason = FIELD_INVALID_VALUE;
+    AUTO_MEM char *p = place(at);
+    AUTO_MEM char *where = xasprintf("%s%s", p, json_cstr(rule, "fieldPath") ? json_cstr(rule, "fieldPath") : "");
+    AUTO_MEM char *value = xasprintf("\"%s\"", type_word(self));
+    const char *shown = *p ? where : *where ? where + 1 : "<nil>";
+
+    for (size_t i = 0; i < ARRAY_LEN(cel_reasons); i++)
+        if (streq(cel_reasons[i].word, json_cstr(rule, "reason")))
+            reason = cel_reasons[i].reason;
+    field_error_add(c->out, reason, shown, value, "%s", message);
+}
+
+/*
+ * A rule with oldSelf is about a change: without an old value it does not apply. One that we cannot read (a function that is not
+ * built) is passed over: better a missed check than a refused object.
+ */
+static void check_cel(const struct checker *c, const json_t *rules, const json_t *self, const json_t *old, const struct path *at)
+{
+    const json_t *rule;
+    size_t i;
+
+    json_array_foreach(rules, i, rule) {
+        AUTO_FREE(arena) a = arena_new();
+        AUTO_JSON result = NULL;
+        const char *text = json_cstr(rule, "rule");
+        const struct cel *cel;
+        struct err e;
+        if (!text || cel_parse(str_of(text), a, &cel, &e))
+            continue;
+        if (!old && cel_mentions(cel, "oldSelf"))
+            continue;
+        if (cel_eval(cel, self, old, &result, &e))
+            cel_failed(c, rule, self, arena_printf(a, "rule evaluation error: %s", e.text), at);
+        else if (!json_is_true(result))
+            cel_failed(c, rule, self, cel_message(rule, self, old, a), at);
+    }
+}
+
 static void check_rules(const struct checker *c, const struct field *f, const json_t *v, const json_t *old, const struct path *at)
 {
     const struct field_rules *r = f->rules;
@@ -307,12 +367,24 @@ static void check_rules(const struct checker *c, const struct field *f, const js
         check_logic(c, r->logic, v, at);
 }
 
+/* The second pass, over an object that is otherwise valid: only its rules. */
+static void check_rules_only(const struct checker *c, const struct field *f, const json_t *v, const json_t *old, const struct path *at)
+{
+    if (f->rules && f->rules->cel)
+        check_cel(c, f->rules->cel, v, old, at);
+}
+
 static void check_value(const struct checker *c, const struct field *f, const json_t *v, const json_t *old, const struct path *at)
 {
     bool fits = right_type(f, v);
 
     if (json_is_null(v) && f->flags & FIELD_NULLABLE)
         return;
+    if (c->rules) {
+        check_rules_only(c, f, v, old, at);
+        check_children(c, f, v, old, at);
+        return;
+    }
     if (!fits && !(f->flags & FIELD_UNTYPED)) {
         wrong_type(c, v, at, wanted_type(f));
         if (f->rules && f->rules->logic)
@@ -343,4 +415,6 @@ void schema_validate(const struct type *t, const json_t *j, const json_t *old, s
     if (out->n > before)
         field_error_add(out, FIELD_INVALID_VALUE, "<nil>", "\"null\"", "some validation rules were not checked because the object was "
                         "invalid; correct the existing errors to complete validation");
+    else
+        check_value(&(struct checker){ out, true }, &root, j, old, NULL);
 }

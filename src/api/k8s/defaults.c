@@ -4,6 +4,7 @@
  */
 #include "api/k8s/k8s.h"
 
+#include "base/hash.h"
 #include "base/mem.h"
 
 #define CORE "io.k8s.api.core.v1."
@@ -180,6 +181,21 @@ static void pod_spec(json_t *spec)
                 json_put_int(port, "hostPort", json_int(port, "containerPort", 0));
 }
 
+/* What was given as text joins the data, and is never stored. */
+static void secret(json_t *object)
+{
+    json_t *text = json_object_get(object, "stringData"), *value;
+    const char *key;
+
+    json_object_foreach(text, key, value) {
+        AUTO_BUF b = { 0 };
+        struct str s = json_to_str(value);
+        base64_add(&b, s.p ? s.p : "", s.n);
+        json_put(json_sub(object, "data"), key, json_strn(buf_str(&b)));
+    }
+    (void)json_object_del(object, "stringData");
+}
+
 static void volume(json_t *v)
 {
     if (json_object_size(v) <= 1)
@@ -258,7 +274,7 @@ static void crd_names(json_t *names)
 static const struct { const char *type; void (*set)(json_t *object); } functions[] = {
     { CORE "Pod", pod }, { CORE "PodSpec", pod_spec }, { CORE "Container", image_pull_policy },
     { CORE "EphemeralContainerCommon", image_pull_policy }, { CORE "Volume", volume }, { CORE "ServicePort", service_port },
-    { BATCH "Job", job }, { CORE "Namespace", namespace_label }, { CORE "ReplicationController", replica_labels },
+    { BATCH "Job", job }, { CORE "Secret", secret }, { CORE "Namespace", namespace_label }, { CORE "ReplicationController", replica_labels },
     { APPS "StatefulSet", claim_templates }, { CRDS "CustomResourceDefinitionNames", crd_names },
 };
 
