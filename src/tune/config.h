@@ -64,7 +64,7 @@ struct tune_config {
         bool packing, assistant_only_loss, completion_only_loss;
     } train;
     struct {
-        const char *path, *extension, *messages_column, *response_column;
+        const char *path, *extension, *messages_column;
         bool shuffle;
         int64_t shuffle_seed;
         double train_share;

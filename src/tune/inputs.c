@@ -65,6 +65,14 @@ static errc load_template(struct inputs *in, struct err *e)
     return template_compile(buf_str(&source), "ModelConfig.chat_template", &in->chat_template, e);
 }
 
+errc inputs_load_tokenizer(struct inputs *in, const struct tune_opts *o, struct err *e)
+{
+    if (!dir_exists(o->model_dir))
+        return err_set(e, ERR_NOT_FOUND, "--model: %s: no such folder; give one with config.json, *.safetensors and tokenizer.json", o->model_dir);
+    TRY(load_template(in, e));
+    return tokenizer_load(o->model_dir, &in->tokenizer, e);
+}
+
 errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e)
 {
     const struct tune_config *c = &in->config;
@@ -72,10 +80,6 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
 
     if (c->quant.in_4bit)
         m.quantize = c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4;
-    if (!dir_exists(o->model_dir))
-        return err_set(e, ERR_NOT_FOUND, "--model: %s: no such folder; give one with config.json, *.safetensors and tokenizer.json", o->model_dir);
-    TRY(load_template(in, e));
-    TRY(tokenizer_load(o->model_dir, &in->tokenizer, e));
     return model_load(o->model_dir, &m, &in->model, e);
 }
 
@@ -115,7 +119,6 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
         .max_length = (size_t)c->train.max_length,
         .chat_template = in->chat_template,
         .messages_column = c->data.messages_column,
-        .text_column = streq(c->data.response_column, "text") ? NULL : c->data.response_column,
         .scratch_dir = scratch_dir,
     };
     AUTO_FREE(dataset) d = NULL;

@@ -18,6 +18,7 @@ struct inputs {
 
 /* Cheap checks first: configuration, then the model's files, then the rows. Release with inputs_done, also after an error. */
 errc inputs_read_config(struct inputs *in, const struct tune_opts *o, struct err *e);
+errc inputs_load_tokenizer(struct inputs *in, const struct tune_opts *o, struct err *e);
 errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e);
 errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e);
 void inputs_done(struct inputs *in);

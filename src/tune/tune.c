@@ -122,6 +122,7 @@ static errc open_all(struct run *r, struct err *e)
     for (size_t i = 0; i < r->in.config.notes.n; i++)
         tell(r, TUNE_TELL_NOTE, "%s", r->in.config.notes.v[i]);
     TRY(open_output(r, e));
+    TRY(inputs_load_tokenizer(&r->in, r->o, e));
     TRY(inputs_load_model(&r->in, r->o, e));
     TRY(prepare_loras(r, e));
     enter(r, TUNE_PHASE_TOKENISING);
