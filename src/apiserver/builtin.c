@@ -95,7 +95,7 @@ static const struct resource rows[] = {
         .strategy = &strategy_generation),
 
     ROW("policy", "v1", "poddisruptionbudgets", "poddisruptionbudget", "PodDisruptionBudget", NS, .short_names = NAMES("pdb"),
-        .strategy = &strategy_status_generation, SUBS(SUB_STATUS("PodDisruptionBudget"))),
+        .strategy = &strategy_budget, SUBS(SUB_STATUS("PodDisruptionBudget"))),
 
     ROW(RBAC, "v1", "clusterrolebindings", "clusterrolebinding", "ClusterRoleBinding", .strategy = &strategy_binding,
         .columns = &columns_clusterrolebindings),

@@ -314,15 +314,14 @@ static void reply_aggregated(struct req *r, bool core, const char *version)
     json_put(o, "items", items);
     json_write(o, &text);
     buf_addc(&text, '\n');
-    http_reply_header(r->x, "Cache-Control", "public");
     http_reply_take(r->x, 200, arena_printf(r->a, "application/json;g=apidiscovery.k8s.io;v=%s;as=APIGroupDiscoveryList", version), &text);
     r->replied = true;
 }
 
 /* The first of the accepted forms that is ours: "v2", "v2beta1", or NULL for the plain one. */
-static const char *aggregated_form(const struct req *r)
+const char *aggregated_form(const struct http_exchange *x)
 {
-    const char *accept = http_header_get(&r->x->headers, "Accept");
+    const char *accept = http_header_get(&x->headers, "Accept");
     struct str rest = str_of(accept ? accept : ""), media;
     size_t at;
 
@@ -351,7 +350,7 @@ errc serve_discovery(struct req *r, const char *const *seg, size_t n, bool *hand
         return ERR_OK;
     if (!streq(r->x->method, "GET") && !streq(r->x->method, "HEAD"))
         return fail_no_method(r);
-    const char *form = aggregated_form(r);
+    const char *form = aggregated_form(r->x);
     *handled = true;
     if (n == 1 && form) {
         reply_aggregated(r, core, form);

@@ -437,7 +437,8 @@ void front_handle(void *self, struct http_exchange *x)
     r.now_ms = clock_wall_ms();
     time_rfc3339(r.now_ms, r.now);
     r.manager = manager_of_agent(&r);
-    http_reply_header(x, "Cache-Control", "no-cache, private");
+    bool shared = (streq(x->path, "/api") || streq(x->path, "/apis")) && aggregated_form(x);
+    http_reply_header(x, "Cache-Control", shared ? "public" : "no-cache, private");
     errc rc = handle(&r);
     if (rc)
         reply_failure(&r, rc);

@@ -126,7 +126,7 @@ bool name_problem(enum name_rule rule, const char *name, bool prefix, struct buf
         buf_addf(out, "must be no more than %zu characters", rules[rule].max);
     bool good = rule == NAME_SUBDOMAIN ? is_subdomain(s) : is_label(s) && (rule == NAME_LABEL || (s.p[0] >= 'a' && s.p[0] <= 'z'));
     if (!good && s.n <= rules[rule].max)
-        buf_adds(out, rules[rule].msg);
+        buf_adds(out, rule == NAME_LABEL && is_subdomain(s) ? "must not contain dots" : rules[rule].msg);
     return out->n > 0;
 }
 

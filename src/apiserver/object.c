@@ -173,6 +173,8 @@ static errc check_valid(struct req *r, const struct resource *res, const json_t 
         schema_validate(res->type, obj, old, &l);
     if (res->strategy->validate && !status)
         res->strategy->validate(r, obj, old, &l);
+    if (res->strategy->validate_status && status)
+        res->strategy->validate_status(r, obj, old, &l);
     return l.n ? fail_invalid(r, res->group, res->kind, name ? name : "", &l) : ERR_OK;
 }
 

@@ -59,6 +59,7 @@ struct strategy {
     void (*prepare)(struct req *r, json_t *obj, const json_t *old);             /* old NULL: create */
     errc (*admit)(struct req *r, json_t *obj, const json_t *old);               /* may refuse with a failure */
     void (*validate)(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out);
+    void (*validate_status)(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out);
     errc (*allocate)(struct req *r, json_t *obj, const json_t *old);            /* of a new, valid object: what must be unique */
     void (*removed)(struct req *r, const json_t *old);                          /* after it went */
     errc (*review)(struct req *r, json_t *obj, json_t **out);                   /* STRAT_EPHEMERAL: the answer */
@@ -226,6 +227,7 @@ errc serve_deletecollection(struct req *r);
 errc serve_subresource(struct req *r);
 errc serve_scale(struct req *r);
 errc serve_discovery(struct req *r, const char *const *seg, size_t n, bool *handled);
+const char *aggregated_form(const struct http_exchange *x);     /* of discovery, by the Accept header; NULL: plain */
 errc serve_openapi(struct req *r, const char *const *seg, size_t n);
 errc serve_logs(struct req *r);
 

@@ -5,7 +5,7 @@
 #include "apiserver/priv.h"
 
 extern const struct strategy
-    strategy_status, strategy_generation, strategy_status_generation, strategy_upsert, strategy_lease,      /* strategy_common.c */
+    strategy_status, strategy_budget, strategy_generation, strategy_status_generation, strategy_upsert, strategy_lease,      /* strategy_common.c */
     strategy_configmap, strategy_secret, strategy_event, strategy_serviceaccount, strategy_storageclass, strategy_volume,
     strategy_claim, strategy_namespace, strategy_node, strategy_role, strategy_binding,
     strategy_pod, strategy_workload, strategy_deployment, strategy_statefulset, strategy_job,              /* strategy_workload.c */

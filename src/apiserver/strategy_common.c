@@ -32,12 +32,57 @@ void check_immutable(const json_t *obj, const json_t *old, const char *path, str
         field_error_add_json(out, FIELD_INVALID_VALUE, path, now, "field is immutable");
 }
 
-const struct strategy strategy_status = { .flags = STRAT_STATUS };
+static void prepare_status(struct req *r, json_t *obj, const json_t *old)
+{
+    (void)r;
+    if (!old && !json_object_get(obj, "status"))
+        json_put(obj, "status", json_object());
+}
+
+/* A budget's counters are written even when zero. */
+static void prepare_budget(struct req *r, json_t *obj, const json_t *old)
+{
+    static const char *const counters[] = { "disruptionsAllowed", "currentHealthy", "desiredHealthy", "expectedPods" };
+
+    (void)r;
+    for (size_t i = 0; !old && i < ARRAY_LEN(counters); i++)
+        json_put_int(json_sub(obj, "status"), counters[i], 0);
+}
+
+const struct strategy strategy_status = { .flags = STRAT_STATUS, .prepare = prepare_status };
+const struct strategy strategy_budget = { .flags = STRAT_STATUS | STRAT_GENERATION, .prepare = prepare_budget };
 const struct strategy strategy_generation = { .flags = STRAT_GENERATION };
 const struct strategy strategy_status_generation = { .flags = STRAT_STATUS | STRAT_GENERATION };
 const struct strategy strategy_upsert = { .flags = STRAT_UPSERT };
-const struct strategy strategy_lease = { .flags = STRAT_UPSERT };
-const struct strategy strategy_storageclass = { .flags = STRAT_DELETE_SHOWS };
+
+static void check_number(struct req *r, const json_t *obj, const char *path, int64_t least, const char *text, struct field_errors *out)
+{
+    const json_t *v = at(obj, path);
+
+    if (json_is_integer(v) && json_integer_value(v) < least)
+        field_error_add(out, FIELD_INVALID_VALUE, path, arena_printf(r->a, "%lld", (long long)json_integer_value(v)), "%s", text);
+}
+
+static void validate_lease(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
+{
+    (void)old;
+    check_number(r, obj, "spec.leaseDurationSeconds", 1, "must be greater than 0", out);
+    check_number(r, obj, "spec.leaseTransitions", 0, "must be greater than or equal to 0", out);
+}
+
+const struct strategy strategy_lease = { .flags = STRAT_UPSERT, .validate = validate_lease };
+
+static void validate_class(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
+{
+    static const char *const fixed[] = { "parameters", "provisioner", "reclaimPolicy" };
+
+    (void)r;
+    for (size_t i = 0; old && i < ARRAY_LEN(fixed); i++)
+        if (!same(json_object_get(obj, fixed[i]), json_object_get(old, fixed[i])))
+            field_error_add(out, FIELD_FORBIDDEN_VALUE, fixed[i], NULL, "updates to %s are forbidden.", fixed[i]);
+}
+
+const struct strategy strategy_storageclass = { .flags = STRAT_DELETE_SHOWS, .validate = validate_class };
 
 /* ---- config maps and secrets ---- */
 
@@ -242,7 +287,33 @@ static void prepare_claim(struct req *r, json_t *obj, const json_t *old)
     json_push(list, json_string("kubernetes.io/pvc-protection"));
 }
 
-const struct strategy strategy_claim = { .flags = STRAT_STATUS | STRAT_DELETE_SHOWS, .prepare = prepare_claim };
+static void validate_claim(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
+{
+    const json_t *storage = at(obj, "spec.resources.requests.storage");
+    __int128 nano = 0;
+
+    (void)r;
+    if (!json_array_size(at(obj, "spec.accessModes")))
+        field_error_add(out, FIELD_REQUIRED_VALUE, "spec.accessModes", NULL, "at least 1 access mode is required");
+    if (!storage)
+        field_error_add(out, FIELD_REQUIRED_VALUE, "spec.resources[storage]", NULL, "%s", "");
+    else if (quantity_parse(json_to_str(storage), &nano) && nano <= 0)
+        field_error_add_json(out, FIELD_INVALID_VALUE, "spec.resources[storage]", storage, "must be greater than zero");
+    if (!old)
+        return;
+    AUTO_JSON a = json_deep_copy(json_object_get(obj, "spec"));
+    AUTO_JSON b = json_deep_copy(json_object_get(old, "spec"));
+    static const char *const open[] = { "resources", "volumeName", "volumeAttributesClassName" };
+    for (size_t i = 0; i < ARRAY_LEN(open); i++) {
+        (void)json_object_del(a, open[i]);
+        (void)json_object_del(b, open[i]);
+    }
+    if (!json_equal(a, b))
+        field_error_add(out, FIELD_FORBIDDEN_VALUE, "spec", NULL, "spec is immutable after creation except resources.requests and "
+                        "volumeAttributesClassName for bound claims");
+}
+
+const struct strategy strategy_claim = { .flags = STRAT_STATUS | STRAT_DELETE_SHOWS, .prepare = prepare_claim, .validate = validate_claim };
 
 static void prepare_volume(struct req *r, json_t *obj, const json_t *old)
 {

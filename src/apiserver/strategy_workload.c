@@ -145,6 +145,20 @@ static void validate_pod_change(const json_t *obj, const json_t *old, struct fie
             "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)");
 }
 
+static void validate_amounts(struct req *r, const json_t *c, const char *here, struct field_errors *out)
+{
+    static const char *const kinds[] = { "limits", "requests" };
+    const char *key;
+    json_t *v;
+    __int128 nano;
+
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++)
+        json_object_foreach(json_at(c, "resources", kinds[k], NULL), key, v)
+            if (quantity_parse(json_to_str(v), &nano) && nano < 0)
+                field_error_add_json(out, FIELD_INVALID_VALUE, arena_printf(r->a, "%s.resources.%s[%s]", here, kinds[k], key), v,
+                                     "must be greater than or equal to 0");
+}
+
 static void validate_containers(struct req *r, const json_t *spec, const char *path, struct field_errors *out)
 {
     static const char *const policies[] = { "Always", "IfNotPresent", "Never", NULL };
@@ -176,6 +190,7 @@ static void validate_containers(struct req *r, const json_t *spec, const char *p
         }
         if (policy && !streq(policy, policies[0]) && !streq(policy, policies[1]) && !streq(policy, policies[2]))
             field_error_unsupported(out, arena_printf(r->a, "%s.imagePullPolicy", here), json_object_get(c, "imagePullPolicy"), policies);
+        validate_amounts(r, c, here, out);
         json_array_foreach(json_object_get(c, "env"), k, p)
             if (!str_set(json_cstr(p, "name")))
                 field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.env[%zu].name", here, k), NULL, "%s", "");
@@ -290,11 +305,27 @@ static void validate_statefulset(struct req *r, const json_t *obj, const json_t 
             "'template', 'updateStrategy', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden");
 }
 
+static void validate_statefulset_status(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
+{
+    static const char *const parts[] = { "readyReplicas", "currentReplicas", "updatedReplicas", "availableReplicas" };
+    const json_t *status = json_object_get(obj, "status");
+    int64_t all = json_int(status, "replicas", 0);
+
+    (void)old;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        int64_t n = json_int(status, parts[i], 0);
+        if (n > all)
+            field_error_add(out, FIELD_INVALID_VALUE, arena_printf(r->a, "status.%s", parts[i]), arena_printf(r->a, "%lld", (long long)n),
+                            "cannot be greater than status.replicas");
+    }
+}
+
 static const struct field_label replica_labels[] = { { "status.replicas", "status.replicas", "0" }, { NULL } };
 #define WORKLOAD_FLAGS (STRAT_STATUS | STRAT_GENERATION)
 const struct strategy strategy_workload = { .flags = WORKLOAD_FLAGS, .prepare = prepare_replicaset, .labels = replica_labels };
 const struct strategy strategy_deployment = { .flags = WORKLOAD_FLAGS, .prepare = prepare_workload, .validate = validate_workload };
-const struct strategy strategy_statefulset = { .flags = WORKLOAD_FLAGS, .prepare = prepare_replicaset, .validate = validate_statefulset };
+const struct strategy strategy_statefulset = { .flags = WORKLOAD_FLAGS, .prepare = prepare_replicaset, .validate = validate_statefulset,
+                                              .validate_status = validate_statefulset_status };
 
 /* ---- jobs ---- */
 
@@ -344,6 +375,39 @@ static void validate_job(struct req *r, const json_t *obj, const json_t *old, st
         field_error_add(out, FIELD_REQUIRED_VALUE, "spec.template.spec.restartPolicy", NULL, "valid values: \"OnFailure\", \"Never\"");
 }
 
+static bool job_is(const json_t *obj, const char *type)
+{
+    size_t i;
+    json_t *c;
+
+    json_array_foreach(at(obj, "status.conditions"), i, c)
+        if (streq(json_cstr(c, "type"), type) && streq(json_cstr(c, "status"), "True"))
+            return true;
+    return false;
+}
+
+/* A finished job tells its whole story: clients and the job's own controller rely on it. */
+static void validate_job_status(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
+{
+    const json_t *status = json_object_get(obj, "status");
+    bool complete = job_is(obj, "Complete"), failed = job_is(obj, "Failed");
+    int64_t active = json_int(status, "active", 0);
+
+    (void)old;
+    if (complete && !json_object_get(status, "completionTime"))
+        field_error_add(out, FIELD_REQUIRED_VALUE, "status.completionTime", NULL, "completionTime is required for Complete jobs");
+    if (complete && !job_is(obj, "SuccessCriteriaMet"))
+        field_error_add(out, FIELD_INVALID_VALUE, "status.conditions", NULL,
+                        "cannot set Complete=True condition without the SuccessCriteriaMet=true condition");
+    if (failed && !job_is(obj, "FailureTarget"))
+        field_error_add(out, FIELD_INVALID_VALUE, "status.conditions", NULL,
+                        "cannot set Failed=True condition without the FailureTarget=true condition");
+    if ((complete || failed) && active > 0)
+        field_error_add(out, FIELD_INVALID_VALUE, "status.active", arena_printf(r->a, "%lld", (long long)active),
+                        "active>0 is invalid for finished job");
+}
+
 const struct strategy strategy_job = {
     .flags = WORKLOAD_FLAGS | STRAT_ORPHANS, .labels = job_labels, .prepare = prepare_job, .validate = validate_job,
+    .validate_status = validate_job_status,
 };
