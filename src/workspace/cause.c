@@ -35,16 +35,15 @@ static void set(struct cause *out, const char *reason, const char *fmt, ...)
             *p = ' ';
 }
 
-/* The container's last words; "exit code N" when it left none. */
+/* The container's last words (of a log: its last line); "exit code N" when it left none. */
 static void last_words(const json_t *terminated, char *out, size_t size)
 {
-    const char *message = json_cstr(terminated, "message");
-    size_t n = message ? strlen(message) : 0;
+    struct str message = str_trim(str_of(json_cstr(terminated, "message"))), before, line = message;
 
-    while (n > 0 && isspace((unsigned char)message[n - 1]))
-        n--;
-    if (n > 0)
-        snprintf(out, size, "%.*s", (int)(n > 300 ? 300 : n), message);
+    if (str_rcut(message, '\n', &before, &line))
+        message = str_trim(line);
+    if (message.n > 0)
+        snprintf(out, size, "%.*s", (int)(message.n > 300 ? 300 : message.n), message.p);
     else
         snprintf(out, size, "exit code %lld", (long long)json_int(terminated, "exitCode", -1));
 }
@@ -101,19 +100,37 @@ static bool cause_of_pod(const json_t *pod, struct cause *out)
     return out->reason != NULL;
 }
 
-void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out)
+/* The newest pod speaks for the workload: an older attempt's failure is past. */
+static const json_t *newest_pod(const json_t *pods, const char *owner_kind)
 {
     const json_t *pod, *newest = NULL;
     size_t i;
 
-    *out = (struct cause){ 0 };
-    /* the newest pod speaks for the workload: an older attempt's failure is past */
     json_array_foreach(pods, i, pod) {
         if (!streq(json_cstr(kube_controller_of(pod), "kind"), owner_kind) || kube_deleting(pod))
             continue;
         if (!newest || kube_created_ms(pod) >= kube_created_ms(newest))
             newest = pod;
     }
+    return newest;
+}
+
+const char *job_container_said(const json_t *pods, const char *container)
+{
+    const json_t *s;
+    size_t i;
+
+    json_array_foreach(json_at(newest_pod(pods, "Job"), "status", "containerStatuses", NULL), i, s)
+        if (streq(json_cstr(s, "name"), container) && json_int(json_at(s, "state", "terminated", NULL), "exitCode", -1) == 0)
+            return json_str_at(s, "state", "terminated", "message", NULL);
+    return NULL;
+}
+
+void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out)
+{
+    const json_t *newest = newest_pod(pods, owner_kind);
+
+    *out = (struct cause){ 0 };
     if (newest)
         cause_of_pod(newest, out);
 }

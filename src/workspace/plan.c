@@ -374,6 +374,15 @@ static void plan_new_job(struct planner *p, const char *inputs)
 
 enum tuning_phase { TUNING_WAITS, TUNING_RUNS, TUNING_FAILED, TUNING_DONE };
 
+/* A process too busy to answer has not lost what it did. */
+static void keep_progress(struct planner *p)
+{
+    const struct condition *old = condition_find(p->v->ws->status.conditions, p->v->ws->status.n_conditions, "JobStarted");
+    bool keep = old && str_is(old->reason, "WorkspaceTuningJobStatusStarted") && str_has_prefix(old->message, STR("Tuning job has started"));
+
+    status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "%.*s", STR_ARG(keep ? old->message : STR("Tuning job has started")));
+}
+
 static void report_running_job(struct planner *p)
 {
     struct cause cause;
@@ -382,9 +391,10 @@ static void report_running_job(struct planner *p)
     p->out->poll_progress = p->nodes.runtime == WS_RUNTIME_NATIVE;
     if (cause.reason)
         status_fail(&p->status, "JobStarted", cause.reason, "%s", cause.message);
+    else if (p->v->progress)
+        status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "Tuning job has started: %s", p->v->progress);
     else
-        status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "Tuning job has started%s%s",
-                   p->v->progress ? ": " : "", p->v->progress ? p->v->progress : "");
+        keep_progress(p);
 }
 
 /* Sets JobStarted. */
@@ -444,12 +454,24 @@ static bool serves_after_tuning(const struct planner *p)
     return p->nodes.runtime == WS_RUNTIME_NATIVE && !str_is(asked, "false");
 }
 
+/* Told when the Workspace leaves the state Running for what comes after the Job. */
+static void tell_completion(struct planner *p, bool serves)
+{
+    const char *pushed = job_container_said(p->v->pods, "push");
+    bool first = serves ? !p->v->statefulset && resource_ready(&p->nodes) : !str_is(p->v->ws->status.state, "Succeeded");
+
+    if (first)
+        plan_event(p->out->events, "Normal", "TuningCompleted", "%s", str_set(pushed) ? pushed : "the adapter is trained");
+}
+
 static void plan_tuning(struct planner *p)
 {
     enum tuning_phase phase = plan_job(p);
     struct status_builder *s = &p->status;
     bool serves = serves_after_tuning(p), ready = false;
 
+    if (phase == TUNING_DONE)
+        tell_completion(p, serves);
     if (phase == TUNING_DONE && serves)
         ready = plan_serving(p);
     else if (serves)

@@ -35,6 +35,8 @@ static inline bool resource_ready(const struct node_state *s) { return s->claims
 
 /* ---- cause.c: why pods do not run ---- */
 struct cause { const char *reason; char message[512]; };                /* reason NULL: nothing wrong seen */
+/* What a container that ended well said, in the newest pod of the Job: "pushed REF@sha256:..."; NULL: nothing. Borrowed. */
+const char *job_container_said(const json_t *pods, const char *container);
 void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out);
 
 /* ---- render_*.c ---- */
