@@ -1,6 +1,6 @@
 /*
  * Nodes that stopped to report become Unknown and tainted; pods of nodes that are gone are removed. A heartbeat is a renewed Lease in
- * kube-node-lease, or a new lastHeartbeatTime of Ready; a node without a Lease is never silent. What counts is when we saw it change, by our own clock.
+ * kube-node-lease, or a report of Ready; a node without a Lease is never silent. What counts is when we saw it change, by our own clock.
  */
 #include "base/clock.h"
 #include "base/map.h"
@@ -27,7 +27,8 @@ static int64_t silence_ms(struct cluster *c, const json_t *node, const json_t *l
     struct nodes *n = c->nodes;
     const char *renewed = json_str_at(lease, "spec", "renewTime", NULL);
     const char *beat = json_cstr(kube_condition(node, "Ready"), "lastHeartbeatTime");
-    AUTO_MEM char *seen = xasprintf("%s|%s", renewed ? renewed : "", beat ? beat : "");
+    const char *status = json_cstr(kube_condition(node, "Ready"), "status");
+    AUTO_MEM char *seen = xasprintf("%s|%s|%s", renewed ? renewed : "", beat ? beat : "", status ? status : "");
     struct heartbeat *h = map_get(n->heartbeats, str_of(kube_name(node)));
     if (!h) {
         h = xzalloc(sizeof *h);

@@ -225,6 +225,7 @@ void http_server_stop(struct http_server *s, int64_t grace_ms)
     for (size_t i = 0; i < s->n_listeners; i++)
         if (s->listeners[i].daemon)
             MHD_stop_daemon(s->listeners[i].daemon);
+    upgrades_join(s);           /* one that was just beginning */
     (void)!write(s->wakefd, &(uint64_t){ 1 }, 8);
     thread_join(&s->watcher);
     server_free(s);
