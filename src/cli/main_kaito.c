@@ -1,4 +1,6 @@
 /* kaito: the control plane and the command people type. */
+#include <malloc.h>
+
 #include "cli/command.h"
 
 static const struct command commands[] = {
@@ -21,6 +23,8 @@ static const struct command commands[] = {
 
 int main(int argc, char **argv)
 {
+    /* many threads, little memory each: an arena per core would keep 10 MB of `kaito up` that nobody uses */
+    mallopt(M_ARENA_MAX, 2);
     return command_main("kaito", "kaito: the Kubernetes AI Toolchain Operator, native", commands, ARRAY_LEN(commands),
                         argc, argv);
 }
