@@ -6,6 +6,7 @@
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 
+#include "api/k8s/k8s.h"
 #include "apiserver/strategy.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -293,7 +294,7 @@ static json_t *claims_of(struct req *r, const json_t *account, const json_t *spe
 
 errc serve_token(struct req *r)
 {
-    const struct type *type = NULL;
+    const struct type *type = k8s_kind("authentication.k8s.io", "v1", "TokenRequest");
     struct found account = { 0 };
     json_t *obj = NULL;
     AUTO_FIELD_ERRORS l = { 0 };
@@ -303,6 +304,7 @@ errc serve_token(struct req *r)
     TRY(options_write(r, "CreateOptions"));
     TRY(body_decode(r, type, "TokenRequest", "authentication.k8s.io/v1", &obj));
     TRY(object_load(r, r->res, r->ns, r->name, &account));
+    TRY(object_manage(r, type, "authentication.k8s.io/v1", obj, "token"));
     json_t *spec = json_sub(obj, "spec"), *meta = json_sub(obj, "metadata");
     int64_t seconds = json_int(spec, "expirationSeconds", DEFAULT_SECONDS);
     if (seconds < MIN_SECONDS)

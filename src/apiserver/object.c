@@ -219,6 +219,13 @@ static errc exists(struct req *r, const struct resource *res, const char *name)
     return fail_exists(r, res, name);
 }
 
+errc object_manage(struct req *r, const struct type *t, const char *gv, json_t *obj, const char *sub)
+{
+    struct ssa_opts o = { .manager = r->manager, .api_version = gv, .subresource = sub, .time = r->now };
+
+    return t ? ssa_update(t, NULL, obj, &o, &r->e) : ERR_OK;
+}
+
 errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed)
 {
     TRY(create_checks(r, res, obj));

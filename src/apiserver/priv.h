@@ -251,6 +251,7 @@ errc object_store(struct req *r, const struct resource *res, const char *ns, con
 errc object_remove(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj);
 /* Everything after decoding; obj is changed. managed: managedFields are made already. */
 errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed);
+errc object_manage(struct req *r, const struct type *t, const char *gv, json_t *obj, const char *sub);     /* of what is never stored */
 
 struct change {                                 /* one way to make the new object from the present one */
     errc (*make)(struct req *r, void *self, const json_t *cur /* NULL: absent */, json_t **out);

@@ -26,6 +26,8 @@ errc serve_create(struct req *r)
     if (r->res->strategy->flags & STRAT_EPHEMERAL) {
         json_t *answer = NULL;
         TRY(body_decode(r, r->res->type, r->res->kind, r->res->gv, &obj));
+        if (json_object_get(obj, "spec"))
+            TRY(object_manage(r, r->res->type, r->res->gv, obj, ""));
         TRY(r->res->strategy->review(r, obj, &answer));
         json_arena_own(r->a, answer);
         reply_json(r, 201, answer);
