@@ -18,6 +18,16 @@ struct informer *cluster_informer(struct cluster *c, const struct kube_gvr *r)
     return informers_get(c->informers, &(struct informer_opts){ .gvr = *r });
 }
 
+bool verb_listed(const json_t *verbs, const char *verb)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(verbs, i, v)
+        if (streq(json_string_value(v), verb))
+            return true;
+    return false;
+}
+
 errc ok_if(errc rc, errc expected) { return rc == expected ? ERR_OK : rc; }
 
 errc cluster_put_status(struct cluster *c, const struct kube_gvr *r, const json_t *obj, json_t *status, struct err *e)

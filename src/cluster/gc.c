@@ -120,16 +120,6 @@ static json_t *metadata_only(json_t *obj)
     return out;
 }
 
-static bool has_verb(const json_t *verbs, const char *verb)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(verbs, i, v)
-        if (streq(json_string_value(v), verb))
-            return true;
-    return false;
-}
-
 static bool is_known(struct gc *g, const struct kube_gvr *r)
 {
     for (size_t i = 0, n = row_count(g); i < n; i++) {
@@ -143,7 +133,7 @@ static bool is_known(struct gc *g, const struct kube_gvr *r)
 static void add_row(void *self, const struct kube_gvr *gvr, const char *kind, bool namespaced, const json_t *verbs)
 {
     struct gc *g = self;
-    if (!has_verb(verbs, "delete") || !has_verb(verbs, "list") || !has_verb(verbs, "watch") || !kind || streq(gvr->resource, "events"))
+    if (!verb_listed(verbs, "delete") || !verb_listed(verbs, "list") || !verb_listed(verbs, "watch") || !kind || streq(gvr->resource, "events"))
         return;
     if (is_known(g, gvr) || row_count(g) == ROWS_MAX)
         return;

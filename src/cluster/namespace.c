@@ -12,16 +12,6 @@ struct sweep {
     struct err err;
 };
 
-static bool has_verb(const json_t *verbs, const char *verb)
-{
-    size_t i;
-    json_t *v;
-    json_array_foreach(verbs, i, v)
-        if (streq(json_string_value(v), verb))
-            return true;
-    return false;
-}
-
 static errc delete_items(struct sweep *s, const struct kube_gvr *r, const json_t *items, struct err *e)
 {
     size_t i;
@@ -58,7 +48,7 @@ static errc sweep_resource(struct sweep *s, const struct kube_gvr *r, struct err
 static void sweep_each(void *self, const struct kube_gvr *r, const char *kind, bool namespaced, const json_t *verbs)
 {
     struct sweep *s = self;
-    if (!s->rc && namespaced && has_verb(verbs, "list") && has_verb(verbs, "delete"))
+    if (!s->rc && namespaced && verb_listed(verbs, "list") && verb_listed(verbs, "delete"))
         s->rc = sweep_resource(s, r, &s->err);
 }
 

@@ -36,6 +36,7 @@ struct informer *cluster_informer(struct cluster *c, const struct kube_gvr *r);
 errc cluster_put_status(struct cluster *c, const struct kube_gvr *r, const json_t *obj, json_t *status, struct err *e);
 /* For caches that lag: what is already so is no error. */
 errc ok_if(errc rc, errc expected);
+bool verb_listed(const json_t *verbs, const char *verb);
 
 /* pod_read.c */
 const char *pod_phase(const json_t *pod);

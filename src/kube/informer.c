@@ -166,17 +166,10 @@ static void drop_unseen(struct informer *i, const struct map *seen)
 
 static void add_page(struct informer *i, json_t *list, struct map *seen)
 {
-    const char *api = json_cstr(list, "apiVersion"), *kind = json_cstr(list, "kind");
-    struct str k = str_of(kind ? kind : "");
-    if (str_has_suffix(k, STR("List")))
-        k.n -= 4;
-    json_t *items = json_object_get(list, "items"), *item;
+    json_t *item;
     size_t n;
-    json_array_foreach(items, n, item) {
-        if (!json_object_get(item, "kind")) {
-            json_put(item, "kind", json_strn(k));
-            json_put_str(item, "apiVersion", api);
-        }
+    kube_fill_kinds(list);
+    json_array_foreach(json_object_get(list, "items"), n, item) {
         AUTO_MEM char *id = objcache_id(kube_namespace(item), kube_name(item));
         map_put(seen, str_of(id), i);
         object_changed(i, json_incref(item));

@@ -20,6 +20,9 @@ struct kube_call {
 errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *out, struct err *e);
 errc kube_do_json(struct kube_client *c, const struct kube_call *call, json_t **out, struct err *e);
 
+/* Items of a list carry no apiVersion and kind of their own (built-in kinds): both come from the list's. */
+void kube_fill_kinds(json_t *list);
+
 /* jitter: a time between ms and 2 * ms */
 int64_t kube_jitter_ms(int64_t ms);
 

@@ -179,8 +179,7 @@ errc kube_list(struct kube_client *c, const struct kube_gvr *r, const char *ns, 
     return kube_do_json(c, &(struct kube_call){ .method = "GET", .path = path.p }, out, e);
 }
 
-/* Items of a list carry no apiVersion and kind of their own (built-in kinds): both come from the list's. */
-static void add_items(json_t *all, json_t *list)
+void kube_fill_kinds(json_t *list)
 {
     const char *api = json_cstr(list, "apiVersion"), *kind = json_cstr(list, "kind");
     struct str k = str_of(kind ? kind : "");
@@ -189,11 +188,10 @@ static void add_items(json_t *all, json_t *list)
     size_t i;
     json_t *item;
     json_array_foreach(json_object_get(list, "items"), i, item) {
-        if (!json_object_get(item, "kind")) {
-            json_put(item, "kind", json_strn(k));
-            json_put_str(item, "apiVersion", api);
-        }
-        json_array_append(all, item);
+        if (json_object_get(item, "kind"))
+            continue;
+        json_put(item, "kind", json_strn(k));
+        json_put_str(item, "apiVersion", api);
     }
 }
 
@@ -208,7 +206,8 @@ errc kube_list_all(struct kube_client *c, const struct kube_gvr *r, const char *
         AUTO_JSON list = NULL;
         page.continue_token = next;
         TRY(kube_list(c, r, ns, &page, &list, e));
-        add_items(all, list);
+        kube_fill_kinds(list);
+        json_array_extend(all, json_object_get(list, "items"));
         free(next);
         next = xstrdup(json_str_at(list, "metadata", "continue", NULL));
         page.resource_version = NULL;
