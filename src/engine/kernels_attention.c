@@ -1,6 +1,7 @@
 /*
- * Causal attention of one whole sequence. Each (head, query) pair is independent in the forward pass; the backward pass
- * splits by key/value head, so that no two threads add into the same dk and dv.
+ * Causal attention of one whole sequence, in blocks of queries: scores, softmax and sums of a block are small matrix products over the
+ * keys it can see. The forward pass splits by (head, block); the backward pass by key/value head, so that no two threads add into the
+ * same dk and dv. Source of the gradient: Dao et al. 2022 (FlashAttention), appendix B; probabilities are computed again.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -8,6 +9,8 @@
 #include "base/mem.h"
 #include "engine/kernels.h"
 #include "tensor/vec.h"
+
+#define QUERY_BLOCK 64
 
 struct attention_job {
     const struct vec_ops *vec;
@@ -17,9 +20,12 @@ struct attention_job {
     size_t ldq, ldkv, ldo, lddq, lddkv, lddo;
 };
 
-static float *row_scratch(size_t n)
+/* Queries [first, first + n) of one head, and the keys [lo, lo + keys) that any of them sees. */
+struct block { size_t head, kv, first, n, lo, keys; };
+
+static float *scratch(size_t arrays, const struct attention_shape *s)
 {
-    float *p = mem_try_alloc(n, sizeof *p);
+    float *p = mem_try_alloc(arrays * QUERY_BLOCK, s->tokens * sizeof *p);
 
     if (!p)
         abort();
@@ -31,36 +37,54 @@ static size_t first_key(const struct attention_shape *s, size_t query)
     return s->window && query + 1 > s->window ? query + 1 - s->window : 0;
 }
 
-/* p [n] = softmax of the scores of query i against keys first..i; p holds n = i - first + 1 values. */
-static void probabilities(const struct attention_job *j, size_t head, size_t i, size_t first, float *p)
+static struct block block_of(const struct attention_shape *s, size_t head, size_t first)
 {
-    const struct attention_shape *s = j->s;
-    size_t n = i - first + 1, kv = head / (s->heads / s->kv_heads);
-    const float *q = j->q + i * j->ldq + head * s->head_dim, *k = j->k + first * j->ldkv + kv * s->head_dim;
+    size_t left = s->tokens - first, n = left < QUERY_BLOCK ? left : QUERY_BLOCK, lo = first_key(s, first);
 
-    for (size_t t = 0; t < n; t++) {
-        float score = j->vec->dot(q, k + t * j->ldkv, s->head_dim) * s->scale;
-
-        p[t] = s->softcap > 0 ? s->softcap * tanhf(score / s->softcap) : score;
-    }
-    float sum = j->vec->exp_sum(p, j->vec->max(p, n), n);
-    j->vec->scale(p, 1 / sum, n);
+    return (struct block){ .head = head, .kv = head / (s->heads / s->kv_heads), .first = first, .n = n, .lo = lo, .keys = first + n - lo };
 }
 
-static void forward_pairs(void *arg, size_t begin, size_t end)
+/* p [n, keys] = softmax of each query's scores, 0 where it does not see. capped (NULL: not wanted) receives score / softcap after tanh. */
+static void probabilities(const struct attention_job *j, const struct block *b, float *p, float *capped)
+{
+    const struct attention_shape *s = j->s;
+    size_t hd = s->head_dim;
+
+    gemm_f32_alone(false, true, b->n, b->keys, hd, s->scale, j->q + b->first * j->ldq + b->head * hd, j->ldq,
+                   j->k + b->lo * j->ldkv + b->kv * hd, j->ldkv, 0, p, b->keys);
+    for (size_t i = 0; i < b->n; i++) {
+        float *row = p + i * b->keys;
+        size_t from = first_key(s, b->first + i) - b->lo, to = b->first + i + 1 - b->lo;
+        if (s->softcap > 0)
+            for (size_t t = from; t < to; t++) {
+                float c = tanhf(row[t] / s->softcap);
+                if (capped)
+                    capped[i * b->keys + t] = c;
+                row[t] = s->softcap * c;
+            }
+        float sum = j->vec->exp_sum(row + from, j->vec->max(row + from, to - from), to - from);
+        j->vec->scale(row + from, 1 / sum, to - from);
+        memset(row, 0, from * sizeof *row);
+        memset(row + to, 0, (b->keys - to) * sizeof *row);
+    }
+}
+
+static size_t blocks_of(const struct attention_shape *s)
+{
+    return (s->tokens + QUERY_BLOCK - 1) / QUERY_BLOCK;
+}
+
+static void forward_blocks(void *arg, size_t begin, size_t end)
 {
     const struct attention_job *j = arg;
-    const struct attention_shape *s = j->s;
-    AUTO_MEM float *p = row_scratch(s->tokens);
+    size_t hd = j->s->head_dim, blocks = blocks_of(j->s);
+    AUTO_MEM float *p = scratch(1, j->s);
 
-    for (size_t pair = begin; pair < end; pair++) {
-        size_t head = pair / s->tokens, i = pair % s->tokens, first = first_key(s, i), kv = head / (s->heads / s->kv_heads);
-        float *o = j->o + i * j->ldo + head * s->head_dim;
-
-        probabilities(j, head, i, first, p);
-        memset(o, 0, s->head_dim * sizeof *o);
-        for (size_t t = first; t <= i; t++)
-            j->vec->axpy(o, j->v + t * j->ldkv + kv * s->head_dim, p[t - first], s->head_dim);
+    for (size_t i = begin; i < end; i++) {
+        struct block b = block_of(j->s, i / blocks, i % blocks * QUERY_BLOCK);
+        probabilities(j, &b, p, NULL);
+        gemm_f32_alone(false, false, b.n, hd, b.keys, 1, p, b.keys, j->v + b.lo * j->ldkv + b.kv * hd, j->ldkv, 0,
+                       j->o + b.first * j->ldo + b.head * hd, j->ldo);
     }
 }
 
@@ -69,54 +93,54 @@ void attention_forward(struct compute *c, const struct attention_shape *s, float
 {
     struct attention_job j = { .vec = compute_vec(c), .s = s, .o = o, .q = q, .k = k, .v = v, .ldo = ldo, .ldq = ldq, .ldkv = ldkv };
 
-    compute_parallel(c, s->heads * s->tokens, 1, forward_pairs, &j);
+    compute_parallel(c, s->heads * blocks_of(s), 1, forward_blocks, &j);
 }
 
-/* The chain through tanh: with c the capped score, d capped / d score = 1 - (c / softcap)^2. */
-static float cap_slope(const struct attention_shape *s, float score)
-{
-    float t;
-
-    if (s->softcap <= 0)
-        return 1;
-    t = tanhf(score / s->softcap);
-    return 1 - t * t;
-}
-
-static void backward_query(const struct attention_job *j, size_t head, size_t i, float *p, float *dp)
+/* dp becomes d scores: p * (dp - sum p dp) * scale, through the slope 1 - capped^2 of the cap when there is one. */
+static void score_gradient(const struct attention_job *j, const struct block *b, const float *p, float *dp, const float *capped)
 {
     const struct attention_shape *s = j->s;
-    size_t hd = s->head_dim, first = first_key(s, i), n = i - first + 1, kv = head / (s->heads / s->kv_heads);
-    const float *d_o = j->d_o + i * j->lddo + head * hd, *q = j->q + i * j->ldq + head * hd;
-    float *dq = j->dq + i * j->lddq + head * hd;
-    double mean = 0;
 
-    probabilities(j, head, i, first, p);
-    for (size_t t = 0; t < n; t++) {
-        dp[t] = j->vec->dot(d_o, j->v + (first + t) * j->ldkv + kv * hd, hd);
-        mean += (double)p[t] * (double)dp[t];
-        j->vec->axpy(j->dv + (first + t) * j->lddkv + kv * hd, d_o, p[t], hd);
-    }
-    for (size_t t = 0; t < n; t++) {
-        const float *k = j->k + (first + t) * j->ldkv + kv * hd;
-        float ds = p[t] * (dp[t] - (float)mean) * s->scale;
-
+    for (size_t i = 0; i < b->n; i++) {
+        const float *pr = p + i * b->keys;
+        float *dr = dp + i * b->keys;
+        size_t from = first_key(s, b->first + i) - b->lo, to = b->first + i + 1 - b->lo;
+        float mean = j->vec->dot(pr + from, dr + from, to - from);
+        memset(dr, 0, from * sizeof *dr);
+        for (size_t t = from; t < to; t++)
+            dr[t] = pr[t] * (dr[t] - mean) * s->scale;
         if (s->softcap > 0)
-            ds *= cap_slope(s, j->vec->dot(q, k, hd) * s->scale);
-        j->vec->axpy(dq, k, ds, hd);
-        j->vec->axpy(j->dk + (first + t) * j->lddkv + kv * hd, q, ds, hd);
+            for (size_t t = from; t < to; t++)
+                dr[t] *= 1 - capped[i * b->keys + t] * capped[i * b->keys + t];
+        memset(dr + to, 0, (b->keys - to) * sizeof *dr);
     }
+}
+
+static void backward_block(const struct attention_job *j, const struct block *b, float *p, float *dp, float *capped)
+{
+    size_t hd = j->s->head_dim, at = b->head * hd, kv = b->kv * hd;
+    const float *q = j->q + b->first * j->ldq + at, *k = j->k + b->lo * j->ldkv + kv, *v = j->v + b->lo * j->ldkv + kv;
+    const float *d_o = j->d_o + b->first * j->lddo + at;
+
+    probabilities(j, b, p, capped);
+    gemm_f32_alone(true, false, b->keys, hd, b->n, 1, p, b->keys, d_o, j->lddo, 1, j->dv + b->lo * j->lddkv + kv, j->lddkv);
+    gemm_f32_alone(false, true, b->n, b->keys, hd, 1, d_o, j->lddo, v, j->ldkv, 0, dp, b->keys);
+    score_gradient(j, b, p, dp, capped);
+    gemm_f32_alone(false, false, b->n, hd, b->keys, 1, dp, b->keys, k, j->ldkv, 1, j->dq + b->first * j->lddq + at, j->lddq);
+    gemm_f32_alone(true, false, b->keys, hd, b->n, 1, dp, b->keys, q, j->ldq, 1, j->dk + b->lo * j->lddkv + kv, j->lddkv);
 }
 
 static void backward_kv_heads(void *arg, size_t begin, size_t end)
 {
     const struct attention_job *j = arg;
-    size_t group = j->s->heads / j->s->kv_heads;
-    AUTO_MEM float *p = row_scratch(2 * j->s->tokens);
+    size_t group = j->s->heads / j->s->kv_heads, size = QUERY_BLOCK * j->s->tokens;
+    AUTO_MEM float *p = scratch(j->s->softcap > 0 ? 3 : 2, j->s);
 
     for (size_t head = begin * group; head < end * group; head++)
-        for (size_t i = 0; i < j->s->tokens; i++)
-            backward_query(j, head, i, p, p + j->s->tokens);
+        for (size_t first = 0; first < j->s->tokens; first += QUERY_BLOCK) {
+            struct block b = block_of(j->s, head, first);
+            backward_block(j, &b, p, p + size, j->s->softcap > 0 ? p + 2 * size : NULL);
+        }
 }
 
 void attention_backward(struct compute *c, const struct attention_shape *s, float *dq, size_t lddq, float *dk, float *dv,

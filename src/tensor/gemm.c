@@ -122,15 +122,27 @@ static void forward_few(struct compute *c, float *y, size_t ldy, const float *x,
 
 /* ── many rows ── */
 
-void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
-              size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+static void sgemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                  const float *b, size_t ldb, float beta, float *c, size_t ldc)
 {
     if (m == 0 || n == 0)
         return;
-    omp_set_num_threads(cx->threads);           /* oneDNN asks OpenMP; the setting is this thread's own */
+    omp_set_num_threads(threads);               /* oneDNN asks OpenMP; the setting is this thread's own */
     if (dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
                    (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc) != dnnl_success)
         abort();                                /* only wrong arguments or no memory for a few kilobytes */
+}
+
+void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
+              size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc)
+{
+    sgemm(cx->threads, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
+}
+
+void gemm_f32_alone(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
+                    size_t ldb, float beta, float *c, size_t ldc)
+{
+    sgemm(1, trans_a, trans_b, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 struct expand_job {
