@@ -401,10 +401,10 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
 
     TRY(check_identity(r, res, cur, obj, c));
     object_head(obj, res);
-    keep_untouched(res, cur->obj, obj, c->sub);
     fill_defaults(r, res, obj, cur->obj);
     if (!c->managed)
-        TRY(manage(r, res, cur->obj, obj, c->sub));
+        TRY(manage(r, res, cur->obj, obj, c->sub));         /* of what was sent: upstream owns before it restores */
+    keep_untouched(res, cur->obj, obj, c->sub);
     if (st->admit && !status)
         TRY(st->admit(r, obj, cur->obj));
     if (st->prepare && !status)
