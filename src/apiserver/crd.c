@@ -62,6 +62,17 @@ static const struct columns *columns_of(struct arena *a, const json_t *version)
     return out;
 }
 
+/* example.ai of ai.example: OpenAPI names begin with it. */
+static const char *reversed_group(struct arena *a, const char *group)
+{
+    struct str rest = str_of(group), part;
+    char *out = arena_strdup(a, "");
+
+    while (str_next(&rest, '.', &part))
+        out = arena_printf(a, "%.*s%s%s", STR_ARG(part), *out ? "." : "", out);
+    return out;
+}
+
 static const struct field_label *labels_of(struct arena *a, const json_t *version)
 {
     const json_t *list = json_object_get(version, "selectableFields");
@@ -111,7 +122,7 @@ static errc add_version(struct registry *g, const json_t *definition, const json
     c->warning = json_cstr(version, "deprecationWarning");
     c->labels = labels_of(a, version);
     (void)str_to_i64(str_of(json_str_at(definition, "metadata", "resourceVersion", NULL)), &c->since_rv);
-    const char *type_name = arena_printf(a, "%s.%s.%s", group, name, kind);
+    const char *type_name = arena_printf(a, "%s.%s.%s", reversed_group(a, group), name, kind);
     TRY(crd_type_build(json_at(version, "schema", "openAPIV3Schema", NULL), k8s_object_meta, type_name, group, name, kind, a, &type, e));
     struct resource row = {
         .group = group, .version = name, .plural = json_cstr(names, "plural"),
@@ -197,6 +208,23 @@ static void prepare_definition(struct req *r, json_t *obj, const json_t *old)
     json_put(obj, "status", status);
 }
 
+/* One problem is said once: versions that share a schema are looked at as one, and then the path is that of the old single field. */
+static void validate_schemas(struct req *r, const json_t *obj, struct field_errors *out)
+{
+    const json_t *list = at(obj, "spec.versions"), *first = json_at(json_array_get(list, 0), "schema", "openAPIV3Schema", NULL);
+    bool shared = true;
+    const json_t *v;
+    size_t i;
+
+    json_array_foreach(list, i, v)
+        shared = shared && json_equal(json_at(v, "schema", "openAPIV3Schema", NULL), first);
+    json_array_foreach(list, i, v) {
+        const char *path = shared ? "spec.validation.openAPIV3Schema" : arena_printf(r->a, "spec.versions[%zu].schema.openAPIV3Schema", i);
+        if (i == 0 || !shared)
+            crd_schema_check(json_at(v, "schema", "openAPIV3Schema", NULL), path, out);
+    }
+}
+
 static void validate_versions(struct req *r, const json_t *obj, struct field_errors *out)
 {
     const json_t *list = at(obj, "spec.versions");
@@ -226,6 +254,7 @@ static void validate_definition(struct req *r, const json_t *obj, const json_t *
                             "must be spec.names.plural+\".\"+spec.group");
     }
     validate_versions(r, obj, out);
+    validate_schemas(r, obj, out);
     if (old && condition_is(old, "Established", "True")) {
         check_immutable(obj, old, "spec.group", out);
         check_immutable(obj, old, "spec.scope", out);

@@ -8,7 +8,7 @@
 #define ARGS_MAX  64
 
 struct parser {
-    const char *p, *end;
+    const char *start, *p, *end;
     struct arena *arena;
     struct err *err;
     int depth;
@@ -273,6 +273,7 @@ static errc parse_function(struct parser *p, struct str name, const struct cel *
         return malformed(p, "has() takes one field selection");
     struct cel *c = node(p, CEL_HAS, args[0]->kids[0], NULL, NULL);
     c->name = args[0]->name;
+    c->at = args[0]->at;
     *out = c;
     return ERR_OK;
 }
@@ -330,6 +331,7 @@ static errc parse_postfix(struct parser *p, const struct cel **out)
     TRY(parse_primary(p, out));
     for (;;) {
         if (accept(p, ".")) {
+            size_t at = (size_t)(p->p - 1 - p->start);
             struct str name = take_name(p);
             if (!name.n)
                 return malformed(p, "expected a field name");
@@ -339,6 +341,7 @@ static errc parse_postfix(struct parser *p, const struct cel **out)
             }
             struct cel *c = node(p, CEL_FIELD, *out, NULL, NULL);
             c->name = unescaped_name(p, name);
+            c->at = at;
             *out = c;
         } else if (accept(p, "[")) {
             const struct cel *index;
@@ -424,7 +427,7 @@ static errc parse_expr(struct parser *p, const struct cel **out)
 
 errc cel_parse(struct str text, struct arena *a, const struct cel **out, struct err *e)
 {
-    struct parser p = { .p = text.p, .end = text.p + text.n, .arena = a, .err = e };
+    struct parser p = { .start = text.p, .p = text.p, .end = text.p + text.n, .arena = a, .err = e };
     const struct cel *c;
 
     if (text.n > TEXT_MAX || !text.n)

@@ -21,6 +21,7 @@ struct cel {
     enum cel_op op;
     const char *name;
     const json_t *value;
+    size_t at;                          /* CEL_FIELD: where its point is in the text */
     int call;                           /* index of the function, or enum cel_macro */
     size_t n;
     const struct cel **kids;

@@ -16,6 +16,13 @@ errc crd_type_build(const json_t *schema, const struct type *object_meta, const 
                     const char *group, const char *version, const char *kind,
                     struct arena *a, const struct type **out, struct err *e);
 
+/*
+ * What kube-apiserver refuses in an openAPIV3Schema: fields without a type, defaults that break their own schema, rules that do not parse or
+ * name fields that are not there. path is what the problems are said of: "spec.validation.openAPIV3Schema" when all versions
+ * share one schema, else "spec.versions[0].schema.openAPIV3Schema".
+ */
+void crd_schema_check(const json_t *schema, const char *path, struct field_errors *out);
+
 struct crd_column { const char *name, *type, *json_path, *description; int priority; };
 struct crd_version {
     const struct type *type;

@@ -267,6 +267,13 @@ static errc build_field(struct builder *b, const json_t *s, const struct path *a
     return build_rules(b, s, at, &out->rules);
 }
 
+errc crd_field_build(const json_t *schema, struct arena *a, struct field *out, struct err *e)
+{
+    struct builder b = { .arena = a, .err = e };
+
+    return build_field(&b, schema, NULL, false, out);
+}
+
 errc crd_type_build(const json_t *schema, const struct type *object_meta, const char *name, const char *group, const char *version,
                     const char *kind, struct arena *a, const struct type **out, struct err *e)
 {

@@ -33,4 +33,8 @@ bool time_normal(struct str s, bool micro, char out[TIME_TEXT_MAX]);    /* false
 bool regex_matches(const char *pattern, struct str s);
 bool format_holds(const char *format, const json_t *value);     /* unknown formats hold */
 
+/* One value by one schema. The schema must outlive the arena. */
+errc crd_field_build(const json_t *schema, struct arena *a, struct field *out, struct err *e);
+void validate_field(const struct field *f, const json_t *value, struct field_errors *out);
+
 #endif

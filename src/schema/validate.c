@@ -244,7 +244,7 @@ static void check_object(const struct checker *c, const struct type *t, const js
         const struct path *here = PATH_FIELD(at, f->json);
         if (value) {
             check_value(c, f, value, json_object_get(old, f->json), here);
-        } else if (f->flags & FIELD_REQUIRED) {
+        } else if (f->flags & FIELD_REQUIRED && !c->rules) {
             AUTO_MEM char *p = place(here);
             field_error_add(c->out, FIELD_REQUIRED_VALUE, p, NULL, "%s", "");
         }
@@ -278,7 +278,7 @@ static void check_children(const struct checker *c, const struct field *f, const
     if (f->kind == FIELD_OBJECT) {
         check_object(c, f->type, v, old, at);
     } else if (f->kind == FIELD_LIST) {
-        if (f->flags & (FIELD_LIST_SET | FIELD_LIST_MAP | FIELD_UNIQUE))
+        if (f->flags & (FIELD_LIST_SET | FIELD_LIST_MAP | FIELD_UNIQUE) && !c->rules)
             check_duplicates(c, f, v, at);
         if (f->item)
             json_array_foreach(v, i, item)
@@ -401,6 +401,18 @@ static void check_value(const struct checker *c, const struct field *f, const js
         check_rules(c, f, v, old, at);
 }
 
+void validate_field(const struct field *f, const json_t *value, struct field_errors *out)
+{
+    check_value(&(struct checker){ out, false }, f, value, NULL, NULL);
+}
+
+/* After these a rule could meet values it does not expect. */
+static bool blocks_rules(enum field_reason r)
+{
+    return r == FIELD_REQUIRED_VALUE || r == FIELD_NOT_SUPPORTED_VALUE || r == FIELD_TOO_LONG_VALUE || r == FIELD_TOO_MANY_VALUE
+           || r == FIELD_TYPE_INVALID_VALUE;
+}
+
 void schema_validate(const struct type *t, const json_t *j, const json_t *old, struct field_errors *out)
 {
     struct field root = { .kind = FIELD_OBJECT, .type = t, .rules = t->rules };
@@ -412,9 +424,11 @@ void schema_validate(const struct type *t, const json_t *j, const json_t *old, s
     check_value(&c, &root, j, old, NULL);
     if (!(t->flags & TYPE_HAS_CEL))
         return;
-    if (out->n > before)
-        field_error_add(out, FIELD_INVALID_VALUE, "<nil>", "\"null\"", "some validation rules were not checked because the object was "
-                        "invalid; correct the existing errors to complete validation");
-    else
-        check_value(&(struct checker){ out, true }, &root, j, old, NULL);
+    for (size_t i = before; i < out->n; i++)
+        if (blocks_rules(out->items[i].reason)) {
+            field_error_add(out, FIELD_INVALID_VALUE, "<nil>", "\"null\"", "some validation rules were not checked because the object was "
+                            "invalid; correct the existing errors to complete validation");
+            return;
+        }
+    check_value(&(struct checker){ out, true }, &root, j, old, NULL);
 }

@@ -126,6 +126,32 @@ static void rules_of_a_definition_are_kept(void **state)
     validate(t, "{\"metadata\":{\"name\":\"n\"},\"resource\":{\"instanceType\":\"a\"}}", NULL, "");
 }
 
+static void check(const char *schema, const char *want)
+{
+    AUTO_JSON s = parse(schema);
+    AUTO_FIELD_ERRORS errors = { 0 };
+    AUTO_BUF text = { 0 };
+
+    crd_schema_check(s, "s", &errors);
+    field_errors_text(&errors, &text);
+    if (!streq(buf_cstr(&text), want))
+        fail_msg("%s\ngot  %s\nwant %s", schema, buf_cstr(&text), want);
+}
+
+/* Texts of the recording custom_resources.json, steps 44 to 46. */
+static void unfit_schemas_are_refused(void **state)
+{
+    check("{\"type\":\"object\",\"properties\":{\"a\":{}}}", "s.properties[a].type: Required value: must not be empty for specified object fields");
+    check("{\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\",\"default\":\"x\"}}}",
+          "s.properties[n].default: Invalid value: \"string\":  in body must be of type integer: \"string\"");
+    check("{\"type\":\"object\",\"x-kubernetes-validations\":[{\"rule\":\"self.nope > 1\"}]}",
+          "s.x-kubernetes-validations[0].rule: Invalid value: {\"rule\":\"self.nope > 1\"}: compilation failed: ERROR: <input>:1:5: undefined "
+          "field 'nope'\n | self.nope > 1\n | ....^");
+    check("{\"type\":\"object\",\"x-kubernetes-validations\":[{\"rule\":\"self.metadata.name != ''\"},{\"rule\":\"has(self.m.x)\"}],"
+          "\"properties\":{\"m\":{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}},\"k\":{"
+          "\"x-kubernetes-preserve-unknown-fields\":true,\"type\":\"object\"}}}", "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -133,6 +159,7 @@ int main(void)
         cmocka_unit_test(broken_rules_are_refused),
         cmocka_unit_test(endless_rules_end),
         cmocka_unit_test(rules_of_a_definition_are_kept),
+        cmocka_unit_test(unfit_schemas_are_refused),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
