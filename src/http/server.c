@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "http/priv.h"
 
+#define TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"     /* kube-apiserver's minimum */
 #define CONNECTION_MEMORY (64u << 10)   /* request head and write buffer of a connection: bearer tokens and long selectors fit */
 
 static void default_to(int64_t *value, int64_t fallback)
@@ -30,6 +31,9 @@ static struct http_server_opts with_defaults(struct http_server_opts o)
     o.max_body = o.max_body ? o.max_body : 4u << 20;
     o.max_connections = o.max_connections ? o.max_connections : 2048;
     o.stack_bytes = o.stack_bytes ? o.stack_bytes : 256u << 10;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    o.stack_bytes += 1u << 20;          /* instrumented frames are larger */
+#endif
     o.gzip_min_bytes = o.gzip_min_bytes ? o.gzip_min_bytes : 128u << 10;
     return o;
 }
@@ -92,6 +96,7 @@ static errc daemon_start(struct http_server *s, const struct http_server_opts *o
     struct MHD_OptionItem tls[] = {
         { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->cert_pem },
         { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->key_pem },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_VERSIONS },
         { o->client_ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)o->client_ca_pem },
         { MHD_OPTION_END, 0, NULL },
     };
