@@ -228,6 +228,9 @@ static void adapters_equal_peft(void **state) { check_adapter("models/phi3", "lo
 static void nf4_checkpoints_equal_bitsandbytes(void **state)
 {
     check_adapter("qlora/float32-double/base", "qlora/float32-double", QUANTIZE_NONE, TOLERANCE);
+    AUTO_MEM char *dir = golden("qlora/bfloat16-single/base");
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ 0 });
+    assert_int_equal(engine_model(g)->linears[0].w.nf4.dtype, DTYPE_BF16);      /* values are rounded to it */
     check_adapter("qlora/bfloat16-single/base", "qlora/bfloat16-single", QUANTIZE_NONE, 0.05);    /* its activations are bf16, ours are not */
 }
 

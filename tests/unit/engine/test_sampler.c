@@ -90,6 +90,42 @@ static void filters_keep_what_they_should(void **state)
     assert_possible(&p, "..xx..");
 }
 
+static int falling(const void *a, const void *b)
+{
+    float x = *(const float *)a, y = *(const float *)b;
+
+    return (x < y) - (x > y);
+}
+
+/* The reported probability is that among the k largest, for any k and order of logits. */
+static void top_k_counts_right(void **state)
+{
+    enum { N = 97 };
+    uint64_t seed = 5;
+
+    for (int64_t k = 1; k < N; k++) {
+        struct sample_params p = sampling();
+        float x[N], sorted[N], logprob;
+        double sum = 0;
+
+        p.top_k = k;
+        for (size_t i = 0; i < N; i++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            x[i] = (float)(seed >> 40) / 0x1p22f;
+        }
+        memcpy(sorted, x, sizeof x);
+        qsort(sorted, N, sizeof *sorted, falling);
+        for (int64_t i = 0; i < k; i++)
+            sum += exp((double)sorted[i]);
+        AUTO_FREE(sampler) s = sampler_new(&p, N);
+        float copy[N];
+        memcpy(copy, x, sizeof x);
+        int32_t id = sampler_pick(s, copy, NULL, 0, NULL, 0, &logprob);
+        assert_true(x[id] >= sorted[k - 1]);
+        assert_true(fabs((double)logprob - ((double)x[id] - log(sum))) < 1e-4);
+    }
+}
+
 static void greedy_takes_the_largest_and_obeys_bans(void **state)
 {
     struct sample_params p = SAMPLE_DEFAULTS;
@@ -160,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frequencies_follow_softmax),
         cmocka_unit_test(filters_keep_what_they_should),
+        cmocka_unit_test(top_k_counts_right),
         cmocka_unit_test(greedy_takes_the_largest_and_obeys_bans),
         cmocka_unit_test(repetition_is_penalised_once_per_token),
         cmocka_unit_test(a_seed_fixes_the_text),

@@ -119,6 +119,23 @@ static void products_equal_the_oracle(void **state)
     }
 }
 
+/* Matrices beyond the slab that is expanded at a time: the parts must add up. */
+static void products_of_several_slabs_equal_the_oracle(void **state)
+{
+    static const char *const kinds[] = { "bf16", "nf4-bf16" };
+
+    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
+        AUTO_MEM void *owned = NULL;
+        AUTO_FREE(compute) c = NULL;
+        struct weight w = make_weight(kinds[k], 150, 16448, &owned);
+        struct err e;
+
+        assert_int_equal(compute_new(2, NULL, &c, &e), ERR_OK);
+        check_products(c, &w, 17);
+        weight_done(&w);
+    }
+}
+
 /* The promise behind batching: a row's result does not depend on its neighbours or on the thread count. */
 static void few_rows_are_the_same_bits_in_any_company(void **state)
 {
@@ -232,6 +249,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(products_equal_the_oracle),
+        cmocka_unit_test(products_of_several_slabs_equal_the_oracle),
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(bf16_mode_stays_within_bf16_rounding),
         cmocka_unit_test(element_wise_kernels_equal_libm),
