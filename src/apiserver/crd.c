@@ -100,7 +100,18 @@ static const struct subresource *subs_of(struct arena *a, const struct custom *c
     return v;
 }
 
-static errc add_version(struct registry *g, const json_t *definition, const json_t *version, bool alias, struct err *e)
+static errc version_type(struct registry *g, const json_t *definition, const json_t *version, const struct type **out, struct err *e)
+{
+    struct arena *a = g->arena;
+    const char *group = json_str_at(definition, "spec", "group", NULL), *kind = json_str_at(definition, "status", "acceptedNames", "kind", NULL);
+    const char *name = json_cstr(version, "name");
+
+    const char *type_name = arena_printf(a, "%s.%s.%s", reversed_group(a, group), name, kind);
+    return crd_type_build(json_at(version, "schema", "openAPIV3Schema", NULL), k8s_object_meta, type_name, group, name, kind, a, out, e);
+}
+
+static errc add_version(struct registry *g, const json_t *definition, const json_t *version, bool alias, const struct type *storage,
+                        struct err *e)
 {
     const json_t *spec = json_object_get(definition, "spec"), *names = json_at(definition, "status", "acceptedNames", NULL);
     struct arena *a = g->arena;
@@ -122,8 +133,11 @@ static errc add_version(struct registry *g, const json_t *definition, const json
     c->warning = json_cstr(version, "deprecationWarning");
     c->labels = labels_of(a, version);
     (void)str_to_i64(str_of(json_str_at(definition, "metadata", "resourceVersion", NULL)), &c->since_rv);
-    const char *type_name = arena_printf(a, "%s.%s.%s", reversed_group(a, group), name, kind);
-    TRY(crd_type_build(json_at(version, "schema", "openAPIV3Schema", NULL), k8s_object_meta, type_name, group, name, kind, a, &type, e));
+    c->storage = storage;
+    if (json_flag(version, "storage", false))
+        type = storage;
+    else
+        TRY(version_type(g, definition, version, &type, e));
     struct resource row = {
         .group = group, .version = name, .plural = json_cstr(names, "plural"),
         .singular = json_cstr(names, "singular") ? json_cstr(names, "singular") : json_cstr(names, "plural"), .kind = kind,
@@ -156,10 +170,14 @@ errc registry_add_custom(struct registry *g, const json_t *definition, struct er
 
     if (!condition_is(definition, "Established", "True"))
         return ERR_OK;
+    const struct type *storage = NULL;
+    json_array_foreach(json_at(definition, "spec", "versions", NULL), i, v)
+        if (json_flag(v, "storage", false) && version_type(g, definition, v, &storage, e))
+            return err_wrap(e, "definition %s", json_str_at(definition, "metadata", "name", NULL));
     json_array_foreach(json_at(definition, "spec", "versions", NULL), i, v) {
         if (!json_flag(v, "served", false))
             continue;
-        if (add_version(g, definition, v, !first, e)) {
+        if (add_version(g, definition, v, !first, storage, e)) {
             log_warn(LOG_NAME, "a definition's schema cannot be served", KV("name", json_str_at(definition, "metadata", "name", NULL)),
                      KV("err", e->text));
             return e->code;
@@ -293,6 +311,19 @@ static void set_condition(json_t *list, const char *now, const char *type, bool 
     json_put_str(found, "status", status);
     json_put_str(found, "reason", reason);
     json_put_str(found, "message", message);
+}
+
+/* Set when a deletion begins. */
+void mark_terminating(struct req *r, json_t *definition)
+{
+    json_t *status = json_sub(definition, "status"), *list = json_object_get(status, "conditions");
+
+    if (!json_is_array(list)) {
+        list = json_array();
+        json_put(status, "conditions", list);
+    }
+    set_condition(list, r->now, "Terminating", true, "InstanceDeletionPending",
+                  "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon");
 }
 
 struct wanted_name { const char *key, *reason; };

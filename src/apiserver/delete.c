@@ -194,8 +194,10 @@ static errc delete_version(struct req *r, const struct resource *res, const char
     plan_dependents(res, meta, o);
     if (graceful && marked && grace >= json_int(was, "deletionGracePeriodSeconds", 0) && json_int(was, "deletionGracePeriodSeconds", 0) > 0)
         return ERR_OK;          /* it is on its way already, not later than asked */
-    if (is_definition(res) && !marked)
+    if (is_definition(res) && !marked) {
         set_finalizer(meta, DEFINITION_FINALIZER, true);        /* its objects go first */
+        mark_terminating(r, obj);
+    }
     bool held = json_array_size(json_object_get(meta, "finalizers")) > 0;
     if (is_namespace(res)) {
         held = held || json_array_size(json_at(obj, "spec", "finalizers", NULL)) > 0;

@@ -326,11 +326,22 @@ static errc dispatch_verb(struct req *r)
     return table[r->verb](r);
 }
 
+/* Only definitions made it: then nothing but what they serve is known. */
+static bool group_is_custom(const struct registry *g, const char *group)
+{
+    for (size_t i = 0; i < g->n; i++)
+        if (streq(g->rows[i].group, group) && !g->rows[i].custom)
+            return false;
+    return true;
+}
+
 static errc dispatch_resource(struct req *r)
 {
     if (!registry_has_group(r->registry, r->group, NULL))
         return not_found_text(r);
     r->res = registry_find(r->registry, r->group, r->version, r->plural);
+    if (!r->res && group_is_custom(r->registry, r->group))
+        return not_found_text(r);
     if (!r->res || (!r->res->namespaced && str_set(r->ns)) || (r->res->namespaced && !str_set(r->ns) && !r->collection))
         return fail_no_resource(r);
     if (str_set(r->sub))

@@ -73,6 +73,8 @@ errc object_store(struct req *r, const struct resource *res, const char *ns, con
     struct store_key k = key_of(res, ns, name);
     int64_t rv = 0;
 
+    if (res->custom && res->custom->storage && res->custom->storage != res->type)
+        schema_prune(res->custom->storage, obj, NULL);  /* the stored version is what is kept of it */
     if (r->dry_run)
         return ERR_OK;
     AUTO_JSON form = stored_form(obj);
@@ -163,6 +165,20 @@ static errc run_hooks(struct req *r, const struct resource *res, const json_t *o
     return ERR_OK;
 }
 
+/* A scale evaluates no rules over the whole object, and has one of its own. */
+static void check_scaled(struct req *r, const struct resource *res, const json_t *obj, struct field_errors *l)
+{
+    const json_t *n = at(obj, res->custom->scale_spec);
+
+    while (l->n && streq(l->items[l->n - 1].path, "<nil>")) {
+        l->n--;
+        free(l->items[l->n].path);
+        free(l->items[l->n].message);
+    }
+    if (json_is_integer(n) && json_integer_value(n) < 0)
+        field_error_add_json(l, FIELD_INVALID_VALUE, arena_printf(r->a, ".%s", res->custom->scale_spec), n, "should be a non-negative integer");
+}
+
 static errc check_valid(struct req *r, const struct resource *res, const json_t *obj, const json_t *old, bool status)
 {
     AUTO_FIELD_ERRORS l = { 0 };
@@ -175,6 +191,8 @@ static errc check_valid(struct req *r, const struct resource *res, const json_t 
         res->strategy->validate(r, obj, old, &l);
     if (res->strategy->validate_status && status)
         res->strategy->validate_status(r, obj, old, &l);
+    if (res->custom && streq(r->sub, "scale"))
+        check_scaled(r, res, obj, &l);
     return l.n ? fail_invalid(r, res->group, res->kind, name ? name : "", &l) : ERR_OK;
 }
 

@@ -85,6 +85,7 @@ struct custom {
     bool deprecated;
     const char *warning;
     const struct field_label *labels;
+    const struct type *storage;                 /* of the stored version: what it lacks is not kept */
     int64_t since_rv;                           /* of the definition: older watches cannot be resumed */
 };
 
@@ -265,6 +266,7 @@ errc object_change(struct req *r, const struct resource *res, const char *ns, co
                    json_t **out, bool *out_created);
 errc object_delete(struct req *r, const struct resource *res, const char *ns, const char *name);   /* in the background */
 #define DEFINITION_FINALIZER "customresourcecleanup.apiextensions.k8s.io"
+void mark_terminating(struct req *r, json_t *definition);
 void finish_definition(struct req *r, const char *name);       /* crd.c: conditions, registry */
 
 /* names and metadata (names.c) */
