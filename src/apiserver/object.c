@@ -423,6 +423,8 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
     if (!c->managed)
         TRY(manage(r, res, cur->obj, obj, c->sub));         /* of what was sent: upstream owns before it restores */
     keep_untouched(res, cur->obj, obj, c->sub);
+    if (c->managed)
+        keep(json_object_get(obj, "metadata"), json_object_get(cur->obj, "metadata"), "managedFields", false);
     if (st->admit && !status)
         TRY(st->admit(r, obj, cur->obj));
     if (st->prepare && !status)

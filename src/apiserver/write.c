@@ -75,7 +75,7 @@ errc serve_update(struct req *r)
     json_put_str(json_sub(given, "metadata"), "name", r->name);
     if (r->res->namespaced)
         json_put_str(json_sub(given, "metadata"), "namespace", r->ns);
-    struct change c = { .make = make_given, .self = given, .sub = r->sub, .needs_version = true,
+    struct change c = { .make = make_given, .self = given, .sub = r->sub, .needs_version = true, .managed = streq(r->sub, "finalize"),
                         .upsert = !str_set(r->sub) && (r->res->strategy->flags & STRAT_UPSERT) };
     TRY(object_change(r, r->res, r->ns, r->name, &c, &obj, &created));
     AUTO_JSON shown = json_deep_copy(obj);
