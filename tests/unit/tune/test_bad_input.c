@@ -48,6 +48,48 @@ static void each_is_named(void **state)
     }
 }
 
+/* A copy of the phi3 model whose safetensors file is `weights`. */
+static void write_model(const char *dir, struct str weights)
+{
+    static const char *const files[] = { "config.json", "tokenizer.json", "tokenizer_config.json", "generation_config.json" };
+    AUTO_MEM char *model = golden("models/phi3"), *path = path_join(dir, "model.safetensors");
+
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO_MEM char *from = path_join(model, files[i]);
+        AUTO_BUF text = { 0 };
+        OK(file_read(from, 1 << 20, &text, E));
+        write_text(dir, files[i], buf_cstr(&text));
+    }
+    OK(file_write_atomic(path, weights, 0644, E));
+}
+
+static void broken_models(void **state)
+{
+    (void)state;
+    AUTO_MEM char *from = golden("models/phi3/model.safetensors");
+    AUTO_BUF weights = { 0 };
+    struct tune_result result;
+    struct err e;
+
+    OK(file_read(from, 1 << 20, &weights, E));
+    for (int i = 0; i < 2; i++) {
+        char *dir = temp_dir();
+        AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out");
+        write_text(dir, "rows.jsonl", ROWS);
+        write_text(dir, "config.yaml", CONFIG(""));
+        if (i == 0)
+            memcpy(weights.p + weights.n / 4 * 2, "\xc0\x7f", 2);        /* a bf16 NaN in some linear layer */
+        else
+            buf_truncate(&weights, weights.n / 2);
+        write_model(dir, buf_str(&weights));
+        errc rc = tune_run(&(struct tune_opts){ .model_dir = dir, .config_path = config, .data_path = rows, .output_dir = out, .threads = 1 },
+                           &result, &e);
+        if (rc == ERR_OK || !strstr(e.text, i == 0 ? "holds a value that is not a number" : "cut short"))
+            fail_msg("model %d gave %s: %s", i, err_name(rc), e.text);
+        rm_dir(dir);
+    }
+}
+
 static void names_that_match_nothing_are_told(void **state)
 {
     (void)state;
@@ -83,7 +125,8 @@ static void matching_is_by_tail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(names_that_match_nothing_are_told),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models),
+                                        cmocka_unit_test(names_that_match_nothing_are_told),
                                         cmocka_unit_test(matching_is_by_tail) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
