@@ -78,9 +78,15 @@ static void check_products(struct compute *c, const struct weight *w, size_t row
                 sum += (double)y[r * ldy + o] * (double)dense[o * in + i];
             dx_want[r * in + i] = (float)sum;
         }
+    AUTO_MEM float *fresh = noises(rows * in), *sum_of = xmemdup(dx, rows * in * sizeof *dx);
+    gemm_backward(c, fresh, in, y, ldy, rows, w, false);
+    for (size_t i = 0; i < rows * in; i++)
+        sum_of[i] += fresh[i];
     gemm_backward(c, dx, in, y, ldy, rows, w, true);
-    for (size_t r = 0; r < rows; r++)
+    for (size_t r = 0; r < rows; r++) {
         assert_close(dx + r * in, dx_want + r * in, in, out * in, 1e-5);
+        assert_close(sum_of + r * in, dx_want + r * in, in, out * in, 1e-5);
+    }
 
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++) {
