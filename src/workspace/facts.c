@@ -18,6 +18,11 @@ int64_t node_gpus(const json_t *node)
     return json_is_string(q) ? quantity_value(json_to_str(q), 0) : 0;
 }
 
+json_t *clone_object(const json_t *j)
+{
+    return json_is_object(j) ? json_clone(j) : json_object();
+}
+
 struct str ws_annotation(const struct workspace *ws, const char *key)
 {
     return str_map_get(&ws->meta.annotations, key);

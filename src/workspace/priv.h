@@ -14,6 +14,7 @@ struct str ws_annotation(const struct workspace *ws, const char *key);  /* p NUL
 struct str ws_instance_type(const struct workspace *ws);
 struct str ws_preset_name(const struct workspace *ws);                  /* of inference or tuning */
 const struct preset *ws_preset(const struct workspace *ws);             /* NULL: a generic id */
+json_t *clone_object(const json_t *j);          /* {} for what is no object: the schema lets anything through in template and volumeSource */
 bool label_is_reserved(struct str key);
 void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */
 

@@ -28,6 +28,34 @@ static void settings_of(const json_t *in, struct workspace_settings *s)
     workspace_settings_default(s);
 }
 
+static bool is_named(const json_t *object)
+{
+    return json_is_object(json_object_get(object, "metadata")) && str_set(kube_name(object)) && str_set(kube_kind(object));
+}
+
+static errc check_input(const json_t *in, struct err *e)
+{
+    static const char *const keys[] = { "object", "oldObject" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if ((i == 0 || json_object_get(in, keys[i])) && !is_named(json_object_get(in, keys[i])))
+            return err_set(e, ERR_BAD_REQUEST, "%s: is not an object with kind and metadata.name", keys[i]);
+    return ERR_OK;
+}
+
+/* The objects of `cluster` that an API server could hold. New reference. */
+static json_t *cluster_of(const json_t *in)
+{
+    json_t *list = json_array();
+    const json_t *o;
+    size_t i;
+
+    json_array_foreach(json_object_get(in, "cluster"), i, o)
+        if (is_named(o))
+            json_push(list, json_clone(o));
+    return list;
+}
+
 /* As the API server stores it: pruned, defaulted, in a namespace. */
 static json_t *stored(const json_t *object)
 {
@@ -198,8 +226,8 @@ static errc round_of(struct stage *st, bool *changed, struct err *e)
 
 errc workspace_render(const json_t *in, json_t **out, struct err *e)
 {
-    const json_t *cluster = json_object_get(in, "cluster");
-    struct stage st = { .ws = stored(json_object_get(in, "object")), .objects = cluster ? json_clone(cluster) : json_array(), .writes = json_array(),
+    TRY(check_input(in, e));
+    struct stage st = { .ws = stored(json_object_get(in, "object")), .objects = cluster_of(in), .writes = json_array(),
                         .auto_nodes = json_flag(in, "autoNodes", true) };
     bool changed = true;
     errc rc = ERR_OK;
@@ -256,7 +284,9 @@ static json_t *schema_refusal(const json_t *object, const json_t *old)
 
 errc workspace_check(const json_t *in, json_t **out, struct err *e)
 {
-    const json_t *cluster = json_object_get(in, "cluster"), *old_given = json_object_get(in, "oldObject");
+    TRY(check_input(in, e));
+    const json_t *old_given = json_object_get(in, "oldObject");
+    AUTO_JSON cluster = cluster_of(in);
     AUTO_FREE(arena) a = arena_new();
     AUTO_JSON object = stored(json_object_get(in, "object"));
     AUTO_JSON old_object = old_given ? stored(old_given) : NULL;

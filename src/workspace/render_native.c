@@ -134,7 +134,7 @@ static void results_volume(const struct ws_view *v, json_t *volumes)
     AUTO_BUF path = { 0 };
 
     if (out && out->volume) {
-        json_t *vol = json_clone(out->volume);
+        json_t *vol = clone_object(out->volume);
 
         json_put_str(vol, "name", "results");
         json_push(volumes, vol);
@@ -254,7 +254,7 @@ static void add_adapters(const struct ws_view *v, json_t *init, json_t *serve, j
             images = true;
         } else if (s->volume) {
             AUTO_BUF volume = { 0 };
-            json_t *vol = json_clone(s->volume);
+            json_t *vol = clone_object(s->volume);
 
             buf_addf(&volume, "adapter-volume-%.*s", STR_ARG(s->name));
             json_put_str(vol, "name", buf_cstr(&volume));
@@ -327,7 +327,7 @@ static void add_data(const struct ws_view *v, json_t *init, json_t *volumes)
     const struct ws_source *in = v->ws->tuning->input;
 
     if (in && in->volume) {
-        json_t *vol = json_clone(in->volume);
+        json_t *vol = clone_object(in->volume);
 
         json_put_str(vol, "name", "data");
         json_push(volumes, vol);

@@ -3,7 +3,7 @@
 
 json_t *render_template_inference(const struct ws_view *v, int64_t replicas)
 {
-    json_t *template = json_clone(v->ws->inference->pod_template), *pod = json_sub(template, "spec"), *tolerations = render_tolerations(v);
+    json_t *template = clone_object(v->ws->inference->pod_template), *pod = json_sub(template, "spec"), *tolerations = render_tolerations(v);
     json_t *name = json_strn(v->ws->meta.name), *affinity = render_affinity(v, true);
     json_t *s = json_pack("{s:s, s:s, s:{s:O, s:o, s:o}}", "apiVersion", "apps/v1", "kind", "StatefulSet",
                           "metadata", "name", name, "namespace", json_strn(v->ws->meta.namespace), "ownerReferences", owner_references(v->ws));

@@ -202,6 +202,8 @@ static void check_inference(struct check *c)
         add(c->out, "inference.Preset or Template must be specified", MISSING);
     if (inf->preset && inf->pod_template)
         add(c->out, NULL, "Preset and Template cannot be set at the same time");
+    if (inf->pod_template && !json_is_object(json_object_get(inf->pod_template, "spec")))
+        add(c->out, "inference.template", "invalid value: must be a pod template with a spec");
     if (inf->preset && preset_check(inf->preset->name) != PRESET_VALID) {
         add(c->out, "inference.presetName", "invalid value: Unsupported inference preset name %.*s", STR_ARG(inf->preset->name));
         return;
@@ -367,6 +369,8 @@ static void check_input(struct check *c)
         if (problem)
             add(c->out, "tuning.Input.URLs", "invalid value: %s", problem);
     }
+    if (in->volume && !json_is_object(in->volume))
+        add(c->out, "tuning.Input.Volume", "invalid value: must be a volume source");
     if ((in->n_urls > 0) + (in->volume != NULL) + (in->image.n > 0) != 1) {
         add(c->out, "tuning.Input.URLs", "Exactly one of URLs, Volume, or Image must be specified");
         add(c->out, "tuning.Input.Volume", "Exactly one of URLs, Volume, or Image must be specified");
@@ -384,6 +388,8 @@ static void check_output(struct check *c)
     }
     if (o->image.n > 0 && o->image_push_secret.n == 0)
         add(c->out, "tuning.Output.Must specify imagePushSecret with destination image", MISSING);
+    if (o->volume && !json_is_object(o->volume))
+        add(c->out, "tuning.Output.Volume", "invalid value: must be a volume source");
     if ((o->volume != NULL) + (o->image.n > 0) != 1)
         add(c->out, "tuning.Output.Exactly one of Volume or Image must be specified", MISSING);
 }
