@@ -75,8 +75,7 @@ static void pass_on(struct generation *g, bool end, struct buf *out)
     if (g->stops.n && find_stop(g, buf_str(&g->held), &at)) {
         buf_add(out, g->held.p, at);
         buf_clear(&g->held);
-        g->done = true;
-        g->job.finish = FINISH_STOP;
+        g->done = true;                 /* the job itself may still run: it is abandoned when g is freed */
         return;
     }
     at = end ? g->held.n : certain(g, buf_str(&g->held));
@@ -117,5 +116,5 @@ errc generation_all(struct generation *g, struct buf *out, struct err *e)
 
 size_t generation_tokens(const struct generation *g)
 {
-    return g->seen + (g->job.stop_id >= 0);
+    return g->seen + (!g->stop_string && g->job.stop_id >= 0);
 }

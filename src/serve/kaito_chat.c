@@ -1,7 +1,8 @@
 /*
  * POST /chat as KAITO's transformers server of v0.3 to v0.8 has it: body, defaults, {"Result": ...}, FastAPI's errors.
- * What differs on purpose: the model's whole set of end tokens stops a generation unless eos_token_id is given, a prompt
- * that fills max_length is a 400 that says so, and return_full_text=false with messages gives the answer alone.
+ * What differs on purpose: the model's whole set of end tokens stops a generation unless eos_token_id is given; a prompt
+ * that fills max_length and an unknown key of generate_kwargs are 400 and 422 that say so, where upstream's 500 says
+ * nothing; return_full_text=false with messages gives the answer alone.
  */
 #include <math.h>
 

@@ -290,7 +290,7 @@ static json_t *usage_of(const struct completion *c)
     return json_pack("{s:I, s:I, s:I, s:n}", "prompt_tokens", prompt, "total_tokens", prompt + made, "completion_tokens", made, "prompt_tokens_details");
 }
 
-static const char *finish_reason(const struct completion *c) { return c->g->job.finish == FINISH_LENGTH ? "length" : "stop"; }
+static const char *finish_reason(const struct completion *c) { return !c->g->stop_string && c->g->job.finish == FINISH_LENGTH ? "length" : "stop"; }
 static json_t *stop_reason(const struct completion *c) { return c->g->stop_string ? json_string(c->g->stop_string) : json_null(); }
 
 static json_t *envelope(const struct completion *c, const char *object)
