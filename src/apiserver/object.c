@@ -247,12 +247,15 @@ errc object_manage(struct req *r, const struct type *t, const char *gv, json_t *
 errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed)
 {
     TRY(create_checks(r, res, obj));
-    json_t *meta = json_object_get(obj, "metadata");
     const struct strategy *st = res->strategy;
 
-    fill_defaults(r, res, obj, NULL);
-    if (st->flags & STRAT_STATUS)
+    if (st->flags & STRAT_STATUS) {
         (void)json_object_del(obj, "status");
+        if (res->type)
+            TRY(schema_coerce(res->type, obj, &r->e));      /* an empty Go status is not nothing: {"replicas": 0} */
+    }
+    fill_defaults(r, res, obj, NULL);
+    json_t *meta = json_object_get(obj, "metadata");        /* coercing made a new one */
     own_metadata(r, res, meta);
     if (!managed)
         TRY(manage(r, res, NULL, obj, ""));

@@ -44,22 +44,23 @@ static void add_field_names(const struct path *at, struct buf *out)
         buf_addf(out, "%s%s", out->n ? "." : "", at->name);
 }
 
+static errc cannot_be(struct coercer *c, const struct path *at, const char *what, const char *type)
+{
+    AUTO_BUF path = { 0 };
+
+    add_field_names(at, &path);
+    if (!c->struct_name || !path.n)
+        return err_set(c->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s", what, type);
+    return err_set(c->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go struct field %s.%s of type %s", what, c->struct_name,
+                   buf_cstr(&path), type);
+}
+
 static errc cannot(struct coercer *c, const struct field *f, const struct path *at, const char *what)
 {
     AUTO_BUF type = { 0 };
-    AUTO_BUF path = { 0 };
 
     add_go_type(f, &type);
-    add_field_names(at, &path);
-    if (!c->struct_name || !path.n)
-        return err_set(c->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s", what, buf_cstr(&type));
-    return err_set(c->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go struct field %s.%s of type %s", what, c->struct_name,
-                   buf_cstr(&path), buf_cstr(&type));
-}
-
-static errc cannot_value(struct coercer *c, const char *what, const char *type)
-{
-    return err_set(c->err, ERR_BAD_REQUEST, "json: cannot unmarshal %s into Go value of type %s", what, type);
+    return cannot_be(c, at, what, buf_cstr(&type));
 }
 
 static errc coerce_int(struct coercer *c, const struct field *f, const json_t *in, const struct path *at, json_t **out)
@@ -77,13 +78,13 @@ static errc coerce_int(struct coercer *c, const struct field *f, const json_t *i
     return ERR_OK;
 }
 
-static errc coerce_time(struct coercer *c, const struct field *f, const json_t *in, json_t **out)
+static errc coerce_time(struct coercer *c, const struct field *f, const json_t *in, const struct path *at, json_t **out)
 {
     char text[TIME_TEXT_MAX];
     bool micro = f->kind == FIELD_MICROTIME;
 
     if (!json_is_string(in))
-        return cannot_value(c, json_type_word(in), "string");
+        return cannot_be(c, at, json_type_word(in), "string");
     if (!time_normal(json_to_str(in), micro, text))
         return err_set(c->err, ERR_BAD_REQUEST, "parsing time \"%s\" as \"%s\": cannot parse \"%s\" as \"2006\"",
                        json_string_value(in), micro ? "2006-01-02T15:04:05.000000Z07:00" : "2006-01-02T15:04:05Z07:00",
@@ -98,9 +99,8 @@ static errc coerce_quantity(struct coercer *c, const json_t *in, json_t **out)
     AUTO_MEM char *text = json_is_string(in) ? xstrdup(json_string_value(in)) : json_text(in);
 
     if (!quantity_canonical(str_of(text), &canonical))
-        return err_set(c->err, ERR_BAD_REQUEST, json_is_string(in) || json_is_number(in)
-                       ? "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-                       : "unable to parse quantity's suffix");
+        return err_set(c->err, ERR_BAD_REQUEST,
+                       "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
     *out = json_strn(buf_str(&canonical));
     return ERR_OK;
 }
@@ -201,12 +201,12 @@ static errc coerce_value(struct coercer *c, const struct field *f, json_t *in, c
     case FIELD_STR: case FIELD_NUM: case FIELD_BOOL:
         return coerce_scalar(c, f, in, at, out);
     case FIELD_TIME: case FIELD_MICROTIME:
-        return coerce_time(c, f, in, out);
+        return coerce_time(c, f, in, at, out);
     case FIELD_QUANTITY:
         return coerce_quantity(c, in, out);
     case FIELD_INT_OR_STR:
         if (!json_is_string(in) && !json_is_integer(in))
-            return cannot_value(c, json_type_word(in), "int32");
+            return cannot_be(c, at, json_type_word(in), "int32");
         *out = json_incref(in);
         return ERR_OK;
     case FIELD_BYTES:

@@ -224,7 +224,7 @@ func item(t reflect.Type) string {
 }
 
 func goType(t reflect.Type, k string) string {
-	if (k == "STR" || k == "INT" || k == "BOOL") && t.PkgPath() != "" && special[t.String()] == "" {
+	if (k == "STR" || k == "INT" || k == "BOOL" || k == "MAP" || k == "LIST") && t.PkgPath() != "" && special[t.String()] == "" {
 		return rule([]string{".go_type = " + quote(t.String())})
 	}
 	return ""

@@ -388,6 +388,7 @@ static const struct field_rules R[] = {
     { .go_type = "v1.RestartPolicy" },
     { .go_type = "v1.DNSPolicy" },
     { .keys = "ip", .merge_key = "ip" },
+    { .go_type = "v1.ResourceList" },
     { .keys = "topologyKey,whenUnsatisfiable", .merge_key = "topologyKey" },
     { .go_type = "v1.PodPhase" },
     { .keys = "type", .merge_key = "type" },
@@ -419,6 +420,7 @@ static const struct field_rules R[] = {
     { .go_type = "v1.CoordinatedLeaseStrategy" },
     { .go_type = "v1.ResourceScope" },
     { .keys = "type" },
+    { .go_type = "v1.ExtraValue" },
     { .go_type = "v1.VolumeLifecycleMode" },
     { .go_type = "v1.FSGroupPolicy" },
     { .go_type = "v1.UnhealthyPodEvictionPolicyType" },
@@ -501,7 +503,10 @@ static const struct field_rules R[] = {
     { .go_type = "v1.ResourceHealthStatus" },
     { .go_type = "v1.PodFailurePolicyOnExitCodesOperator" },
     { .go_type = "v1.JSONSchemaURL" },
-    { .keys = "rule", .merge_key = "rule" },
+    { .go_type = "v1.JSONSchemaDependencies" },
+    { .go_type = "v1.JSONSchemaDefinitions" },
+    { .go_type = "v1.ValidationRules" },
+    { .keys = "rule", .merge_key = "rule", .go_type = "v1.ValidationRules" },
     { .go_type = "v1.FieldSelectorOperator" },
     { .go_type = "v1.PathType" },
     { .go_type = "v1.NodeSelectorOperator" },
@@ -591,7 +596,7 @@ static const struct field item_discovery_v1_Endpoint;
 static const struct field item_discovery_v1_EndpointPort;
 static const struct field item_discovery_v1_ForZone;
 static const struct field item_int;
-static const struct field item_list;
+static const struct field item_list_v1_ExtraValue;
 static const struct field item_meta_v1_Condition;
 static const struct field item_meta_v1_FieldSelectorRequirement;
 static const struct field item_meta_v1_LabelSelector;
@@ -708,7 +713,7 @@ static const struct field item_discovery_v1_Endpoint = { .kind = FIELD_OBJECT, .
 static const struct field item_discovery_v1_EndpointPort = { .kind = FIELD_OBJECT, .type = &T[T_discovery_v1_EndpointPort] };
 static const struct field item_discovery_v1_ForZone = { .kind = FIELD_OBJECT, .type = &T[T_discovery_v1_ForZone] };
 static const struct field item_int = { .kind = FIELD_INT };
-static const struct field item_list = { .kind = FIELD_LIST, .item = &item_str };
+static const struct field item_list_v1_ExtraValue = { .kind = FIELD_LIST, .item = &item_str, .rules = &R[45] };
 static const struct field item_meta_v1_Condition = { .kind = FIELD_OBJECT, .type = &T[T_meta_v1_Condition] };
 static const struct field item_meta_v1_FieldSelectorRequirement = { .kind = FIELD_OBJECT, .type = &T[T_meta_v1_FieldSelectorRequirement] };
 static const struct field item_meta_v1_LabelSelector = { .kind = FIELD_OBJECT, .type = &T[T_meta_v1_LabelSelector] };
@@ -731,16 +736,16 @@ static const struct field item_rbac_v1_Subject = { .kind = FIELD_OBJECT, .type =
 static const struct field item_storage_v1_TokenRequest = { .kind = FIELD_OBJECT, .type = &T[T_storage_v1_TokenRequest] };
 static const struct field item_str = { .kind = FIELD_STR };
 static const struct field item_str_types_UID = { .kind = FIELD_STR, .rules = &R[8] };
-static const struct field item_str_v1_Capability = { .kind = FIELD_STR, .rules = &R[121] };
-static const struct field item_str_v1_ClaimResourceStatus = { .kind = FIELD_STR, .rules = &R[34] };
-static const struct field item_str_v1_FinalizerName = { .kind = FIELD_STR, .rules = &R[21] };
-static const struct field item_str_v1_IPFamily = { .kind = FIELD_STR, .rules = &R[27] };
-static const struct field item_str_v1_OperationType = { .kind = FIELD_STR, .rules = &R[104] };
-static const struct field item_str_v1_PersistentVolumeAccessMode = { .kind = FIELD_STR, .rules = &R[30] };
-static const struct field item_str_v1_PolicyType = { .kind = FIELD_STR, .rules = &R[47] };
-static const struct field item_str_v1_ResourceQuotaScope = { .kind = FIELD_STR, .rules = &R[35] };
-static const struct field item_str_v1_UniqueVolumeName = { .kind = FIELD_STR, .rules = &R[20] };
-static const struct field item_str_v1_VolumeLifecycleMode = { .kind = FIELD_STR, .rules = &R[44] };
+static const struct field item_str_v1_Capability = { .kind = FIELD_STR, .rules = &R[123] };
+static const struct field item_str_v1_ClaimResourceStatus = { .kind = FIELD_STR, .rules = &R[35] };
+static const struct field item_str_v1_FinalizerName = { .kind = FIELD_STR, .rules = &R[22] };
+static const struct field item_str_v1_IPFamily = { .kind = FIELD_STR, .rules = &R[28] };
+static const struct field item_str_v1_OperationType = { .kind = FIELD_STR, .rules = &R[106] };
+static const struct field item_str_v1_PersistentVolumeAccessMode = { .kind = FIELD_STR, .rules = &R[31] };
+static const struct field item_str_v1_PolicyType = { .kind = FIELD_STR, .rules = &R[49] };
+static const struct field item_str_v1_ResourceQuotaScope = { .kind = FIELD_STR, .rules = &R[36] };
+static const struct field item_str_v1_UniqueVolumeName = { .kind = FIELD_STR, .rules = &R[21] };
+static const struct field item_str_v1_VolumeLifecycleMode = { .kind = FIELD_STR, .rules = &R[46] };
 static const struct field item_time = { .kind = FIELD_TIME };
 
 static const struct field F_admission_v1_AdmissionRequest[] = {
@@ -753,7 +758,7 @@ static const struct field F_admission_v1_AdmissionRequest[] = {
     F("requestSubResource", STR, 15),
     F("name", STR, 5),
     F("namespace", STR, 6),
-    F("operation", STR, 7, .flags = KEEP, .rules = &R[53]),
+    F("operation", STR, 7, .flags = KEEP, .rules = &R[55]),
     F("userInfo", OBJECT, 8, .flags = VAL, .type = &T[T_authentication_v1_UserInfo]),
     F("object", ANY, 9),
     F("oldObject", ANY, 10),
@@ -766,7 +771,7 @@ static const struct field F_admission_v1_AdmissionResponse[] = {
     F("allowed", BOOL, 2, .flags = KEEP),
     F("status", OBJECT, 3, .flags = PTR, .type = &T[T_meta_v1_Status]),
     F("patch", BYTES, 4),
-    F("patchType", STR, 5, .flags = PTR, .rules = &R[54]),
+    F("patchType", STR, 5, .flags = PTR, .rules = &R[56]),
     F("auditAnnotations", MAP, 6, .item = &item_str),
     F("warnings", LIST, 7, .item = &item_str),
 };
@@ -787,14 +792,14 @@ static const struct field F_admissionregistration_v1_MutatingWebhook[] = {
     F("name", STR, 1, .flags = REQ|KEEP),
     F("clientConfig", OBJECT, 2, .flags = REQ|VAL, .type = &T[T_admissionregistration_v1_WebhookClientConfig]),
     F("rules", LIST, 3, .flags = ATOM, .item = &item_admissionregistration_v1_RuleWithOperations),
-    F("failurePolicy", STR, 4, .flags = PTR, .rules = &R[49]),
-    F("matchPolicy", STR, 9, .flags = PTR, .rules = &R[50]),
+    F("failurePolicy", STR, 4, .flags = PTR, .rules = &R[51]),
+    F("matchPolicy", STR, 9, .flags = PTR, .rules = &R[52]),
     F("namespaceSelector", OBJECT, 5, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
     F("objectSelector", OBJECT, 11, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
-    F("sideEffects", STR, 6, .flags = REQ|PTR|KEEP, .rules = &R[51]),
+    F("sideEffects", STR, 6, .flags = REQ|PTR|KEEP, .rules = &R[53]),
     F("timeoutSeconds", INT, 7, .flags = I32|PTR),
     F("admissionReviewVersions", LIST, 8, .flags = REQ|KEEP|ATOM, .item = &item_str),
-    F("reinvocationPolicy", STR, 10, .flags = PTR, .rules = &R[52]),
+    F("reinvocationPolicy", STR, 10, .flags = PTR, .rules = &R[54]),
     F("matchConditions", LIST, 12, .flags = LMAP|MERGE, .item = &item_admissionregistration_v1_MatchCondition, .rules = &R[1]),
 };
 
@@ -809,7 +814,7 @@ static const struct field F_admissionregistration_v1_Rule[] = {
     F("apiGroups", LIST, 1, .flags = ATOM, .item = &item_str),
     F("apiVersions", LIST, 2, .flags = ATOM, .item = &item_str),
     F("resources", LIST, 3, .flags = ATOM, .item = &item_str),
-    F("scope", STR, 4, .flags = PTR, .rules = &R[105]),
+    F("scope", STR, 4, .flags = PTR, .rules = &R[107]),
 };
 
 static const struct field F_admissionregistration_v1_RuleWithOperations[] = {
@@ -828,11 +833,11 @@ static const struct field F_admissionregistration_v1_ValidatingWebhook[] = {
     F("name", STR, 1, .flags = REQ|KEEP),
     F("clientConfig", OBJECT, 2, .flags = REQ|VAL, .type = &T[T_admissionregistration_v1_WebhookClientConfig]),
     F("rules", LIST, 3, .flags = ATOM, .item = &item_admissionregistration_v1_RuleWithOperations),
-    F("failurePolicy", STR, 4, .flags = PTR, .rules = &R[49]),
-    F("matchPolicy", STR, 9, .flags = PTR, .rules = &R[50]),
+    F("failurePolicy", STR, 4, .flags = PTR, .rules = &R[51]),
+    F("matchPolicy", STR, 9, .flags = PTR, .rules = &R[52]),
     F("namespaceSelector", OBJECT, 5, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
     F("objectSelector", OBJECT, 10, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
-    F("sideEffects", STR, 6, .flags = REQ|PTR|KEEP, .rules = &R[51]),
+    F("sideEffects", STR, 6, .flags = REQ|PTR|KEEP, .rules = &R[53]),
     F("timeoutSeconds", INT, 7, .flags = I32|PTR),
     F("admissionReviewVersions", LIST, 8, .flags = REQ|KEEP|ATOM, .item = &item_str),
     F("matchConditions", LIST, 11, .flags = LMAP|MERGE, .item = &item_admissionregistration_v1_MatchCondition, .rules = &R[1]),
@@ -868,8 +873,8 @@ static const struct field F_apps_v1_DaemonSet[] = {
 };
 
 static const struct field F_apps_v1_DaemonSetCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[100]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[102]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 3, .flags = VAL),
     F("reason", STR, 4),
     F("message", STR, 5),
@@ -893,11 +898,11 @@ static const struct field F_apps_v1_DaemonSetStatus[] = {
     F("numberAvailable", INT, 7, .flags = I32),
     F("numberUnavailable", INT, 8, .flags = I32),
     F("collisionCount", INT, 9, .flags = I32|PTR),
-    F("conditions", LIST, 10, .flags = LMAP|MERGE, .item = &item_apps_v1_DaemonSetCondition, .rules = &R[15]),
+    F("conditions", LIST, 10, .flags = LMAP|MERGE, .item = &item_apps_v1_DaemonSetCondition, .rules = &R[16]),
 };
 
 static const struct field F_apps_v1_DaemonSetUpdateStrategy[] = {
-    F("type", STR, 1, .rules = &R[99]),
+    F("type", STR, 1, .rules = &R[101]),
     F("rollingUpdate", OBJECT, 2, .flags = PTR, .type = &T[T_apps_v1_RollingUpdateDaemonSet]),
 };
 
@@ -910,8 +915,8 @@ static const struct field F_apps_v1_Deployment[] = {
 };
 
 static const struct field F_apps_v1_DeploymentCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[97]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[99]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastUpdateTime", TIME, 6, .flags = VAL),
     F("lastTransitionTime", TIME, 7, .flags = VAL),
     F("reason", STR, 4),
@@ -936,12 +941,12 @@ static const struct field F_apps_v1_DeploymentStatus[] = {
     F("readyReplicas", INT, 7, .flags = I32),
     F("availableReplicas", INT, 4, .flags = I32),
     F("unavailableReplicas", INT, 5, .flags = I32),
-    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_apps_v1_DeploymentCondition, .rules = &R[15]),
+    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_apps_v1_DeploymentCondition, .rules = &R[16]),
     F("collisionCount", INT, 8, .flags = I32|PTR),
 };
 
 static const struct field F_apps_v1_DeploymentStrategy[] = {
-    F("type", STR, 1, .rules = &R[96]),
+    F("type", STR, 1, .rules = &R[98]),
     F("rollingUpdate", OBJECT, 2, .flags = PTR, .type = &T[T_apps_v1_RollingUpdateDeployment]),
 };
 
@@ -954,8 +959,8 @@ static const struct field F_apps_v1_ReplicaSet[] = {
 };
 
 static const struct field F_apps_v1_ReplicaSetCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[98]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[100]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 3, .flags = VAL),
     F("reason", STR, 4),
     F("message", STR, 5),
@@ -974,7 +979,7 @@ static const struct field F_apps_v1_ReplicaSetStatus[] = {
     F("readyReplicas", INT, 4, .flags = I32),
     F("availableReplicas", INT, 5, .flags = I32),
     F("observedGeneration", INT, 3),
-    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_apps_v1_ReplicaSetCondition, .rules = &R[15]),
+    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_apps_v1_ReplicaSetCondition, .rules = &R[16]),
 };
 
 static const struct field F_apps_v1_RollingUpdateDaemonSet[] = {
@@ -1001,8 +1006,8 @@ static const struct field F_apps_v1_StatefulSet[] = {
 };
 
 static const struct field F_apps_v1_StatefulSetCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[95]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[97]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 3, .flags = VAL),
     F("reason", STR, 4),
     F("message", STR, 5),
@@ -1013,8 +1018,8 @@ static const struct field F_apps_v1_StatefulSetOrdinals[] = {
 };
 
 static const struct field F_apps_v1_StatefulSetPersistentVolumeClaimRetentionPolicy[] = {
-    F("whenDeleted", STR, 1, .rules = &R[94]),
-    F("whenScaled", STR, 2, .rules = &R[94]),
+    F("whenDeleted", STR, 1, .rules = &R[96]),
+    F("whenScaled", STR, 2, .rules = &R[96]),
 };
 
 static const struct field F_apps_v1_StatefulSetSpec[] = {
@@ -1023,7 +1028,7 @@ static const struct field F_apps_v1_StatefulSetSpec[] = {
     F("template", OBJECT, 3, .flags = REQ|VAL, .type = &T[T_core_v1_PodTemplateSpec]),
     F("volumeClaimTemplates", LIST, 4, .flags = ATOM, .item = &item_core_v1_PersistentVolumeClaim),
     F("serviceName", STR, 5, .flags = REQ|KEEP),
-    F("podManagementPolicy", STR, 6, .rules = &R[36]),
+    F("podManagementPolicy", STR, 6, .rules = &R[37]),
     F("updateStrategy", OBJECT, 7, .flags = VAL, .type = &T[T_apps_v1_StatefulSetUpdateStrategy]),
     F("revisionHistoryLimit", INT, 8, .flags = I32|PTR),
     F("minReadySeconds", INT, 9, .flags = I32),
@@ -1040,12 +1045,12 @@ static const struct field F_apps_v1_StatefulSetStatus[] = {
     F("currentRevision", STR, 6),
     F("updateRevision", STR, 7),
     F("collisionCount", INT, 9, .flags = I32|PTR),
-    F("conditions", LIST, 10, .flags = LMAP|MERGE, .item = &item_apps_v1_StatefulSetCondition, .rules = &R[15]),
+    F("conditions", LIST, 10, .flags = LMAP|MERGE, .item = &item_apps_v1_StatefulSetCondition, .rules = &R[16]),
     F("availableReplicas", INT, 11, .flags = I32|KEEP),
 };
 
 static const struct field F_apps_v1_StatefulSetUpdateStrategy[] = {
-    F("type", STR, 1, .rules = &R[93]),
+    F("type", STR, 1, .rules = &R[95]),
     F("rollingUpdate", OBJECT, 2, .flags = PTR, .type = &T[T_apps_v1_RollingUpdateStatefulSetStrategy]),
 };
 
@@ -1110,7 +1115,7 @@ static const struct field F_authentication_v1_UserInfo[] = {
     F("username", STR, 1),
     F("uid", STR, 2),
     F("groups", LIST, 3, .flags = ATOM, .item = &item_str),
-    F("extra", MAP, 4, .item = &item_list),
+    F("extra", MAP, 4, .item = &item_list_v1_ExtraValue),
 };
 
 static const struct field F_authorization_v1_FieldSelectorAttributes[] = {
@@ -1198,7 +1203,7 @@ static const struct field F_authorization_v1_SubjectAccessReviewSpec[] = {
     F("nonResourceAttributes", OBJECT, 2, .flags = PTR, .type = &T[T_authorization_v1_NonResourceAttributes]),
     F("user", STR, 3),
     F("groups", LIST, 4, .flags = ATOM, .item = &item_str),
-    F("extra", MAP, 5, .item = &item_list),
+    F("extra", MAP, 5, .item = &item_list_v1_ExtraValue),
     F("uid", STR, 6),
 };
 
@@ -1274,7 +1279,7 @@ static const struct field F_batch_v1_CronJobSpec[] = {
     F("schedule", STR, 1, .flags = REQ|KEEP),
     F("timeZone", STR, 8, .flags = PTR),
     F("startingDeadlineSeconds", INT, 2, .flags = PTR),
-    F("concurrencyPolicy", STR, 3, .rules = &R[40]),
+    F("concurrencyPolicy", STR, 3, .rules = &R[41]),
     F("suspend", BOOL, 4, .flags = PTR),
     F("jobTemplate", OBJECT, 5, .flags = REQ|VAL, .type = &T[T_batch_v1_JobTemplateSpec]),
     F("successfulJobsHistoryLimit", INT, 6, .flags = I32|PTR),
@@ -1296,8 +1301,8 @@ static const struct field F_batch_v1_Job[] = {
 };
 
 static const struct field F_batch_v1_JobCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[101]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[103]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastProbeTime", TIME, 3, .flags = VAL),
     F("lastTransitionTime", TIME, 4, .flags = VAL),
     F("reason", STR, 5),
@@ -1317,14 +1322,14 @@ static const struct field F_batch_v1_JobSpec[] = {
     F("manualSelector", BOOL, 5, .flags = PTR),
     F("template", OBJECT, 6, .flags = REQ|VAL, .type = &T[T_core_v1_PodTemplateSpec]),
     F("ttlSecondsAfterFinished", INT, 8, .flags = I32|PTR),
-    F("completionMode", STR, 9, .flags = PTR, .rules = &R[37]),
+    F("completionMode", STR, 9, .flags = PTR, .rules = &R[38]),
     F("suspend", BOOL, 10, .flags = PTR),
-    F("podReplacementPolicy", STR, 14, .flags = PTR, .rules = &R[38]),
+    F("podReplacementPolicy", STR, 14, .flags = PTR, .rules = &R[39]),
     F("managedBy", STR, 15, .flags = PTR),
 };
 
 static const struct field F_batch_v1_JobStatus[] = {
-    F("conditions", LIST, 1, .flags = ATOM|MERGE, .item = &item_batch_v1_JobCondition, .rules = &R[39]),
+    F("conditions", LIST, 1, .flags = ATOM|MERGE, .item = &item_batch_v1_JobCondition, .rules = &R[40]),
     F("startTime", TIME, 2, .flags = PTR),
     F("completionTime", TIME, 3, .flags = PTR),
     F("active", INT, 4, .flags = I32),
@@ -1348,17 +1353,17 @@ static const struct field F_batch_v1_PodFailurePolicy[] = {
 
 static const struct field F_batch_v1_PodFailurePolicyOnExitCodesRequirement[] = {
     F("containerName", STR, 1, .flags = PTR),
-    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[124]),
+    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[126]),
     F("values", LIST, 3, .flags = REQ|KEEP|SET, .item = &item_int),
 };
 
 static const struct field F_batch_v1_PodFailurePolicyOnPodConditionsPattern[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[67]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[69]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
 };
 
 static const struct field F_batch_v1_PodFailurePolicyRule[] = {
-    F("action", STR, 1, .flags = REQ|KEEP, .rules = &R[119]),
+    F("action", STR, 1, .flags = REQ|KEEP, .rules = &R[121]),
     F("onExitCodes", OBJECT, 2, .flags = PTR, .type = &T[T_batch_v1_PodFailurePolicyOnExitCodesRequirement]),
     F("onPodConditions", LIST, 3, .flags = ATOM, .item = &item_batch_v1_PodFailurePolicyOnPodConditionsPattern),
 };
@@ -1390,7 +1395,7 @@ static const struct field F_coordination_v1_LeaseSpec[] = {
     F("acquireTime", MICROTIME, 3, .flags = PTR),
     F("renewTime", MICROTIME, 4, .flags = PTR),
     F("leaseTransitions", INT, 5, .flags = I32|PTR),
-    F("strategy", STR, 6, .flags = PTR, .rules = &R[41]),
+    F("strategy", STR, 6, .flags = PTR, .rules = &R[42]),
     F("preferredHolder", STR, 7, .flags = PTR),
 };
 
@@ -1408,22 +1413,22 @@ static const struct field F_core_v1_Affinity[] = {
 };
 
 static const struct field F_core_v1_AppArmorProfile[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[114]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[116]),
     F("localhostProfile", STR, 2, .flags = PTR),
 };
 
 static const struct field F_core_v1_AttachedVolume[] = {
-    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[20]),
+    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[21]),
     F("devicePath", STR, 2, .flags = REQ|KEEP),
 };
 
 static const struct field F_core_v1_AzureDiskVolumeSource[] = {
     F("diskName", STR, 1, .flags = REQ|KEEP),
     F("diskURI", STR, 2, .flags = REQ|KEEP),
-    F("cachingMode", STR, 3, .flags = PTR, .rules = &R[83]),
-    F("fsType", STR, 4, .flags = PTR, .rules = &R[84]),
+    F("cachingMode", STR, 3, .flags = PTR, .rules = &R[85]),
+    F("fsType", STR, 4, .flags = PTR, .rules = &R[86]),
     F("readOnly", BOOL, 5, .flags = PTR),
-    F("kind", STR, 6, .flags = PTR, .rules = &R[86]),
+    F("kind", STR, 6, .flags = PTR, .rules = &R[88]),
 };
 
 static const struct field F_core_v1_AzureFilePersistentVolumeSource[] = {
@@ -1563,21 +1568,21 @@ static const struct field F_core_v1_Container[] = {
     F("command", LIST, 3, .flags = ATOM, .item = &item_str),
     F("args", LIST, 4, .flags = ATOM, .item = &item_str),
     F("workingDir", STR, 5),
-    F("ports", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ContainerPort, .rules = &R[56]),
+    F("ports", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ContainerPort, .rules = &R[58]),
     F("envFrom", LIST, 19, .flags = ATOM, .item = &item_core_v1_EnvFromSource),
     F("env", LIST, 7, .flags = LMAP|MERGE, .item = &item_core_v1_EnvVar, .rules = &R[1]),
     F("resources", OBJECT, 8, .flags = VAL, .type = &T[T_core_v1_ResourceRequirements]),
     F("resizePolicy", LIST, 23, .flags = ATOM, .item = &item_core_v1_ContainerResizePolicy),
-    F("restartPolicy", STR, 24, .flags = PTR, .rules = &R[57]),
-    F("volumeMounts", LIST, 9, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMount, .rules = &R[58]),
-    F("volumeDevices", LIST, 21, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeDevice, .rules = &R[59]),
+    F("restartPolicy", STR, 24, .flags = PTR, .rules = &R[59]),
+    F("volumeMounts", LIST, 9, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMount, .rules = &R[60]),
+    F("volumeDevices", LIST, 21, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeDevice, .rules = &R[61]),
     F("livenessProbe", OBJECT, 10, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("readinessProbe", OBJECT, 11, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("startupProbe", OBJECT, 22, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("lifecycle", OBJECT, 12, .flags = PTR, .type = &T[T_core_v1_Lifecycle]),
     F("terminationMessagePath", STR, 13),
-    F("terminationMessagePolicy", STR, 20, .rules = &R[60]),
-    F("imagePullPolicy", STR, 14, .rules = &R[61]),
+    F("terminationMessagePolicy", STR, 20, .rules = &R[62]),
+    F("imagePullPolicy", STR, 14, .rules = &R[63]),
     F("securityContext", OBJECT, 15, .flags = PTR, .type = &T[T_core_v1_SecurityContext]),
     F("stdin", BOOL, 16),
     F("stdinOnce", BOOL, 17),
@@ -1593,13 +1598,13 @@ static const struct field F_core_v1_ContainerPort[] = {
     F("name", STR, 1),
     F("hostPort", INT, 2, .flags = I32),
     F("containerPort", INT, 3, .flags = I32|REQ|KEEP),
-    F("protocol", STR, 4, .rules = &R[76]),
+    F("protocol", STR, 4, .rules = &R[78]),
     F("hostIP", STR, 5),
 };
 
 static const struct field F_core_v1_ContainerResizePolicy[] = {
-    F("resourceName", STR, 1, .flags = REQ|KEEP, .rules = &R[108]),
-    F("restartPolicy", STR, 2, .flags = REQ|KEEP, .rules = &R[109]),
+    F("resourceName", STR, 1, .flags = REQ|KEEP, .rules = &R[110]),
+    F("restartPolicy", STR, 2, .flags = REQ|KEEP, .rules = &R[111]),
 };
 
 static const struct field F_core_v1_ContainerState[] = {
@@ -1637,9 +1642,9 @@ static const struct field F_core_v1_ContainerStatus[] = {
     F("imageID", STR, 7, .flags = REQ|KEEP),
     F("containerID", STR, 8),
     F("started", BOOL, 9, .flags = PTR),
-    F("allocatedResources", MAP, 10, .item = &item_quantity),
+    F("allocatedResources", MAP, 10, .item = &item_quantity, .rules = &R[13]),
     F("resources", OBJECT, 11, .flags = PTR, .type = &T[T_core_v1_ResourceRequirements]),
-    F("volumeMounts", LIST, 12, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMountStatus, .rules = &R[58]),
+    F("volumeMounts", LIST, 12, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMountStatus, .rules = &R[60]),
     F("user", OBJECT, 13, .flags = PTR, .type = &T[T_core_v1_ContainerUser]),
     F("allocatedResourcesStatus", LIST, 14, .flags = LMAP|MERGE, .item = &item_core_v1_ResourceStatus, .rules = &R[1]),
 };
@@ -1669,7 +1674,7 @@ static const struct field F_core_v1_DownwardAPIVolumeSource[] = {
 };
 
 static const struct field F_core_v1_EmptyDirVolumeSource[] = {
-    F("medium", STR, 1, .rules = &R[107]),
+    F("medium", STR, 1, .rules = &R[109]),
     F("sizeLimit", QUANTITY, 2, .flags = PTR),
 };
 
@@ -1683,7 +1688,7 @@ static const struct field F_core_v1_EndpointAddress[] = {
 static const struct field F_core_v1_EndpointPort[] = {
     F("name", STR, 1),
     F("port", INT, 2, .flags = I32|REQ|KEEP),
-    F("protocol", STR, 3, .rules = &R[48]),
+    F("protocol", STR, 3, .rules = &R[50]),
     F("appProtocol", STR, 4, .flags = PTR),
 };
 
@@ -1730,21 +1735,21 @@ static const struct field F_core_v1_EphemeralContainerCommon[] = {
     F("command", LIST, 3, .flags = ATOM, .item = &item_str),
     F("args", LIST, 4, .flags = ATOM, .item = &item_str),
     F("workingDir", STR, 5),
-    F("ports", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ContainerPort, .rules = &R[56]),
+    F("ports", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ContainerPort, .rules = &R[58]),
     F("envFrom", LIST, 19, .flags = ATOM, .item = &item_core_v1_EnvFromSource),
     F("env", LIST, 7, .flags = LMAP|MERGE, .item = &item_core_v1_EnvVar, .rules = &R[1]),
     F("resources", OBJECT, 8, .flags = VAL, .type = &T[T_core_v1_ResourceRequirements]),
     F("resizePolicy", LIST, 23, .flags = ATOM, .item = &item_core_v1_ContainerResizePolicy),
-    F("restartPolicy", STR, 24, .flags = PTR, .rules = &R[57]),
-    F("volumeMounts", LIST, 9, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMount, .rules = &R[58]),
-    F("volumeDevices", LIST, 21, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeDevice, .rules = &R[59]),
+    F("restartPolicy", STR, 24, .flags = PTR, .rules = &R[59]),
+    F("volumeMounts", LIST, 9, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeMount, .rules = &R[60]),
+    F("volumeDevices", LIST, 21, .flags = LMAP|MERGE, .item = &item_core_v1_VolumeDevice, .rules = &R[61]),
     F("livenessProbe", OBJECT, 10, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("readinessProbe", OBJECT, 11, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("startupProbe", OBJECT, 22, .flags = PTR, .type = &T[T_core_v1_Probe]),
     F("lifecycle", OBJECT, 12, .flags = PTR, .type = &T[T_core_v1_Lifecycle]),
     F("terminationMessagePath", STR, 13),
-    F("terminationMessagePolicy", STR, 20, .rules = &R[60]),
-    F("imagePullPolicy", STR, 14, .rules = &R[61]),
+    F("terminationMessagePolicy", STR, 20, .rules = &R[62]),
+    F("imagePullPolicy", STR, 14, .rules = &R[63]),
     F("securityContext", OBJECT, 15, .flags = PTR, .type = &T[T_core_v1_SecurityContext]),
     F("stdin", BOOL, 16),
     F("stdinOnce", BOOL, 17),
@@ -1853,7 +1858,7 @@ static const struct field F_core_v1_HTTPGetAction[] = {
     F("path", STR, 1),
     F("port", INT_OR_STR, 2, .flags = REQ|VAL),
     F("host", STR, 3),
-    F("scheme", STR, 4, .rules = &R[120]),
+    F("scheme", STR, 4, .rules = &R[122]),
     F("httpHeaders", LIST, 5, .flags = ATOM, .item = &item_core_v1_HTTPHeader),
 };
 
@@ -1873,14 +1878,14 @@ static const struct field F_core_v1_HostIP[] = {
 
 static const struct field F_core_v1_HostPathVolumeSource[] = {
     F("path", STR, 1, .flags = REQ|KEEP),
-    F("type", STR, 2, .flags = PTR, .rules = &R[77]),
+    F("type", STR, 2, .flags = PTR, .rules = &R[79]),
 };
 
 static const struct field F_core_v1_ISCSIPersistentVolumeSource[] = {
     F("targetPortal", STR, 1, .flags = REQ|KEEP),
     F("iqn", STR, 2, .flags = REQ|KEEP),
     F("lun", INT, 3, .flags = I32|REQ|KEEP),
-    F("iscsiInterface", STR, 4, .rules = &R[81]),
+    F("iscsiInterface", STR, 4, .rules = &R[83]),
     F("fsType", STR, 5),
     F("readOnly", BOOL, 6),
     F("portals", LIST, 7, .flags = ATOM, .item = &item_str),
@@ -1894,7 +1899,7 @@ static const struct field F_core_v1_ISCSIVolumeSource[] = {
     F("targetPortal", STR, 1, .flags = REQ|KEEP),
     F("iqn", STR, 2, .flags = REQ|KEEP),
     F("lun", INT, 3, .flags = I32|REQ|KEEP),
-    F("iscsiInterface", STR, 4, .rules = &R[81]),
+    F("iscsiInterface", STR, 4, .rules = &R[83]),
     F("fsType", STR, 5),
     F("readOnly", BOOL, 6),
     F("portals", LIST, 7, .flags = ATOM, .item = &item_str),
@@ -1906,7 +1911,7 @@ static const struct field F_core_v1_ISCSIVolumeSource[] = {
 
 static const struct field F_core_v1_ImageVolumeSource[] = {
     F("reference", STR, 1),
-    F("pullPolicy", STR, 2, .rules = &R[61]),
+    F("pullPolicy", STR, 2, .rules = &R[63]),
 };
 
 static const struct field F_core_v1_KeyToPath[] = {
@@ -1935,12 +1940,12 @@ static const struct field F_core_v1_LimitRange[] = {
 };
 
 static const struct field F_core_v1_LimitRangeItem[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[92]),
-    F("max", MAP, 2, .item = &item_quantity),
-    F("min", MAP, 3, .item = &item_quantity),
-    F("default", MAP, 4, .item = &item_quantity),
-    F("defaultRequest", MAP, 5, .item = &item_quantity),
-    F("maxLimitRequestRatio", MAP, 6, .item = &item_quantity),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[94]),
+    F("max", MAP, 2, .item = &item_quantity, .rules = &R[13]),
+    F("min", MAP, 3, .item = &item_quantity, .rules = &R[13]),
+    F("default", MAP, 4, .item = &item_quantity, .rules = &R[13]),
+    F("defaultRequest", MAP, 5, .item = &item_quantity, .rules = &R[13]),
+    F("maxLimitRequestRatio", MAP, 6, .item = &item_quantity, .rules = &R[13]),
 };
 
 static const struct field F_core_v1_LimitRangeSpec[] = {
@@ -1956,7 +1961,7 @@ static const struct field F_core_v1_LinuxContainerUser[] = {
 static const struct field F_core_v1_LoadBalancerIngress[] = {
     F("ip", STR, 1),
     F("hostname", STR, 2),
-    F("ipMode", STR, 3, .flags = PTR, .rules = &R[116]),
+    F("ipMode", STR, 3, .flags = PTR, .rules = &R[118]),
     F("ports", LIST, 4, .flags = ATOM, .item = &item_core_v1_PortStatus),
 };
 
@@ -1975,7 +1980,7 @@ static const struct field F_core_v1_LocalVolumeSource[] = {
 
 static const struct field F_core_v1_ModifyVolumeStatus[] = {
     F("targetVolumeAttributesClassName", STR, 1),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[90]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[92]),
 };
 
 static const struct field F_core_v1_NFSVolumeSource[] = {
@@ -1993,8 +1998,8 @@ static const struct field F_core_v1_Namespace[] = {
 };
 
 static const struct field F_core_v1_NamespaceCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[75]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[77]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 4, .flags = VAL),
     F("reason", STR, 5),
     F("message", STR, 6),
@@ -2005,8 +2010,8 @@ static const struct field F_core_v1_NamespaceSpec[] = {
 };
 
 static const struct field F_core_v1_NamespaceStatus[] = {
-    F("phase", STR, 1, .rules = &R[22]),
-    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_core_v1_NamespaceCondition, .rules = &R[15]),
+    F("phase", STR, 1, .rules = &R[23]),
+    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_core_v1_NamespaceCondition, .rules = &R[16]),
 };
 
 static const struct field F_core_v1_Node[] = {
@@ -2018,7 +2023,7 @@ static const struct field F_core_v1_Node[] = {
 };
 
 static const struct field F_core_v1_NodeAddress[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[74]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[76]),
     F("address", STR, 2, .flags = REQ|KEEP),
 };
 
@@ -2028,8 +2033,8 @@ static const struct field F_core_v1_NodeAffinity[] = {
 };
 
 static const struct field F_core_v1_NodeCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[73]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[75]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastHeartbeatTime", TIME, 3, .flags = VAL),
     F("lastTransitionTime", TIME, 4, .flags = VAL),
     F("reason", STR, 5),
@@ -2071,7 +2076,7 @@ static const struct field F_core_v1_NodeSelector[] = {
 
 static const struct field F_core_v1_NodeSelectorRequirement[] = {
     F("key", STR, 1, .flags = REQ|KEEP),
-    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[129]),
+    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[134]),
     F("values", LIST, 3, .flags = ATOM, .item = &item_str),
 };
 
@@ -2091,11 +2096,11 @@ static const struct field F_core_v1_NodeSpec[] = {
 };
 
 static const struct field F_core_v1_NodeStatus[] = {
-    F("capacity", MAP, 1, .item = &item_quantity),
-    F("allocatable", MAP, 2, .item = &item_quantity),
-    F("phase", STR, 3, .rules = &R[19]),
-    F("conditions", LIST, 4, .flags = LMAP|MERGE, .item = &item_core_v1_NodeCondition, .rules = &R[15]),
-    F("addresses", LIST, 5, .flags = LMAP|MERGE, .item = &item_core_v1_NodeAddress, .rules = &R[15]),
+    F("capacity", MAP, 1, .item = &item_quantity, .rules = &R[13]),
+    F("allocatable", MAP, 2, .item = &item_quantity, .rules = &R[13]),
+    F("phase", STR, 3, .rules = &R[20]),
+    F("conditions", LIST, 4, .flags = LMAP|MERGE, .item = &item_core_v1_NodeCondition, .rules = &R[16]),
+    F("addresses", LIST, 5, .flags = LMAP|MERGE, .item = &item_core_v1_NodeAddress, .rules = &R[16]),
     F("daemonEndpoints", OBJECT, 6, .flags = VAL, .type = &T[T_core_v1_NodeDaemonEndpoints]),
     F("nodeInfo", OBJECT, 7, .flags = VAL, .type = &T[T_core_v1_NodeSystemInfo]),
     F("images", LIST, 8, .flags = ATOM, .item = &item_core_v1_ContainerImage),
@@ -2151,8 +2156,8 @@ static const struct field F_core_v1_PersistentVolumeClaim[] = {
 };
 
 static const struct field F_core_v1_PersistentVolumeClaimCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[89]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[91]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastProbeTime", TIME, 3, .flags = VAL),
     F("lastTransitionTime", TIME, 4, .flags = VAL),
     F("reason", STR, 5),
@@ -2165,18 +2170,18 @@ static const struct field F_core_v1_PersistentVolumeClaimSpec[] = {
     F("resources", OBJECT, 2, .flags = VAL, .type = &T[T_core_v1_VolumeResourceRequirements]),
     F("volumeName", STR, 3),
     F("storageClassName", STR, 5, .flags = PTR),
-    F("volumeMode", STR, 6, .flags = PTR, .rules = &R[31]),
+    F("volumeMode", STR, 6, .flags = PTR, .rules = &R[32]),
     F("dataSource", OBJECT, 7, .flags = PTR, .type = &T[T_core_v1_TypedLocalObjectReference]),
     F("dataSourceRef", OBJECT, 8, .flags = PTR, .type = &T[T_core_v1_TypedObjectReference]),
     F("volumeAttributesClassName", STR, 9, .flags = PTR),
 };
 
 static const struct field F_core_v1_PersistentVolumeClaimStatus[] = {
-    F("phase", STR, 1, .rules = &R[33]),
+    F("phase", STR, 1, .rules = &R[34]),
     F("accessModes", LIST, 2, .flags = ATOM, .item = &item_str_v1_PersistentVolumeAccessMode),
-    F("capacity", MAP, 3, .item = &item_quantity),
-    F("conditions", LIST, 4, .flags = LMAP|MERGE, .item = &item_core_v1_PersistentVolumeClaimCondition, .rules = &R[15]),
-    F("allocatedResources", MAP, 5, .item = &item_quantity),
+    F("capacity", MAP, 3, .item = &item_quantity, .rules = &R[13]),
+    F("conditions", LIST, 4, .flags = LMAP|MERGE, .item = &item_core_v1_PersistentVolumeClaimCondition, .rules = &R[16]),
+    F("allocatedResources", MAP, 5, .item = &item_quantity, .rules = &R[13]),
     F("allocatedResourceStatuses", MAP, 7, .item = &item_str_v1_ClaimResourceStatus),
     F("currentVolumeAttributesClassName", STR, 8, .flags = PTR),
     F("modifyVolumeStatus", OBJECT, 9, .flags = PTR, .type = &T[T_core_v1_ModifyVolumeStatus]),
@@ -2218,20 +2223,20 @@ static const struct field F_core_v1_PersistentVolumeSource[] = {
 };
 
 static const struct field F_core_v1_PersistentVolumeSpec[] = {
-    F("capacity", MAP, 1, .item = &item_quantity),
+    F("capacity", MAP, 1, .item = &item_quantity, .rules = &R[13]),
     F(NULL, OBJECT, 2, .flags = INL, .type = &T[T_core_v1_PersistentVolumeSource]),
     F("accessModes", LIST, 3, .flags = ATOM, .item = &item_str_v1_PersistentVolumeAccessMode),
     F("claimRef", OBJECT, 4, .flags = PTR, .type = &T[T_core_v1_ObjectReference]),
     F("persistentVolumeReclaimPolicy", STR, 5, .rules = &R[2]),
     F("storageClassName", STR, 6),
     F("mountOptions", LIST, 7, .flags = ATOM, .item = &item_str),
-    F("volumeMode", STR, 8, .flags = PTR, .rules = &R[31]),
+    F("volumeMode", STR, 8, .flags = PTR, .rules = &R[32]),
     F("nodeAffinity", OBJECT, 9, .flags = PTR, .type = &T[T_core_v1_VolumeNodeAffinity]),
     F("volumeAttributesClassName", STR, 10, .flags = PTR),
 };
 
 static const struct field F_core_v1_PersistentVolumeStatus[] = {
-    F("phase", STR, 1, .rules = &R[32]),
+    F("phase", STR, 1, .rules = &R[33]),
     F("message", STR, 2),
     F("reason", STR, 3),
     F("lastPhaseTransitionTime", TIME, 4, .flags = PTR),
@@ -2270,8 +2275,8 @@ static const struct field F_core_v1_PodAntiAffinity[] = {
 };
 
 static const struct field F_core_v1_PodCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[67]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[69]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastProbeTime", TIME, 3, .flags = VAL),
     F("lastTransitionTime", TIME, 4, .flags = VAL),
     F("reason", STR, 5),
@@ -2294,11 +2299,11 @@ static const struct field F_core_v1_PodIP[] = {
 };
 
 static const struct field F_core_v1_PodOS[] = {
-    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[70]),
+    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[72]),
 };
 
 static const struct field F_core_v1_PodReadinessGate[] = {
-    F("conditionType", STR, 1, .flags = REQ|KEEP, .rules = &R[67]),
+    F("conditionType", STR, 1, .flags = REQ|KEEP, .rules = &R[69]),
 };
 
 static const struct field F_core_v1_PodResourceClaim[] = {
@@ -2323,13 +2328,13 @@ static const struct field F_core_v1_PodSecurityContext[] = {
     F("runAsGroup", INT, 6, .flags = PTR),
     F("runAsNonRoot", BOOL, 3, .flags = PTR),
     F("supplementalGroups", LIST, 4, .flags = ATOM, .item = &item_int),
-    F("supplementalGroupsPolicy", STR, 12, .flags = PTR, .rules = &R[62]),
+    F("supplementalGroupsPolicy", STR, 12, .flags = PTR, .rules = &R[64]),
     F("fsGroup", INT, 5, .flags = PTR),
     F("sysctls", LIST, 7, .flags = ATOM, .item = &item_core_v1_Sysctl),
-    F("fsGroupChangePolicy", STR, 9, .flags = PTR, .rules = &R[63]),
+    F("fsGroupChangePolicy", STR, 9, .flags = PTR, .rules = &R[65]),
     F("seccompProfile", OBJECT, 10, .flags = PTR, .type = &T[T_core_v1_SeccompProfile]),
     F("appArmorProfile", OBJECT, 11, .flags = PTR, .type = &T[T_core_v1_AppArmorProfile]),
-    F("seLinuxChangePolicy", STR, 13, .flags = PTR, .rules = &R[64]),
+    F("seLinuxChangePolicy", STR, 13, .flags = PTR, .rules = &R[66]),
 };
 
 static const struct field F_core_v1_PodSpec[] = {
@@ -2365,8 +2370,8 @@ static const struct field F_core_v1_PodSpec[] = {
     F("runtimeClassName", STR, 29, .flags = PTR),
     F("enableServiceLinks", BOOL, 30, .flags = PTR),
     F("preemptionPolicy", STR, 31, .flags = PTR, .rules = &R[5]),
-    F("overhead", MAP, 32, .item = &item_quantity),
-    F("topologySpreadConstraints", LIST, 33, .flags = LMAP|MERGE, .item = &item_core_v1_TopologySpreadConstraint, .rules = &R[13]),
+    F("overhead", MAP, 32, .item = &item_quantity, .rules = &R[13]),
+    F("topologySpreadConstraints", LIST, 33, .flags = LMAP|MERGE, .item = &item_core_v1_TopologySpreadConstraint, .rules = &R[14]),
     F("setHostnameAsFQDN", BOOL, 35, .flags = PTR),
     F("os", OBJECT, 36, .flags = PTR, .type = &T[T_core_v1_PodOS]),
     F("hostUsers", BOOL, 37, .flags = PTR),
@@ -2376,21 +2381,21 @@ static const struct field F_core_v1_PodSpec[] = {
 };
 
 static const struct field F_core_v1_PodStatus[] = {
-    F("phase", STR, 1, .rules = &R[14]),
-    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_core_v1_PodCondition, .rules = &R[15]),
+    F("phase", STR, 1, .rules = &R[15]),
+    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_core_v1_PodCondition, .rules = &R[16]),
     F("message", STR, 3),
     F("reason", STR, 4),
     F("nominatedNodeName", STR, 11),
     F("hostIP", STR, 5),
-    F("hostIPs", LIST, 16, .flags = ATOM|MERGE, .item = &item_core_v1_HostIP, .rules = &R[16]),
+    F("hostIPs", LIST, 16, .flags = ATOM|MERGE, .item = &item_core_v1_HostIP, .rules = &R[17]),
     F("podIP", STR, 6),
     F("podIPs", LIST, 12, .flags = LMAP|MERGE, .item = &item_core_v1_PodIP, .rules = &R[12]),
     F("startTime", TIME, 7, .flags = PTR),
     F("initContainerStatuses", LIST, 10, .flags = ATOM, .item = &item_core_v1_ContainerStatus),
     F("containerStatuses", LIST, 8, .flags = ATOM, .item = &item_core_v1_ContainerStatus),
-    F("qosClass", STR, 9, .rules = &R[17]),
+    F("qosClass", STR, 9, .rules = &R[18]),
     F("ephemeralContainerStatuses", LIST, 13, .flags = ATOM, .item = &item_core_v1_ContainerStatus),
-    F("resize", STR, 14, .rules = &R[18]),
+    F("resize", STR, 14, .rules = &R[19]),
     F("resourceClaimStatuses", LIST, 15, .flags = LMAP|MERGE|KEYS, .item = &item_core_v1_PodResourceClaimStatus, .rules = &R[1]),
 };
 
@@ -2408,7 +2413,7 @@ static const struct field F_core_v1_PodTemplateSpec[] = {
 
 static const struct field F_core_v1_PortStatus[] = {
     F("port", INT, 1, .flags = I32|REQ|KEEP),
-    F("protocol", STR, 2, .flags = REQ|KEEP, .rules = &R[48]),
+    F("protocol", STR, 2, .flags = REQ|KEEP, .rules = &R[50]),
     F("error", STR, 3, .flags = PTR),
 };
 
@@ -2458,9 +2463,9 @@ static const struct field F_core_v1_RBDPersistentVolumeSource[] = {
     F("monitors", LIST, 1, .flags = REQ|KEEP|ATOM, .item = &item_str),
     F("image", STR, 2, .flags = REQ|KEEP),
     F("fsType", STR, 3),
-    F("pool", STR, 4, .rules = &R[78]),
-    F("user", STR, 5, .rules = &R[79]),
-    F("keyring", STR, 6, .rules = &R[80]),
+    F("pool", STR, 4, .rules = &R[80]),
+    F("user", STR, 5, .rules = &R[81]),
+    F("keyring", STR, 6, .rules = &R[82]),
     F("secretRef", OBJECT, 7, .flags = PTR, .type = &T[T_core_v1_SecretReference]),
     F("readOnly", BOOL, 8),
 };
@@ -2469,9 +2474,9 @@ static const struct field F_core_v1_RBDVolumeSource[] = {
     F("monitors", LIST, 1, .flags = REQ|KEEP|ATOM, .item = &item_str),
     F("image", STR, 2, .flags = REQ|KEEP),
     F("fsType", STR, 3),
-    F("pool", STR, 4, .rules = &R[78]),
-    F("user", STR, 5, .rules = &R[79]),
-    F("keyring", STR, 6, .rules = &R[80]),
+    F("pool", STR, 4, .rules = &R[80]),
+    F("user", STR, 5, .rules = &R[81]),
+    F("keyring", STR, 6, .rules = &R[82]),
     F("secretRef", OBJECT, 7, .flags = PTR, .type = &T[T_core_v1_LocalObjectReference]),
     F("readOnly", BOOL, 8),
 };
@@ -2485,8 +2490,8 @@ static const struct field F_core_v1_ReplicationController[] = {
 };
 
 static const struct field F_core_v1_ReplicationControllerCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[91]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[93]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 3, .flags = VAL),
     F("reason", STR, 4),
     F("message", STR, 5),
@@ -2505,7 +2510,7 @@ static const struct field F_core_v1_ReplicationControllerStatus[] = {
     F("readyReplicas", INT, 4, .flags = I32),
     F("availableReplicas", INT, 5, .flags = I32),
     F("observedGeneration", INT, 3),
-    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ReplicationControllerCondition, .rules = &R[15]),
+    F("conditions", LIST, 6, .flags = LMAP|MERGE, .item = &item_core_v1_ReplicationControllerCondition, .rules = &R[16]),
 };
 
 static const struct field F_core_v1_ResourceClaim[] = {
@@ -2520,8 +2525,8 @@ static const struct field F_core_v1_ResourceFieldSelector[] = {
 };
 
 static const struct field F_core_v1_ResourceHealth[] = {
-    F("resourceID", STR, 1, .flags = REQ|KEEP, .rules = &R[122]),
-    F("health", STR, 2, .rules = &R[123]),
+    F("resourceID", STR, 1, .flags = REQ|KEEP, .rules = &R[124]),
+    F("health", STR, 2, .rules = &R[125]),
 };
 
 static const struct field F_core_v1_ResourceQuota[] = {
@@ -2533,25 +2538,25 @@ static const struct field F_core_v1_ResourceQuota[] = {
 };
 
 static const struct field F_core_v1_ResourceQuotaSpec[] = {
-    F("hard", MAP, 1, .item = &item_quantity),
+    F("hard", MAP, 1, .item = &item_quantity, .rules = &R[13]),
     F("scopes", LIST, 2, .flags = ATOM, .item = &item_str_v1_ResourceQuotaScope),
     F("scopeSelector", OBJECT, 3, .flags = PTR, .type = &T[T_core_v1_ScopeSelector]),
 };
 
 static const struct field F_core_v1_ResourceQuotaStatus[] = {
-    F("hard", MAP, 1, .item = &item_quantity),
-    F("used", MAP, 2, .item = &item_quantity),
+    F("hard", MAP, 1, .item = &item_quantity, .rules = &R[13]),
+    F("used", MAP, 2, .item = &item_quantity, .rules = &R[13]),
 };
 
 static const struct field F_core_v1_ResourceRequirements[] = {
-    F("limits", MAP, 1, .item = &item_quantity),
-    F("requests", MAP, 2, .item = &item_quantity),
-    F("claims", LIST, 3, .flags = LMAP, .item = &item_core_v1_ResourceClaim, .rules = &R[71]),
+    F("limits", MAP, 1, .item = &item_quantity, .rules = &R[13]),
+    F("requests", MAP, 2, .item = &item_quantity, .rules = &R[13]),
+    F("claims", LIST, 3, .flags = LMAP, .item = &item_core_v1_ResourceClaim, .rules = &R[73]),
 };
 
 static const struct field F_core_v1_ResourceStatus[] = {
-    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[108]),
-    F("resources", LIST, 2, .flags = LMAP, .item = &item_core_v1_ResourceHealth, .rules = &R[115]),
+    F("name", STR, 1, .flags = REQ|KEEP, .rules = &R[110]),
+    F("resources", LIST, 2, .flags = LMAP, .item = &item_core_v1_ResourceHealth, .rules = &R[117]),
 };
 
 static const struct field F_core_v1_SELinuxOptions[] = {
@@ -2568,9 +2573,9 @@ static const struct field F_core_v1_ScaleIOPersistentVolumeSource[] = {
     F("sslEnabled", BOOL, 4),
     F("protectionDomain", STR, 5),
     F("storagePool", STR, 6),
-    F("storageMode", STR, 7, .rules = &R[87]),
+    F("storageMode", STR, 7, .rules = &R[89]),
     F("volumeName", STR, 8),
-    F("fsType", STR, 9, .rules = &R[88]),
+    F("fsType", STR, 9, .rules = &R[90]),
     F("readOnly", BOOL, 10),
 };
 
@@ -2581,9 +2586,9 @@ static const struct field F_core_v1_ScaleIOVolumeSource[] = {
     F("sslEnabled", BOOL, 4),
     F("protectionDomain", STR, 5),
     F("storagePool", STR, 6),
-    F("storageMode", STR, 7, .rules = &R[87]),
+    F("storageMode", STR, 7, .rules = &R[89]),
     F("volumeName", STR, 8),
-    F("fsType", STR, 9, .rules = &R[88]),
+    F("fsType", STR, 9, .rules = &R[90]),
     F("readOnly", BOOL, 10),
 };
 
@@ -2592,13 +2597,13 @@ static const struct field F_core_v1_ScopeSelector[] = {
 };
 
 static const struct field F_core_v1_ScopedResourceSelectorRequirement[] = {
-    F("scopeName", STR, 1, .flags = REQ|KEEP, .rules = &R[35]),
-    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[118]),
+    F("scopeName", STR, 1, .flags = REQ|KEEP, .rules = &R[36]),
+    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[120]),
     F("values", LIST, 3, .flags = ATOM, .item = &item_str),
 };
 
 static const struct field F_core_v1_SeccompProfile[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[113]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[115]),
     F("localhostProfile", STR, 2, .flags = PTR),
 };
 
@@ -2651,7 +2656,7 @@ static const struct field F_core_v1_SecurityContext[] = {
     F("runAsNonRoot", BOOL, 5, .flags = PTR),
     F("readOnlyRootFilesystem", BOOL, 6, .flags = PTR),
     F("allowPrivilegeEscalation", BOOL, 7, .flags = PTR),
-    F("procMount", STR, 9, .flags = PTR, .rules = &R[112]),
+    F("procMount", STR, 9, .flags = PTR, .rules = &R[114]),
     F("seccompProfile", OBJECT, 11, .flags = PTR, .type = &T[T_core_v1_SeccompProfile]),
     F("appArmorProfile", OBJECT, 12, .flags = PTR, .type = &T[T_core_v1_AppArmorProfile]),
 };
@@ -2681,7 +2686,7 @@ static const struct field F_core_v1_ServiceAccountTokenProjection[] = {
 
 static const struct field F_core_v1_ServicePort[] = {
     F("name", STR, 1),
-    F("protocol", STR, 2, .rules = &R[76]),
+    F("protocol", STR, 2, .rules = &R[78]),
     F("appProtocol", STR, 6, .flags = PTR),
     F("port", INT, 3, .flags = I32|REQ|KEEP),
     F("targetPort", INT_OR_STR, 4, .flags = VAL),
@@ -2689,31 +2694,31 @@ static const struct field F_core_v1_ServicePort[] = {
 };
 
 static const struct field F_core_v1_ServiceSpec[] = {
-    F("ports", LIST, 1, .flags = LMAP|MERGE, .item = &item_core_v1_ServicePort, .rules = &R[23]),
+    F("ports", LIST, 1, .flags = LMAP|MERGE, .item = &item_core_v1_ServicePort, .rules = &R[24]),
     F("selector", MAP, 2, .flags = ATOM, .item = &item_str),
     F("clusterIP", STR, 3),
     F("clusterIPs", LIST, 18, .flags = ATOM, .item = &item_str),
-    F("type", STR, 4, .rules = &R[24]),
+    F("type", STR, 4, .rules = &R[25]),
     F("externalIPs", LIST, 5, .flags = ATOM, .item = &item_str),
-    F("sessionAffinity", STR, 7, .rules = &R[25]),
+    F("sessionAffinity", STR, 7, .rules = &R[26]),
     F("loadBalancerIP", STR, 8),
     F("loadBalancerSourceRanges", LIST, 9, .flags = ATOM, .item = &item_str),
     F("externalName", STR, 10),
-    F("externalTrafficPolicy", STR, 11, .rules = &R[26]),
+    F("externalTrafficPolicy", STR, 11, .rules = &R[27]),
     F("healthCheckNodePort", INT, 12, .flags = I32),
     F("publishNotReadyAddresses", BOOL, 13),
     F("sessionAffinityConfig", OBJECT, 14, .flags = PTR, .type = &T[T_core_v1_SessionAffinityConfig]),
     F("ipFamilies", LIST, 19, .flags = ATOM, .item = &item_str_v1_IPFamily),
-    F("ipFamilyPolicy", STR, 17, .flags = PTR, .rules = &R[28]),
+    F("ipFamilyPolicy", STR, 17, .flags = PTR, .rules = &R[29]),
     F("allocateLoadBalancerNodePorts", BOOL, 20, .flags = PTR),
     F("loadBalancerClass", STR, 21, .flags = PTR),
-    F("internalTrafficPolicy", STR, 22, .flags = PTR, .rules = &R[29]),
+    F("internalTrafficPolicy", STR, 22, .flags = PTR, .rules = &R[30]),
     F("trafficDistribution", STR, 23, .flags = PTR),
 };
 
 static const struct field F_core_v1_ServiceStatus[] = {
     F("loadBalancer", OBJECT, 1, .flags = VAL, .type = &T[T_core_v1_LoadBalancerStatus]),
-    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_meta_v1_Condition, .rules = &R[15]),
+    F("conditions", LIST, 2, .flags = LMAP|MERGE, .item = &item_meta_v1_Condition, .rules = &R[16]),
 };
 
 static const struct field F_core_v1_SessionAffinityConfig[] = {
@@ -2753,15 +2758,15 @@ static const struct field F_core_v1_TCPSocketAction[] = {
 static const struct field F_core_v1_Taint[] = {
     F("key", STR, 1, .flags = REQ|KEEP),
     F("value", STR, 2),
-    F("effect", STR, 3, .flags = REQ|KEEP, .rules = &R[66]),
+    F("effect", STR, 3, .flags = REQ|KEEP, .rules = &R[68]),
     F("timeAdded", TIME, 4, .flags = PTR),
 };
 
 static const struct field F_core_v1_Toleration[] = {
     F("key", STR, 1),
-    F("operator", STR, 2, .rules = &R[65]),
+    F("operator", STR, 2, .rules = &R[67]),
     F("value", STR, 3),
-    F("effect", STR, 4, .rules = &R[66]),
+    F("effect", STR, 4, .rules = &R[68]),
     F("tolerationSeconds", INT, 5, .flags = PTR),
 };
 
@@ -2777,11 +2782,11 @@ static const struct field F_core_v1_TopologySelectorTerm[] = {
 static const struct field F_core_v1_TopologySpreadConstraint[] = {
     F("maxSkew", INT, 1, .flags = I32|REQ|KEEP),
     F("topologyKey", STR, 2, .flags = REQ|KEEP),
-    F("whenUnsatisfiable", STR, 3, .flags = REQ|KEEP, .rules = &R[68]),
+    F("whenUnsatisfiable", STR, 3, .flags = REQ|KEEP, .rules = &R[70]),
     F("labelSelector", OBJECT, 4, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
     F("minDomains", INT, 5, .flags = I32|PTR),
-    F("nodeAffinityPolicy", STR, 6, .flags = PTR, .rules = &R[69]),
-    F("nodeTaintsPolicy", STR, 7, .flags = PTR, .rules = &R[69]),
+    F("nodeAffinityPolicy", STR, 6, .flags = PTR, .rules = &R[71]),
+    F("nodeTaintsPolicy", STR, 7, .flags = PTR, .rules = &R[71]),
     F("matchLabelKeys", LIST, 8, .flags = ATOM, .item = &item_str),
 };
 
@@ -2811,10 +2816,10 @@ static const struct field F_core_v1_VolumeDevice[] = {
 static const struct field F_core_v1_VolumeMount[] = {
     F("name", STR, 1, .flags = REQ|KEEP),
     F("readOnly", BOOL, 2),
-    F("recursiveReadOnly", STR, 7, .flags = PTR, .rules = &R[110]),
+    F("recursiveReadOnly", STR, 7, .flags = PTR, .rules = &R[112]),
     F("mountPath", STR, 3, .flags = REQ|KEEP),
     F("subPath", STR, 4),
-    F("mountPropagation", STR, 5, .flags = PTR, .rules = &R[111]),
+    F("mountPropagation", STR, 5, .flags = PTR, .rules = &R[113]),
     F("subPathExpr", STR, 6),
 };
 
@@ -2822,7 +2827,7 @@ static const struct field F_core_v1_VolumeMountStatus[] = {
     F("name", STR, 1, .flags = REQ|KEEP),
     F("mountPath", STR, 2, .flags = REQ|KEEP),
     F("readOnly", BOOL, 3),
-    F("recursiveReadOnly", STR, 4, .flags = PTR, .rules = &R[110]),
+    F("recursiveReadOnly", STR, 4, .flags = PTR, .rules = &R[112]),
 };
 
 static const struct field F_core_v1_VolumeNodeAffinity[] = {
@@ -2838,8 +2843,8 @@ static const struct field F_core_v1_VolumeProjection[] = {
 };
 
 static const struct field F_core_v1_VolumeResourceRequirements[] = {
-    F("limits", MAP, 1, .item = &item_quantity),
-    F("requests", MAP, 2, .item = &item_quantity),
+    F("limits", MAP, 1, .item = &item_quantity, .rules = &R[13]),
+    F("requests", MAP, 2, .item = &item_quantity, .rules = &R[13]),
 };
 
 static const struct field F_core_v1_VolumeSource[] = {
@@ -2917,7 +2922,7 @@ static const struct field F_discovery_v1_EndpointHints[] = {
 
 static const struct field F_discovery_v1_EndpointPort[] = {
     F("name", STR, 1, .flags = PTR),
-    F("protocol", STR, 2, .flags = PTR, .rules = &R[48]),
+    F("protocol", STR, 2, .flags = PTR, .rules = &R[50]),
     F("port", INT, 3, .flags = I32|PTR),
     F("appProtocol", STR, 4, .flags = PTR),
 };
@@ -2962,7 +2967,7 @@ static const struct field F_events_v1_EventSeries[] = {
 
 static const struct field F_networking_v1_HTTPIngressPath[] = {
     F("path", STR, 1),
-    F("pathType", STR, 3, .flags = REQ|PTR|KEEP, .rules = &R[128]),
+    F("pathType", STR, 3, .flags = REQ|PTR|KEEP, .rules = &R[133]),
     F("backend", OBJECT, 2, .flags = REQ|VAL, .type = &T[T_networking_v1_IngressBackend]),
 };
 
@@ -3000,7 +3005,7 @@ static const struct field F_networking_v1_IngressLoadBalancerStatus[] = {
 
 static const struct field F_networking_v1_IngressPortStatus[] = {
     F("port", INT, 1, .flags = I32|REQ|KEEP),
-    F("protocol", STR, 2, .flags = REQ|KEEP, .rules = &R[48]),
+    F("protocol", STR, 2, .flags = REQ|KEEP, .rules = &R[50]),
     F("error", STR, 3, .flags = PTR),
 };
 
@@ -3058,7 +3063,7 @@ static const struct field F_networking_v1_NetworkPolicyPeer[] = {
 };
 
 static const struct field F_networking_v1_NetworkPolicyPort[] = {
-    F("protocol", STR, 1, .flags = PTR, .rules = &R[48]),
+    F("protocol", STR, 1, .flags = PTR, .rules = &R[50]),
     F("port", INT_OR_STR, 2, .flags = PTR),
     F("endPort", INT, 3, .flags = I32|PTR),
 };
@@ -3094,7 +3099,7 @@ static const struct field F_policy_v1_PodDisruptionBudgetSpec[] = {
     F("minAvailable", INT_OR_STR, 1, .flags = PTR),
     F("selector", OBJECT, 2, .flags = PTR, .type = &T[T_meta_v1_LabelSelector]),
     F("maxUnavailable", INT_OR_STR, 3, .flags = PTR),
-    F("unhealthyPodEvictionPolicy", STR, 4, .flags = PTR, .rules = &R[46]),
+    F("unhealthyPodEvictionPolicy", STR, 4, .flags = PTR, .rules = &R[48]),
 };
 
 static const struct field F_policy_v1_PodDisruptionBudgetStatus[] = {
@@ -3104,7 +3109,7 @@ static const struct field F_policy_v1_PodDisruptionBudgetStatus[] = {
     F("currentHealthy", INT, 4, .flags = I32|REQ|KEEP),
     F("desiredHealthy", INT, 5, .flags = I32|REQ|KEEP),
     F("expectedPods", INT, 6, .flags = I32|REQ|KEEP),
-    F("conditions", LIST, 7, .flags = LMAP|MERGE, .item = &item_meta_v1_Condition, .rules = &R[15]),
+    F("conditions", LIST, 7, .flags = LMAP|MERGE, .item = &item_meta_v1_Condition, .rules = &R[16]),
 };
 
 static const struct field F_rbac_v1_AggregationRule[] = {
@@ -3185,7 +3190,7 @@ static const struct field F_storage_v1_CSIDriverSpec[] = {
     F("podInfoOnMount", BOOL, 2, .flags = PTR),
     F("volumeLifecycleModes", LIST, 3, .flags = SET, .item = &item_str_v1_VolumeLifecycleMode),
     F("storageCapacity", BOOL, 4, .flags = PTR),
-    F("fsGroupPolicy", STR, 5, .flags = PTR, .rules = &R[45]),
+    F("fsGroupPolicy", STR, 5, .flags = PTR, .rules = &R[47]),
     F("tokenRequests", LIST, 6, .flags = ATOM, .item = &item_storage_v1_TokenRequest),
     F("requiresRepublish", BOOL, 7, .flags = PTR),
     F("seLinuxMount", BOOL, 8, .flags = PTR),
@@ -3219,7 +3224,7 @@ static const struct field F_apiextensions_v1_CustomResourceColumnDefinition[] = 
 };
 
 static const struct field F_apiextensions_v1_CustomResourceConversion[] = {
-    F("strategy", STR, 1, .flags = REQ|KEEP, .rules = &R[102]),
+    F("strategy", STR, 1, .flags = REQ|KEEP, .rules = &R[104]),
     F("webhook", OBJECT, 2, .flags = PTR, .type = &T[T_apiextensions_v1_WebhookConversion]),
 };
 
@@ -3232,8 +3237,8 @@ static const struct field F_apiextensions_v1_CustomResourceDefinition[] = {
 };
 
 static const struct field F_apiextensions_v1_CustomResourceDefinitionCondition[] = {
-    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[103]),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("type", STR, 1, .flags = REQ|KEEP, .rules = &R[105]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("lastTransitionTime", TIME, 3, .flags = VAL),
     F("reason", STR, 4),
     F("message", STR, 5),
@@ -3251,14 +3256,14 @@ static const struct field F_apiextensions_v1_CustomResourceDefinitionNames[] = {
 static const struct field F_apiextensions_v1_CustomResourceDefinitionSpec[] = {
     F("group", STR, 1, .flags = REQ|KEEP),
     F("names", OBJECT, 3, .flags = REQ|VAL, .type = &T[T_apiextensions_v1_CustomResourceDefinitionNames]),
-    F("scope", STR, 4, .flags = REQ|KEEP, .rules = &R[42]),
+    F("scope", STR, 4, .flags = REQ|KEEP, .rules = &R[43]),
     F("versions", LIST, 7, .flags = REQ|KEEP|ATOM, .item = &item_apiextensions_v1_CustomResourceDefinitionVersion),
     F("conversion", OBJECT, 9, .flags = PTR, .type = &T[T_apiextensions_v1_CustomResourceConversion]),
     F("preserveUnknownFields", BOOL, 10),
 };
 
 static const struct field F_apiextensions_v1_CustomResourceDefinitionStatus[] = {
-    F("conditions", LIST, 1, .flags = KEEP|LMAP, .item = &item_apiextensions_v1_CustomResourceDefinitionCondition, .rules = &R[43]),
+    F("conditions", LIST, 1, .flags = KEEP|LMAP, .item = &item_apiextensions_v1_CustomResourceDefinitionCondition, .rules = &R[44]),
     F("acceptedNames", OBJECT, 2, .flags = VAL, .type = &T[T_apiextensions_v1_CustomResourceDefinitionNames]),
     F("storedVersions", LIST, 3, .flags = KEEP|ATOM, .item = &item_str),
 };
@@ -3297,7 +3302,7 @@ static const struct field F_apiextensions_v1_ExternalDocumentation[] = {
 
 static const struct field F_apiextensions_v1_JSONSchemaProps[] = {
     F("id", STR, 1),
-    F("$schema", STR, 2, .rules = &R[125]),
+    F("$schema", STR, 2, .rules = &R[127]),
     F("$ref", STR, 3, .flags = PTR),
     F("description", STR, 4),
     F("type", STR, 5),
@@ -3327,9 +3332,9 @@ static const struct field F_apiextensions_v1_JSONSchemaProps[] = {
     F("properties", MAP, 29, .item = &item_apiextensions_v1_JSONSchemaProps),
     F("additionalProperties", ANY, 30, .flags = PTR),
     F("patternProperties", MAP, 31, .item = &item_apiextensions_v1_JSONSchemaProps),
-    F("dependencies", MAP, 32, .item = &item_any),
+    F("dependencies", MAP, 32, .item = &item_any, .rules = &R[128]),
     F("additionalItems", ANY, 33, .flags = PTR),
-    F("definitions", MAP, 34, .item = &item_apiextensions_v1_JSONSchemaProps),
+    F("definitions", MAP, 34, .item = &item_apiextensions_v1_JSONSchemaProps, .rules = &R[129]),
     F("externalDocs", OBJECT, 35, .flags = PTR, .type = &T[T_apiextensions_v1_ExternalDocumentation]),
     F("example", ANY, 36, .flags = PTR),
     F("nullable", BOOL, 37),
@@ -3339,7 +3344,7 @@ static const struct field F_apiextensions_v1_JSONSchemaProps[] = {
     F("x-kubernetes-list-map-keys", LIST, 41, .flags = ATOM, .item = &item_str),
     F("x-kubernetes-list-type", STR, 42, .flags = PTR),
     F("x-kubernetes-map-type", STR, 43, .flags = PTR),
-    F("x-kubernetes-validations", LIST, 44, .flags = LMAP|MERGE, .item = &item_apiextensions_v1_ValidationRule, .rules = &R[126]),
+    F("x-kubernetes-validations", LIST, 44, .flags = LMAP|MERGE, .item = &item_apiextensions_v1_ValidationRule, .rules = &R[131]),
 };
 
 static const struct field F_apiextensions_v1_SelectableField[] = {
@@ -3357,7 +3362,7 @@ static const struct field F_apiextensions_v1_ValidationRule[] = {
     F("rule", STR, 1, .flags = REQ|KEEP),
     F("message", STR, 2),
     F("messageExpression", STR, 3),
-    F("reason", STR, 4, .flags = PTR, .rules = &R[130]),
+    F("reason", STR, 4, .flags = PTR, .rules = &R[135]),
     F("fieldPath", STR, 5),
     F("optionalOldSelf", BOOL, 6, .flags = PTR),
 };
@@ -3375,7 +3380,7 @@ static const struct field F_apiextensions_v1_WebhookConversion[] = {
 
 static const struct field F_meta_v1_Condition[] = {
     F("type", STR, 1, .flags = REQ|KEEP),
-    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[72]),
+    F("status", STR, 2, .flags = REQ|KEEP, .rules = &R[74]),
     F("observedGeneration", INT, 3),
     F("lastTransitionTime", TIME, 4, .flags = REQ|VAL),
     F("reason", STR, 5, .flags = REQ|KEEP),
@@ -3395,7 +3400,7 @@ static const struct field F_meta_v1_DeleteOptions[] = {
 
 static const struct field F_meta_v1_FieldSelectorRequirement[] = {
     F("key", STR, 1, .flags = REQ|KEEP),
-    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[127]),
+    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[132]),
     F("values", LIST, 3, .flags = ATOM, .item = &item_str),
 };
 
@@ -3418,7 +3423,7 @@ static const struct field F_meta_v1_LabelSelector[] = {
 
 static const struct field F_meta_v1_LabelSelectorRequirement[] = {
     F("key", STR, 1, .flags = REQ|KEEP),
-    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[117]),
+    F("operator", STR, 2, .flags = REQ|KEEP, .rules = &R[119]),
     F("values", LIST, 3, .flags = ATOM, .item = &item_str),
 };
 
@@ -3431,7 +3436,7 @@ static const struct field F_meta_v1_ListMeta[] = {
 
 static const struct field F_meta_v1_ManagedFieldsEntry[] = {
     F("manager", STR, 1),
-    F("operation", STR, 2, .rules = &R[55]),
+    F("operation", STR, 2, .rules = &R[57]),
     F("apiVersion", STR, 3),
     F("time", TIME, 4, .flags = PTR),
     F("fieldsType", STR, 6),
@@ -3489,7 +3494,7 @@ static const struct field F_meta_v1_Status[] = {
 };
 
 static const struct field F_meta_v1_StatusCause[] = {
-    F("reason", STR, 1, .rules = &R[106]),
+    F("reason", STR, 1, .rules = &R[108]),
     F("message", STR, 2),
     F("field", STR, 3),
 };
