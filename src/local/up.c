@@ -17,6 +17,8 @@
 #define DEFAULT_RUNTIME_IMAGE "kaito/kaito-runtime:" KAITO_VERSION
 #define RELEASE_NAMESPACE "kaito-workspace"
 
+enum { CA_BUNDLE_MAX = 4 << 20 };
+
 /* Everything that runs, in the order in which it was started; ended in the opposite order. */
 struct up {
     const struct local_opts *o;
@@ -28,7 +30,7 @@ struct up {
     struct cloud *cloud;
     struct provisioner *provisioner;
     struct workspace_manager *manager;
-    char *models_dir, *work_dir;
+    char *models_dir, *work_dir, *ca_bundle;
     char log_token[33];                 /* between API server and node agent */
     const char *runtime_image;
 };
@@ -91,13 +93,28 @@ static errc start_node(struct up *u, struct err *e)
     return node_agent_start(u->client, &n, u->cancel, &u->node, e);
 }
 
+/* SSL_CERT_FILE replaces the system's authorities, so what pods get is both. */
+static errc join_authorities(struct up *u, struct err *e)
+{
+    static const char system_bundle[] = "/etc/ssl/certs/ca-certificates.crt";
+    AUTO_BUF text = { 0 };
+
+    if (!u->o->ca_bundle)
+        return ERR_OK;
+    u->ca_bundle = path_join(u->o->state_dir, "ca-bundle.pem");
+    if (file_exists(system_bundle))
+        TRY(file_read(system_bundle, CA_BUNDLE_MAX, &text, e));
+    TRY(file_read(u->o->ca_bundle, CA_BUNDLE_MAX, &text, e));
+    return file_write_atomic(u->ca_bundle, buf_str(&text), 0644, e);
+}
+
 static errc start_manager(struct up *u, struct err *e)
 {
     const struct workspace_manager_opts m = {
         .install_crds = true,
         .settings = {
             .runtime_image = u->runtime_image, .release_namespace = RELEASE_NAMESPACE, .model_cache_dir = u->models_dir,
-            .work_dir = u->work_dir, .ca_bundle = u->o->ca_bundle, .hf_endpoint = u->o->hf_endpoint,
+            .work_dir = u->work_dir, .ca_bundle = u->ca_bundle, .hf_endpoint = u->o->hf_endpoint,
             .hf_token_secret = u->o->hf_token_secret, .allow_private_urls = u->o->allow_private_urls,
         },
     };
@@ -124,7 +141,7 @@ static errc start_all(struct up *u, struct err *e)
 {
     static const struct { const char *name; errc (*start)(struct up *u, struct err *e); } parts[] = {
         { "API server", start_api }, { "client", connect_client }, { "release namespace", make_namespace },
-        { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
+        { "authorities", join_authorities }, { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
         { "provisioner", start_provisioner },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
@@ -145,6 +162,7 @@ static void stop_all(struct up *u)
     apiserver_stop(u->api);
     free(u->models_dir);
     free(u->work_dir);
+    free(u->ca_bundle);
 }
 
 static char *absolute(const char *path)

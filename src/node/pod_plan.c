@@ -5,6 +5,11 @@
 
 enum { DEFAULT_GRACE_S = 30 };
 
+static const char *termination_file(const struct plan_input *in, struct arena *a, const struct container *c)
+{
+    return arena_printf(a, "%s/containers/%.*s/termination-log", in->folder, STR_ARG(c->name));
+}
+
 struct env_builder {
     const struct plan_input *in;
     struct arena *a;
@@ -145,6 +150,7 @@ static errc build_env(struct env_builder *b, const struct container *c, struct e
     env_put(b, STR("PATH"), str_of(path ? path : "/usr/local/bin:/usr/bin:/bin"));
     env_put(b, STR("HOME"), str_of(b->in->folder));
     env_put(b, STR("HOSTNAME"), b->in->pod->meta.name);
+    env_put(b, STR("KAITO_TERMINATION_LOG"), str_of(termination_file(b->in, b->a, c)));
     for (const char *const *x = b->in->extra_env; x && *x; x++) {
         struct str name, value;
         if (str_cut(str_of(*x), '=', &name, &value))
@@ -158,11 +164,6 @@ static errc build_env(struct env_builder *b, const struct container *c, struct e
 }
 
 /* ---- paths and arguments ---- */
-
-static const char *termination_file(const struct plan_input *in, struct arena *a, const struct container *c)
-{
-    return arena_printf(a, "%s/containers/%.*s/termination-log", in->folder, STR_ARG(c->name));
-}
 
 static errc build_paths(const struct plan_input *in, struct arena *a, const struct container *c, struct path_map **out, size_t *n, struct err *e)
 {

@@ -7,7 +7,7 @@ t "a registry starts" registry
 t "the hub mirror starts" mirror
 t "kaito up is ready" up --ca-bundle "$CA_BUNDLE" --hf-endpoint "$HUB"
 IMAGE=$REGISTRY/adapters/x
-secret() { kubectl create secret docker-registry "$1" --docker-server="$REGISTRY" --docker-username=user --docker-password="$2"; }
+secret() { kubectl create secret docker-registry "$1" --docker-server="$REGISTRY" --docker-username=user --docker-password="$2" "${@:3}"; }
 t "a good secret" secret good secret
 t "a secret with the wrong password" secret wrong nonsense
 
@@ -52,5 +52,7 @@ t "clean up" kubectl delete workspace w4 w5 --timeout=60s
 
 tuning_workspace w6 "$IMAGE:6" '.tuning.output.imagePushSecret = "wrong" | .tuning.input.urls = ["https://huggingface.co/datasets/me/d/resolve/main/missing.parquet"]' >"$T/w6.json"
 t "apply with the wrong password" kubectl apply -f "$T/w6.json"
-t "the refused login is named" until_ok 90 describes w6 "401"
+t "the refused login is named" until_ok 90 describes w6 "password is refused"
+t "the right password heals it" kubectl apply -f <(secret wrong secret --dry-run=client -o yaml)
+t "and the Workspace succeeds" kubectl wait --for=condition=WorkspaceSucceeded workspace/w6 --timeout=240s
 finish

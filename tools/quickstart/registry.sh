@@ -9,7 +9,7 @@ make_certificates() {
         -keyout "$d/server.key" -out "$d/server.csr" 2>>"$d/openssl.log"
     openssl x509 -req -in "$d/server.csr" -CA "$d/ca.crt" -CAkey "$d/ca.key" -CAcreateserial -days 30 \
         -extfile <(echo "subjectAltName=IP:127.0.0.1,DNS:localhost") -out "$d/server.crt" 2>>"$d/openssl.log"
-    cat /etc/ssl/certs/ca-certificates.crt "$d/ca.crt" >"$d/ca-bundle.pem"
+    cp "$d/ca.crt" "$d/ca-bundle.pem"
 }
 
 write_registry_config() {
