@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "base/tls.h"
 #include "cluster/cluster.h"
@@ -35,12 +36,19 @@ struct up {
     const char *runtime_image;
 };
 
+/* Each state folder has cluster IPs of its own, so that several `kaito up` on one machine do not answer for each other. */
+static char *service_cidr(const char *state_dir)
+{
+    return xasprintf("127.%u.0.0/16", 96 + (unsigned)(hash_bytes(state_dir, strlen(state_dir)) % 128));
+}
+
 static errc start_api(struct up *u, struct err *e)
 {
+    AUTO_MEM char *cidr = service_cidr(u->o->state_dir);
     uint16_t last = state_last_port(u->o->state_dir);
     struct apiserver_opts a = {
         .state_dir = u->o->state_dir, .bind_address = u->o->bind_address, .port = u->o->port ? (uint16_t)u->o->port : last,
-        .node_token = u->log_token,
+        .node_token = u->log_token, .service_cidr = cidr,
     };
     errc rc = apiserver_start(&a, &u->api, e);
 

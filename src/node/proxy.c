@@ -358,8 +358,12 @@ static errc listener_open(struct proxy *p, const json_t *service, const char *ke
         fd = listen_on(ip, (int)again);         /* the port that was told last time */
     if (fd < 0 && (errno == EACCES || again))
         fd = listen_on(ip, 0);
-    if (fd < 0)
-        return err_sys(e, errno, "listen on %s:%d", ip, port);
+    if (fd < 0) {
+        int why = errno;
+        recorder_event(p->n->events, service, EVENT_WARNING, "ClusterIPNotServed", "nothing can listen on %s:%d: %s; end the program that does",
+                       ip, port, strerrordesc_np(why));
+        return err_sys(e, why, "listen on %s:%d", ip, port);
+    }
     struct listener *l = xzalloc(sizeof *l);
     *l = (struct listener){ .service = xstrdup(key), .ip = xstrdup(ip), .port = port, .bound_port = bound_port(fd), .fd = fd,
                             .handle = { ROLE_LISTENER, l } };
