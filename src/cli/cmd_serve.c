@@ -28,6 +28,19 @@ static errc quantize_of(const char *name, enum quantize *out, struct err *e)
     return err_set(e, ERR_BAD_REQUEST, "--quantization: \"%s\" is neither none nor nf4", name);
 }
 
+/* The name at the end of a path; *parent gets what is before it. */
+static struct str last_component(struct str path, struct str *parent)
+{
+    struct str rest;
+
+    while (path.n > 1 && path.p[path.n - 1] == '/')
+        path.n--;
+    if (str_rcut(path, '/', parent, &rest))
+        return rest;
+    *parent = (struct str){ 0 };
+    return path;
+}
+
 /* DIR or NAME=DIR. The strength is in the environment variable named like the adapter, as KAITO's operator sets it. */
 static errc adapter_of(const char *text, struct adapter_source *out, char **own, struct err *e)
 {
@@ -39,13 +52,10 @@ static errc adapter_of(const char *text, struct adapter_source *out, char **own,
         out->name = *own = xstrndup(name.p, name.n);
         out->dir = dir.p;
     } else {
-        struct str path = str_of(text), head, last = path;
-        while (path.n > 1 && path.p[path.n - 1] == '/')
-            path.n--;
-        if (str_rcut(path, '/', &head, &last))
-            *own = xstrndup(last.p, last.n);
-        else
-            *own = xstrndup(path.p, path.n);
+        struct str last = last_component(str_of(text), &dir);
+        if (str_is(last, "data") && dir.n)              /* an image unpacked: NAME/data */
+            last = last_component(dir, &dir);
+        out->name = *own = xstrndup(last.p, last.n);
     }
     const char *given = getenv(*own);
     if (given && (!str_to_f64(str_of(given), &strength) || strength < 0 || strength > 1))
