@@ -5,11 +5,13 @@
 #include "cli/command.h"
 #include "cli/probes.h"
 #include "kube/kube.h"
+#include "kube/lease.h"
 #include "workspace/workspace.h"
 
 struct manager_cmd {
     const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics;
     int64_t workers;
+    bool leader_elect;
     struct workspace_manager_opts o;
 };
 
@@ -40,15 +42,28 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
     return ERR_OK;
 }
 
+static const char *lease_namespace(const struct manager_cmd *c)
+{
+    return str_set(c->o.settings.release_namespace) ? c->o.settings.release_namespace : "kaito-workspace";
+}
+
 static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *e)
 {
     AUTO_FREE(kube_config) config = NULL;
     AUTO_FREE(kube_client) client = NULL;
+    AUTO_FREE(kube_client) lease_client = NULL;
     struct workspace_manager *m = NULL;
     struct probes *probes = NULL;
 
     TRY(kube_config_load(c->kubeconfig, c->context, &config, e));
     TRY(kube_client_new(config, "kaito-workspace/" KAITO_VERSION, cancel, &client, e));
+    /* a client that outlives the stop: the lease is given back on the way out */
+    TRY(kube_client_new(config, "kaito-workspace/" KAITO_VERSION, NULL, &lease_client, e));
+    AUTO_FREE(leader) leader = c->leader_elect ? leader_new(lease_client, &(struct leader_opts){ .ns = lease_namespace(c), .name = "ef60f9b0.io" }) : NULL;
+    if (leader) {
+        TRY(leader_acquire(leader, cancel, e));
+        leader_hold(leader, cancel);
+    }
     TRY(workspace_manager_start(client, &c->o, cancel, &m, e));
     errc rc = probes_start(&(struct probes_opts){ .health_address = c->health, .metrics_address = c->metrics,
                                                   .ready = is_ready, .metrics = write_metrics, .self = m }, &probes, e);
@@ -81,6 +96,7 @@ int cmd_manager(int argc, char **argv)
         { "hf-endpoint", 0, OPT_STR, &s->hf_endpoint, "URL", "Hub or mirror that the pods download from.", .env = "HF_ENDPOINT" },
         { "hf-token-secret", 0, OPT_STR, &s->hf_token_secret, "NAME", "Secret with HF_TOKEN, looked for in each Workspace's namespace." },
         { "allow-private-data-urls", 0, OPT_BOOL, &s->allow_private_urls, NULL, "Let data set URLs point into private networks." },
+        { "leader-elect", 0, OPT_BOOL, &c.leader_elect, NULL, "Of several managers only one acts: the holder of the Lease ef60f9b0.io in the release namespace, which must exist." },
         { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions at start." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
