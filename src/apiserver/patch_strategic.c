@@ -191,8 +191,8 @@ static errc merge_item(const struct merger *m, const struct type *t, json_t *lis
     if (!json_is_object(item) || !json_object_get(item, key))
         return no_merge_key(m, item, key);
     int at = position(list, item, key);
-    if (at < 0) {
-        json_push(list, plain(item));
+    if (at < 0) {                       /* as it is: upstream does not look for directives inside a new item either */
+        json_push(list, json_deep_copy(item));
         return ERR_OK;
     }
     AUTO_JSON target = json_deep_copy(json_array_get(list, (size_t)at));

@@ -246,12 +246,16 @@ static void add_conflicts(const struct owner *o, const json_t *set, struct ssa_c
     set_each(set, collect, &c);
 }
 
-static int by_manager(const void *a, const void *b)
+/* By manager; the fields of one stay in their order. */
+static void sort_by_manager(struct ssa_conflicts *c)
 {
-    const struct ssa_conflict *x = a, *y = b;
-    int c = strcmp(x->manager, y->manager);
-
-    return c ? c : strcmp(x->field, y->field);
+    for (size_t i = 1; i < c->n; i++) {
+        struct ssa_conflict moving = c->items[i];
+        size_t k = i;
+        for (; k > 0 && strcmp(c->items[k - 1].manager, moving.manager) > 0; k--)
+            c->items[k] = c->items[k - 1];
+        c->items[k] = moving;
+    }
 }
 
 void ssa_conflicts_text(const struct ssa_conflicts *c, struct buf *out)
@@ -296,8 +300,7 @@ static void find_conflicts(const struct owners *all, const struct owner *self, c
         if (&all->items[i] != self && !set_empty(common))
             add_conflicts(&all->items[i], common, out);
     }
-    if (out->n)
-        qsort(out->items, out->n, sizeof *out->items, by_manager);
+    sort_by_manager(out);
 }
 
 static void take_from_others(struct owners *all, const json_t *self_entry, const struct comparison *c)

@@ -174,24 +174,26 @@ static void add_element(const char *key, struct buf *out)
 
 static int by_text(const void *a, const void *b) { return strcmp(*(const char *const *)a, *(const char *const *)b); }
 
+/* Members of a level come before what lies below any of them. */
 static void each(const json_t *set, struct buf *path, void (*fn)(void *self, const char *path), void *self)
 {
     const char **keys = xcalloc(json_object_size(set) + 1, sizeof *keys), *key;
     json_t *child, *from = (json_t *)(uintptr_t)set;
     size_t n = 0, stem = path->n;
 
-    if (is_member(set))
-        fn(self, buf_cstr(path));
     json_object_foreach(from, key, child)
-        keys[n++] = key;
+        if (!streq(key, "."))
+            keys[n++] = key;
     qsort(keys, n, sizeof *keys, by_text);
-    for (size_t i = 0; i < n; i++) {
-        if (streq(keys[i], "."))
-            continue;
-        add_element(keys[i], path);
-        each(json_object_get(set, keys[i]), path, fn, self);
-        buf_truncate(path, stem);
-    }
+    for (int below = 0; below < 2; below++)
+        for (size_t i = 0; i < n; i++) {
+            add_element(keys[i], path);
+            if (below)
+                each(json_object_get(set, keys[i]), path, fn, self);
+            else if (is_member(json_object_get(set, keys[i])))
+                fn(self, buf_cstr(path));
+            buf_truncate(path, stem);
+        }
     free(keys);
 }
 

@@ -120,8 +120,9 @@ static void name_map(struct namer *n, const struct field *f, const json_t *v, st
     json_object_foreach(from, name, value) {
         AUTO_MEM char *key = xasprintf("f:%s", name);
         buf_addf(path, ".%s", name);
+        bool struct_field = f && f->kind == FIELD_OBJECT && type_field(f->type, name);      /* keys of maps are members themselves */
         if (declared(f, name))
-            name_child(n, child_of(f, name), value, path, node, key, false);
+            name_child(n, child_of(f, name), value, path, node, key, !struct_field);
         else
             complain(n, path, "field not declared in schema");
         buf_truncate(path, stem);
@@ -210,7 +211,7 @@ static void name_value(struct namer *n, const struct field *f, const json_t *v, 
         complain(n, path, what);
         return;
     }
-    if (shape == LEAF || !count_of(v))
+    if (shape == LEAF || (shape == MAP && !count_of(v)))        /* an empty associative list names nothing */
         json_put(node, ".", json_object());
     else if (shape == MAP)
         name_map(n, f, v, path, node);
