@@ -26,7 +26,7 @@ t "the NodeClaim is Ready" kubectl wait --for=condition=Ready nodeclaim --all --
 t "the Job is Complete" kubectl wait --for=condition=Complete job/tuned --timeout=10s
 t "kubectl describe tells of the success" has "$(kubectl describe workspace tuned)" "WorkspaceSucceeded"
 
-losses=$(kubectl logs job/tuned -c tune | grep -oE 'loss[ =:]+[0-9.]+' | grep -oE '[0-9.]+$')
+losses=$(kubectl logs job/tuned -c tune | sed -nE 's/^step .* loss ([0-9.]+) .*/\1/p')
 t "kubectl logs shows a falling loss" awk -v a="$(head -1 <<<"$losses")" -v b="$(tail -1 <<<"$losses")" 'BEGIN { exit !(a > 0 && b < a / 2) }'
 
 question=$(jq -r '.questions[0].question' "$SOURCE/examples/standin/questions.json")
