@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "tune/adamw.h"
 #include "tune/backprop.h"
@@ -14,6 +15,7 @@ struct truth {
     bool clipped;
     enum gemm_math math;
     double loss_tolerance, grad_tolerance, adapter_tolerance;
+    const char *targets;        /* NULL: every linear layer */
 };
 
 struct rig {
@@ -24,14 +26,25 @@ struct rig {
     struct adamw adam;
 };
 
+/* In the repository, else beside it. */
+static char *find(const char *path)
+{
+    char *p = golden(path);
+
+    if (access(p, R_OK) == 0)
+        return p;
+    free(p);
+    return shared_golden(path);
+}
+
 static void rig_open(struct rig *r, const struct truth *t, const struct backprop_opts *o)
 {
-    AUTO_MEM char *dir = golden(t->model), *init_path = xasprintf("%s/init", t->folder), *init = golden(init_path);
+    AUTO_MEM char *dir = find(t->model), *init_path = xasprintf("%s/init", t->folder), *init = find(init_path);
 
     *r = (struct rig){ 0 };
     OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &r->model, E));
-    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, target_modules: [qkv_proj, o_proj, gate_up_proj, down_proj]}\n"),
-                         "test", &r->config, E));
+    AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, target_modules: %s}\n", t->targets ? t->targets : "null");
+    OK(tune_config_parse(str_of(yaml), "test", &r->config, E));
     OK(lora_set_init(&r->loras, r->model, &r->config, NULL, E));
     OK(lora_set_load(&r->loras, init, r->model, E));
     OK(backprop_new(r->model, &r->loras, o, &r->pass, E));
@@ -67,7 +80,9 @@ static void close_to(double got, double want, double tolerance, const char *what
 static void run_truth(const struct truth *t, enum tune_memory memory)
 {
     AUTO_MEM char *expected_path = xasprintf("%s/expected.json", t->folder);
-    AUTO_JSON j = golden_json(expected_path);
+    AUTO_MEM char *expected = find(expected_path);
+    AUTO_JSON j = NULL;
+    OK(json_parse_file(expected, 16 << 20, &j, E));
     const json_t *batches = json_object_get(j, "batches"), *losses = json_object_get(j, "losses");
     const json_t *norms = json_object_get(j, "grad_norms_before_clip");
     struct rig r;
@@ -83,7 +98,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
         double norm = gradient_norm(r.loras.g, r.loras.total);
         close_to(loss / labels, json_number_value(json_array_get(losses, step)), t->loss_tolerance, "loss", step);
         close_to(norm, json_number_value(json_array_get(norms, step)), t->grad_tolerance, "gradient norm", step);
-        AUTO_MEM char *grads_path = xasprintf("%s/%s", t->folder, t->gradients), *grads = golden(grads_path);
+        AUTO_MEM char *grads_path = xasprintf("%s/%s", t->folder, t->gradients), *grads = find(grads_path);
         double before = step ? 0 : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
         gradient_clip(r.loras.g, r.loras.total, norm, 1);
         double d = step || !t->clipped ? before : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
@@ -91,7 +106,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
             fail_msg("step %zu: gradient is %.3g away", step, d);
         adamw_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, 5e-3 * (1 - (double)step / 12));
     }
-    AUTO_MEM char *trained_path = xasprintf("%s/trained/adapter_model.safetensors", t->folder), *trained = golden(trained_path);
+    AUTO_MEM char *trained_path = xasprintf("%s/trained/adapter_model.safetensors", t->folder), *trained = find(trained_path);
     double d = distance_to_file(&r.loras, r.loras.w, trained, ".weight");
     if (!(d < t->adapter_tolerance))
         fail_msg("trained adapter is %.3g away", d);
@@ -130,6 +145,27 @@ static void qlora_bfloat16(void **state)
     run_truth(&qlora_bf16, TUNE_MEMORY_FAST);
 }
 
+static void lora_other_families(void **state)
+{
+    (void)state;
+    static const struct { const char *name, *targets; } rows[] = {
+        { "llama3", NULL }, { "mistral", "[q_proj, k_proj, v_proj, o_proj]" }, { "qwen2", "[q_proj, v_proj]" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *model = xasprintf("models/%s", rows[i].name), *folder = xasprintf("lora/%s", rows[i].name), *there = find(folder);
+        struct truth t = lora;
+        if (!there) {
+            print_message("skipped: no ../shared\n");
+            skip();
+        }
+        t.model = model;
+        t.folder = folder;
+        t.targets = rows[i].targets;
+        run_truth(&t, i % 2 ? TUNE_MEMORY_LOW : TUNE_MEMORY_FAST);
+    }
+}
+
 /* Rows side by side give what rows one by one give, and recomputed layers the same bits. */
 static void side_by_side_and_recomputed(void **state)
 {
@@ -166,7 +202,8 @@ static void side_by_side_and_recomputed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(lora_phi3), cmocka_unit_test(lora_phi3_checkpointing), cmocka_unit_test(qlora_float32),
-                                        cmocka_unit_test(qlora_bfloat16), cmocka_unit_test(side_by_side_and_recomputed) };
+                                        cmocka_unit_test(qlora_bfloat16),
+                                        cmocka_unit_test(lora_other_families), cmocka_unit_test(side_by_side_and_recomputed) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
