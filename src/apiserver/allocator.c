@@ -107,6 +107,35 @@ static void note_service(struct allocator *al, const json_t *service, bool on)
     }
 }
 
+static bool holds_port(const json_t *service, int64_t port)
+{
+    size_t k;
+    json_t *p;
+
+    json_array_foreach(at(service, "spec.ports"), k, p)
+        if (json_int(p, "nodePort", 0) == port)
+            return true;
+    return false;
+}
+
+void allocator_settle(struct req *r, const json_t *kept, const json_t *dropped)
+{
+    struct allocator *al = r->s->allocator;
+    const char *ip = json_str_at(dropped, "spec", "clusterIP", NULL);
+    uint32_t i;
+    size_t k;
+    json_t *p;
+    LOCK_SCOPE(&al->mu);
+
+    if (str_set(ip) && !streq(ip, json_str_at(kept, "spec", "clusterIP", NULL)) && address_index(al, ip, &i) && i > 1)
+        bit_set(al->taken, i, false);
+    json_array_foreach(at(dropped, "spec.ports"), k, p) {
+        int64_t port = json_int(p, "nodePort", 0);
+        if (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST && !holds_port(kept, port))
+            bit_set(al->ports, (uint32_t)(port - NODE_PORT_FIRST), false);
+    }
+}
+
 static bool load_one(void *arg, const struct store_row *row)
 {
     AUTO_JSON o = NULL;

@@ -21,17 +21,6 @@ static const char **names_of(struct arena *a, const json_t *list)
     return v;
 }
 
-json_t *definition_version(const json_t *definition, const char *version)
-{
-    size_t i;
-    json_t *v;
-
-    json_array_foreach(json_at(definition, "spec", "versions", NULL), i, v)
-        if (streq(json_cstr(v, "name"), version))
-            return v;
-    return NULL;
-}
-
 /* ".status.labelSelector" and the like, without the leading dot */
 static const char *bare_path(const json_t *o, const char *key)
 {

@@ -443,7 +443,14 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
         json_object_update(obj, cur->obj);
         return ERR_OK;
     }
-    return object_store(r, res, ns, name, cur->rv, obj);
+    if (!st->allocate || status)
+        return object_store(r, res, ns, name, cur->rv, obj);
+    errc rc = st->allocate(r, obj, cur->obj);
+    if (!rc)
+        rc = object_store(r, res, ns, name, cur->rv, obj);
+    if (st->settle)
+        st->settle(r, rc || r->dry_run ? cur->obj : obj, rc || r->dry_run ? obj : cur->obj);
+    return rc;
 }
 
 errc object_change(struct req *r, const struct resource *res, const char *ns, const char *name, const struct change *c,

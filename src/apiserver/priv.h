@@ -43,8 +43,7 @@ enum strategy_flags {
     STRAT_ORPHANS       = 1 << 5,       /* jobs: children are kept unless asked otherwise */
     STRAT_NEEDS_VERSION = 1 << 6,       /* PUT must name the resourceVersion */
     STRAT_STATUS_META   = 1 << 7,       /* a status write may change labels and annotations too */
-    STRAT_SCALE         = 1 << 8,       /* /scale over spec.replicas, status.replicas and the selector */
-    STRAT_EPHEMERAL     = 1 << 9,       /* a review: answered, never stored */
+    STRAT_EPHEMERAL     = 1 << 8,       /* a review: answered, never stored */
 };
 
 struct field_label { const char *label, *path, *absent; };      /* a path of object keys; absent: value when there is none */
@@ -62,6 +61,7 @@ struct strategy {
     void (*validate_status)(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out);
     errc (*allocate)(struct req *r, json_t *obj, const json_t *old);            /* of a new, valid object: what must be unique */
     void (*removed)(struct req *r, const json_t *old);                          /* after it went */
+    void (*settle)(struct req *r, const json_t *kept, const json_t *dropped);   /* gives back what only the dropped version holds */
     errc (*review)(struct req *r, json_t *obj, json_t **out);                   /* STRAT_EPHEMERAL: the answer */
 };
 
@@ -125,7 +125,6 @@ const struct subresource *resource_sub(const struct resource *res, const char *n
 void registry_add_builtin(struct registry *g);
 errc registry_add_custom(struct registry *g, const json_t *definition, struct err *e);
 struct resource *registry_add(struct registry *g, const struct resource *row);      /* fills key, qualified, gv */
-json_t *definition_version(const json_t *definition, const char *version);      /* borrowed */
 
 /* ---- the server ------------------------------------------------------------------------------------------------ */
 
@@ -234,8 +233,6 @@ errc serve_logs(struct req *r);
 
 /* Options in the query; the failure's kind is ListOptions, CreateOptions ... */
 errc options_write(struct req *r, const char *kind);
-bool accept_parse(struct req *r);               /* false: not acceptable; sets form */
-errc accept_check(struct req *r, bool forms);
 
 /* ---- objects (object.c) --------------------------------------------------------------------------------------------- */
 
@@ -282,7 +279,6 @@ errc selector_fields(struct req *r, const struct resource *res, const char *text
 bool selector_matches(const struct selector *labels, const struct selector *fields, const struct resource *res, const json_t *obj);
 /* The value that metadata.name (or .namespace) must equal, if the selector says so; NULL otherwise. */
 const char *selector_exact(const struct selector *fields, const char *label);
-bool label_selector_json_matches(const json_t *selector, const json_t *labels);
 errc selector_parse_labels(struct arena *a, const char *text, struct selector **out, struct err *e);
 
 /* ---- tables (table.c, columns.c) -------------------------------------------------------------------------------------- */
@@ -316,5 +312,6 @@ errc allocator_load(struct allocator *al, struct store *store, struct err *e);  
 const char *allocator_first(const struct allocator *al);       /* of the `kubernetes` service */
 errc allocator_service(struct req *r, json_t *service, const json_t *old);              /* fills addresses and node ports, or refuses */
 void allocator_release(struct req *r, const json_t *service);
+void allocator_settle(struct req *r, const json_t *kept, const json_t *dropped);
 
 #endif

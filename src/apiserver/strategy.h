@@ -16,7 +16,7 @@ extern const struct strategy
 extern const struct columns
     columns_configmaps, columns_endpoints, columns_events, columns_namespaces, columns_nodes, columns_persistentvolumeclaims,
     columns_pods, columns_secrets, columns_serviceaccounts, columns_services, columns_deployments, columns_statefulsets, columns_jobs,
-    columns_clusterrolebindings, columns_roles, columns_storageclasses, columns_definitions, columns_leases;
+    columns_clusterrolebindings, columns_roles, columns_storageclasses, columns_definitions, columns_leases, columns_custom;
 
 /* Small helpers that strategies share (strategy_common.c). */
 void check_immutable(const json_t *obj, const json_t *old, const char *path, struct field_errors *out);

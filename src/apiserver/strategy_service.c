@@ -55,12 +55,6 @@ static void prepare_service(struct req *r, json_t *obj, const json_t *old)
     else
         keep_addresses(obj, old);
     put_defaults(obj);
-    if (old) {
-        const char *type = json_str_at(obj, "spec", "type", NULL);
-        bool needs = (streq(type, "NodePort") || streq(type, "LoadBalancer")) || !str_set(json_str_at(old, "spec", "clusterIP", NULL));
-        if (needs && allocator_service(r, obj, old))
-            return;
-    }
 }
 
 /* Ports are checked before an address is taken, so that a refused service holds none. */
@@ -105,4 +99,5 @@ static void removed_service(struct req *r, const json_t *old)
 const struct strategy strategy_service = {
     .flags = STRAT_STATUS | STRAT_UPSERT | STRAT_DELETE_SHOWS, .name_rule = NAME_LABEL_1035, .prepare = prepare_service,
     .validate = validate_service, .removed = removed_service, .allocate = allocator_service,
+    .settle = allocator_settle,
 };

@@ -5,8 +5,6 @@
 #include "apiserver/jsonpath.h"
 #include "apiserver/strategy.h"
 
-extern const struct columns columns_custom;
-
 json_t *partial_of(struct req *r, const json_t *obj)
 {
     json_t *o = json_object();
