@@ -132,7 +132,6 @@ static void name_map(struct namer *n, const struct field *f, const json_t *v, st
 /* k:{"name":"x"} as errors print it: [name="x"] */
 static char *element_text(const char *element)
 {
-    AUTO_JSON set = json_object();
     struct buf out = { 0 };
 
     if (element[0] == 'v') {
