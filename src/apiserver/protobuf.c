@@ -29,7 +29,9 @@ static errc broken(const struct decoder *d, const char *what)
 
 static struct cursor cursor_of(struct str s)
 {
-    return (struct cursor){ (const uint8_t *)s.p, (const uint8_t *)s.p + s.n };
+    const uint8_t *p = (const uint8_t *)(s.p ? s.p : "");
+
+    return (struct cursor){ p, p + s.n };
 }
 
 static bool read_varint(struct cursor *c, uint64_t *out)

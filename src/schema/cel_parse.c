@@ -34,12 +34,17 @@ static void skip(struct parser *p)
     }
 }
 
-static bool next_is(struct parser *p, const char *token)
+static bool looking_at(const struct parser *p, const char *token)
 {
     size_t n = strlen(token);
 
-    skip(p);
     return (size_t)(p->end - p->p) >= n && memcmp(p->p, token, n) == 0;
+}
+
+static bool next_is(struct parser *p, const char *token)
+{
+    skip(p);
+    return looking_at(p, token);
 }
 
 static bool accept(struct parser *p, const char *token)
@@ -151,10 +156,10 @@ static errc parse_string(struct parser *p, bool raw, const struct cel **out)
     AUTO_BUF b = { 0 };
     char quote = *p->p;
     char triple[4] = { quote, quote, quote, 0 };
-    bool is_triple = next_is(p, triple);
+    bool is_triple = looking_at(p, triple);
 
     p->p += is_triple ? 3 : 1;
-    while (p->p < p->end && !(is_triple ? next_is(p, triple) : *p->p == quote)) {
+    while (p->p < p->end && !(is_triple ? looking_at(p, triple) : *p->p == quote)) {
         if (*p->p == '\\' && !raw && p->p + 1 < p->end) {
             p->p++;
             add_escape(p, &b);

@@ -43,7 +43,7 @@ static void expressions_have_their_values(void **state)
         { "self.b.all(x, x > 0)", "true" }, { "self.b.exists(x, x == 2)", "true" }, { "self.b.exists_one(x, x > 1)", "false" },
         { "self.b.filter(x, x > 1)", "[2,3]" }, { "self.b.map(x, x * 2)", "[2,4,6]" }, { "self.b.map(x, x > 1, x * 2)", "[4,6]" },
         { "self.m.all(k, self.m[k] == 'v')", "true" }, { "self.s.startsWith('h') ? 'yes' : 'no'", "\"yes\"" },
-        { "self.s.matches('^h.*o$')", "true" }, { "'a' + \"b\" + r'\\d'", "\"ab\\\\d\"" }, { "'x\\ty'", "\"x\\ty\"" },
+        { "self.s.matches('^h.*o$')", "true" }, { "'a' + \"b\" + r'\\d'", "\"ab\\\\d\"" }, { "'''a  b'''", "\"a  b\"" }, { "'x\\ty'", "\"x\\ty\"" },
         { "self.__namespace__ == 'x' && self.a__dash__b == 2", "true" }, { "int('42') + 1", "43" }, { "string(5) + 's'", "\"5s\"" },
         { "false && self.zz", "false" }, { "self.zz && false", "false" }, { "true || self.zz", "true" }, { "self.zz || true", "true" },
         { "[1,2].exists(x, x == 2 || self.zz)", "true" }, { "{'a': 1}.a", "1" }, { "'A'.lowerAscii()", "\"a\"" }, { "'a,b'.split(',')", "[\"a\",\"b\"]" },
