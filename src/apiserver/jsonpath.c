@@ -1,5 +1,7 @@
 #include "apiserver/jsonpath.h"
 
+#define PATH_MAX_BYTES 1024     /* filters nest: this bounds the stack */
+
 /* Every step maps the values so far to the next ones. */
 static json_t *map_values(json_t *from, void (*step)(const json_t *v, struct str arg, json_t *out), struct str arg)
 {
@@ -110,6 +112,8 @@ json_t *jsonpath_find(const json_t *root, const char *path)
     json_t *values = json_array();
     const char *p = path;
 
+    if (strlen(path) > PATH_MAX_BYTES)
+        return values;
     json_push(values, json_incref((json_t *)(uintptr_t)root));
     if (*p == '$')
         p++;
