@@ -209,6 +209,8 @@ errc fail_conflict(struct req *r, const struct resource *res, const char *name, 
 errc fail_forbidden(struct req *r, const struct resource *res, const char *name, const char *fmt, ...) PRINTF(4, 5);
 errc fail_invalid(struct req *r, const char *group, const char *kind, const char *name, const struct field_errors *l);
 errc fail_internal(struct req *r, const char *fmt, ...) PRINTF(2, 3);
+struct ssa_conflicts;
+errc fail_apply_conflict(struct req *r, const struct ssa_conflicts *conflicts);
 errc fail_from(struct req *r);                  /* from r->e, for what has no better words */
 void reply_failure(struct req *r, errc rc);
 json_t *details_of(const struct resource *res, const char *name);

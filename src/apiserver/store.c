@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-#define KEEP_EVENTS     10000
+#define KEEP_EVENTS     5000
 #define KEEP_EVENTS_MS  (3600 * INT64_C(1000))
 #define RING_BYTES      (2 << 20)
 #define COMPACT_EVERY   256

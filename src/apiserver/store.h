@@ -26,7 +26,7 @@ struct store;
 
 struct store_opts {
     const char *path;           /* the database file; its -wal and -shm lie beside it */
-    int64_t keep_events;        /* in the log; 0: 10,000 */
+    int64_t keep_events;        /* in the log; 0: 5,000 */
     int64_t keep_events_ms;     /* 0: one hour */
     size_t ring_bytes;          /* 0: 2 MiB */
     bool power_safe;            /* also sync every commit to the disk, against power failure */

@@ -3,6 +3,7 @@
  */
 #include "apiserver/patch.h"
 #include "apiserver/priv.h"
+#include "apiserver/ssa.h"
 #include "apiserver/strategy.h"
 #include "schema/schema.h"
 
@@ -82,14 +83,41 @@ static void set_path(json_t *obj, const char *dotted, json_t *value)
     json_decref(value);
 }
 
-struct scaling { json_t *given; bool patch; enum { SCALE_MERGE, SCALE_JSON } kind; };
+struct scaling { json_t *given; bool patch, force; enum { SCALE_MERGE, SCALE_JSON, SCALE_APPLY } kind; };
+
+/* An apply of a Scale is an apply of the one field that it shows. */
+static errc make_scale_applied(struct req *r, const struct scaling *s, const json_t *cur, json_t **out)
+{
+    struct ssa_conflicts conflicts = { 0 };
+    struct ssa_opts o = { .manager = r->manager, .api_version = r->res->gv, .subresource = "scale", .time = r->now, .force = s->force };
+    AUTO_JSON config = json_object();
+    const json_t *replicas = json_at(s->given, "spec", "replicas", NULL);
+
+    if (!r->res->type)
+        return fail_internal(r, "%s has no schema to apply to", r->res->qualified);
+    object_head(config, r->res);
+    json_put_str(json_sub(config, "metadata"), "name", r->name);
+    if (json_is_integer(replicas))
+        set_path(config, paths_of(r->res).spec, json_incref((json_t *)(uintptr_t)replicas));
+    errc rc = ssa_apply(r->res->type, cur, config, &o, &conflicts, out, &r->e);
+    if (!rc)
+        json_arena_own(r->a, *out);
+    else if (rc == ERR_CONFLICT)
+        rc = fail_apply_conflict(r, &conflicts);
+    else
+        rc = fail_internal(r, "%s", arena_strdup(r->a, r->e.text));
+    ssa_conflicts_done(&conflicts);
+    return rc;
+}
 
 static errc make_scaled(struct req *r, void *self, const json_t *cur, json_t **out)
 {
     struct scaling *s = self;
     json_t *scale = NULL;
-    errc rc = scale_of(r, cur, &scale);
 
+    if (s->kind == SCALE_APPLY)
+        return make_scale_applied(r, s, cur, out);
+    errc rc = scale_of(r, cur, &scale);
     if (rc && s->patch)
         return rc;
     r->failure = NULL;
@@ -129,14 +157,16 @@ errc serve_scale(struct req *r)
     if (r->verb == VERB_PATCH) {
         const char *type = http_header_get(&r->x->headers, "Content-Type");
         s.patch = true;
-        s.kind = type && str_has_prefix(str_of(type), STR("application/json-patch")) ? SCALE_JSON : SCALE_MERGE;
-        if (json_parse(r->x->body, &s.given, &r->e))
+        s.kind = type && str_has_prefix(str_of(type), STR("application/json-patch")) ? SCALE_JSON
+               : type && str_has_prefix(str_of(type), STR("application/apply-patch")) ? SCALE_APPLY : SCALE_MERGE;
+        s.force = req_flag(r, "force");
+        if (s.kind == SCALE_APPLY ? yaml_parse(r->x->body, &s.given, &r->e) : json_parse(r->x->body, &s.given, &r->e))
             return fail_bad_request(r, "error decoding patch: %s", arena_strdup(r->a, r->e.text));
         json_arena_own(r->a, s.given);
     } else {
         TRY(body_decode(r, NULL, "Scale", "autoscaling/v1", &s.given));
     }
-    struct change c = { .make = make_scaled, .self = &s, .sub = "scale" };
+    struct change c = { .make = make_scaled, .self = &s, .sub = "scale", .managed = s.kind == SCALE_APPLY };
     TRY(object_change(r, r->res, r->ns, r->name, &c, &obj, NULL));
     TRY(scale_of(r, obj, &scale));
     reply_json(r, 200, scale);

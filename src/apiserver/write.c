@@ -126,7 +126,7 @@ static errc settle(struct req *r, json_t *obj, const json_t *cur)
     return ERR_OK;
 }
 
-static errc apply_conflict(struct req *r, const struct ssa_conflicts *conflicts)
+errc fail_apply_conflict(struct req *r, const struct ssa_conflicts *conflicts)
 {
     AUTO_BUF text = { 0 };
     json_t *d = json_object();
@@ -148,7 +148,7 @@ static errc make_applied(struct req *r, struct patching *p, const json_t *cur, j
         return fail_conflict(r, r->res, r->name, "uid mismatch: the provided object specified uid %s, and no existing object was found", uid);
     errc rc = ssa_apply(r->res->type, cur, p->body, &o, &conflicts, out, &r->e);
     if (rc == ERR_CONFLICT)
-        rc = apply_conflict(r, &conflicts);
+        rc = fail_apply_conflict(r, &conflicts);
     else if (rc == ERR_BAD_REQUEST)
         rc = fail_bad_request(r, "%s", arena_strdup(r->a, r->e.text));
     else if (rc)
