@@ -98,7 +98,7 @@ struct small { uint64_t numbers[4]; struct str texts[4]; };
 static errc read_small(const struct decoder *d, struct str bytes, struct small *out)
 {
     struct cursor c = cursor_of(bytes);
-    struct item i;
+    struct item i = { 0 };
     bool more;
 
     *out = (struct small){ 0 };

@@ -281,7 +281,7 @@ static errc m_replace(struct render *r, struct val v, const struct args *args, s
 
 static errc find_in(struct render *r, struct val v, const struct args *args, bool last, struct val *out)
 {
-    struct str s;
+    struct str s = { 0 };
     size_t at;
 
     TRY(want_str(r, args, 0, "find", &s));
