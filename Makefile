@@ -6,9 +6,13 @@ MESON_OPTS ?= --buildtype=release -Ddebug=true -Dwerror=$(WERROR)
 # Quick start: an empty HUB starts the stand-in mirror on loopback.
 HUB ?=
 
-all: $(BUILD)/build.ninja
-	@ninja -C $(BUILD)
+all: $(BUILD)/build.ninja       ## build/kaito and build/kaito-runtime
+	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime
+	@ln -sf src/cli/kaito src/cli/kaito-runtime $(BUILD)/
 	@tools/binary-sizes $(BUILD)
+
+everything: all         # tests too
+	@ninja -C $(BUILD)
 
 $(BUILD)/build.ninja:
 	@meson setup $(BUILD) $(MESON_OPTS)
@@ -16,13 +20,13 @@ $(BUILD)/build.ninja:
 deps:                   ## install the Debian packages that building and testing need
 	@tools/install-deps
 
-test: all               ## unit, golden, fuzz replay and end-to-end tests; ends with "N passed, N failed"
+test: everything               ## unit, golden, fuzz replay and end-to-end tests; ends with "N passed, N failed"
 	@python3 tests/run --build $(BUILD)
 
-test-peers: all         ## tests that need PyPI packages (peft, openai) in a small venv
+test-peers: everything         ## tests that need PyPI packages (peft, openai) in a small venv
 	@python3 tests/run --build $(BUILD) --only peers
 
-test-real: all          ## the controllers against the real kube-apiserver
+test-real: everything          ## the controllers against the real kube-apiserver
 	@python3 tests/run --build $(BUILD) --only real
 
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
@@ -58,4 +62,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all deps test test-peers test-real asan fuzz-smoke lint crds bench quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan fuzz-smoke lint crds bench quickstart quickstart-down install clean help

@@ -4,7 +4,7 @@ set -euo pipefail
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
 DIR=${QUICKSTART_DIR:-$ROOT/.quickstart}
-KAITO=$BUILD/src/cli/kaito
+KAITO=$BUILD/kaito
 export KUBECONFIG=$DIR/state/kubeconfig
 REGISTRY=127.0.0.1:5443
 REGISTRY_USER=quickstart

@@ -174,7 +174,7 @@ static void real_templates_render_as_transformers_does(void **state)
             continue;
         *dot = 0;
         size_t wrong = check_template(dir, names[i]);
-        print_message("%s: %zu wrong\n", names[i], wrong);
+        print_message("# %s: %zu wrong\n", names[i], wrong);
         bad += wrong;
         templates++;
     }

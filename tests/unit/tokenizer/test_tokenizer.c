@@ -163,7 +163,7 @@ static void real_vocabularies_encode_as_hugging_face_does(void **state)
         if (rc)
             print_error("%s\n", e.text);
         assert_int_equal(rc, ERR_OK);
-        print_message("%s: loaded in %lld ms\n", names[i], (long long)(clock_mono_ms() - start));
+        print_message("# %s: loaded in %lld ms\n", names[i], (long long)(clock_mono_ms() - start));
         bad += check_rows(names[i], t, json_object_get(want, "rows"), true);
     }
     assert_int_equal(bad, 0);
