@@ -235,6 +235,29 @@ static void a_list_shows_the_moment_of_its_version(void **state)
     expect_list(f, b, NULL, 0, "a b ");
 }
 
+static bool keep_text(void *arg, const struct store_row *row)
+{
+    *(char **)arg = xstrndup(row->text.p, row->text.n);
+    return false;
+}
+
+static void changed_twice_it_shows_the_first_state(void **state)
+{
+    struct fixture *f = *state;
+    int64_t rv = 0, moment;
+    char *text = NULL;
+    struct err e;
+
+    assert_int_equal(put(f, "a", 0, "first", &rv), ERR_OK);
+    moment = rv;
+    assert_int_equal(put(f, "a", rv, "second", &rv), ERR_OK);
+    assert_int_equal(put(f, "a", rv, "third", &rv), ERR_OK);
+    struct store_list q = { .resource = "configmaps", .at_rv = moment };
+    assert_int_equal(store_list(f->s, &q, keep_text, &text, NULL, &e), ERR_OK);
+    assert_non_null(strstr(text, "first"));
+    free(text);
+}
+
 /* A child writes and tells each version only after store_put returned; then it is killed in the middle. */
 static void nothing_acknowledged_is_lost_by_kill(void **state)
 {
@@ -284,7 +307,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(versions_grow_and_conflicts_are_seen), T(the_version_is_inside_the_text), T(a_watcher_sees_every_change_in_order),
         T(another_resource_is_not_shown), T(a_small_ring_falls_back_to_the_log), T(what_was_compacted_is_gone),
-        T(a_list_shows_the_moment_of_its_version), T(nothing_acknowledged_is_lost_by_kill),
+        T(a_list_shows_the_moment_of_its_version), T(changed_twice_it_shows_the_first_state),
+        T(nothing_acknowledged_is_lost_by_kill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
