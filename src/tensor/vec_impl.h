@@ -305,6 +305,20 @@ INLINE vf round_to_dtype(vf v, enum dtype d)
     return v;
 }
 
+/* clang, which only the fuzzers use, has no shuffle by a variable. */
+#ifdef __clang__
+#define SHUFFLE(a, b, index) shuffle_lanes(a, b, index)
+INLINE vf shuffle_lanes(vf a, vf b, vi index)
+{
+    vf v;
+    for (int i = 0; i < W; i++)
+        v[i] = index[i] < W ? a[index[i]] : b[index[i] - W];
+    return v;
+}
+#else
+#define SHUFFLE(a, b, index) __builtin_shuffle(a, b, index)
+#endif
+
 INLINE void nf4_table(struct nf4_table *t, float absmax, enum dtype d)
 {
 #if W == 16
@@ -321,9 +335,9 @@ INLINE void nf4_table(struct nf4_table *t, float absmax, enum dtype d)
 INLINE vf nf4_lookup(const struct nf4_table *t, vi index)
 {
 #if W == 16
-    return __builtin_shuffle(t->t, index);
+    return SHUFFLE(t->t, t->t, index);
 #elif W == 8
-    return __builtin_shuffle(t->t0, t->t1, index);
+    return SHUFFLE(t->t0, t->t1, index);
 #else
     vf v;
     for (int i = 0; i < W; i++)
@@ -353,8 +367,8 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
             vi bytes = WIDEN_BYTES(packed + i);
             vf even = nf4_lookup(&t, bytes >> 4), odd = nf4_lookup(&t, bytes & 15);
 
-            store(dst + 2 * i, __builtin_shuffle(even, odd, INTERLEAVE_LOW));
-            store(dst + 2 * i + W, __builtin_shuffle(even, odd, INTERLEAVE_HIGH));
+            store(dst + 2 * i, SHUFFLE(even, odd, INTERLEAVE_LOW));
+            store(dst + 2 * i + W, SHUFFLE(even, odd, INTERLEAVE_HIGH));
         }
     }
 }
