@@ -73,6 +73,7 @@ static errc next_item(const struct decoder *d, struct cursor *c, struct item *ou
 {
     uint64_t tag;
 
+    *out = (struct item){ 0 };
     *more = c->p < c->end;
     if (!*more)
         return ERR_OK;

@@ -29,7 +29,7 @@ static void skip(struct parser *p)
         if (p->p + 1 < p->end && p->p[0] == '/' && p->p[1] == '/')
             while (p->p < p->end && *p->p != '\n')
                 p->p++;
-        if (p->p >= p->end || !strchr(" \t\r\n", *p->p))
+        if (p->p >= p->end || !memchr(" \t\r\n", *p->p, 4))
             return;
     }
 }

@@ -50,7 +50,7 @@ static void expressions_have_their_values(void **state)
         { "1 < 2 && 'a' < 'b' && !(2 <= 1)", "true" }, { "self.b.indexOf(3)", "2" }, { "'\\u00e9' == 'é'", "true" }, { "null == self.n", "true" },
         { "self.zz", "error: no such key: zz" }, { "1 / 0", "error: division by zero" }, { "self.a && true", "error: no such overload: &&" },
         { "self.b[9]", "error: index out of bounds" }, { "nope", "error: undeclared reference: nope" }, { "1 + 'a'", "error: no such overload: arithmetic" },
-        { "9223372036854775807 + 1", "error: return error for overflow" },
+        { "9223372036854775807 + 1", "error: return error for overflow" }, { "''' a // b ''' + r\"\"\"c \"\"\"", "\" a // b c \"" }, { "''''", "error: unfinished string at \"\"" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
