@@ -64,6 +64,18 @@ static errc set_bool(const struct option_row *r, const char *value, struct err *
     return ERR_OK;
 }
 
+static errc set_int(const struct option_row *r, const char *value, struct err *e)
+{
+    int64_t v;
+
+    if (!str_to_i64(str_of(value), &v))
+        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is not a whole number", r->name, value);
+    if (r->max && (v < r->min || v > r->max))
+        return err_set(e, ERR_BAD_REQUEST, "--%s: %s is not from %lld to %lld", r->name, value, (long long)r->min, (long long)r->max);
+    *(int64_t *)r->value = v;
+    return ERR_OK;
+}
+
 static errc set_value(const struct option_row *r, const char *value, struct err *e)
 {
     switch (r->kind) {
@@ -76,9 +88,7 @@ static errc set_value(const struct option_row *r, const char *value, struct err 
     case OPT_BOOL:
         return set_bool(r, value, e);
     case OPT_INT:
-        if (str_to_i64(str_of(value), r->value))
-            return ERR_OK;
-        return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is not a whole number", r->name, value);
+        return set_int(r, value, e);
     case OPT_NUM:
         if (str_to_f64(str_of(value), r->value))
             return ERR_OK;

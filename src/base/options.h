@@ -26,6 +26,7 @@ struct option_row {
     const char *help;           /* one or two sentences; the default is printed from *value */
     const char *env;            /* used when the option is not given; NULL: none */
     bool required;
+    int64_t min, max;           /* OPT_INT: bounds, both included; max 0: none */
 };
 
 struct command_help {

@@ -28,7 +28,7 @@ int cmd_apiserver(int argc, char **argv)
     const struct option_row rows[] = {
         { "state-dir", 0, OPT_STR, &o.state_dir, "DIR", "Where the database, keys and kubeconfig are kept; made when absent.", NULL, true },
         { "bind-address", 0, OPT_STR, &o.bind_address, "ADDRESS", "Address to listen on.", NULL, false },
-        { "port", 0, OPT_INT, &port, "PORT", "Port to listen on; 0 lets the system choose.", NULL, false },
+        { "port", 0, OPT_INT, &port, "PORT", "Port to listen on; 0 lets the system choose.", NULL, false, 0, 65535 },
         { "service-cidr", 0, OPT_STR, &o.service_cidr, "RANGE", "Range of the services' cluster addresses.", NULL, false },
         { "cert-name", 0, OPT_LIST, &names, "NAME", "A further name or address in the server certificate.", NULL, false },
     };

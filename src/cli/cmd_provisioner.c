@@ -76,7 +76,7 @@ int cmd_provisioner(int argc, char **argv)
         { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
         { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
         { "cloud", 0, OPT_STR, &c.cloud, "NAME", "Where machines come from: local (this machine)." },
-        { "agent-port", 0, OPT_INT, &c.agent_port, "PORT", "Port of this machine's node agent, written into its Nodes." },
+        { "agent-port", 0, OPT_INT, &c.agent_port, "PORT", "Port of this machine's node agent, written into its Nodes.", .min = 0, .max = 65535 },
         { "install-crds", 0, OPT_BOOL, &c.install_crds, NULL, "Create the NodeClaim CustomResourceDefinition when it is absent." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },

@@ -118,7 +118,7 @@ int cmd_serve(int argc, char **argv)
         { .name = "adapter", .kind = OPT_LIST, .value = &a.adapters, .arg = "[NAME=]DIR",
           .help = "A LoRA adapter in PEFT's format, or a folder of such folders; may be repeated. The first answers /chat; others are chosen by \"model\"." },
         { .name = "host", .kind = OPT_STR, .value = &a.host, .arg = "ADDRESS", .help = "The address to bind.", .env = "POD_IP" },
-        { .name = "port", .kind = OPT_INT, .value = &a.port, .arg = "PORT", .help = "The port; 0 lets the system choose." },
+        { .name = "port", .kind = OPT_INT, .value = &a.port, .arg = "PORT", .help = "The port; 0 lets the system choose.", .min = 0, .max = 65535 },
         { .name = "served-model-name", .kind = OPT_STR, .value = &a.name, .arg = "NAME", .help = "What clients call the model; the folder's name when absent." },
         { .name = "max-model-len", .kind = OPT_INT, .value = &a.max_len, .arg = "N", .help = "Tokens of prompt and answer together; 0: the model's own limit." },
         { .name = "max-num-seqs", .kind = OPT_INT, .value = &a.max_seqs, .arg = "N", .help = "Answers made at the same time; 0: 16." },

@@ -44,7 +44,7 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
         { "checkpoint-interval", 0, OPT_DURATION_MS, &o->run.checkpoint_ms, "TIME",
           "Longest time between checkpoints, like 30s; 0: as often as costs about 2 %.", NULL, false },
         { "checkpoint-steps", 0, OPT_INT, &o->checkpoint_steps, "N", "Also checkpoint every N steps; 0: by time alone.", NULL, false },
-        { "metrics-port", 0, OPT_INT, &o->metrics_port, "PORT", "Serve /metrics and /healthz there; 0: any free port, -1: do not.", NULL, false },
+        { "metrics-port", 0, OPT_INT, &o->metrics_port, "PORT", "Serve /metrics and /healthz there; 0: any free port, -1: do not.", NULL, false, -1, 65535 },
         { "bind", 0, OPT_STR, &o->bind, "ADDRESS", "Address of the metrics port.", "POD_IP", false },
         { "termination-log", 0, OPT_STR, &o->termination_log, "FILE", "Where the last message is left; default " TERMINATION_LOG ".",
           TERMINATION_ENV, false },

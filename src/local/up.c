@@ -112,7 +112,8 @@ static errc join_authorities(struct up *u, struct err *e)
     u->ca_bundle = path_join(u->o->state_dir, "ca-bundle.pem");
     if (file_exists(system_bundle))
         TRY(file_read(system_bundle, CA_BUNDLE_MAX, &text, e));
-    TRY(file_read(u->o->ca_bundle, CA_BUNDLE_MAX, &text, e));
+    if (file_read(u->o->ca_bundle, CA_BUNDLE_MAX, &text, e))
+        return err_wrap(e, "--ca-bundle");
     return file_write_atomic(u->ca_bundle, buf_str(&text), 0644, e);
 }
 
@@ -148,8 +149,8 @@ static errc start_cluster(struct up *u, struct err *e)
 static errc start_all(struct up *u, struct err *e)
 {
     static const struct { const char *name; errc (*start)(struct up *u, struct err *e); } parts[] = {
-        { "API server", start_api }, { "client", connect_client }, { "release namespace", make_namespace },
-        { "authorities", join_authorities }, { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
+        { "trusted authorities", join_authorities }, { "API server", start_api }, { "client", connect_client },
+        { "release namespace", make_namespace }, { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
         { "provisioner", start_provisioner },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)

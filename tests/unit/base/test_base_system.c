@@ -152,7 +152,7 @@ static errc parse(const char **argv, int argc, const char **name, int64_t *n, bo
 {
     const struct option_row rows[] = {
         { "name", 'n', OPT_STR, name, "NAME", "a name", NULL, true },
-        { "count", 0, OPT_INT, n, "N", "a number", "KAITO_TEST_COUNT", false },
+        { "count", 0, OPT_INT, n, "N", "a number", "KAITO_TEST_COUNT", false, 1, 100 },
         { "flag", 0, OPT_BOOL, flag, NULL, "a flag", NULL, false },
     };
     const struct command_help help = { "test [options]", "A test.", NULL };
@@ -175,6 +175,9 @@ static void options_are_checked(void **state)
     assert_true(n == 7 && !flag && args.n == 1);
     assert_int_equal(parse(bad, 5, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
     assert_string_equal(e.text, "--count: \"seven\" is not a whole number");
+    bad[4] = "101";
+    assert_int_equal(parse(bad, 5, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "--count: 101 is not from 1 to 100");
     assert_int_equal(parse(good, 1, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
     assert_non_null(strstr(e.text, "--name NAME is required"));
     setenv("KAITO_TEST_COUNT", "11", 1);
