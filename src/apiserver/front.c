@@ -386,6 +386,19 @@ static errc version(struct req *r)
     return ERR_OK;
 }
 
+/*
+ * Where a kubectl before 1.27 asks once /openapi/v2 was not found. It prints the plain text of a 406, and only of that: the one
+ * chance to say what to do, instead of "the server could not find the requested resource".
+ */
+static errc no_openapi_v2(struct req *r)
+{
+    http_reply(r->x, 406, "text/plain; charset=utf-8",
+               STR("this server describes its kinds as OpenAPI v3 only, which kubectl before 1.27 cannot read: "
+                   "add --validate=false to apply and create, or take a newer kubectl"));
+    r->replied = true;
+    return ERR_OK;
+}
+
 static errc dispatch(struct req *r, const char *const *seg, size_t n)
 {
     static const char *const public_paths[] = { "healthz", "livez", "readyz" };
@@ -400,6 +413,8 @@ static errc dispatch(struct req *r, const char *const *seg, size_t n)
         return version(r);
     if (n >= 2 && streq(seg[0], "openapi") && streq(seg[1], "v3"))
         return serve_openapi(r, seg + 2, n - 2);
+    if (n == 1 && streq(seg[0], "swagger-2.0.0.pb-v1"))
+        return no_openapi_v2(r);
     TRY(serve_discovery(r, seg, n, &handled));
     return handled || r->replied ? ERR_OK : not_found_text(r);
 }

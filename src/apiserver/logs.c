@@ -163,7 +163,7 @@ static errc choose_container(struct req *r, const json_t *pod, const char **out)
         *out = name;
         return ERR_OK;
     }
-    if (json_array_size(list) == 1 && !json_array_size(at(pod, "spec.initContainers"))) {
+    if (json_array_size(list) == 1) {   /* upstream counts no init containers here */
         *out = json_cstr(json_array_get(list, 0), "name");
         return ERR_OK;
     }

@@ -158,9 +158,20 @@ static errc write_again(struct recorder *r, const struct pending *p, struct know
     return ERR_OK;
 }
 
+static void log_event(const struct recorder *r, const json_t *event)
+{
+    const json_t *obj = json_object_get(event, "involvedObject");
+    const char *ns = json_cstr(obj, "namespace");
+    AUTO_MEM char *object = xasprintf("%s %s%s%s", json_cstr(obj, "kind"), ns ? ns : "", ns ? "/" : "", json_cstr(obj, "name"));
+
+    log_at(streq(json_cstr(event, "type"), EVENT_WARNING) ? LOG_WARN : LOG_INFO, r->component, "event", KV("object", object),
+           KV("reason", json_cstr(event, "reason")), KV("message", json_cstr(event, "message")));
+}
+
 static errc write_new(struct recorder *r, const struct pending *p, struct err *e)
 {
     TRY(kube_create(r->client, &events_gvr, NULL, p->event, NULL, e));
+    log_event(r, p->event);
     if (map_len(r->known) >= KNOWN_MAX)
         map_clear(r->known);
     struct known *k = xzalloc(sizeof *k);

@@ -1,6 +1,7 @@
 /*
  * Events (core/v1) as client-go's recorder writes them. recorder_event never blocks and never fails: a thread writes, equal events
  * become one with a count, a queue that is full or an object that talks too much (burst 25, then one in 5 minutes) loses events.
+ * A new event is a line of the log as well (client-go's structured logging does the same): they are the story that a person reads there.
  */
 #ifndef KUBE_EVENTS_H
 #define KUBE_EVENTS_H

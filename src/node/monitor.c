@@ -334,7 +334,7 @@ static void open_letter(const struct letter *l)
     if (l->verdict == PROBE_FAILED)
         post_event(r->m, "Warning", "Unhealthy", r, l->message);
     else if (l->verdict == PROBE_KILL) {
-        AUTO_MEM char *text = xasprintf("Container %.*s failed liveness probe, will be restarted", STR_ARG(r->plan->name));
+        AUTO_MEM char *text = xasprintf("Container %.*s failed %s probe, will be restarted", STR_ARG(r->plan->name), l->message);
         post_event(r->m, "Normal", "Killing", r, text);
         send_stop(r, r->m->grace_ms);
     } else {

@@ -14,7 +14,7 @@
 #include "http/server.h"
 #include "node/priv.h"
 
-enum { REAP_MS = 1000, SYNC_TIMEOUT_MS = 30 * 1000 };
+enum { REAP_MS = 1000, ANNOUNCE_MS = 2000, SYNC_TIMEOUT_MS = 30 * 1000 };
 
 /* ---- what the monitors write, and their ends ---- */
 
@@ -78,12 +78,29 @@ static bool reap_children(struct node_agent *n)
     LOCK_SCOPE(&n->children_mu);
 
     for (size_t i = 0; i < n->n_children;)
-        if (waitpid(n->children[i], NULL, WNOHANG) != 0) {
+        if (waitpid(n->children[i].pid, NULL, WNOHANG) != 0) {
+            free(n->children[i].folder);
             n->children[i] = n->children[--n->n_children];
             any = true;
         } else
             i++;
     return any;
+}
+
+/* `kaito down` stops the monitors that have told their name: none may still be on its way there when we are gone. */
+static void wait_for_announcements(struct node_agent *n)
+{
+    AUTO_FREE(cancel) never = cancel_new();
+    int64_t deadline = clock_mono_ms() + ANNOUNCE_MS;
+    struct monitor_id id;
+
+    reap_children(n);
+    for (size_t i = 0; i < n->n_children; i++)
+        while (!pod_monitor_find(n->children[i].folder, &id) && waitpid(n->children[i].pid, NULL, WNOHANG) == 0 && clock_mono_ms() < deadline)
+            cancel_wait_ms(never, 5);   /* a file appears or the process ends: nothing tells of both */
+    for (size_t i = 0; i < n->n_children; i++)
+        free(n->children[i].folder);
+    free(n->children);
 }
 
 /* Monitors that an earlier agent started are not our children: their end shows in /proc only. */
@@ -235,8 +252,8 @@ void node_agent_join(struct node_agent *n)
     recorder_free(n->events);
     if (n->inotify_fd >= 0)
         close(n->inotify_fd);
+    wait_for_announcements(n);
     mutex_done(&n->children_mu);
-    free(n->children);
     free(n->pods_dir);
     free(n->claims_dir);
     arena_free(n->texts);

@@ -46,8 +46,19 @@ static errc start_monitor(struct node_agent *n, const char *folder, struct err *
     TRY(process_start(&o, &pid, e));
     LOCK_SCOPE(&n->children_mu);
     vec_grow(n->children, n->n_children, n->cap_children);
-    n->children[n->n_children++] = pid;
+    n->children[n->n_children++] = (struct child){ pid, xstrdup(folder) };
     return ERR_OK;
+}
+
+/* A monitor of ours that has not told its name yet (monitor.json), or ended and was not waited for: another would be one too many. */
+static bool has_child(struct node_agent *n, const char *folder)
+{
+    LOCK_SCOPE(&n->children_mu);
+
+    for (size_t i = 0; i < n->n_children; i++)
+        if (streq(n->children[i].folder, folder))
+            return true;
+    return false;
 }
 
 static errc ask_to_stop(const char *folder, int64_t grace_s, const struct monitor_id *id, struct err *e)
@@ -295,9 +306,9 @@ static errc run_pod(struct node_agent *n, struct op *op, const json_t *object, c
     }
     bool alive = pod_monitor_find(folder, &id);         /* before the status is read: a monitor writes its last word, then goes */
     TRY(report_monitor(n, object, folder, op->arena, &state, e));
-    if (alive || state.finished)
+    if (alive || state.finished || has_child(n, folder))
         return ERR_OK;
-    log_info("node", "starting the monitor", KV("namespace", kube_namespace(object)), KV("name", kube_name(object)));
+    log_info("node", "the pod's monitor is gone: starting another", KV("namespace", kube_namespace(object)), KV("name", kube_name(object)));
     return start_monitor(n, folder, e);
 }
 

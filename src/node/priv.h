@@ -28,7 +28,7 @@ struct node_agent {
     struct thread watcher;
 
     struct mutex children_mu;           /* guards children: monitors that we started and must wait for; a leaf */
-    pid_t *children;
+    struct child { pid_t pid; char *folder; } *children;
     size_t n_children, cap_children;
 };
 

@@ -11,6 +11,9 @@
 #include "base/mem.h"
 #include "http/client.h"
 
+/* That a process is still starting is no news: every tenth failure is told, and the last. */
+enum { STARTUP_TOLD_EACH = 10 };
+
 struct prober {
     const struct container_plan *plan;
     probe_told *told;
@@ -88,7 +91,7 @@ static int run_due(struct prober *p, struct streak *s, const char *which)
     s->failures = ok ? 0 : s->failures + 1;
     if (cancel_is(p->cancel))
         return 0;
-    if (!ok)
+    if (!ok && (s->plan != p->plan->startup || s->failures % STARTUP_TOLD_EACH == 0 || s->failures == s->plan->failure_threshold))
         tell_failure(p, which, &e);
     return s->successes == s->plan->success_threshold ? 1 : s->failures == s->plan->failure_threshold ? -1 : 0;
 }
@@ -117,7 +120,7 @@ static bool wait_for_startup(struct prober *p)
             return false;
         verdict = run_due(p, &s, "Startup");
     }
-    p->told(p->self, verdict < 0 ? PROBE_KILL : PROBE_STARTED, "");
+    p->told(p->self, verdict < 0 ? PROBE_KILL : PROBE_STARTED, "startup");
     return verdict >= 0;
 }
 
@@ -137,7 +140,7 @@ static void run_prober(void *arg)
         if (r)
             p->told(p->self, r > 0 ? PROBE_READY : PROBE_NOT_READY, "");
         if (live.plan && run_due(p, &live, "Liveness") < 0) {
-            p->told(p->self, PROBE_KILL, "");
+            p->told(p->self, PROBE_KILL, "liveness");
             return;
         }
     }

@@ -6,7 +6,17 @@
 #include "base/mem.h"
 #include "workspace/priv.h"
 
-#define PROGRESS_POLL_MS 2000
+#define PROGRESS_MIN_MS 5000            /* each look is a write of the status, a line of `kubectl get -w` */
+#define PROGRESS_FIRST_MS 2000          /* while it does not answer yet */
+#define PROGRESS_MAX_MS 60000
+
+/* A hundredth of what is left: soon enough for whoever waits, and no flood of writes from a training of days. */
+static int64_t progress_poll_ms(int64_t left_s)
+{
+    int64_t ms = left_s * 10;
+
+    return ms < PROGRESS_MIN_MS ? PROGRESS_MIN_MS : ms > PROGRESS_MAX_MS ? PROGRESS_MAX_MS : ms;
+}
 
 static errc reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
@@ -22,8 +32,10 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     workspace_plan(&o.view, op->now_ms, &plan);
     rc = workspace_apply(m, op, &o, &plan, e);
     out->requeue_after_ms = plan.requeue_after_ms;
-    if (plan.poll_progress && (out->requeue_after_ms == 0 || out->requeue_after_ms > PROGRESS_POLL_MS))
-        out->requeue_after_ms = PROGRESS_POLL_MS;
+    int64_t poll_ms = o.view.progress ? progress_poll_ms(o.left_s) : PROGRESS_FIRST_MS;
+
+    if (plan.poll_progress && (out->requeue_after_ms == 0 || out->requeue_after_ms > poll_ms))
+        out->requeue_after_ms = poll_ms;
     ws_plan_done(&plan);
     return rc;
 }
@@ -204,7 +216,7 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
     watch_all(m, storage);
     informers_start(m->informers, cancel);
     controller_start(m->controller, cancel);
-    log_info("workspace", "manager started", KV("server", kube_client_server(client)), KV("cloud", m->settings.cloud));
+    log_info("workspace", "manager started", KV("server", kube_client_server(client)), KV("machine_types", m->settings.cloud));
     *out = m;
     return ERR_OK;
 }

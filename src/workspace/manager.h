@@ -26,6 +26,7 @@ struct observed {
     json_t *object;                     /* the Workspace as read */
     struct workspace ws;
     struct ws_view view;
+    int64_t left_s;                     /* of the training, as it guesses */
 };
 
 /* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
@@ -35,7 +36,8 @@ errc workspace_apply(struct workspace_manager *m, struct op *op, const struct ob
 /* CRDs (when asked), the release namespace and the templates. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
 
-/* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. */
-const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods);
+/* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it
+   is when nobody knows. */
+const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s);
 
 #endif

@@ -48,7 +48,7 @@ static void observe_tuning(struct workspace_manager *m, struct op *op, struct ob
     if (t->output && t->output->image_push_secret.n > 0)
         v->push_secret = own(op, informer_get(m->secrets, ns, text(op, t->output->image_push_secret)));
     if (v->job && json_int(json_object_get(v->job, "status"), "active", 0) > 0)
-        v->progress = tuning_progress(m, op, v->pods);
+        v->progress = tuning_progress(m, op, v->pods, &o->left_s);
 }
 
 errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *o, struct err *e)

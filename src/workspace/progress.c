@@ -3,6 +3,7 @@
 #include "workspace/priv.h"
 
 #define METRICS_MAX (256u << 10)
+#define SECONDS_MAX (10 * 365 * 86400)
 
 /* The value of a series without labels. */
 static bool metric(struct str text, const char *name, double *out)
@@ -37,7 +38,18 @@ static const char *training_pod_ip(const json_t *pods)
     return NULL;
 }
 
-const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods)
+/* "45 s", "12 min", "3 h 20 min": what a person says, who does not want 12000 s. */
+static void add_time_left(struct buf *line, int64_t s)
+{
+    if (s < 120)
+        buf_addf(line, ", about %d s left", (int)s);
+    else if (s < 7200)
+        buf_addf(line, ", about %d min left", (int)((s + 30) / 60));
+    else
+        buf_addf(line, ", about %d h %d min left", (int)(s / 3600), (int)(s % 3600 / 60));
+}
+
+const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s)
 {
     const char *ip = training_pod_ip(pods);
     AUTO_RESPONSE reply = { 0 };
@@ -58,7 +70,9 @@ const char *tuning_progress(struct workspace_manager *m, struct op *op, const js
     buf_addf(&line, "step %.0f of %.0f", step, steps);
     if (metric(text, "kaito_tuning_loss", &loss))
         buf_addf(&line, ", loss %.3f", loss);
-    if (metric(text, "kaito_tuning_seconds_left", &left) && left >= 1)
-        buf_addf(&line, ", about %.0f s left", left);
+    if (metric(text, "kaito_tuning_seconds_left", &left) && left >= 1) {
+        *out_left_s = left < SECONDS_MAX ? (int64_t)left : SECONDS_MAX;
+        add_time_left(&line, *out_left_s);
+    }
     return arena_strdup(op->arena, buf_cstr(&line));
 }
