@@ -43,8 +43,6 @@ int cmd_apiserver(int argc, char **argv)
         return 0;
     if (!rc && args.n)
         rc = err_set(&e, ERR_BAD_REQUEST, "%s: this command takes no arguments", args.items[0]);
-    if (!rc && (port < 0 || port > 65535))
-        rc = err_set(&e, ERR_BAD_REQUEST, "--port %lld: expected 0 to 65535", (long long)port);
     if (!rc) {
         AUTO_FREE(cancel) stop = cancel_new();
         cancel_on_signals(stop);
