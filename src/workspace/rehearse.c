@@ -102,6 +102,8 @@ static json_t *gpus_of_type(const struct stage *st, const json_t *claim)
             const char *type = json_string_value(json_array_get(json_object_get(r, "values"), 0));
             const struct sku *sku = sku_find(st->settings.cloud, str_of(type));
 
+            if (!type)
+                break;
             return json_pack("{s:s, s:o}", "type", type, "gpus", json_strf("%d", sku && !sku->legacy ? sku->gpus : 1));
         }
     return json_object();
@@ -119,10 +121,11 @@ static bool make_nodes(struct stage *st)
         if (json_object_get(claim, "status"))
             continue;
         AUTO_JSON facts = gpus_of_type(st, claim);
-        json_t *name = json_strf("node-%d", ++st->nodes_made), *labels = json_clone(json_at(claim, "metadata", "labels", NULL));
+        const json_t *given = json_at(claim, "metadata", "labels", NULL);
+        json_t *name = json_strf("node-%d", ++st->nodes_made), *labels = json_is_object(given) ? json_clone(given) : json_object();
 
         json_put_str(labels, "node.kubernetes.io/instance-type", json_cstr(facts, "type"));
-        json_push(st->objects, json_pack("{s:s, s:s, s:{s:O, s:o}, s:{s:[{s:s, s:s}], s:{s:O}}}", "apiVersion", "v1", "kind", "Node", "metadata",
+        json_push(st->objects, json_pack("{s:s, s:s, s:{s:O, s:o}, s:{s:[{s:s, s:s}], s:{s:O*}}}", "apiVersion", "v1", "kind", "Node", "metadata",
                                          "name", name, "labels", labels, "status", "conditions", "type", "Ready", "status", "True",
                                          "capacity", "nvidia.com/gpu", json_object_get(facts, "gpus")));
         json_put(claim, "status", json_pack("{s:o, s:[{s:s, s:s}, {s:s, s:s}]}", "nodeName", name, "conditions", "type", "Initialized", "status", "True",
