@@ -45,7 +45,7 @@ crds: all               ## write deploy/crds from the tables
 	@tools/write-crds $(BUILD)
 
 bench: all              ## the published figures of this machine
-	@for b in bench/*.sh; do $$b; done
+	@for b in sizes ready decode story; do bench/$$b.sh; done
 
 quickstart:             ## the whole story on this machine
 	@HUB="$(HUB)" tools/quickstart/up
