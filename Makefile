@@ -32,7 +32,7 @@ test-real: everything          ## the controllers against the real kube-apiserve
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
-	@python3 tests/run --build build-asan --only meson
+	@OMP_NUM_THREADS=2 python3 tests/run --build build-asan --only meson --patience 5
 
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10}
