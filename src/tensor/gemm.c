@@ -17,10 +17,16 @@ struct weight weight_f32(const float *w, size_t out, size_t in)
     return (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = DTYPE_F32, .data = w };
 }
 
+struct weight weight_blocks(const struct block_format *f, const void *data, size_t out, size_t in)
+{
+    return (struct weight){ .out = out, .in = in, .kind = WEIGHT_BLOCKS, .blocks = f, .data = data };
+}
+
 void weight_done(struct weight *w)
 {
     if (w->kind == WEIGHT_NF4)
         nf4_done(&w->nf4);
+    free(w->owned);
     *w = (struct weight){ 0 };
 }
 
@@ -28,6 +34,8 @@ size_t weight_bytes(const struct weight *w)
 {
     size_t n = w->out * w->in;
 
+    if (w->kind == WEIGHT_BLOCKS)
+        return block_bytes(w->blocks, n);
     return w->kind == WEIGHT_NF4 ? n / 2 + nf4_blocks(n) * sizeof(float) : n * dtype_size(w->dtype);
 }
 
@@ -40,7 +48,9 @@ static void rows_f32(const struct vec_ops *vec, const struct weight *w, float *d
             vec->from_nf4(dst, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype, count / NF4_BLOCK);
         else
             nf4_dequantize(&w->nf4, dst, at, count);
-    } else if (w->dtype == DTYPE_BF16)
+    } else if (w->kind == WEIGHT_BLOCKS)
+        w->blocks->dequantize(dst, (const uint8_t *)w->data + block_bytes(w->blocks, at), count / w->blocks->elements);
+    else if (w->dtype == DTYPE_BF16)
         vec->from_bf16(dst, (const uint16_t *)w->data + at, count);
     else
         (void)dtype_to_f32(dst, (const char *)w->data + at * dtype_size(w->dtype), w->dtype, count, NULL);     /* a float dtype by construction */
@@ -229,12 +239,23 @@ void gemm_grad(struct compute *c, float *dw, const float *dy, size_t lddy, size_
 
 /* ── the oracle ── */
 
+static float block_element(const struct weight *w, size_t i)
+{
+    float block[BLOCK_ELEMENTS_MAX];
+    size_t n = w->blocks->elements;
+
+    w->blocks->dequantize(block, (const uint8_t *)w->data + i / n * w->blocks->bytes, 1);
+    return block[i % n];
+}
+
 static double element(const struct weight *w, size_t i)
 {
     float f = 0;
 
     if (w->kind == WEIGHT_NF4)
         nf4_dequantize(&w->nf4, &f, i, 1);
+    else if (w->kind == WEIGHT_BLOCKS)
+        f = block_element(w, i);
     else
         (void)dtype_to_f32(&f, (const char *)w->data + i * dtype_size(w->dtype), w->dtype, 1, NULL);  /* a float dtype by construction */
     return (double)f;

@@ -1,5 +1,5 @@
 /*
- * Products with a weight matrix w [out, in], which may be f32, bf16, f16 or NF4; activations are always f32 row-major.
+ * Products with a weight matrix w [out, in], which may be f32, bf16, f16, NF4 or blocks (tensor/blocks.h); activations are always f32 row-major.
  *
  *   gemm_forward    y  [rows, out] = x [rows, in] . w^T         (a linear layer)
  *   gemm_backward   dx [rows, in]  (+)= dy [rows, out] . w      (its gradient to the input)
@@ -16,6 +16,7 @@
 #ifndef TENSOR_GEMM_H
 #define TENSOR_GEMM_H
 
+#include "tensor/blocks.h"
 #include "tensor/nf4.h"
 #include "tensor/tensor.h"
 
@@ -38,17 +39,20 @@ void compute_set_math(struct compute *c, enum gemm_math math);
 bool compute_bf16_is_fast(void);
 
 /* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */
-enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4 };
+enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4, WEIGHT_BLOCKS };
 
 struct weight {
     size_t out, in;
     enum weight_kind kind;
     enum dtype dtype;           /* WEIGHT_DENSE: F32, BF16 or F16 */
-    const void *data;           /* WEIGHT_DENSE [out, in] */
+    const void *data;           /* WEIGHT_DENSE [out, in]; WEIGHT_BLOCKS [out, in / blocks->elements] blocks */
+    const struct block_format *blocks;          /* WEIGHT_BLOCKS; in is a multiple of its elements */
+    void *owned;                /* what weight_done frees when data was made at load; NULL when it is mapped */
     struct nf4 nf4;             /* WEIGHT_NF4 */
 };
 
 struct weight weight_f32(const float *w, size_t out, size_t in);
+struct weight weight_blocks(const struct block_format *f, const void *data, size_t out, size_t in);
 void weight_done(struct weight *w);             /* frees quantised copies; mapped bytes stay */
 /* Rows [first, first + n) of w as f32 into dst [n, in]. */
 void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n);

@@ -56,7 +56,7 @@ static void describe_data(const struct trainer *t, struct buf *out)
 static void describe_weight(const struct weight *w, struct buf *out)
 {
     size_t bytes = weight_bytes(w);
-    const void *p = w->kind == WEIGHT_DENSE ? w->data : w->nf4.packed;
+    const void *p = w->kind == WEIGHT_NF4 ? w->nf4.packed : w->data;
 
     buf_addf(out, "%zu %zu %d\n", w->out, w->in, w->kind);
     buf_add(out, p, bytes / 2 < SAMPLED_BYTES ? bytes / 2 : SAMPLED_BYTES);

@@ -1,0 +1,28 @@
+/* What blocks.c and blocks_k.c share. */
+#ifndef TENSOR_BLOCKS_PRIV_H
+#define TENSOR_BLOCKS_PRIV_H
+
+#include "tensor/blocks.h"
+
+static inline float block_half(const uint8_t *p) { return f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
+
+static inline void block_put_half(uint8_t *p, float f)
+{
+    uint16_t h = f32_to_f16(f);
+
+    p[0] = (uint8_t)h;
+    p[1] = (uint8_t)(h >> 8);
+}
+
+/* The sixteen values of the non-linear four-bit formats. */
+extern const int8_t block_iq4_values[16];
+
+void block_from_q2_k(float *dst, const void *src, size_t blocks);
+void block_from_q3_k(float *dst, const void *src, size_t blocks);
+void block_from_q4_k(float *dst, const void *src, size_t blocks);
+void block_from_q5_k(float *dst, const void *src, size_t blocks);
+void block_from_q6_k(float *dst, const void *src, size_t blocks);
+void block_from_iq4_xs(float *dst, const void *src, size_t blocks);
+void block_to_q4_k(void *dst, const float *src, size_t blocks);
+
+#endif
