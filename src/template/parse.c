@@ -1,15 +1,7 @@
-/* Tokens -> tree, with Jinja's precedences. Filters and tests are looked up here, so that a misspelt one fails at once. */
-#include "template/priv.h"
+/* Tokens -> statements. */
+#include "template/parse.h"
 
-struct parser {
-    struct template *t;
-    const struct token *at;             /* the last one is TOK_END */
-    struct err *e;
-    int depth;
-};
-
-static errc bad(struct parser *p, const char *fmt, ...) PRINTF(2, 3);
-static errc bad(struct parser *p, const char *fmt, ...)
+errc parse_error(struct parser *p, const char *fmt, ...)
 {
     char what[300];
     va_list ap;
@@ -20,7 +12,7 @@ static errc bad(struct parser *p, const char *fmt, ...)
     return err_set(p->e, ERR_CORRUPT, "%s line %d: %s", p->t->name, p->at->line, what);
 }
 
-static struct node *node(struct parser *p, enum node_kind kind)
+struct node *parse_node(struct parser *p, enum node_kind kind)
 {
     struct node *n = arena_new_of(p->t->arena, struct node);
 
@@ -29,527 +21,47 @@ static struct node *node(struct parser *p, enum node_kind kind)
     return n;
 }
 
-static bool is_op(const struct parser *p, const char *op) { return p->at->kind == TOK_OP && str_is(p->at->text, op); }
-static bool is_name(const struct parser *p, const char *name) { return p->at->kind == TOK_NAME && str_is(p->at->text, name); }
+bool is_op(const struct parser *p, const char *op) { return p->at->kind == TOK_OP && str_is(p->at->text, op); }
+bool is_name(const struct parser *p, const char *name) { return p->at->kind == TOK_NAME && str_is(p->at->text, name); }
 
-static bool take_op(struct parser *p, const char *op)
+bool take_op(struct parser *p, const char *op)
 {
     bool yes = is_op(p, op);
     p->at += yes;
     return yes;
 }
 
-static bool take_name(struct parser *p, const char *name)
+bool take_name(struct parser *p, const char *name)
 {
     bool yes = is_name(p, name);
     p->at += yes;
     return yes;
 }
 
-static errc want_op(struct parser *p, const char *op)
+errc want_op(struct parser *p, const char *op)
 {
-    return take_op(p, op) ? ERR_OK : bad(p, "expected \"%s\"", op);
+    return take_op(p, op) ? ERR_OK : parse_error(p, "expected \"%s\"", op);
 }
 
-static errc want_name(struct parser *p, struct str *out)
+errc want_name(struct parser *p, struct str *out)
 {
     if (p->at->kind != TOK_NAME)
-        return bad(p, "expected a name");
+        return parse_error(p, "expected a name");
     *out = p->at++->text;
     return ERR_OK;
 }
 
-static errc expression(struct parser *p, struct node **out);
-static errc or_expression(struct parser *p, struct node **out);
-static errc unary(struct parser *p, bool with_filter, struct node **out);
-static errc tuple(struct parser *p, bool with_cond, struct node **out);
-
-static errc deeper(struct parser *p)
+errc parse_deeper(struct parser *p)
 {
-    return ++p->depth > PARSE_DEPTH_MAX ? bad(p, "brackets and blocks are nested more than %d deep", PARSE_DEPTH_MAX) : ERR_OK;
+    return ++p->depth > PARSE_DEPTH_MAX ? parse_error(p, "brackets and blocks are nested more than %d deep", PARSE_DEPTH_MAX) : ERR_OK;
 }
-
-/* ---- primaries ---- */
-
-static errc items_until(struct parser *p, const char *close, struct node **first, size_t *count, bool *trailing)
-{
-    struct node **tail = first;
-
-    *count = 0;
-    *trailing = false;
-    while (!take_op(p, close)) {
-        if (*count) {
-            TRY(want_op(p, ","));
-            *trailing = true;
-            if (take_op(p, close))
-                return ERR_OK;
-        }
-        *trailing = false;
-        TRY(expression(p, tail));
-        tail = &(*tail)->next;
-        ++*count;
-    }
-    return ERR_OK;
-}
-
-static errc parenthesis(struct parser *p, struct node **out)
-{
-    struct node *n = node(p, N_TUPLE);
-    size_t count;
-    bool trailing;
-
-    TRY(items_until(p, ")", &n->args, &count, &trailing));
-    *out = count == 1 && !trailing ? n->args : n;
-    return ERR_OK;
-}
-
-static errc dict_literal(struct parser *p, struct node **out)
-{
-    struct node *n = node(p, N_DICT), **tail = &n->args;
-
-    for (bool first = true; !take_op(p, "}"); first = false) {
-        if (!first) {
-            TRY(want_op(p, ","));
-            if (take_op(p, "}"))
-                break;
-        }
-        struct node *pair = node(p, N_TUPLE);
-        TRY(expression(p, &pair->a));
-        TRY(want_op(p, ":"));
-        TRY(expression(p, &pair->b));
-        *tail = pair;
-        tail = &pair->next;
-    }
-    *out = n;
-    return ERR_OK;
-}
-
-static errc name_or_constant(struct parser *p, struct node **out)
-{
-    static const struct { const char *name; struct val value; } constants[] = {
-        { "true", { VAL_BOOL, { .b = true } } }, { "True", { VAL_BOOL, { .b = true } } }, { "false", { VAL_BOOL, { .b = false } } },
-        { "False", { VAL_BOOL, { .b = false } } }, { "none", { VAL_NONE } }, { "None", { VAL_NONE } },
-    };
-    struct node *n = node(p, N_NAME);
-
-    n->name = p->at++->text;
-    for (size_t i = 0; i < ARRAY_LEN(constants); i++)
-        if (str_is(n->name, constants[i].name)) {
-            n->kind = N_CONST;
-            n->value = constants[i].value;
-        }
-    *out = n;
-    return ERR_OK;
-}
-
-static errc strings(struct parser *p, struct node **out)
-{
-    struct node *n = node(p, N_CONST);
-    AUTO_BUF joined = { 0 };
-
-    n->value = val_str(p->at->text);
-    if (p->at[1].kind == TOK_STRING) {
-        for (; p->at->kind == TOK_STRING; p->at++)
-            buf_addstr(&joined, p->at->text);
-        n->value = val_str(arena_str(p->t->arena, buf_str(&joined)));
-    } else {
-        p->at++;
-    }
-    *out = n;
-    return ERR_OK;
-}
-
-static errc primary(struct parser *p, struct node **out)
-{
-    size_t count;
-    bool trailing;
-
-    *out = NULL;
-    switch (p->at->kind) {
-    case TOK_NAME:
-        return name_or_constant(p, out);
-    case TOK_STRING:
-        return strings(p, out);
-    case TOK_INT:
-    case TOK_FLOAT:
-        *out = node(p, N_CONST);
-        (*out)->value = p->at->kind == TOK_INT ? val_int(p->at->i) : val_float(p->at->f);
-        p->at++;
-        return ERR_OK;
-    default:
-        break;
-    }
-    errc rc = deeper(p);
-    if (rc)
-        return rc;
-    if (take_op(p, "(")) {
-        rc = parenthesis(p, out);
-    } else if (take_op(p, "[")) {
-        struct node *n = *out = node(p, N_LIST);
-        rc = items_until(p, "]", &n->args, &count, &trailing);
-    } else if (take_op(p, "{")) {
-        rc = dict_literal(p, out);
-    } else {
-        rc = bad(p, "expected an expression");
-    }
-    p->depth--;
-    return rc;
-}
-
-/* ---- postfix: attributes, subscripts, calls, filters, tests ---- */
-
-static errc arguments(struct parser *p, struct node **first)
-{
-    struct node **tail = first;
-    bool named = false;
-
-    for (bool start = true; !take_op(p, ")"); start = false) {
-        struct str keyword = { 0 };
-        if (!start) {
-            TRY(want_op(p, ","));
-            if (take_op(p, ")"))
-                break;
-        }
-        if (is_op(p, "*") || is_op(p, "**"))
-            return bad(p, "* and ** arguments are not supported");
-        if (p->at->kind == TOK_NAME && p->at[1].kind == TOK_OP && str_is(p->at[1].text, "=")) {
-            keyword = p->at->text;
-            p->at += 2;
-            named = true;
-        } else if (named) {
-            return bad(p, "a positional argument follows a named one");
-        }
-        TRY(expression(p, tail));
-        /* a parenthesised name may be shared: the keyword goes on a node of its own */
-        struct node *box = node(p, N_GROUP);
-        box->a = *tail;
-        box->name = keyword;
-        *tail = box;
-        tail = &box->next;
-    }
-    return ERR_OK;
-}
-
-static errc subscript(struct parser *p, struct node *of, struct node **out)
-{
-    struct node *n = node(p, N_ITEM);
-
-    n->a = of;
-    if (!is_op(p, ":"))
-        TRY(tuple(p, true, &n->b));
-    if (take_op(p, ":")) {
-        n->kind = N_SLICE;
-        struct node *stop = NULL, *step = NULL;
-        if (!is_op(p, "]") && !is_op(p, ":"))
-            TRY(expression(p, &stop));
-        if (take_op(p, ":") && !is_op(p, "]"))
-            TRY(expression(p, &step));
-        n->c = stop;
-        n->args = step;
-    }
-    *out = n;
-    return want_op(p, "]");
-}
-
-static errc filter(struct parser *p, struct node *of, struct node **out)
-{
-    struct node *n = node(p, N_FILTER);
-
-    TRY(want_name(p, &n->name));
-    n->a = of;
-    n->filter = filter_find(n->name);
-    if (!n->filter) {
-        p->at--;
-        return bad(p, "there is no filter \"%.*s\"", STR_ARG(n->name));
-    }
-    if (take_op(p, "("))
-        TRY(arguments(p, &n->args));
-    *out = n;
-    return ERR_OK;
-}
-
-static bool starts_test_argument(const struct parser *p)
-{
-    static const char *const not_one[] = { "else", "or", "and", "is", "if", "in", "not", "recursive" };
-
-    if (p->at->kind == TOK_NAME) {
-        for (size_t i = 0; i < ARRAY_LEN(not_one); i++)
-            if (str_is(p->at->text, not_one[i]))
-                return false;
-        return true;
-    }
-    return p->at->kind == TOK_STRING || p->at->kind == TOK_INT || p->at->kind == TOK_FLOAT || is_op(p, "[") || is_op(p, "{");
-}
-
-static errc test(struct parser *p, struct node *of, struct node **out)
-{
-    bool negated = take_name(p, "not");
-    struct node *n = node(p, N_TEST);
-
-    TRY(want_name(p, &n->name));
-    n->a = of;
-    n->test = test_find(n->name);
-    if (!n->test) {
-        p->at--;
-        return bad(p, "there is no test \"%.*s\"", STR_ARG(n->name));
-    }
-    if (take_op(p, "(")) {
-        TRY(arguments(p, &n->args));
-    } else if (starts_test_argument(p)) {
-        struct node *box = node(p, N_GROUP);
-        TRY(unary(p, false, &box->a));
-        n->args = box;
-    }
-    *out = n;
-    if (negated) {
-        *out = node(p, N_NOT);
-        (*out)->a = n;
-    }
-    return ERR_OK;
-}
-
-static errc postfix(struct parser *p, struct node **io)
-{
-    for (;;) {
-        if (take_op(p, ".")) {
-            struct node *n = node(p, N_ATTR);
-            n->a = *io;
-            if (p->at->kind == TOK_INT) {
-                n->kind = N_ITEM;
-                n->b = node(p, N_CONST);
-                n->b->value = val_int(p->at++->i);
-            } else {
-                TRY(want_name(p, &n->name));
-            }
-            *io = n;
-        } else if (take_op(p, "[")) {
-            TRY(deeper(p));
-            TRY(subscript(p, *io, io));
-            p->depth--;
-        } else if (take_op(p, "(")) {
-            struct node *n = node(p, N_CALL);
-            n->a = *io;
-            TRY(deeper(p));
-            TRY(arguments(p, &n->args));
-            p->depth--;
-            *io = n;
-        } else {
-            return ERR_OK;
-        }
-    }
-}
-
-static errc filters_and_tests(struct parser *p, struct node **io)
-{
-    for (;;) {
-        if (take_op(p, "|"))
-            TRY(filter(p, *io, io));
-        else if (take_name(p, "is"))
-            TRY(test(p, *io, io));
-        else if (is_op(p, "("))
-            TRY(postfix(p, io));
-        else
-            return ERR_OK;
-    }
-}
-
-/* ---- operators, loosest last ---- */
-
-static errc unary(struct parser *p, bool with_filter, struct node **out)
-{
-    if (is_op(p, "-") || is_op(p, "+")) {
-        struct node *n = node(p, is_op(p, "-") ? N_NEG : N_POS);
-        p->at++;
-        TRY(deeper(p));
-        TRY(unary(p, false, &n->a));
-        p->depth--;
-        *out = n;
-    } else {
-        TRY(primary(p, out));
-    }
-    TRY(postfix(p, out));
-    return with_filter ? filters_and_tests(p, out) : ERR_OK;
-}
-
-static errc full_unary(struct parser *p, struct node **out) { return unary(p, true, out); }
-
-struct level { const char *op[4]; enum op code[4]; size_t n; errc (*next)(struct parser *p, struct node **out); };
-
-static errc binary(struct parser *p, const struct level *level, struct node **out)
-{
-    TRY(level->next(p, out));
-    for (;;) {
-        size_t i = 0;
-        while (i < level->n && !is_op(p, level->op[i]))
-            i++;
-        if (i == level->n)
-            return ERR_OK;
-        struct node *n = node(p, N_BINARY);
-        p->at++;
-        n->op = level->code[i];
-        n->a = *out;
-        TRY(level->next(p, &n->b));
-        *out = n;
-    }
-}
-
-static errc power(struct parser *p, struct node **out)
-{
-    static const struct level l = { { "**" }, { OP_POW }, 1, full_unary };
-    return binary(p, &l, out);
-}
-
-static errc product(struct parser *p, struct node **out)
-{
-    static const struct level l = { { "*", "/", "//", "%" }, { OP_MUL, OP_DIV, OP_FLOORDIV, OP_MOD }, 4, power };
-    return binary(p, &l, out);
-}
-
-static errc concat(struct parser *p, struct node **out)
-{
-    TRY(product(p, out));
-    if (!is_op(p, "~"))
-        return ERR_OK;
-    struct node *n = node(p, N_CONCAT), **tail = &(*out)->next;
-    n->args = *out;
-    while (take_op(p, "~")) {
-        TRY(product(p, tail));
-        tail = &(*tail)->next;
-    }
-    *out = n;
-    return ERR_OK;
-}
-
-static errc sum(struct parser *p, struct node **out)
-{
-    static const struct level l = { { "+", "-" }, { OP_ADD, OP_SUB }, 2, concat };
-    return binary(p, &l, out);
-}
-
-static bool comparison_op(struct parser *p, enum op *out)
-{
-    static const struct { const char *text; enum op op; } ops[] = {
-        { "==", OP_EQ }, { "!=", OP_NE }, { "<", OP_LT }, { "<=", OP_LE }, { ">", OP_GT }, { ">=", OP_GE },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(ops); i++)
-        if (take_op(p, ops[i].text)) {
-            *out = ops[i].op;
-            return true;
-        }
-    if (take_name(p, "in")) {
-        *out = OP_IN;
-        return true;
-    }
-    if (is_name(p, "not") && p->at[1].kind == TOK_NAME && str_is(p->at[1].text, "in")) {
-        p->at += 2;
-        *out = OP_NOT_IN;
-        return true;
-    }
-    return false;
-}
-
-/* a < b < c: the links hang on args, each with its op. */
-static errc comparison(struct parser *p, struct node **out)
-{
-    enum op op;
-
-    TRY(sum(p, out));
-    struct node *n = NULL, **tail = NULL;
-    while (comparison_op(p, &op)) {
-        if (!n) {
-            n = node(p, N_COMPARE);
-            n->a = *out;
-            tail = &n->args;
-            *out = n;
-        }
-        struct node *link = node(p, N_GROUP);
-        link->op = op;
-        TRY(sum(p, &link->a));
-        *tail = link;
-        tail = &link->next;
-    }
-    return ERR_OK;
-}
-
-static errc negation(struct parser *p, struct node **out)
-{
-    if (!take_name(p, "not"))
-        return comparison(p, out);
-    struct node *n = *out = node(p, N_NOT);
-    TRY(deeper(p));
-    TRY(negation(p, &n->a));
-    p->depth--;
-    return ERR_OK;
-}
-
-static errc and_expression(struct parser *p, struct node **out)
-{
-    TRY(negation(p, out));
-    while (take_name(p, "and")) {
-        struct node *n = node(p, N_AND);
-        n->a = *out;
-        TRY(negation(p, &n->b));
-        *out = n;
-    }
-    return ERR_OK;
-}
-
-static errc or_expression(struct parser *p, struct node **out)
-{
-    TRY(and_expression(p, out));
-    while (take_name(p, "or")) {
-        struct node *n = node(p, N_OR);
-        n->a = *out;
-        TRY(and_expression(p, &n->b));
-        *out = n;
-    }
-    return ERR_OK;
-}
-
-static errc expression(struct parser *p, struct node **out)
-{
-    TRY(deeper(p));
-    TRY(or_expression(p, out));
-    while (take_name(p, "if")) {
-        struct node *n = node(p, N_COND);
-        n->a = *out;
-        TRY(or_expression(p, &n->b));
-        if (take_name(p, "else"))
-            TRY(expression(p, &n->c));
-        *out = n;
-    }
-    p->depth--;
-    return ERR_OK;
-}
-
-/* One expression, or several with commas between them: a tuple. */
-static errc tuple(struct parser *p, bool with_cond, struct node **out)
-{
-    errc (*item)(struct parser *, struct node **) = with_cond ? expression : or_expression;
-
-    TRY(item(p, out));
-    if (!is_op(p, ","))
-        return ERR_OK;
-    struct node *n = node(p, N_TUPLE), **tail = &(*out)->next;
-    n->args = *out;
-    while (take_op(p, ",")) {
-        if (p->at->kind == TOK_BLOCK_END || p->at->kind == TOK_VAR_END || is_op(p, "]"))
-            break;
-        TRY(item(p, tail));
-        tail = &(*tail)->next;
-    }
-    *out = n;
-    return ERR_OK;
-}
-
-/* ---- statements ---- */
 
 static errc block(struct parser *p, const char *const *ends, struct node **first);
 
 static errc want_block_end(struct parser *p)
 {
     if (p->at->kind != TOK_BLOCK_END)
-        return bad(p, "unexpected text before the end of the block");
+        return parse_error(p, "unexpected text before the end of the block");
     p->at++;
     return ERR_OK;
 }
@@ -567,11 +79,11 @@ static errc body_until(struct parser *p, const char *end, struct node **first)
 static errc st_if(struct parser *p, struct node **out)
 {
     static const char *const ends[] = { "elif", "else", "endif", NULL };
-    struct node *n = *out = node(p, N_IF), **branch = &n->args;
+    struct node *n = *out = parse_node(p, N_IF), **branch = &n->args;
 
     for (;;) {                          /* args: the branches, a condition each; other: else */
-        struct node *b = *branch = node(p, N_GROUP);
-        TRY(tuple(p, true, &b->a));
+        struct node *b = *branch = parse_node(p, N_GROUP);
+        TRY(parse_tuple(p, true, &b->a));
         TRY(want_block_end(p));
         TRY(block(p, ends, &b->body));
         branch = &b->next;
@@ -592,7 +104,7 @@ static errc targets(struct parser *p, struct node *n)
     bool bracket = take_op(p, "(");
 
     do {
-        struct node *t = *tail = node(p, N_NAME);
+        struct node *t = *tail = parse_node(p, N_NAME);
         TRY(want_name(p, &t->name));
         tail = &t->next;
     } while (take_op(p, ",") && p->at->kind == TOK_NAME);
@@ -602,16 +114,16 @@ static errc targets(struct parser *p, struct node *n)
 static errc st_for(struct parser *p, struct node **out)
 {
     static const char *const ends[] = { "else", "endfor", NULL };
-    struct node *n = *out = node(p, N_FOR);
+    struct node *n = *out = parse_node(p, N_FOR);
 
     TRY(targets(p, n));
     if (!take_name(p, "in"))
-        return bad(p, "expected \"in\" after the loop's variables");
-    TRY(tuple(p, false, &n->a));
+        return parse_error(p, "expected \"in\" after the loop's variables");
+    TRY(parse_tuple(p, false, &n->a));
     if (take_name(p, "if"))
-        TRY(expression(p, &n->b));
+        TRY(parse_expression(p, &n->b));
     if (is_name(p, "recursive"))
-        return bad(p, "recursive loops are not supported");
+        return parse_error(p, "recursive loops are not supported");
     TRY(want_block_end(p));
     TRY(block(p, ends, &n->body));
     if (take_name(p, "else")) {
@@ -624,21 +136,21 @@ static errc st_for(struct parser *p, struct node **out)
 
 static errc st_set(struct parser *p, struct node **out)
 {
-    struct node *n = *out = node(p, N_SET);
+    struct node *n = *out = parse_node(p, N_SET);
 
     TRY(targets(p, n));
     if (!n->args->next && take_op(p, "."))
         TRY(want_name(p, &n->name));    /* an attribute of a namespace */
     if (take_op(p, "=")) {
-        TRY(tuple(p, true, &n->a));
+        TRY(parse_tuple(p, true, &n->a));
         return want_block_end(p);
     }
     n->kind = N_SET_BLOCK;
-    struct node *text = node(p, N_NAME);        /* stands for the captured text under its filters */
+    struct node *text = parse_node(p, N_NAME);        /* stands for the captured text under its filters */
     n->a = text;
     n->b = text;
     while (take_op(p, "|"))
-        TRY(filter(p, n->a, &n->a));
+        TRY(parse_filter(p, n->a, &n->a));
     TRY(want_block_end(p));
     return body_until(p, "endset", &n->body);
 }
@@ -649,10 +161,10 @@ static errc parameters(struct parser *p, struct node *n)
 
     TRY(want_op(p, "("));
     while (!take_op(p, ")")) {
-        struct node *param = node(p, N_NAME);
+        struct node *param = parse_node(p, N_NAME);
         TRY(want_name(p, &param->name));
         if (take_op(p, "="))
-            TRY(expression(p, &param->a));
+            TRY(parse_expression(p, &param->a));
         *tail = param;
         tail = &param->next;
         if (!is_op(p, ")"))
@@ -663,7 +175,7 @@ static errc parameters(struct parser *p, struct node *n)
 
 static errc st_macro(struct parser *p, struct node **out)
 {
-    struct node *n = *out = node(p, N_MACRO);
+    struct node *n = *out = parse_node(p, N_MACRO);
 
     TRY(want_name(p, &n->name));
     TRY(parameters(p, n));
@@ -673,14 +185,14 @@ static errc st_macro(struct parser *p, struct node **out)
 
 static errc st_call(struct parser *p, struct node **out)
 {
-    struct node *n = *out = node(p, N_CALL_BLOCK), *caller = node(p, N_MACRO);
+    struct node *n = *out = parse_node(p, N_CALL_BLOCK), *caller = parse_node(p, N_MACRO);
 
     caller->name = STR("caller");
     if (is_op(p, "("))
         TRY(parameters(p, caller));
-    TRY(expression(p, &n->a));
+    TRY(parse_expression(p, &n->a));
     if (n->a->kind != N_CALL)
-        return bad(p, "a call block needs a call");
+        return parse_error(p, "a call block needs a call");
     TRY(want_block_end(p));
     n->b = caller;
     return body_until(p, "endcall", &caller->body);
@@ -688,25 +200,25 @@ static errc st_call(struct parser *p, struct node **out)
 
 static errc st_filter(struct parser *p, struct node **out)
 {
-    struct node *n = *out = node(p, N_FILTER_BLOCK), *text = node(p, N_NAME);
+    struct node *n = *out = parse_node(p, N_FILTER_BLOCK), *text = parse_node(p, N_NAME);
 
     n->b = text;
-    TRY(filter(p, text, &n->a));
+    TRY(parse_filter(p, text, &n->a));
     while (take_op(p, "|"))
-        TRY(filter(p, n->a, &n->a));
+        TRY(parse_filter(p, n->a, &n->a));
     TRY(want_block_end(p));
     return body_until(p, "endfilter", &n->body);
 }
 
 static errc st_with(struct parser *p, struct node **out)
 {
-    struct node *n = *out = node(p, N_WITH), **tail = &n->args;
+    struct node *n = *out = parse_node(p, N_WITH), **tail = &n->args;
 
     while (p->at->kind != TOK_BLOCK_END) {
-        struct node *v = node(p, N_NAME);
+        struct node *v = parse_node(p, N_NAME);
         TRY(want_name(p, &v->name));
         TRY(want_op(p, "="));
-        TRY(expression(p, &v->a));
+        TRY(parse_expression(p, &v->a));
         *tail = v;
         tail = &v->next;
         if (p->at->kind != TOK_BLOCK_END)
@@ -718,20 +230,20 @@ static errc st_with(struct parser *p, struct node **out)
 
 static errc st_break(struct parser *p, struct node **out)
 {
-    *out = node(p, N_BREAK);
+    *out = parse_node(p, N_BREAK);
     return want_block_end(p);
 }
 
 static errc st_continue(struct parser *p, struct node **out)
 {
-    *out = node(p, N_CONTINUE);
+    *out = parse_node(p, N_CONTINUE);
     return want_block_end(p);
 }
 
 /* {% generation %} marks what an assistant said for loss masks; as text it is what it holds. */
 static errc st_generation(struct parser *p, struct node **out)
 {
-    *out = node(p, N_GROUP);
+    *out = parse_node(p, N_GROUP);
     TRY(want_block_end(p));
     return body_until(p, "endgeneration", &(*out)->body);
 }
@@ -744,16 +256,16 @@ static const struct statement { const char *name; errc (*parse)(struct parser *p
 static errc statement(struct parser *p, struct node **out)
 {
     if (p->at->kind != TOK_NAME)
-        return bad(p, "expected the name of a statement");
+        return parse_error(p, "expected the name of a statement");
     for (size_t i = 0; i < ARRAY_LEN(statements); i++)
         if (str_is(p->at->text, statements[i].name)) {
             p->at++;
-            TRY(deeper(p));
+            TRY(parse_deeper(p));
             TRY(statements[i].parse(p, out));
             p->depth--;
             return ERR_OK;
         }
-    return bad(p, "statement \"%.*s\" is not supported here", STR_ARG(p->at->text));
+    return parse_error(p, "statement \"%.*s\" is not supported here", STR_ARG(p->at->text));
 }
 
 static bool at_end(const struct parser *p, const char *const *ends)
@@ -772,17 +284,17 @@ static errc block(struct parser *p, const char *const *ends, struct node **first
     for (;; tail = &(*tail)->next) {
         switch (p->at->kind) {
         case TOK_END:
-            return ends ? bad(p, "the source ends where {%% %s %%} was expected", ends[0]) : ERR_OK;
+            return ends ? parse_error(p, "the source ends where {%% %s %%} was expected", ends[0]) : ERR_OK;
         case TOK_DATA:
-            *tail = node(p, N_DATA);
+            *tail = parse_node(p, N_DATA);
             (*tail)->name = p->at++->text;
             break;
         case TOK_VAR_BEGIN:
             p->at++;
-            *tail = node(p, N_OUTPUT);
-            TRY(tuple(p, true, &(*tail)->a));
+            *tail = parse_node(p, N_OUTPUT);
+            TRY(parse_tuple(p, true, &(*tail)->a));
             if (p->at->kind != TOK_VAR_END)
-                return bad(p, "expected \"}}\"");
+                return parse_error(p, "expected \"}}\"");
             p->at++;
             break;
         default:

@@ -85,6 +85,11 @@ void float_repr(double f, struct buf *out);
 size_t str_chars(struct str s);                 /* code points */
 size_t str_char_at(struct str s, size_t chars); /* byte offset of that code point; s.n past the end */
 
+/* ---- text by code points (text.c) ---- */
+
+size_t text_next(struct str s, size_t at, int32_t *cp);         /* bytes of the code point at `at` */
+bool text_strips(int32_t cp, struct str chars);                 /* whether strip() takes it; chars.p NULL: white space */
+
 /* ---- the tree (parse.c) ---- */
 
 enum node_kind {
@@ -117,7 +122,7 @@ struct template {
 };
 errc template_parse(struct template *t, const struct tokens *tokens, struct err *e);
 
-/* ---- rendering (eval.c) ---- */
+/* ---- rendering ---- */
 
 struct scope { struct scope *parent; struct str *names; struct val *vals; size_t n, cap; };
 struct macro { const struct node *node; struct scope *home; };
@@ -141,7 +146,24 @@ errc fail(struct render *r, const char *fmt, ...) PRINTF(2, 3);         /* ERR_B
 errc tick(struct render *r, size_t work);
 errc made(struct render *r, size_t bytes);                              /* counts text that was made */
 errc str_val(struct render *r, struct buf *take, struct val *out);      /* moves a buffer into the arena */
+
+struct scope *scope_new(struct render *r, struct scope *parent);
+struct val *scope_own(struct scope *s, struct str name);                /* NULL: this very scope has no such name */
+void scope_set(struct render *r, struct scope *s, struct str name, struct val v);
+struct val scope_lookup(const struct scope *s, struct str name);        /* through the parents, then the functions; undefined */
+
 errc eval(struct render *r, struct scope *s, const struct node *n, struct val *out);
+errc eval_args(struct render *r, struct scope *s, const struct node *first, struct args *out);
+errc eval_call(struct render *r, struct scope *s, const struct node *n, struct val *caller /* or NULL */, struct val *out);
+errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct val *out);
+errc exec(struct render *r, struct scope *s, const struct node *first);
+/* What the statements would print, as a string. */
+errc captured(struct render *r, struct scope *s, const struct node *body, struct val *out);
+errc undefined_used(struct render *r, struct val v, const char *how);
+errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct val *out);
+errc int_op(struct render *r, enum op op, int64_t a, int64_t b, struct val *out);
+errc compare_once(struct render *r, enum op op, struct val a, struct val b, bool *out);
+errc box_check(struct render *r, struct val v);                         /* a list or dict within its limits */
 errc call_value(struct render *r, struct val f, const struct args *args, struct val *out);
 errc get_attr(struct render *r, struct val v, struct str name, struct val *out);
 errc get_item(struct render *r, struct val v, struct val key, struct val *out);

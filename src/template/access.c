@@ -1,0 +1,173 @@
+/* What is inside a value: attributes, items, slices, and iteration. */
+#include "template/priv.h"
+
+static errc loop_attr(struct render *r, struct loop *l, struct str name, struct val *out)
+{
+    size_t i = l->index0;
+    struct val none = val_undefined(name);
+    const struct { const char *name; struct val v; } attrs[] = {
+        { "index", val_int((int64_t)i + 1) }, { "index0", val_int((int64_t)i) }, { "first", val_bool(i == 0) }, { "last", val_bool(i + 1 == l->n) },
+        { "length", val_int((int64_t)l->n) }, { "revindex", val_int((int64_t)(l->n - i)) }, { "revindex0", val_int((int64_t)(l->n - i) - 1) },
+        { "depth", val_int((int64_t)l->depth) }, { "depth0", val_int((int64_t)l->depth - 1) },
+        { "previtem", i ? l->items->v[i - 1] : none }, { "nextitem", i + 1 < l->n ? l->items->v[i + 1] : none },
+    };
+    *out = none;
+    for (size_t k = 0; k < ARRAY_LEN(attrs); k++)
+        if (str_is(name, attrs[k].name))
+            *out = attrs[k].v;
+    if (out->kind == VAL_UNDEFINED)
+        (void)method_find(r, (struct val){ VAL_LOOP, { .loop = l } }, name, out);
+    return ERR_OK;
+}
+
+errc undefined_used(struct render *r, struct val v, const char *how)
+{
+    return fail(r, "\"%.*s\" is undefined and cannot be %s", STR_ARG(v.s), how);
+}
+
+errc get_attr(struct render *r, struct val v, struct str name, struct val *out)
+{
+    if (v.kind == VAL_UNDEFINED)
+        return undefined_used(r, v, "looked into");
+    if (v.kind == VAL_LOOP)
+        return loop_attr(r, v.loop, name, out);
+    if (v.kind != VAL_NAMESPACE && method_find(r, v, name, out))
+        return ERR_OK;
+    const struct val *found = v.kind == VAL_DICT || v.kind == VAL_NAMESPACE ? dict_find(v.dict, val_str(name)) : NULL;
+    *out = found ? *found : val_undefined(name);
+    return ERR_OK;
+}
+
+static errc sequence_item(struct render *r, struct val v, int64_t i, struct val *out)
+{
+    int64_t n = v.kind == VAL_STR ? (int64_t)str_chars(v.s) : (int64_t)v.list->n;
+
+    if (i < 0)
+        i += n;
+    *out = val_undefined(STR("item"));
+    if (i < 0 || i >= n)
+        return ERR_OK;
+    if (v.kind != VAL_STR) {
+        *out = v.list->v[i];
+        return ERR_OK;
+    }
+    TRY(tick(r, v.s.n / 64));
+    size_t at = str_char_at(v.s, (size_t)i), end = str_char_at(v.s, (size_t)i + 1);
+    *out = val_str(str_n(v.s.p + at, end - at));
+    return ERR_OK;
+}
+
+errc get_item(struct render *r, struct val v, struct val key, struct val *out)
+{
+    if (v.kind == VAL_UNDEFINED)
+        return undefined_used(r, v, "looked into");
+    if (v.kind == VAL_DICT || v.kind == VAL_NAMESPACE) {
+        const struct val *found = dict_find(v.dict, key);
+        if (found) {
+            *out = *found;
+            return ERR_OK;
+        }
+    }
+    if ((val_is_sequence(v) || v.kind == VAL_STR) && (key.kind == VAL_INT || key.kind == VAL_BOOL))
+        return sequence_item(r, v, key.kind == VAL_INT ? key.i : key.b, out);
+    if (key.kind == VAL_STR)
+        return get_attr(r, v, key.s, out);
+    *out = val_undefined(STR("item"));
+    return ERR_OK;
+}
+
+/* Python's slice.indices */
+static void slice_bounds(const int64_t *start, const int64_t *stop, int64_t step, int64_t n, int64_t *from, int64_t *to)
+{
+    int64_t low = step < 0 ? -1 : 0, high = step < 0 ? n - 1 : n;
+
+    *from = start ? (*start < 0 ? *start + n : *start) : step < 0 ? high : low;
+    *to = stop ? (*stop < 0 ? *stop + n : *stop) : step < 0 ? low : high;
+    *from = *from < low ? low : *from > high ? high : *from;
+    *to = *to < low ? low : *to > high ? high : *to;
+}
+
+static errc slice_index(struct render *r, struct scope *s, const struct node *n, int64_t *box, const int64_t **out)
+{
+    struct val v;
+
+    *out = NULL;
+    if (!n)
+        return ERR_OK;
+    TRY(eval(r, s, n, &v));
+    if (v.kind == VAL_NONE)
+        return ERR_OK;
+    if (v.kind != VAL_INT || v.i > INT32_MAX || v.i < -INT32_MAX)
+        return fail(r, "slice indices must be small integers or none, not %s", val_type(v));
+    *box = v.i;
+    *out = box;
+    return ERR_OK;
+}
+
+errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    int64_t a, b, c, from, to;
+    const int64_t *start, *stop, *step;
+    struct val v;
+
+    TRY(eval(r, s, n->a, &v));
+    TRY(slice_index(r, s, n->b, &a, &start));
+    TRY(slice_index(r, s, n->c, &b, &stop));
+    TRY(slice_index(r, s, n->args, &c, &step));
+    if (v.kind == VAL_UNDEFINED)
+        return undefined_used(r, v, "sliced");
+    if (step && *step == 0)
+        return fail(r, "slice step cannot be zero");
+    if (!val_is_sequence(v) && v.kind != VAL_STR) {
+        *out = val_undefined(STR("slice"));
+        return ERR_OK;
+    }
+    int64_t by = step ? *step : 1, count = v.kind == VAL_STR ? (int64_t)str_chars(v.s) : (int64_t)v.list->n;
+    slice_bounds(start, stop, by, count, &from, &to);
+    TRY(tick(r, (size_t)count / 16));
+    if (v.kind == VAL_STR && by == 1) {
+        size_t at = str_char_at(v.s, (size_t)from), end = from < to ? str_char_at(v.s, (size_t)to) : at;
+        *out = val_str(str_n(v.s.p + at, end - at));
+        return ERR_OK;
+    }
+    struct list *items;
+    TRY(val_items(r, v, &items));
+    struct val made_list = val_list(r->arena);
+    AUTO_BUF text = { 0 };
+    for (int64_t i = from; by > 0 ? i < to : i > to; i += by)
+        if (v.kind == VAL_STR)
+            buf_addstr(&text, items->v[i].s);
+        else
+            list_add(r->arena, made_list.list, items->v[i]);
+    if (v.kind == VAL_STR)
+        return str_val(r, &text, out);
+    made_list.kind = v.kind;
+    *out = made_list;
+    return ERR_OK;
+}
+
+errc val_items(struct render *r, struct val v, struct list **out)
+{
+    if (val_is_sequence(v)) {
+        *out = v.list;
+        return ERR_OK;
+    }
+    struct list *l = *out = val_list(r->arena).list;
+    if (v.kind == VAL_DICT) {
+        for (size_t i = 0; i < v.dict->n; i++)
+            list_add(r->arena, l, v.dict->k[i]);
+        return ERR_OK;
+    }
+    if (v.kind == VAL_STR) {
+        TRY(tick(r, v.s.n));
+        for (size_t at = 0; at < v.s.n;) {
+            size_t n = 1;
+            while (at + n < v.s.n && ((unsigned char)v.s.p[at + n] & 0xC0) == 0x80)
+                n++;
+            list_add(r->arena, l, val_str(str_n(v.s.p + at, n)));
+            at += n;
+        }
+        return ERR_OK;
+    }
+    return v.kind == VAL_UNDEFINED ? ERR_OK : fail(r, "%s is not iterable", val_type(v));
+}

@@ -1,0 +1,200 @@
+/* Statements -> text. */
+#include "template/priv.h"
+
+errc captured(struct render *r, struct scope *s, const struct node *body, struct val *out)
+{
+    AUTO_BUF text = { 0 };
+    struct buf *before = r->out;
+
+    r->out = &text;
+    errc rc = exec(r, s, body);
+    r->out = before;
+    return rc ? rc : str_val(r, &text, out);
+}
+
+static errc print(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val v;
+    size_t before = r->out->n;
+
+    TRY(eval(r, s, n->a, &v));
+    val_print(v, r->out);
+    return made(r, r->out->n - before);
+}
+
+static errc bind(struct render *r, struct scope *s, const struct node *targets, struct val v)
+{
+    struct list *items;
+    size_t i = 0, n = 0;
+
+    if (!targets->next) {
+        scope_set(r, s, targets->name, v);
+        return ERR_OK;
+    }
+    TRY(val_items(r, v, &items));
+    for (const struct node *t = targets; t; t = t->next)
+        n++;
+    if (items->n != n)
+        return fail(r, "%zu values cannot be unpacked into %zu names", items->n, n);
+    for (const struct node *t = targets; t; t = t->next)
+        scope_set(r, s, t->name, items->v[i++]);
+    return ERR_OK;
+}
+
+static errc loop_items(struct render *r, struct scope *s, const struct node *n, struct list **out)
+{
+    struct val v, c;
+    struct list *all;
+
+    TRY(eval(r, s, n->a, &v));
+    TRY(val_items(r, v, &all));
+    *out = all;
+    if (!n->b)
+        return ERR_OK;
+    *out = val_list(r->arena).list;
+    for (size_t i = 0; i < all->n; i++) {
+        struct scope *inner = scope_new(r, s);
+        TRY(bind(r, inner, n->args, all->v[i]));
+        TRY(eval(r, inner, n->b, &c));
+        if (val_true(c))
+            list_add(r->arena, *out, all->v[i]);
+    }
+    return ERR_OK;
+}
+
+static errc exec_for(struct render *r, struct scope *s, const struct node *n)
+{
+    struct list *items;
+
+    TRY(loop_items(r, s, n, &items));
+    if (!items->n)
+        return exec(r, scope_new(r, s), n->other);
+    struct loop *l = arena_new_of(r->arena, struct loop);
+    *l = (struct loop){ .n = items->n, .items = items, .depth = ++r->loop_depth };
+    for (size_t i = 0; i < l->n; i++) {
+        struct scope *inner = scope_new(r, s);
+        l->index0 = i;
+        TRY(tick(r, 0));
+        TRY(bind(r, inner, n->args, items->v[i]));
+        scope_set(r, inner, STR("loop"), (struct val){ VAL_LOOP, { .loop = l } });
+        TRY(exec(r, inner, n->body));
+        bool stop = r->flow == FLOW_BREAK;
+        r->flow = FLOW_NONE;
+        if (stop)
+            break;
+    }
+    r->loop_depth--;
+    return ERR_OK;
+}
+
+static errc exec_if(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val c;
+
+    for (const struct node *b = n->args; b; b = b->next) {
+        TRY(eval(r, s, b->a, &c));
+        if (val_true(c))
+            return exec(r, s, b->body);
+    }
+    return exec(r, s, n->other);
+}
+
+static errc assign(struct render *r, struct scope *s, const struct node *n, struct val v)
+{
+    if (!n->name.p)
+        return bind(r, s, n->args, v);
+    struct val ns = scope_lookup(s, n->args->name);
+    if (ns.kind != VAL_NAMESPACE)
+        return fail(r, "cannot assign attribute on non-namespace object \"%.*s\"", STR_ARG(n->args->name));
+    dict_put(r->arena, ns.dict, val_str(n->name), v);
+    return ERR_OK;
+}
+
+/* Puts a value under the filters that a block names: their innermost operand is a nameless N_NAME. */
+static errc filtered(struct render *r, struct scope *s, const struct node *chain, struct val v, struct val *out)
+{
+    if (chain->kind != N_FILTER) {
+        *out = v;
+        return ERR_OK;
+    }
+    struct args args;
+    struct val inner;
+    TRY(filtered(r, s, chain->a, v, &inner));
+    TRY(eval_args(r, s, chain->args, &args));
+    return chain->filter->apply(r, inner, &args, out);
+}
+
+static errc exec_one(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val v, made_val;
+
+    switch (n->kind) {
+    case N_DATA:
+        buf_addstr(r->out, n->name);
+        return made(r, n->name.n);
+    case N_OUTPUT:
+        return print(r, s, n);
+    case N_IF:
+        return exec_if(r, s, n);
+    case N_FOR:
+        return exec_for(r, s, n);
+    case N_SET:
+        TRY(eval(r, s, n->a, &v));
+        return assign(r, s, n, v);
+    case N_SET_BLOCK:
+        TRY(captured(r, scope_new(r, s), n->body, &v));
+        TRY(filtered(r, s, n->a, v, &made_val));
+        return assign(r, s, n, made_val);
+    case N_FILTER_BLOCK:
+        TRY(captured(r, scope_new(r, s), n->body, &v));
+        TRY(filtered(r, s, n->a, v, &made_val));
+        val_print(made_val, r->out);
+        return ERR_OK;
+    case N_MACRO: {
+        struct macro *m = arena_new_of(r->arena, struct macro);
+        *m = (struct macro){ n, s };
+        scope_set(r, s, n->name, (struct val){ VAL_MACRO, { .macro = m } });
+        return ERR_OK;
+    }
+    case N_CALL_BLOCK: {
+        struct macro *m = arena_new_of(r->arena, struct macro);
+        *m = (struct macro){ n->b, s };
+        v = (struct val){ VAL_MACRO, { .macro = m } };
+        TRY(eval_call(r, s, n->a, &v, &made_val));
+        val_print(made_val, r->out);
+        return ERR_OK;
+    }
+    case N_WITH: {
+        struct scope *inner = scope_new(r, s);
+        for (const struct node *t = n->args; t; t = t->next) {
+            TRY(eval(r, s, t->a, &v));
+            scope_set(r, inner, t->name, v);
+        }
+        return exec(r, inner, n->body);
+    }
+    case N_GROUP:
+        return exec(r, s, n->body);
+    case N_BREAK:
+    case N_CONTINUE:
+        if (!r->loop_depth)
+            return fail(r, "break and continue belong into a loop");
+        r->flow = n->kind == N_BREAK ? FLOW_BREAK : FLOW_CONTINUE;
+        return ERR_OK;
+    default:
+        return fail(r, "not a statement");
+    }
+}
+
+errc exec(struct render *r, struct scope *s, const struct node *first)
+{
+    if (r->depth >= EVAL_DEPTH_MAX)
+        return fail(r, "blocks and calls are nested more than %d deep", EVAL_DEPTH_MAX);
+    r->depth++;
+    for (const struct node *n = first; n && r->flow == FLOW_NONE; n = n->next) {
+        r->line = n->line;
+        TRY(tick(r, 0));
+        TRY(exec_one(r, s, n));
+    }
+    r->depth--;
+    return ERR_OK;
+}

@@ -1,0 +1,201 @@
+/* Python's operators on values. */
+#include <math.h>
+
+#include "template/priv.h"
+
+errc val_compare(struct render *r, struct val a, struct val b, int *out)
+{
+    if (val_is_number(a) && val_is_number(b)) {
+        double x = val_number(a), y = val_number(b);
+        *out = a.kind == VAL_INT && b.kind == VAL_INT ? (a.i > b.i) - (a.i < b.i) : (x > y) - (x < y);
+        return ERR_OK;
+    }
+    if (a.kind == VAL_STR && b.kind == VAL_STR) {
+        *out = str_cmp(a.s, b.s);
+        return ERR_OK;
+    }
+    if (val_is_sequence(a) && a.kind == b.kind) {
+        for (size_t i = 0; i < a.list->n && i < b.list->n; i++)
+            if (!val_equal(a.list->v[i], b.list->v[i]))
+                return val_compare(r, a.list->v[i], b.list->v[i], out);
+        *out = (a.list->n > b.list->n) - (a.list->n < b.list->n);
+        return ERR_OK;
+    }
+    return fail(r, "cannot order %s and %s", val_type(a), val_type(b));
+}
+
+errc val_contains(struct render *r, struct val box, struct val item, bool *out)
+{
+    size_t at;
+
+    *out = false;
+    if (box.kind == VAL_STR) {
+        if (item.kind != VAL_STR)
+            return fail(r, "\"in\" of a string needs a string, not %s", val_type(item));
+        TRY(tick(r, box.s.n / 64));
+        *out = !item.s.n || str_find(box.s, item.s, &at);
+        return ERR_OK;
+    }
+    if (box.kind == VAL_DICT || box.kind == VAL_NAMESPACE) {
+        *out = dict_find(box.dict, item) != NULL;
+        return tick(r, box.dict->n / 16);
+    }
+    if (box.kind == VAL_UNDEFINED)
+        return ERR_OK;
+    if (!val_is_sequence(box))
+        return fail(r, "%s cannot be searched with \"in\"", val_type(box));
+    for (size_t i = 0; i < box.list->n && !*out; i++)
+        *out = val_equal(box.list->v[i], item);
+    return tick(r, box.list->n / 8);
+}
+
+errc int_op(struct render *r, enum op op, int64_t a, int64_t b, struct val *out)
+{
+    int64_t x = 0;
+    bool over = false;
+
+    if ((op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD) && b == 0)
+        return fail(r, "division by zero");
+    switch (op) {
+    case OP_ADD:
+        over = __builtin_add_overflow(a, b, &x);
+        break;
+    case OP_SUB:
+        over = __builtin_sub_overflow(a, b, &x);
+        break;
+    case OP_MUL:
+        over = __builtin_mul_overflow(a, b, &x);
+        break;
+    case OP_DIV:
+        *out = val_float((double)a / (double)b);
+        return ERR_OK;
+    case OP_FLOORDIV:
+    case OP_MOD:
+        if (b == -1) {
+            over = op == OP_FLOORDIV && __builtin_sub_overflow((int64_t)0, a, &x);
+        } else {
+            int64_t q = a / b, m = a % b;
+            if (m && (m < 0) != (b < 0))
+                q--, m += b;
+            x = op == OP_MOD ? m : q;
+        }
+        break;
+    case OP_POW:
+        if (b < 0) {
+            *out = val_float(pow((double)a, (double)b));
+            return ERR_OK;
+        }
+        for (x = 1; b && !over; b--) {
+            over = __builtin_mul_overflow(x, a, &x);
+            if (a == 0 || a == 1 || a == -1)
+                b = b % 2 ? 1 : b == 0 ? 1 : 2;
+        }
+        break;
+    default:
+        break;
+    }
+    if (over)
+        return fail(r, "a number is out of range");
+    *out = val_int(x);
+    return ERR_OK;
+}
+
+static errc float_op(struct render *r, enum op op, double a, double b, struct val *out)
+{
+    if ((op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD) && b == 0)
+        return fail(r, "division by zero");
+    double m = op == OP_MOD ? fmod(a, b) : 0;
+    if (m != 0 && (m < 0) != (b < 0))
+        m += b;
+    *out = val_float(op == OP_ADD ? a + b : op == OP_SUB ? a - b : op == OP_MUL ? a * b : op == OP_DIV ? a / b :
+                     op == OP_FLOORDIV ? floor(a / b) : op == OP_MOD ? m : pow(a, b));
+    return ERR_OK;
+}
+
+errc box_check(struct render *r, struct val v)
+{
+    if ((v.kind == VAL_DICT ? v.dict->weight : v.list->weight) > VAL_WEIGHT_MAX)
+        return err_set(r->e, ERR_TOO_LARGE, "%s line %d: a list or dict holds more than %zu values", r->t->name, r->line, VAL_WEIGHT_MAX);
+    return val_depth(v) > VAL_DEPTH_MAX ? fail(r, "lists and dicts are nested more than %d deep", VAL_DEPTH_MAX) : ERR_OK;
+}
+
+static errc repeat(struct render *r, struct val v, int64_t times, struct val *out)
+{
+    AUTO_BUF b = { 0 };
+    size_t bytes, n = times > 0 ? (size_t)times : 0;
+
+    if (val_is_sequence(v)) {
+        struct val made_list = val_list(r->arena);
+        made_list.kind = v.kind;
+        if (!size_mul(n, v.list->n, &bytes))
+            return fail(r, "a list is too long");
+        TRY(tick(r, bytes));
+        for (size_t i = 0; i < n; i++)
+            for (size_t k = 0; k < v.list->n; k++)
+                list_add(r->arena, made_list.list, v.list->v[k]);
+        *out = made_list;
+        return box_check(r, made_list);
+    }
+    if (!size_mul(n, v.s.n, &bytes) || bytes > r->made_max - r->made)
+        return made(r, r->made_max - r->made + 1);
+    for (size_t i = 0; v.s.n && i < n; i++)
+        buf_addstr(&b, v.s);
+    return str_val(r, &b, out);
+}
+
+errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct val *out)
+{
+    if (a.kind == VAL_UNDEFINED || b.kind == VAL_UNDEFINED)
+        return undefined_used(r, a.kind == VAL_UNDEFINED ? a : b, "computed with");
+    if (val_is_number(a) && val_is_number(b)) {
+        if (a.kind == VAL_FLOAT || b.kind == VAL_FLOAT)
+            return float_op(r, op, val_number(a), val_number(b), out);
+        return int_op(r, op, a.kind == VAL_BOOL ? a.b : a.i, b.kind == VAL_BOOL ? b.b : b.i, out);
+    }
+    if (op == OP_ADD && a.kind == VAL_STR && b.kind == VAL_STR) {
+        AUTO_BUF text = { 0 };
+        TRY(made(r, 0));
+        buf_addstr(&text, a.s);
+        buf_addstr(&text, b.s);
+        return str_val(r, &text, out);
+    }
+    if (op == OP_ADD && val_is_sequence(a) && a.kind == b.kind) {
+        struct val sum = val_list(r->arena);
+        sum.kind = a.kind;
+        TRY(tick(r, a.list->n + b.list->n));
+        for (size_t i = 0; i < a.list->n; i++)
+            list_add(r->arena, sum.list, a.list->v[i]);
+        for (size_t i = 0; i < b.list->n; i++)
+            list_add(r->arena, sum.list, b.list->v[i]);
+        *out = sum;
+        return box_check(r, sum);
+    }
+    if (op == OP_MUL && (a.kind == VAL_STR || val_is_sequence(a)) && b.kind == VAL_INT)
+        return repeat(r, a, b.i, out);
+    if (op == OP_MUL && (b.kind == VAL_STR || val_is_sequence(b)) && a.kind == VAL_INT)
+        return repeat(r, b, a.i, out);
+    static const char *const signs[] = { "+", "-", "*", "/", "//", "%", "**" };
+    return fail(r, "%s %s %s is not possible", val_type(a), signs[op], val_type(b));
+}
+
+errc compare_once(struct render *r, enum op op, struct val a, struct val b, bool *out)
+{
+    int order = 0;
+
+    switch (op) {
+    case OP_EQ:
+    case OP_NE:
+        TRY(tick(r, val_is_sequence(a) ? a.list->n : 0));
+        *out = val_equal(a, b) == (op == OP_EQ);
+        return ERR_OK;
+    case OP_IN:
+    case OP_NOT_IN:
+        TRY(val_contains(r, b, a, out));
+        *out ^= op == OP_NOT_IN;
+        return ERR_OK;
+    default:
+        TRY(val_compare(r, a, b, &order));
+        *out = op == OP_LT ? order < 0 : op == OP_LE ? order <= 0 : op == OP_GT ? order > 0 : order >= 0;
+        return ERR_OK;
+    }
+}
