@@ -1,6 +1,6 @@
 /*
- * Choosing a token. Order and meaning are those of transformers' logits processors; candidates keep the order of ids, and
- * one uniform number is drawn per token, so a seed fixes the text.
+ * Choosing a token. Meaning is that of transformers' logits processors and of vLLM's sampler; candidates keep the order of
+ * ids, and one uniform number is drawn per token, so a seed fixes the text.
  */
 #include "engine/sampler.h"
 
@@ -20,7 +20,10 @@ struct sampler {
     struct sample_params params;
     size_t vocab, n;
     uint64_t state;
-    uint8_t *seen;              /* [vocab] for the repetition penalty */
+    uint32_t *counts;           /* [vocab], zero between calls */
+    float *raw;                 /* [vocab] the logits as given; NULL without logprobs */
+    bool picked;
+    struct token_logprobs last;
     float *sorted;              /* [vocab] scratch of top_k */
     struct candidate *candidates;               /* [vocab]; n of them are left */
 };
@@ -32,7 +35,8 @@ errc sample_params_check(const struct sample_params *p, struct err *e)
     const struct range_row rows[] = {
         { "temperature", p->temperature, 0, 1e6, true }, { "top_p", p->top_p, 0, 1, false }, { "min_p", p->min_p, 0, 1, false },
         { "typical_p", p->typical_p, 0, 1, true }, { "repetition_penalty", p->repetition_penalty, 0, 1e6, true },
-        { "top_k", (double)p->top_k, 0, 1e9, false },
+        { "top_k", (double)p->top_k, 0, 1e9, false }, { "presence_penalty", p->presence_penalty, -2, 2, false },
+        { "frequency_penalty", p->frequency_penalty, -2, 2, false }, { "logprobs", p->logprobs, -1, SAMPLE_LOGPROBS_MAX, false },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -49,7 +53,8 @@ struct sampler *sampler_new(const struct sample_params *p, size_t vocab)
     s->params = *p;
     s->vocab = vocab;
     s->state = p->seed;
-    s->seen = xcalloc(vocab, 1);
+    s->counts = xcalloc(vocab, sizeof *s->counts);
+    s->raw = p->logprobs >= 0 ? xcalloc(vocab, sizeof *s->raw) : NULL;
     s->sorted = xcalloc(vocab, sizeof *s->sorted);
     s->candidates = xcalloc(vocab, sizeof *s->candidates);
     return s;
@@ -59,7 +64,8 @@ void sampler_free(struct sampler *s)
 {
     if (!s)
         return;
-    free(s->seen);
+    free(s->counts);
+    free(s->raw);
     free(s->sorted);
     free(s->candidates);
     free(s);
@@ -74,24 +80,6 @@ static double uniform(struct sampler *s)
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     z ^= z >> 31;
     return (double)(z >> 11) * 0x1p-53;
-}
-
-/* Tokens that occurred: a positive logit is divided, a negative one multiplied; each token once. */
-static void penalize(struct sampler *s, float *logits, const int32_t *history, size_t n)
-{
-    float penalty = (float)s->params.repetition_penalty;
-
-    if (s->params.repetition_penalty == 1)
-        return;
-    memset(s->seen, 0, s->vocab);
-    for (size_t i = 0; i < n; i++) {
-        size_t id = (size_t)history[i];
-
-        if (id >= s->vocab || s->seen[id])
-            continue;
-        s->seen[id] = 1;
-        logits[id] = logits[id] < 0 ? logits[id] * penalty : logits[id] / penalty;
-    }
 }
 
 static int32_t largest(const float *logits, size_t n)
@@ -244,27 +232,44 @@ static const struct candidate *draw(struct sampler *s)
     return &s->candidates[s->n - 1];
 }
 
-int32_t sampler_pick(struct sampler *s, float *logits, const int32_t *history, size_t n, const int32_t *banned, size_t n_banned,
-                     float *out_logprob)
+static void cut(struct sampler *s)
 {
-    penalize(s, logits, history, n);
-    for (size_t i = 0; i < n_banned; i++)
-        if (banned[i] >= 0 && (size_t)banned[i] < s->vocab)
-            logits[banned[i]] = -INFINITY;
-    if (!s->params.do_sample) {
-        if (out_logprob)
-            *out_logprob = 0;
+    softmax(s);
+    if (s->params.min_p_first)          /* before or after top_k is the same: both keep the likeliest */
+        cut_min_p(s);
+    cut_top_p(s);
+    if (!s->params.min_p_first)
+        cut_min_p(s);
+    cut_typical(s);
+}
+
+static int32_t choose(struct sampler *s, const float *logits, float *out_logprob)
+{
+    if (out_logprob)
+        *out_logprob = 0;
+    if (!s->params.do_sample)
         return largest(logits, s->vocab);
-    }
     gather(s, logits);
     if (s->n == 0)
         return largest(logits, s->vocab);
-    softmax(s);
-    cut_top_p(s);
-    cut_min_p(s);
-    cut_typical(s);
+    cut(s);
     const struct candidate *c = draw(s);
     if (out_logprob)
         *out_logprob = (float)log(c->p);
     return c->id;
 }
+
+int32_t sampler_pick(struct sampler *s, float *logits, const int32_t *history, size_t n, const int32_t *banned, size_t n_banned,
+                     float *out_logprob)
+{
+    if (s->raw)
+        memcpy(s->raw, logits, s->vocab * sizeof *logits);
+    logit_rules_apply(&s->params, logits, s->vocab, history, n, banned, n_banned, s->counts);
+    int32_t id = choose(s, logits, out_logprob);
+    s->picked = true;
+    if (s->raw)
+        logprobs_of(s->raw, s->vocab, id, s->params.logprobs, &s->last);
+    return id;
+}
+
+const struct token_logprobs *sampler_logprobs(const struct sampler *s) { return s->raw && s->picked ? &s->last : NULL; }
