@@ -9,14 +9,13 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "base/map.h"
 #include "base/mem.h"
 #include "engine/priv.h"
 
 struct loader {
     struct model *m;
     const struct model_opts *o;
-    struct map *used;           /* names of tensors asked for */
+    struct source *source;
     struct err *e;
 };
 
@@ -24,50 +23,50 @@ static errc wrong_shape(const struct loader *l, const char *name, const struct t
 {
     char text[TENSOR_SHAPE_TEXT_MAX];
 
-    return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape %s, found %s", safetensors_path(l->m->files), name, expected,
+    return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape %s, found %s", source_path(l->source), name, expected,
                    tensor_shape_text(t, text));
-}
-
-static errc get(struct loader *l, const char *name, const struct tensor **out)
-{
-    TRY(safetensors_need(l->m->files, name, out, l->e));
-    map_put(l->used, str_of(name), l);
-    return ERR_OK;
 }
 
 /* A vector as f32: norms and biases. */
 static errc load_vector(struct loader *l, const char *name, size_t n, float **out)
 {
-    const struct tensor *t;
+    struct source_tensor found;
+    const struct tensor *t = &found.t;
     char expected[32];
 
-    TRY(get(l, name, &t));
+    TRY(source_need(l->source, name, &found, l->e));
     snprintf(expected, sizeof expected, "[%zu]", n);
     if (t->ndim != 1 || t->len != n)
         return wrong_shape(l, name, t, expected);
     *out = xcalloc(n, sizeof **out);
+    if (found.blocks)
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: a vector in %s is not read; F32, BF16 and F16 are", source_path(l->source),
+                       name, found.blocks->name);
     if (dtype_to_f32(*out, t->data, t->dtype, n, l->e))
-        return err_wrap(l->e, "%s: tensor %s", safetensors_path(l->m->files), name);
+        return err_wrap(l->e, "%s: tensor %s", source_path(l->source), name);
     for (size_t i = 0; i < n; i++)
         if (!isfinite((*out)[i]))
-            return err_set(l->e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", safetensors_path(l->m->files), name, i);
+            return err_set(l->e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", source_path(l->source), name, i);
     return ERR_OK;
 }
 
-static errc load_dense(struct loader *l, const char *name, size_t out, size_t in, struct weight *w, const struct tensor **out_tensor)
+static errc load_dense(struct loader *l, const char *name, size_t out, size_t in, struct weight *w, struct source_tensor *found)
 {
-    const struct tensor *t;
+    const struct tensor *t = &found->t;
     char expected[64];
 
-    TRY(get(l, name, &t));
+    TRY(source_need(l->source, name, found, l->e));
     snprintf(expected, sizeof expected, "[%zu, %zu]", out, in);
     if (t->ndim != 2 || t->shape[0] != out || t->shape[1] != in)
         return wrong_shape(l, name, t, expected);
+    if (found->blocks) {
+        *w = weight_blocks(found->blocks, t->data, out, in);
+        return ERR_OK;
+    }
     if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F16)
-        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", safetensors_path(l->m->files),
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", source_path(l->source),
                        name, dtype_name(t->dtype));
     *w = (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
-    *out_tensor = t;
     return ERR_OK;
 }
 
@@ -79,18 +78,18 @@ static errc load_prequantized(struct loader *l, const char *name, size_t out, si
 {
     size_t rows, cols;
 
-    TRY(nf4_from_checkpoint(l->m->files, name, &w->nf4, &rows, &cols, l->e));
+    TRY(nf4_from_checkpoint(source_safetensors(l->source), name, &w->nf4, &rows, &cols, l->e));
     w->kind = WEIGHT_NF4;
     w->out = out;
     w->in = in;
-    map_put(l->used, str_of(name), l);
+    source_use(l->source, name);
     for (size_t i = 0; i < ARRAY_LEN(nf4_suffixes); i++) {
         AUTO_MEM char *part = xasprintf("%s%s", name, nf4_suffixes[i]);
-        map_put(l->used, str_of(part), l);
+        source_use(l->source, part);
     }
     if (rows != out || cols != in)
         return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape [%zu, %zu], its quant_state says [%zu, %zu]",
-                       safetensors_path(l->m->files), name, out, in, rows, cols);
+                       source_path(l->source), name, out, in, rows, cols);
     return ERR_OK;
 }
 
@@ -98,21 +97,24 @@ static bool is_prequantized(const struct loader *l, const char *name)
 {
     AUTO_MEM char *state = xasprintf("%s.quant_state.bitsandbytes__nf4", name);
 
-    return l->m->config.prequantized && safetensors_get(l->m->files, state);
+    return l->m->config.prequantized && safetensors_get(source_safetensors(l->source), state);
 }
 
 static int quantize_threads(const struct loader *l) { return l->o->threads > 0 ? l->o->threads : omp_get_num_procs(); }
 
 static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
 {
-    const struct tensor *t;
+    struct source_tensor found;
 
     if (is_prequantized(l, name))
         return load_prequantized(l, name, out, in, w);
-    TRY(load_dense(l, name, out, in, w, &t));
+    TRY(load_dense(l, name, out, in, w, &found));
     if (l->o->quantize == QUANTIZE_NONE)
         return ERR_OK;
-    if (nf4_from_tensor(t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
+    if (found.blocks)
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_path(l->source), name,
+                       found.blocks->name);
+    if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
         return err_wrap(l->e, "tensor %s", name);
     w->kind = WEIGHT_NF4;
     return ERR_OK;
@@ -198,27 +200,23 @@ static errc load_layer(struct loader *l, size_t i)
 static errc load_ends(struct loader *l)
 {
     struct model *m = l->m;
-    const struct tensor *t;
+    struct source_tensor t;
 
     TRY(load_dense(l, "model.embed_tokens.weight", m->config.vocab, m->config.hidden, &m->embed, &t));
     TRY(load_vector(l, "model.norm.weight", m->config.hidden, &m->norm_final));
     if (!m->config.tied)
         return load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t);
     m->head = m->embed;
-    map_put(l->used, STR("lm_head.weight"), l);         /* some tied checkpoints carry a copy */
+    source_use(l->source, "lm_head.weight");            /* some tied checkpoints carry a copy */
     return ERR_OK;
 }
 
 static errc check_all_used(const struct loader *l)
 {
-    for (size_t i = 0; i < safetensors_count(l->m->files); i++) {
-        const char *name = safetensors_name(l->m->files, i);
+    const char *name = source_unused(l->source);
 
-        if (!map_get(l->used, str_of(name)) && !str_has_suffix(str_of(name), STR(".rotary_emb.inv_freq")))
-            return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s has no place in a %s model as config.json describes it",
-                           safetensors_path(l->m->files), name, l->m->config.model_type);
-    }
-    return ERR_OK;
+    return name ? err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s has no place in a %s model as its configuration describes it",
+                          source_path(l->source), name, l->m->config.model_type) : ERR_OK;
 }
 
 static errc load_all(struct loader *l)
@@ -234,14 +232,13 @@ static errc load_all(struct loader *l)
 errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e)
 {
     AUTO_FREE(model) m = xzalloc(sizeof *m);
-    AUTO_FREE(map) used = map_new(NULL);
 
     m->dir = xstrdup(dir);
     TRY(model_config_load(dir, &m->config, e));
-    TRY(safetensors_open_dir(dir, &m->files, e));
+    TRY(source_open(dir, &m->source, e));
     m->layers = xcalloc(m->config.layers, sizeof *m->layers);
     m->linears = xcalloc(m->config.layers * LINEARS_PER_LAYER, sizeof *m->linears);
-    struct loader l = { .m = m, .o = o, .used = used, .e = e };
+    struct loader l = { .m = m, .o = o, .source = m->source, .e = e };
     TRY(load_all(&l));
     *out = TAKE(m);
     return ERR_OK;
@@ -271,7 +268,7 @@ void model_free(struct model *m)
     free(m->layers);
     free(m->linears);
     free(m->norm_final);
-    safetensors_free(m->files);
+    source_free(m->source);
     model_config_done(&m->config);
     free(m->dir);
     free(m);

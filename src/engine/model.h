@@ -9,7 +9,7 @@
 #define ENGINE_MODEL_H
 
 #include "engine/kernels.h"
-#include "tensor/safetensors.h"
+#include "engine/source.h"
 
 enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_YARN };
 
@@ -70,7 +70,7 @@ struct layer {
 
 struct model {
     struct model_config config;
-    struct safetensors *files;
+    struct source *source;          /* engine/source.h: keeps the weights mapped */
     struct weight embed;            /* [vocab, hidden]; rows are looked up */
     struct weight head;             /* [vocab, hidden]; the same matrix as embed when tied */
     struct layer *layers;           /* [config.layers] */

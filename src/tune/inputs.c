@@ -150,7 +150,7 @@ static bool has_non_finite(const struct tensor *t)
 
 const char *inputs_broken_tensor(const struct inputs *in)
 {
-    const struct safetensors *s = in->model->files;
+    const struct safetensors *s = source_safetensors(in->model->source);
 
     for (size_t i = 0; i < safetensors_count(s); i++)
         if (has_non_finite(safetensors_at(s, i)))
