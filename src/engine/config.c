@@ -15,29 +15,35 @@
 #define WIDTH_MAX       (1 << 20)       /* hidden, inter, heads, head_dim */
 #define VOCAB_MAX       (1 << 24)
 #define POSITIONS_MAX   (1 << 27)
+#define EXPERTS_MAX     1024
 
-/* Numbers read as they stand: one row each. */
+/* Numbers read as they stand: one row each. fallback: the family's column for a silent config; 0: the key is required. */
 struct number_row {
-    const char *key;
+    const char *key, *alias;
     size_t offset;
     int64_t max;
-    bool required;
+    size_t fallback;
+    bool optional;              /* 0 when neither config nor family says */
 };
-#define NUMBER(key, member, max, required) { key, offsetof(struct model_config, member), max, required }
+#define NUMBER(name, member, most, ...) { .key = name, .offset = offsetof(struct model_config, member), .max = most, __VA_ARGS__ }
+#define FALLBACK(member) .fallback = offsetof(struct model_family, member)
 
 static const struct number_row numbers[] = {
-    NUMBER("hidden_size", hidden, WIDTH_MAX, true),
-    NUMBER("intermediate_size", inter, WIDTH_MAX, true),
-    NUMBER("num_hidden_layers", layers, LAYERS_MAX, true),
-    NUMBER("num_attention_heads", heads, WIDTH_MAX, true),
-    NUMBER("num_key_value_heads", kv_heads, WIDTH_MAX, false),
-    NUMBER("head_dim", head_dim, WIDTH_MAX, false),
-    NUMBER("vocab_size", vocab, VOCAB_MAX, true),
-    NUMBER("max_position_embeddings", max_positions, POSITIONS_MAX, true),
+    NUMBER("hidden_size", hidden, WIDTH_MAX),
+    NUMBER("intermediate_size", inter, WIDTH_MAX, .alias = "ffn_hidden_size", .optional = true),
+    NUMBER("num_hidden_layers", layers, LAYERS_MAX),
+    NUMBER("num_attention_heads", heads, WIDTH_MAX),
+    NUMBER("num_key_value_heads", kv_heads, WIDTH_MAX, .alias = "num_kv_heads", FALLBACK(kv_heads), .optional = true),
+    NUMBER("head_dim", head_dim, WIDTH_MAX, FALLBACK(head_dim), .optional = true),
+    NUMBER("vocab_size", vocab, VOCAB_MAX),
+    NUMBER("max_position_embeddings", max_positions, POSITIONS_MAX, FALLBACK(max_positions)),
+    NUMBER("num_local_experts", experts, EXPERTS_MAX, FALLBACK(experts), .optional = true),
+    NUMBER("num_experts_per_tok", experts_used, EXPERTS_MAX, FALLBACK(experts_used), .optional = true),
 };
 
 static const char *const read_elsewhere[] = {
-    "model_type", "architectures", "rms_norm_eps", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
+    "model_type", "architectures", "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "activation", "bias", "qk_layernorm",
+    "multi_query", "new_decoder_architecture", "parallel_attn", "num_ln_in_parallel_attn", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
     "partial_rotary_factor", "original_max_position_embeddings", "sliding_window", "use_sliding_window", "max_window_layers",
     "layer_types", "sliding_window_pattern", "_sliding_window_pattern", "attention_bias", "mlp_bias", "tie_word_embeddings",
     "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "hidden_act", "hidden_activation",
@@ -51,6 +57,7 @@ static const char *const ignored[] = {
     "cache_implementation", "output_attentions", "output_hidden_states", "return_dict", "task_specific_params", "id2label",
     "label2id", "num_labels", "torchscript", "use_return_dict", "is_decoder", "model_name", "unsloth_version", "unsloth_fixed",
     "interpolate_factor", "full_attn_mod", "lm_head_bias", "chunk_size_feed_forward", "problem_type", "finetuning_task",
+    "output_router_logits", "router_aux_loss_coef", "router_jitter_noise",
     "temperature", "top_p", "top_k", "max_length", "do_sample", "num_beams", "max_new_tokens", "repetition_penalty",
 };
 
@@ -78,7 +85,7 @@ static errc check_keys(const json_t *j, struct err *e)
         bool number = false;
 
         for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
-            number = number || streq(key, numbers[i].key);
+            number = number || streq(key, numbers[i].key) || streq(key, numbers[i].alias);
         if (!number && !inert(value) && !listed(key, read_elsewhere, ARRAY_LEN(read_elsewhere)) &&
             !listed(key, ignored, ARRAY_LEN(ignored)))
             return err_set(e, ERR_UNSUPPORTED, "config.json: key %.80s is not known and might change what the model computes; "
@@ -94,20 +101,40 @@ static const json_t *value_of(const json_t *j, const char *key)
     return json_is_null(v) ? NULL : v;
 }
 
-static errc read_numbers(const json_t *j, struct model_config *c, struct err *e)
+static errc read_number(const json_t *j, const struct number_row *row, struct model_config *c, struct err *e)
 {
-    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
-        const struct number_row *row = &numbers[i];
-        const json_t *v = value_of(j, row->key);
+    const char *key = row->alias && !value_of(j, row->key) && value_of(j, row->alias) ? row->alias : row->key;
+    const json_t *v = value_of(j, key);
+    size_t *member = (size_t *)(void *)((char *)c + row->offset);
 
-        if (!v && !row->required)
-            continue;
-        if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > row->max)
-            return err_set(e, ERR_INVALID, "config.json: %s must be a whole number from 1 to %lld", row->key, (long long)row->max);
-        *(size_t *)(void *)((char *)c + row->offset) = (size_t)json_integer_value(v);
-    }
+    if (!v && row->fallback)
+        *member = *(const size_t *)(const void *)((const char *)c->family + row->fallback);
+    if (!v && (*member || row->optional))
+        return ERR_OK;
+    if (!json_is_integer(v) || json_integer_value(v) < 1 || json_integer_value(v) > row->max)
+        return err_set(e, ERR_INVALID, "config.json: %s must be a whole number from 1 to %lld", key, (long long)row->max);
+    *member = (size_t)json_integer_value(v);
+    return ERR_OK;
+}
+
+/* Falcon: multi_query means one key/value head, whatever num_kv_heads says; its new decoder reads num_kv_heads only. */
+static void read_kv_heads(const json_t *j, struct model_config *c)
+{
+    if (c->family->multi_query && json_flag(j, "multi_query", true) && !json_flag(j, "new_decoder_architecture", false))
+        c->kv_heads = 1;
     if (!c->kv_heads)
         c->kv_heads = c->heads;
+}
+
+static errc read_numbers(const json_t *j, struct model_config *c, struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
+        TRY(read_number(j, &numbers[i], c, e));
+    read_kv_heads(j, c);
+    if (!c->inter)
+        c->inter = c->hidden * c->family->inter_per_hidden;
+    if (!c->inter)
+        return err_set(e, ERR_INVALID, "config.json: intermediate_size must be a whole number from 1 to %d", WIDTH_MAX);
     if (!c->head_dim) {
         if (c->hidden % c->heads)
             return err_set(e, ERR_INVALID, "config.json: hidden_size %zu is no multiple of num_attention_heads %zu", c->hidden, c->heads);
@@ -115,6 +142,10 @@ static errc read_numbers(const json_t *j, struct model_config *c, struct err *e)
     }
     if (c->heads % c->kv_heads)
         return err_set(e, ERR_INVALID, "config.json: num_attention_heads %zu is no multiple of num_key_value_heads %zu", c->heads, c->kv_heads);
+    if (c->family->mlp != MLP_EXPERTS)
+        c->experts = c->experts_used = 0;
+    if (c->experts_used > c->experts)
+        return err_set(e, ERR_INVALID, "config.json: num_experts_per_tok %zu is above num_local_experts %zu", c->experts_used, c->experts);
     return ERR_OK;
 }
 
@@ -132,7 +163,7 @@ static errc read_reals(const json_t *j, struct model_config *c, struct err *e)
 {
     double eps, attn, last, query;
 
-    TRY(real_between(j, "rms_norm_eps", 0, 1, c->family->norm_eps, &eps, e));
+    TRY(real_between(j, c->family->eps_key, 0, 1, c->family->norm_eps, &eps, e));
     TRY(real_between(j, "attn_logit_softcapping", 1e-6, 1e9, 0, &attn, e));
     TRY(real_between(j, "final_logit_softcapping", 1e-6, 1e9, 0, &last, e));
     TRY(real_between(j, "query_pre_attn_scalar", 1e-6, 1e9, 256, &query, e));
@@ -149,21 +180,20 @@ static errc read_activation(const json_t *j, struct model_config *c, struct err 
 {
     static const struct { const char *name; enum activation act; } names[] = {
         { "silu", ACT_SILU }, { "swish", ACT_SILU }, { "gelu_pytorch_tanh", ACT_GELU_TANH }, { "gelu_new", ACT_GELU_TANH },
-        { "gelu", ACT_GELU_ERF },
+        { "gelu_fast", ACT_GELU_TANH }, { "gelu", ACT_GELU_ERF }, { "gelu_python", ACT_GELU_ERF }, { "relu", ACT_RELU },
+        { "quick_gelu", ACT_GELU_QUICK },
     };
-    const char *name = json_cstr(j, "hidden_activation");
+    const char *name = json_cstr(j, c->family->act_key);    /* Gemma's hidden_act says gelu and its code does not read it */
 
-    if (!name)
-        name = json_cstr(j, "hidden_act");
     c->act = c->family->act;
-    if (!name || (c->family->act == ACT_GELU_TANH && !json_cstr(j, "hidden_activation")))
-        return ERR_OK;                          /* Gemma 2's hidden_act says gelu and its code takes the tanh form */
+    if (!name)
+        return ERR_OK;
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (streq(name, names[i].name)) {
             c->act = names[i].act;
             return ERR_OK;
         }
-    return err_set(e, ERR_UNSUPPORTED, "config.json: hidden_act %.40s is not known", name);
+    return err_set(e, ERR_UNSUPPORTED, "config.json: %s %.40s is not known", c->family->act_key, name);
 }
 
 /* ── rope ── */
@@ -251,7 +281,7 @@ static errc read_ropes(const json_t *j, struct model_config *c, struct err *e)
 {
     const json_t *both = value_of(j, "rope_parameters"), *one = both ? both : value_of(j, "rope_scaling"), *local = NULL;
     const json_t *per_type = value_of(both, "full_attention");
-    double theta, local_theta, partial;
+    double theta, local_theta, partial, default_partial = c->family->partial_rotary > 0 ? c->family->partial_rotary : 1;
 
     if (per_type) {
         one = per_type;
@@ -259,7 +289,7 @@ static errc read_ropes(const json_t *j, struct model_config *c, struct err *e)
     }
     TRY(real_between(j, "rope_theta", 1, 1e15, c->family->theta, &theta, e));
     TRY(real_between(j, "rope_local_base_freq", 1, 1e15, c->family->local_theta, &local_theta, e));
-    TRY(real_between(j, "partial_rotary_factor", 0.01, 1, json_num(one, "partial_rotary_factor", 1), &partial, e));
+    TRY(real_between(j, "partial_rotary_factor", 0.01, 1, json_num(one, "partial_rotary_factor", default_partial), &partial, e));
     c->rotary = (size_t)((double)c->head_dim * partial);
     if (c->rotary < 2 || c->rotary % 2 || c->rotary > c->head_dim)
         return err_set(e, ERR_INVALID, "config.json: %zu rotary dimensions of head_dim %zu must be even", c->rotary, c->head_dim);
@@ -312,8 +342,10 @@ static errc read_window(const json_t *j, struct model_config *c, struct err *e)
             c->sliding[i] = slides_by_rule(j, c, i);
         any = any || c->sliding[i];
     }
-    if (!window)
+    if (!window) {
+        c->window = any && !json_object_get(j, "sliding_window") ? c->family->window : 0;
         return ERR_OK;
+    }
     if (!json_is_integer(window) || json_integer_value(window) < 1)
         return err_set(e, ERR_INVALID, "config.json: sliding_window must be a whole number above 0, or null");
     c->window = any ? (size_t)json_integer_value(window) : 0;
@@ -326,7 +358,7 @@ static errc read_family(const json_t *j, struct model_config *c, struct err *e)
 {
     const char *type = json_cstr(j, "model_type"), *architecture = json_string_value(json_array_get(json_object_get(j, "architectures"), 0));
 
-    c->family = family_find(type);
+    c->family = family_find(j);
     if (!c->family) {
         AUTO_BUF names = { 0 };
 
@@ -385,6 +417,27 @@ static void read_tokens(const json_t *j, const json_t *generation, struct model_
     add_eos(c, json_object_get(j, "eos_token_id"));
 }
 
+static void read_biases(const json_t *j, struct model_config *c)
+{
+    const struct model_family *f = c->family;
+    bool attention = f->bias_key && json_flag(j, f->bias_key, false);
+
+    c->qkv_bias = f->qkv_bias || attention;
+    c->o_bias = f->o_bias || attention;
+    c->mlp_bias = f->mlp_bias || (f->mlp_bias_key && json_flag(j, f->mlp_bias_key, false));
+    c->head_bias = f->head_bias;
+}
+
+static void copy_structure(struct model_config *c)
+{
+    const struct model_family *f = c->family;
+
+    c->parallel = f->parallel;
+    c->layernorm = f->layernorm;
+    c->gated = f->mlp != MLP_PLAIN;
+    c->qkv_grouped = f->qkv == QKV_GROUPED;
+}
+
 static errc read_all(const json_t *j, const json_t *generation, struct model_config *c, struct err *e)
 {
     if (!json_is_object(j))
@@ -398,9 +451,9 @@ static errc read_all(const json_t *j, const json_t *generation, struct model_con
     TRY(read_window(j, c, e));
     TRY(read_formats(j, c, e));
     c->tied = json_flag(j, "tie_word_embeddings", c->family->tied);
-    c->qkv_bias = json_flag(j, "attention_bias", c->family->qkv_bias);
-    c->o_bias = json_flag(j, "attention_bias", false);
-    c->mlp_bias = json_flag(j, "mlp_bias", false);
+    copy_structure(c);
+    read_biases(j, c);
+    c->qk_norm = c->family->qk_norm == QK_NORM_BY_KEY ? json_flag(j, "qk_layernorm", false) : c->family->qk_norm != QK_NORM_NONE;
     read_tokens(j, generation, c);
     return ERR_OK;
 }

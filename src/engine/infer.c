@@ -6,20 +6,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "engine/priv.h"
+#include "engine/infer.h"
 #include "tensor/vec.h"
-
-struct infer {
-    size_t max_rows;
-    float *x;                   /* [rows, D] the residual stream */
-    float *h;                   /* [rows, D] normalised input, and what a block gives back */
-    float *qkv;                 /* [rows, q | k | v] */
-    float *att;                 /* [rows, H * hd] */
-    float *gate_up, *mid;       /* [rows, 2I], [rows, I] */
-    float *xa;                  /* [rows, max rank] of LoRA; grown when a larger rank is loaded */
-    size_t xa_rank;
-    float *cos[2], *sin[2];     /* [rows, R/2] global, local */
-};
 
 static float *floats(size_t rows, size_t n) { return mem_try_alloc(rows * n, sizeof(float)); }
 
@@ -33,6 +21,11 @@ struct infer *infer_new(struct engine *g, size_t max_rows)
     ok = ok && (p->x = floats(max_rows, c->hidden)) && (p->h = floats(max_rows, c->hidden));
     ok = ok && (p->qkv = floats(max_rows, model_qkv_width(c))) && (p->att = floats(max_rows, model_q_width(c)));
     ok = ok && (p->gate_up = floats(max_rows, 2 * c->inter)) && (p->mid = floats(max_rows, c->inter));
+    ok = ok && (p->side = floats(max_rows, c->hidden));
+    if (c->qkv_grouped)
+        ok = ok && (p->grouped = floats(max_rows, model_qkv_width(c)));
+    if (c->experts)
+        ok = ok && (p->experts = experts_new(c, max_rows));
     for (int i = 0; i < 2; i++)
         ok = ok && (p->cos[i] = floats(max_rows, c->rotary / 2)) && (p->sin[i] = floats(max_rows, c->rotary / 2));
     if (ok)
@@ -45,19 +38,13 @@ void infer_free(struct infer *p)
 {
     if (!p)
         return;
-    float *all[] = { p->x, p->h, p->qkv, p->att, p->gate_up, p->mid, p->xa, p->cos[0], p->cos[1], p->sin[0], p->sin[1] };
+    float *all[] = { p->x, p->h, p->side, p->qkv, p->grouped, p->att, p->gate_up, p->mid, p->xa,
+                     p->cos[0], p->cos[1], p->sin[0], p->sin[1] };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);
+    experts_free(p->experts);
     free(p);
 }
-
-struct run {
-    struct engine *g;
-    struct infer *p;
-    const struct model_config *c;
-    const struct infer_row *rows;
-    size_t n;
-};
 
 /* ── linears with their adapters ── */
 
@@ -74,7 +61,7 @@ static void apply_loras(const struct run *u, const struct linear *l, float *y, s
     }
 }
 
-static void apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)
+void infer_apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)
 {
     for (size_t i = 0; i < n; i++) {
         linear_forward(u->g->compute, linears[i], y, ldy, x, ldx, u->n);
@@ -149,64 +136,86 @@ static void attend_part(void *arg, size_t begin, size_t end)
 
 /* ── one layer ── */
 
-static void norm(const struct run *u, float *y, const float *x, const float *w)
+static const struct layer *layer_of(const struct run *u, size_t layer) { return &u->g->model->layers[layer]; }
+
+/* x normalised into y; x itself where the family has no norm. */
+static const float *normed(const struct run *u, const struct norm *n, float *y, const float *x)
 {
-    rmsnorm_forward(u->g->compute, y, x, u->c->hidden, w, u->c->norm_plus, u->n, u->c->hidden, u->c->norm_eps);
+    if (!n->w)
+        return x;
+    model_norm(u->g->compute, u->g->model, n, y, x, u->c->hidden, u->n, u->c->hidden);
+    return y;
 }
 
 /* Gemma 3, Qwen 3 (per head) and OLMo 2 (all heads at once) normalise queries and keys before rotating them. */
-static void norm_heads(const struct run *u, float *x, size_t heads, const float *w, bool whole)
+static void norm_heads(const struct run *u, float *x, size_t heads, const struct norm *n, bool whole)
 {
     size_t dim = whole ? heads * u->c->head_dim : u->c->head_dim, ld = model_qkv_width(u->c);
 
-    for (size_t at = 0; w && at < heads * u->c->head_dim; at += dim)
-        rmsnorm_forward(u->g->compute, x + at, x + at, ld, w, u->c->norm_plus, u->n, dim, u->c->norm_eps);
+    for (size_t at = 0; n->w && at < heads * u->c->head_dim; at += dim)
+        model_norm(u->g->compute, u->g->model, n, x + at, x + at, ld, u->n, dim);
 }
 
-static void attention(const struct run *u, size_t layer)
+/* p->qkv [q | k | v] of every row, whichever way the family stores the matrices. */
+static void project(const struct run *u, const struct layer *y, const float *in)
 {
     const struct model_config *c = u->c;
-    const struct layer *y = &u->g->model->layers[layer];
+    float *to = c->qkv_grouped ? u->p->grouped : u->p->qkv;
+    size_t ld = model_qkv_width(c);
+
+    infer_apply(u, y->attn_in, y->n_attn_in, to, ld, in, c->hidden);
+    if (c->qkv_grouped)
+        qkv_ungroup(u->g->compute, u->p->qkv, to, ld, u->n, c->heads, c->kv_heads, c->head_dim);
+}
+
+/* out = attention(in), both [rows, D]; they may be the same. */
+static void attention(const struct run *u, size_t layer, float *out, const float *in)
+{
+    const struct model_config *c = u->c;
+    const struct layer *y = layer_of(u, layer);
     struct infer *p = u->p;
     size_t ld = model_qkv_width(c), q = model_q_width(c);
     const float *cos = p->cos[y->local_rope], *sin = p->sin[y->local_rope];
-    const float *in = p->x;
 
-    if (y->norm_attn) {
-        norm(u, p->h, p->x, y->norm_attn);
-        in = p->h;
-    }
-    apply(u, y->attn_in, y->n_attn_in, p->qkv, ld, in, c->hidden);
-    norm_heads(u, p->qkv, c->heads, y->q_norm, y->qk_norm_whole);
-    norm_heads(u, p->qkv + q, c->kv_heads, y->k_norm, y->qk_norm_whole);
+    project(u, y, in);
+    norm_heads(u, p->qkv, c->heads, &y->q_norm, y->qk_norm_whole);
+    norm_heads(u, p->qkv + q, c->kv_heads, &y->k_norm, y->qk_norm_whole);
     rope_forward(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
     rope_forward(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
     store_kv(u, layer);
     struct attend_job j = { u, layer };
     compute_parallel(u->g->compute, u->n * c->heads, 1, attend_part, &j);
-    apply(u, &y->attn_out, 1, p->h, c->hidden, p->att, q);
-    if (y->norm_attn_out)
-        norm(u, p->h, p->h, y->norm_attn_out);
-    axpy(u->g->compute, p->x, p->h, 1, u->n * c->hidden);
+    infer_apply(u, &y->attn_out, 1, out, c->hidden, p->att, q);
 }
 
-static void mlp(const struct run *u, size_t layer)
+static void add_residual(const struct run *u, const struct norm *out_norm, float *block)
 {
-    const struct model_config *c = u->c;
-    const struct layer *y = &u->g->model->layers[layer];
-    struct infer *p = u->p;
-    const float *in = p->x;
+    axpy(u->g->compute, u->p->x, normed(u, out_norm, block, block), 1, u->n * u->c->hidden);
+}
 
-    if (y->norm_mlp) {
-        norm(u, p->h, p->x, y->norm_mlp);
-        in = p->h;
-    }
-    apply(u, y->mlp_in, y->n_mlp_in, p->gate_up, 2 * c->inter, in, c->hidden);
-    glu_forward(u->g->compute, p->mid, p->gate_up, u->n, c->inter, c->act);
-    apply(u, &y->mlp_out, 1, p->h, c->hidden, p->mid, c->inter);
-    if (y->norm_mlp_out)
-        norm(u, p->h, p->h, y->norm_mlp_out);
-    axpy(u->g->compute, p->x, p->h, 1, u->n * c->hidden);
+/* x += attention(norm(x)); x += mlp(norm(x)) */
+static void sequential_layer(const struct run *u, size_t layer)
+{
+    const struct layer *y = layer_of(u, layer);
+    struct infer *p = u->p;
+
+    attention(u, layer, p->h, normed(u, &y->norm_attn, p->h, p->x));
+    add_residual(u, &y->norm_attn_out, p->h);
+    mlp_run(u, y, p->side, normed(u, &y->norm_mlp, p->h, p->x));
+    add_residual(u, &y->norm_mlp_out, p->side);
+}
+
+/* x += attention(norm(x)) + mlp(norm(x)), with one norm for both or with two */
+static void parallel_layer(const struct run *u, size_t layer)
+{
+    const struct layer *y = layer_of(u, layer);
+    struct infer *p = u->p;
+    const float *in = normed(u, &y->norm_attn, p->h, p->x);
+
+    mlp_run(u, y, p->side, y->norm_mlp.w ? normed(u, &y->norm_mlp, p->side, p->x) : in);
+    attention(u, layer, p->h, in);
+    add_residual(u, &y->norm_attn_out, p->h);
+    add_residual(u, &y->norm_mlp_out, p->side);
 }
 
 /* ── ends ── */
@@ -245,6 +254,7 @@ static errc finish_logits(const struct run *u, float *logits, size_t n, struct e
 
 static errc head(const struct run *u, float *logits, struct err *e)
 {
+    const struct model *m = u->g->model;
     size_t wanted = 0, hidden = u->c->hidden;
 
     for (size_t r = 0; r < u->n; r++)           /* the wanted rows move to the front; h takes their normalised form */
@@ -252,8 +262,10 @@ static errc head(const struct run *u, float *logits, struct err *e)
             memmove(u->p->x + wanted++ * hidden, u->p->x + r * hidden, hidden * sizeof(float));
     if (!wanted)
         return ERR_OK;
-    rmsnorm_forward(u->g->compute, u->p->h, u->p->x, hidden, u->g->model->norm_final, u->c->norm_plus, wanted, hidden, u->c->norm_eps);
-    gemm_forward(u->g->compute, logits, u->c->vocab, u->p->h, hidden, wanted, &u->g->model->head);
+    model_norm(u->g->compute, m, &m->norm_final, u->p->h, u->p->x, hidden, wanted, hidden);
+    gemm_forward(u->g->compute, logits, u->c->vocab, u->p->h, hidden, wanted, &m->head);
+    if (m->head_bias)
+        add_bias(u->g->compute, logits, u->c->vocab, m->head_bias, wanted, u->c->vocab);
     return finish_logits(u, logits, wanted, e);
 }
 
@@ -276,9 +288,10 @@ errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *
     for (size_t r = 0; r < n; r++)
         model_embed(g->model, g->infer->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
     angles(&u);
-    for (size_t layer = 0; layer < u.c->layers; layer++) {
-        attention(&u, layer);
-        mlp(&u, layer);
-    }
+    for (size_t layer = 0; layer < u.c->layers; layer++)
+        if (u.c->parallel)
+            parallel_layer(&u, layer);
+        else
+            sequential_layer(&u, layer);
     return head(&u, logits, e);
 }

@@ -41,7 +41,7 @@ void rope_forward(struct compute *c, float *x, size_t ld, const float *cos, cons
 void rope_backward(struct compute *c, float *dx, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads,
                    size_t hd, size_t rotary);
 
-enum activation { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF };
+enum activation { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF, ACT_GELU_QUICK, ACT_RELU };
 
 /*
  * Gated unit: y [T, I] = act(gate) * up, where gate_up [T, 2I] holds gate in the first I columns and up in the rest.
@@ -50,6 +50,15 @@ void glu_forward(struct compute *c, float *y, const float *gate_up, size_t rows,
 /* d_gate_up [T, 2I] is overwritten (it may be gate_up itself). */
 void glu_backward(struct compute *c, float *d_gate_up, const float *dy, const float *gate_up, size_t rows, size_t inter,
                   enum activation act);
+
+/* Unit without a gate: x [n] = act(x). */
+void act_forward(struct compute *c, float *x, size_t n, enum activation act);
+
+/*
+ * [K groups of H / K query heads, a key head, a value head] to [q | k | v], as attention reads them. y is not x.
+ *   x, y [T, (H + 2K) * hd] with row distance ld.
+ */
+void qkv_ungroup(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd);
 
 /*
  * Causal attention of one whole sequence, as training sees it. Query head h reads key/value head h / (H / K).

@@ -86,9 +86,14 @@ static float act_value(enum activation act, float g, float *slope)
             *slope = cdf + g * 0.3989422804014327f * expf(-0.5f * g * g);
         return g * cdf;
     }
-    float s = 1 / (1 + expf(-g));
+    if (act == ACT_RELU) {
+        if (slope)
+            *slope = g > 0 ? 1 : 0;
+        return g > 0 ? g : 0;
+    }
+    float steep = act == ACT_GELU_QUICK ? 1.702f : 1, s = 1 / (1 + expf(-steep * g));
     if (slope)
-        *slope = s + g * s * (1 - s);
+        *slope = s + steep * g * s * (1 - s);
     return g * s;
 }
 
@@ -151,6 +156,59 @@ void glu_backward(struct compute *c, float *d_gate_up, const float *dy, const fl
     struct glu_job j = { .vec = compute_vec(c), .out = d_gate_up, .gate_up = gate_up, .dy = dy, .inter = inter, .act = act };
 
     compute_parallel(c, rows, 1, glu_grad_rows, &j);
+}
+
+/* ── units without a gate ── */
+
+struct act_job {
+    float *x;
+    enum activation act;
+};
+
+static void act_part(void *arg, size_t begin, size_t end)
+{
+    const struct act_job *j = arg;
+
+    for (size_t i = begin; i < end; i++)
+        j->x[i] = act_value(j->act, j->x[i], NULL);
+}
+
+void act_forward(struct compute *c, float *x, size_t n, enum activation act)
+{
+    struct act_job j = { .x = x, .act = act };
+
+    compute_parallel(c, n, 1u << 10, act_part, &j);
+}
+
+/* ── order of heads ── */
+
+struct ungroup_job {
+    float *y;
+    const float *x;
+    size_t ld, heads, kv_heads, hd;
+};
+
+static void ungroup_rows(void *arg, size_t begin, size_t end)
+{
+    const struct ungroup_job *j = arg;
+    size_t per = j->heads / j->kv_heads * j->hd;
+
+    for (size_t r = begin; r < end; r++)
+        for (size_t g = 0; g < j->kv_heads; g++) {
+            const float *x = j->x + r * j->ld + g * (per + 2 * j->hd);
+            float *q = j->y + r * j->ld + g * per, *k = j->y + r * j->ld + j->heads * j->hd + g * j->hd;
+
+            memcpy(q, x, per * sizeof *q);
+            memcpy(k, x + per, j->hd * sizeof *k);
+            memcpy(k + j->kv_heads * j->hd, x + per + j->hd, j->hd * sizeof *k);
+        }
+}
+
+void qkv_ungroup(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd)
+{
+    struct ungroup_job j = { .y = y, .x = x, .ld = ld, .heads = heads, .kv_heads = kv_heads, .hd = hd };
+
+    compute_parallel(c, rows, GRAIN, ungroup_rows, &j);
 }
 
 /* ── sums ── */

@@ -120,14 +120,14 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     return ERR_OK;
 }
 
-/* The next linear of the model: layer, module within it, shape. */
-static errc add_linear(struct loader *l, size_t layer, const char *module, size_t out, size_t in, bool bias, size_t out_offset,
+/* The next linear of the model: the module's name within `parent` ("model.layers.0"), shape. */
+static errc add_linear(struct loader *l, const char *parent, const char *module, size_t out, size_t in, bool bias, size_t out_offset,
                        struct linear **slot)
 {
     struct linear *x = &l->m->linears[l->m->n_linears];
 
     x->index = l->m->n_linears++;
-    x->path = xasprintf("model.layers.%zu.%s", layer, module);
+    x->path = xasprintf("%s.%s", parent, module);
     x->out_offset = out_offset;
     *slot = x;
     AUTO_MEM char *weight = xasprintf("%s.weight", x->path), *bias_name = xasprintf("%s.bias", x->path);
@@ -135,49 +135,75 @@ static errc add_linear(struct loader *l, size_t layer, const char *module, size_
     return bias ? load_vector(l, bias_name, out, &x->bias) : ERR_OK;
 }
 
-static errc load_layer_vector(struct loader *l, size_t layer, const char *name, size_t n, float **out)
+static errc load_norm(struct loader *l, const char *path, size_t n, struct norm *out)
+{
+    AUTO_MEM char *weight = xasprintf("%s.weight", path), *bias = xasprintf("%s.bias", path);
+
+    TRY(load_vector(l, weight, n, &out->w));
+    return l->m->config.layernorm ? load_vector(l, bias, n, &out->b) : ERR_OK;
+}
+
+/* name NULL: the family has none here. */
+static errc load_layer_norm(struct loader *l, const char *parent, const char *name, size_t n, struct norm *out)
 {
     if (!name)
         return ERR_OK;
-    AUTO_MEM char *full = xasprintf("model.layers.%zu.%s.weight", layer, name);
-    return load_vector(l, full, n, out);
+    AUTO_MEM char *path = xasprintf("%s.%s", parent, name);
+    return load_norm(l, path, n, out);
 }
 
-static errc load_attention(struct loader *l, size_t i, struct layer *y)
+static errc load_attention(struct loader *l, const char *at, struct layer *y)
 {
     const struct model_config *c = &l->m->config;
+    const struct module_names *name = c->family->names;
     size_t q = model_q_width(c), kv = model_kv_width(c);
     bool whole = c->family->qk_norm == QK_NORM_WHOLE;
 
-    if (c->family->fused_qkv) {
-        y->n_attn_in = 1;
-        TRY(add_linear(l, i, "self_attn.qkv_proj", q + 2 * kv, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
-    } else {
+    if (c->family->qkv == QKV_SPLIT) {
         y->n_attn_in = 3;
-        TRY(add_linear(l, i, "self_attn.q_proj", q, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
-        TRY(add_linear(l, i, "self_attn.k_proj", kv, c->hidden, c->qkv_bias, q, &y->attn_in[1]));
-        TRY(add_linear(l, i, "self_attn.v_proj", kv, c->hidden, c->qkv_bias, q + kv, &y->attn_in[2]));
+        TRY(add_linear(l, at, name->q, q, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
+        TRY(add_linear(l, at, name->k, kv, c->hidden, c->qkv_bias, q, &y->attn_in[1]));
+        TRY(add_linear(l, at, name->v, kv, c->hidden, c->qkv_bias, q + kv, &y->attn_in[2]));
+    } else {
+        y->n_attn_in = 1;
+        TRY(add_linear(l, at, name->qkv, q + 2 * kv, c->hidden, c->qkv_bias, 0, &y->attn_in[0]));
     }
-    TRY(add_linear(l, i, "self_attn.o_proj", c->hidden, q, c->o_bias, 0, &y->attn_out));
-    if (c->family->qk_norm == QK_NORM_NONE)
+    TRY(add_linear(l, at, name->o, c->hidden, q, c->o_bias, 0, &y->attn_out));
+    if (!c->qk_norm)
         return ERR_OK;
-    TRY(load_layer_vector(l, i, "self_attn.q_norm", whole ? q : c->head_dim, &y->q_norm));
-    return load_layer_vector(l, i, "self_attn.k_norm", whole ? kv : c->head_dim, &y->k_norm);
+    TRY(load_layer_norm(l, at, name->q_norm, whole ? q : c->head_dim, &y->q_norm));
+    return load_layer_norm(l, at, name->k_norm, whole ? kv : c->head_dim, &y->k_norm);
 }
 
-static errc load_mlp(struct loader *l, size_t i, struct layer *y)
+static errc load_mlp(struct loader *l, const char *at, struct mlp *x)
+{
+    const struct model_config *c = &l->m->config;
+    const struct module_names *name = c->family->names;
+
+    x->n_in = 1;
+    if (c->family->mlp == MLP_GATED_FUSED) {
+        TRY(add_linear(l, at, name->gate_up, 2 * c->inter, c->hidden, c->mlp_bias, 0, &x->in[0]));
+    } else if (c->family->mlp == MLP_PLAIN) {
+        TRY(add_linear(l, at, name->up, c->inter, c->hidden, c->mlp_bias, 0, &x->in[0]));
+    } else {
+        x->n_in = 2;
+        TRY(add_linear(l, at, name->gate, c->inter, c->hidden, c->mlp_bias, 0, &x->in[0]));
+        TRY(add_linear(l, at, name->up, c->inter, c->hidden, c->mlp_bias, c->inter, &x->in[1]));
+    }
+    return add_linear(l, at, name->down, c->hidden, c->inter, c->mlp_bias, 0, &x->out);
+}
+
+static errc load_experts(struct loader *l, const char *at, struct layer *y)
 {
     const struct model_config *c = &l->m->config;
 
-    if (c->family->fused_gate_up) {
-        y->n_mlp_in = 1;
-        TRY(add_linear(l, i, "mlp.gate_up_proj", 2 * c->inter, c->hidden, c->mlp_bias, 0, &y->mlp_in[0]));
-    } else {
-        y->n_mlp_in = 2;
-        TRY(add_linear(l, i, "mlp.gate_proj", c->inter, c->hidden, c->mlp_bias, 0, &y->mlp_in[0]));
-        TRY(add_linear(l, i, "mlp.up_proj", c->inter, c->hidden, c->mlp_bias, c->inter, &y->mlp_in[1]));
+    y->experts = xcalloc(c->experts, sizeof *y->experts);
+    TRY(add_linear(l, at, c->family->names->router, c->experts, c->hidden, false, 0, &y->router));
+    for (size_t i = 0; i < c->experts; i++) {
+        AUTO_MEM char *expert = xasprintf("%s.%s.%zu", at, c->family->names->experts, i);
+        TRY(load_mlp(l, expert, &y->experts[i]));
     }
-    return add_linear(l, i, "mlp.down_proj", c->hidden, c->inter, c->mlp_bias, 0, &y->mlp_out);
+    return ERR_OK;
 }
 
 static errc load_layer(struct loader *l, size_t i)
@@ -185,25 +211,30 @@ static errc load_layer(struct loader *l, size_t i)
     const struct model_config *c = &l->m->config;
     const struct model_family *f = c->family;
     struct layer *y = &l->m->layers[i];
+    AUTO_MEM char *at = xasprintf("%s.%zu", f->names->layers, i);
 
     y->slides = c->sliding[i] && c->window;
     y->local_rope = c->sliding[i] && f->local_theta > 0;
     y->qk_norm_whole = f->qk_norm == QK_NORM_WHOLE;
-    TRY(load_layer_vector(l, i, f->norm_attn, c->hidden, &y->norm_attn));
-    TRY(load_layer_vector(l, i, f->norm_attn_out, c->hidden, &y->norm_attn_out));
-    TRY(load_layer_vector(l, i, f->norm_mlp, c->hidden, &y->norm_mlp));
-    TRY(load_layer_vector(l, i, f->norm_mlp_out, c->hidden, &y->norm_mlp_out));
-    TRY(load_attention(l, i, y));
-    return load_mlp(l, i, y);
+    TRY(load_layer_norm(l, at, f->norm_attn, c->hidden, &y->norm_attn));
+    TRY(load_layer_norm(l, at, f->norm_attn_out, c->hidden, &y->norm_attn_out));
+    TRY(load_layer_norm(l, at, f->norm_mlp, c->hidden, &y->norm_mlp));
+    TRY(load_layer_norm(l, at, f->norm_mlp_out, c->hidden, &y->norm_mlp_out));
+    TRY(load_attention(l, at, y));
+    return c->experts ? load_experts(l, at, y) : load_mlp(l, at, &y->mlp);
 }
 
 static errc load_ends(struct loader *l)
 {
     struct model *m = l->m;
+    const struct module_names *names = m->config.family->names;
+    AUTO_MEM char *embed = xasprintf("%s.weight", names->embed);
     struct source_tensor t;
 
-    TRY(load_dense(l, "model.embed_tokens.weight", m->config.vocab, m->config.hidden, &m->embed, &t));
-    TRY(load_vector(l, "model.norm.weight", m->config.hidden, &m->norm_final));
+    TRY(load_dense(l, embed, m->config.vocab, m->config.hidden, &m->embed, &t));
+    TRY(load_norm(l, names->norm_final, m->config.hidden, &m->norm_final));
+    if (m->config.head_bias)
+        TRY(load_vector(l, "lm_head.bias", m->config.vocab, &m->head_bias));
     if (!m->config.tied)
         return load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t);
     m->head = m->embed;
@@ -227,7 +258,8 @@ static errc load_all(struct loader *l)
     return check_all_used(l);
 }
 
-#define LINEARS_PER_LAYER 7
+/* q, k, v, o and an MLP of three; or a router and an MLP for each expert. */
+static size_t linears_per_layer(const struct model_config *c) { return 4 + 1 + 3 * (c->experts ? c->experts : 1); }
 
 errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e)
 {
@@ -237,21 +269,26 @@ errc model_load(const char *dir, const struct model_opts *o, struct model **out,
     TRY(model_config_load(dir, &m->config, e));
     TRY(source_open(dir, &m->source, e));
     m->layers = xcalloc(m->config.layers, sizeof *m->layers);
-    m->linears = xcalloc(m->config.layers * LINEARS_PER_LAYER, sizeof *m->linears);
+    m->linears = xcalloc(m->config.layers * linears_per_layer(&m->config), sizeof *m->linears);
     struct loader l = { .m = m, .o = o, .source = m->source, .e = e };
     TRY(load_all(&l));
     *out = TAKE(m);
     return ERR_OK;
 }
 
+static void norm_done(struct norm *n)
+{
+    free(n->w);
+    free(n->b);
+}
+
 static void layer_done(struct layer *y)
 {
-    free(y->norm_attn);
-    free(y->norm_mlp);
-    free(y->norm_attn_out);
-    free(y->norm_mlp_out);
-    free(y->q_norm);
-    free(y->k_norm);
+    struct norm *all[] = { &y->norm_attn, &y->norm_mlp, &y->norm_attn_out, &y->norm_mlp_out, &y->q_norm, &y->k_norm };
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++)
+        norm_done(all[i]);
+    free(y->experts);
 }
 
 void model_free(struct model *m)
@@ -267,7 +304,8 @@ void model_free(struct model *m)
     }
     free(m->layers);
     free(m->linears);
-    free(m->norm_final);
+    norm_done(&m->norm_final);
+    free(m->head_bias);
     source_free(m->source);
     model_config_done(&m->config);
     free(m->dir);
@@ -298,4 +336,14 @@ void linear_forward(struct compute *c, const struct linear *l, float *y, size_t 
     gemm_forward(c, y + l->out_offset, ldy, x, ldx, rows, &l->w);
     if (l->bias)
         add_bias(c, y + l->out_offset, ldy, l->bias, rows, l->w.out);
+}
+
+void model_norm(struct compute *c, const struct model *m, const struct norm *n, float *y, const float *x, size_t ld, size_t rows, size_t dim)
+{
+    const struct model_config *g = &m->config;
+
+    if (g->layernorm)
+        layernorm_forward(c, y, x, ld, n->w, n->b, rows, dim, g->norm_eps);
+    else
+        rmsnorm_forward(c, y, x, ld, n->w, g->norm_plus, rows, dim, g->norm_eps);
 }

@@ -31,11 +31,17 @@ struct model_config {
     const struct model_family *family;
     size_t layers, hidden, inter, heads, kv_heads, head_dim, rotary, vocab, max_positions;
     size_t window;                  /* of sliding layers; 0: none slides */
+    size_t experts, experts_used;   /* per layer, and of those per token; 0: one dense MLP */
     bool *sliding;                  /* [layers], owned */
     enum activation act;
     float norm_eps, attn_scale, attn_softcap, final_softcap, embed_scale;      /* softcap 0: none; embed_scale 1: none */
     float norm_plus;                /* 1 when norm weights are stored minus one (Gemma), else 0; q_norm and k_norm too */
-    bool tied, qkv_bias, o_bias, mlp_bias;
+    bool tied, qkv_bias, o_bias, mlp_bias, head_bias;
+    bool parallel;                  /* attention and MLP both read the layer's input */
+    bool layernorm;                 /* norms take the mean away and have a bias */
+    bool gated;                     /* act(gate) * up, else act(up) */
+    bool qkv_grouped;               /* the fused linear's result needs qkv_ungroup */
+    bool qk_norm;                   /* queries and keys are normalised before they are rotated */
     struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
     enum dtype dtype;               /* what config.json says the weights are */
     bool prequantized;              /* bitsandbytes NF4 checkpoint */
@@ -53,17 +59,31 @@ struct linear {
     size_t out_offset;              /* first column of its result in the layer's joint buffer (q|k|v, gate|up) */
 };
 
+/* Weights of one normalisation, owned. w NULL: the family has none at this place. b NULL: no bias. */
+struct norm {
+    float *w, *b;
+};
+
+/* in: one fused linear or gate, up, side by side as [gate | up]; one plain linear where the unit is not gated. */
+struct mlp {
+    struct linear *in[2], *out;
+    size_t n_in;
+};
+
 /*
  * One decoder layer. attn_in: one fused linear or q, k, v; their results lie side by side as [q | k | v].
- * mlp_in: one fused linear or gate, up; side by side as [gate | up].
+ * Either mlp, or router and experts: each token goes through the config.experts_used experts of the highest score.
  */
 struct layer {
-    float *norm_attn, *norm_mlp;                /* before attention, before the MLP (NULL where the family has none) */
-    float *norm_attn_out, *norm_mlp_out;        /* after them, before the residual sum (NULL: none) */
-    float *q_norm, *k_norm;                     /* NULL: none */
+    struct norm norm_attn, norm_mlp;            /* before attention, before the MLP */
+    struct norm norm_attn_out, norm_mlp_out;    /* after them, before the residual sum */
+    struct norm q_norm, k_norm;
     bool qk_norm_whole;                         /* over all heads at once (OLMo 2), else per head */
-    struct linear *attn_in[3], *attn_out, *mlp_in[2], *mlp_out;
-    size_t n_attn_in, n_mlp_in;
+    struct linear *attn_in[3], *attn_out;
+    size_t n_attn_in;
+    struct mlp mlp;
+    struct linear *router;                      /* NULL: a dense MLP */
+    struct mlp *experts;                        /* [config.experts], owned */
     bool slides;                                /* window applies */
     bool local_rope;                            /* rope_local applies */
 };
@@ -74,7 +94,8 @@ struct model {
     struct weight embed;            /* [vocab, hidden]; rows are looked up */
     struct weight head;             /* [vocab, hidden]; the same matrix as embed when tied */
     struct layer *layers;           /* [config.layers] */
-    float *norm_final;              /* [hidden] */
+    float *head_bias;               /* [vocab] or NULL */
+    struct norm norm_final;         /* [hidden] */
     struct linear *linears;         /* all of them, in order of layers: what LoRA may target (head and embed are not here) */
     size_t n_linears;
     char *dir;
@@ -116,5 +137,9 @@ void model_embed(const struct model *m, float *x, const int32_t *ids, size_t n);
 
 /* y (columns out_offset...) = x . w^T + bias for one linear. */
 void linear_forward(struct compute *c, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx, size_t rows);
+
+/* y = x normalised as the family does it, [rows, dim] with row distance ld; y may be x. */
+void model_norm(struct compute *c, const struct model *m, const struct norm *n, float *y, const float *x, size_t ld, size_t rows,
+                size_t dim);
 
 #endif

@@ -2,11 +2,24 @@
 #ifndef ENGINE_PRIV_H
 #define ENGINE_PRIV_H
 
+#include "base/json.h"
 #include "engine/engine.h"
 
 /* Which layers see only the window, when config.json has no layer_types. */
 enum slide_rule { SLIDE_NONE, SLIDE_ALL, SLIDE_QWEN, SLIDE_EVEN, SLIDE_PATTERN };
-enum qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE };
+/* BY_KEY: per head, when config.json's qk_layernorm says so. */
+enum qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE, QK_NORM_BY_KEY };
+/* GROUPED: one linear whose rows are, for each key/value head, its query heads, the key head, the value head. */
+enum qkv_layout { QKV_SPLIT, QKV_FUSED, QKV_GROUPED };
+enum mlp_kind { MLP_GATED, MLP_GATED_FUSED, MLP_PLAIN, MLP_EXPERTS };
+
+/* Where the tensors are: whole paths of the first group, the others within a layer. */
+struct module_names {
+    const char *embed, *layers, *norm_final;
+    const char *q, *k, *v, *qkv, *o, *q_norm, *k_norm;
+    const char *gate, *up, *gate_up, *down;     /* up, down of an MLP that is not gated; within an expert: of MLP_EXPERTS */
+    const char *router, *experts;
+};
 
 /*
  * How a family differs from the common decoder: h += attention(norm(h)); h += mlp(norm(h)). A new family is a row here;
@@ -14,20 +27,34 @@ enum qk_norm { QK_NORM_NONE, QK_NORM_HEAD, QK_NORM_WHOLE };
  */
 struct model_family {
     const char *model_type, *architecture;
-    bool fused_qkv, fused_gate_up;
+    bool (*when)(const json_t *config);         /* tells rows of one model_type apart; NULL: the others */
+    const struct module_names *names;
+    enum qkv_layout qkv;
+    enum mlp_kind mlp;
+    bool parallel;                              /* h += attention(norm(h)) + mlp(norm(h)); no norm_mlp: both of the same norm */
+    bool layernorm;                             /* with mean and bias, else root mean square */
     bool norm_plus_one;                         /* weights are stored minus one */
     bool scaled_embed;                          /* embeddings times sqrt(hidden) */
     bool query_scalar;                          /* scores scaled by query_pre_attn_scalar instead of head_dim */
+    bool head_bias;
+    bool multi_query;                           /* one key/value head unless config.json says otherwise */
     enum qk_norm qk_norm;
     enum slide_rule slides;
     const char *norm_attn, *norm_attn_out, *norm_mlp, *norm_mlp_out;    /* names within the layer; NULL: none */
+    const char *bias_key;                       /* of config.json: all of attention; NULL: qkv_bias and o_bias always hold */
+    const char *mlp_bias_key;
+    const char *eps_key, *act_key;
+    bool qkv_bias, o_bias, mlp_bias;
     /* what the family's configuration class assumes when config.json is silent */
-    bool tied, qkv_bias;
+    bool tied;
     enum activation act;
-    double norm_eps, theta, local_theta;
+    double norm_eps, theta, local_theta, partial_rotary;
+    size_t kv_heads, head_dim, window, max_positions, experts, experts_used;
+    size_t inter_per_hidden;
 };
 
-const struct model_family *family_find(const char *model_type);
+/* The row for a config.json; NULL: none. */
+const struct model_family *family_find(const json_t *config);
 void family_names(struct buf *out);             /* "phi3, llama, ..." for messages */
 
 /*

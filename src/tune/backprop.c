@@ -118,16 +118,16 @@ static void carve_acts(const struct backprop *p, struct carver *c, const struct 
 
     *a = (struct layer_acts){ .qkv = carve(c, t, qkv), .att = carve(c, t, model_q_width(g)), .mid = carve(c, t, g->hidden),
                               .gate_up = carve(c, t, 2 * g->inter) };
-    if (l->q_norm || l->k_norm)
+    if (l->q_norm.w || l->k_norm.w)
         a->qk_raw = carve(c, t, qkv);
-    if (l->norm_attn_out)
+    if (l->norm_attn_out.w)
         a->attn_raw = carve(c, t, g->hidden);
-    if (l->norm_mlp_out)
+    if (l->norm_mlp_out.w)
         a->mlp_raw = carve(c, t, g->hidden);
     carve_loras(p, c, l->attn_in, l->n_attn_in, t, a->xa);
     carve_loras(p, c, &l->attn_out, 1, t, a->xa + 3);
-    carve_loras(p, c, l->mlp_in, l->n_mlp_in, t, a->xa + 4);
-    carve_loras(p, c, &l->mlp_out, 1, t, a->xa + 6);
+    carve_loras(p, c, l->mlp.in, l->mlp.n_in, t, a->xa + 4);
+    carve_loras(p, c, &l->mlp.out, 1, t, a->xa + 6);
 }
 
 static size_t max_size(size_t a, size_t b)
@@ -156,10 +156,10 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
         struct layer all = { 0 };
         for (size_t i = 0; i < g->layers; i++) {
             const struct layer *l = &p->m->layers[i];
-            all.q_norm = l->q_norm ? l->q_norm : all.q_norm;
-            all.k_norm = l->k_norm ? l->k_norm : all.k_norm;
-            all.norm_attn_out = l->norm_attn_out ? l->norm_attn_out : all.norm_attn_out;
-            all.norm_mlp_out = l->norm_mlp_out ? l->norm_mlp_out : all.norm_mlp_out;
+            all.q_norm = l->q_norm.w ? l->q_norm : all.q_norm;
+            all.k_norm = l->k_norm.w ? l->k_norm : all.k_norm;
+            all.norm_attn_out = l->norm_attn_out.w ? l->norm_attn_out : all.norm_attn_out;
+            all.norm_mlp_out = l->norm_mlp_out.w ? l->norm_mlp_out : all.norm_mlp_out;
         }
         carve_acts(p, c, &all, t, &p->acts[0]);
         for (size_t k = 0; k < ARRAY_LEN(p->acts[0].xa); k++)
@@ -231,17 +231,32 @@ static errc choose_memory(struct backprop *p, struct err *e)
 
 static bool layer_is_trained(const struct backprop *p, const struct layer *l)
 {
-    bool any = p->loras->of_linear[l->attn_out->index] || p->loras->of_linear[l->mlp_out->index];
+    bool any = p->loras->of_linear[l->attn_out->index] || p->loras->of_linear[l->mlp.out->index];
 
     for (size_t k = 0; k < l->n_attn_in; k++)
         any |= p->loras->of_linear[l->attn_in[k]->index] != NULL;
-    for (size_t k = 0; k < l->n_mlp_in; k++)
-        any |= p->loras->of_linear[l->mlp_in[k]->index] != NULL;
+    for (size_t k = 0; k < l->mlp.n_in; k++)
+        any |= p->loras->of_linear[l->mlp.in[k]->index] != NULL;
     return any;
+}
+
+errc backprop_supports(const struct model *m, struct err *e)
+{
+    const struct model_config *g = &m->config;
+    const struct { bool has; const char *what; } lacking[] = {
+        { g->parallel, "attention and MLP side by side" }, { g->layernorm, "layer norms with a mean" }, { !g->gated, "an MLP without a gate" },
+        { g->qkv_grouped, "grouped query_key_value rows" }, { g->head_bias, "a bias on the head" }, { g->experts > 0, "experts" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
+        if (lacking[i].has)
+            return err_set(e, ERR_UNSUPPORTED, "tuning of model_type %s is not built: it has %s", g->model_type, lacking[i].what);
+    return ERR_OK;
 }
 
 errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e)
 {
+    TRY(backprop_supports(m, e));
     AUTO_FREE(backprop) p = xzalloc(sizeof *p);
     p->m = m;
     p->loras = loras;
@@ -412,14 +427,14 @@ static errc head_pass(struct backprop *p, float weight, bool backward, double *l
             targets[n] = p->targets[t];
             from[n++] = t;
         }
-    rmsnorm_forward(p->c, p->norm, p->dmid, d, p->m->norm_final, g->norm_plus, n, d, g->norm_eps);
+    rmsnorm_forward(p->c, p->norm, p->dmid, d, p->m->norm_final.w, g->norm_plus, n, d, g->norm_eps);
     errc rc = ERR_OK;
     for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS)
         rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, n - at < HEAD_ROWS ? n - at : HEAD_ROWS,
                         weight, loss, e);
     if (backward && rc == ERR_OK) {
         memset(p->wide, 0, n * d * sizeof(float));
-        rmsnorm_backward(p->c, p->wide, NULL, p->dnorm, p->dmid, d, p->m->norm_final, g->norm_plus, n, d, g->norm_eps);
+        rmsnorm_backward(p->c, p->wide, NULL, p->dnorm, p->dmid, d, p->m->norm_final.w, g->norm_plus, n, d, g->norm_eps);
         memset(p->dx, 0, p->tokens * d * sizeof(float));
         for (size_t i = 0; i < n; i++)
             memcpy(p->dx + from[i] * d, p->wide + i * d, d * sizeof(float));

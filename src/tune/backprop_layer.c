@@ -52,7 +52,7 @@ static void qk_norm_columns(struct backprop *p, const struct layer *l, bool q_pa
 
     *first = q_part ? 0 : model_q_width(g);
     *end = q_part ? model_q_width(g) : model_q_width(g) + model_kv_width(g);
-    *w = q_part ? l->q_norm : l->k_norm;
+    *w = q_part ? l->q_norm.w : l->k_norm.w;
 }
 
 static void qk_norm_forward(struct backprop *p, const struct layer *l, struct layer_acts *a)
@@ -144,7 +144,7 @@ void layer_forward(struct backprop *p, size_t i, struct layer_acts *a)
     const struct layer *l = &p->m->layers[i];
     const float *x = p->inputs[i];
 
-    norm_forward(p, p->norm, x, l->norm_attn);
+    norm_forward(p, p->norm, x, l->norm_attn.w);
     for (size_t k = 0; k < l->n_attn_in; k++)
         adapted_forward(p, l->attn_in[k], a->qkv, model_qkv_width(g), p->norm, a->xa[SLOT_ATTN_IN + k]);
     if (a->qk_raw)
@@ -153,15 +153,15 @@ void layer_forward(struct backprop *p, size_t i, struct layer_acts *a)
     attend(p, l, a);
     float *raw = a->attn_raw ? a->attn_raw : p->norm;
     adapted_forward(p, l->attn_out, raw, g->hidden, a->att, a->xa[SLOT_ATTN_OUT]);
-    add_block(p, a->mid, x, raw, l->norm_attn_out, p->norm);
+    add_block(p, a->mid, x, raw, l->norm_attn_out.w, p->norm);
 
-    norm_forward(p, p->norm, a->mid, l->norm_mlp);
-    for (size_t k = 0; k < l->n_mlp_in; k++)
-        adapted_forward(p, l->mlp_in[k], a->gate_up, 2 * g->inter, p->norm, a->xa[SLOT_MLP_IN + k]);
+    norm_forward(p, p->norm, a->mid, l->norm_mlp.w);
+    for (size_t k = 0; k < l->mlp.n_in; k++)
+        adapted_forward(p, l->mlp.in[k], a->gate_up, 2 * g->inter, p->norm, a->xa[SLOT_MLP_IN + k]);
     glu_forward(p->c, p->act, a->gate_up, p->tokens, g->inter, g->act);
     raw = a->mlp_raw ? a->mlp_raw : p->norm;
-    adapted_forward(p, l->mlp_out, raw, g->hidden, p->act, a->xa[SLOT_MLP_OUT]);
-    add_block(p, p->inputs[i + 1], a->mid, raw, l->norm_mlp_out, p->norm);
+    adapted_forward(p, l->mlp.out, raw, g->hidden, p->act, a->xa[SLOT_MLP_OUT]);
+    add_block(p, p->inputs[i + 1], a->mid, raw, l->norm_mlp_out.w, p->norm);
 }
 
 /* The gradient at a block's raw result: dx itself, or through norm_attn_out / norm_mlp_out into p->dmid. */
@@ -177,32 +177,32 @@ static const float *block_gradient(struct backprop *p, const float *raw, const f
 static void mlp_backward(struct backprop *p, const struct layer *l, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
-    const float *d = block_gradient(p, a->mlp_raw, l->norm_mlp_out);
+    const float *d = block_gradient(p, a->mlp_raw, l->norm_mlp_out.w);
 
     glu_forward(p->c, p->act, a->gate_up, p->tokens, g->inter, g->act);
-    adapted_backward(p, l->mlp_out, p->dact, d, g->hidden, p->act, a->xa[SLOT_MLP_OUT], false);
+    adapted_backward(p, l->mlp.out, p->dact, d, g->hidden, p->act, a->xa[SLOT_MLP_OUT], false);
     glu_backward(p->c, p->dwide, p->dact, a->gate_up, p->tokens, g->inter, g->act);
-    norm_forward(p, p->norm, a->mid, l->norm_mlp);
-    for (size_t k = 0; k < l->n_mlp_in; k++)
-        adapted_backward(p, l->mlp_in[k], p->dnorm, p->dwide, 2 * g->inter, p->norm, a->xa[SLOT_MLP_IN + k], k > 0);
-    norm_backward(p, p->dx, p->dnorm, a->mid, l->norm_mlp);
+    norm_forward(p, p->norm, a->mid, l->norm_mlp.w);
+    for (size_t k = 0; k < l->mlp.n_in; k++)
+        adapted_backward(p, l->mlp.in[k], p->dnorm, p->dwide, 2 * g->inter, p->norm, a->xa[SLOT_MLP_IN + k], k > 0);
+    norm_backward(p, p->dx, p->dnorm, a->mid, l->norm_mlp.w);
 }
 
 static void attention_block_backward(struct backprop *p, const struct layer *l, const float *x, struct layer_acts *a, bool lowest)
 {
     const struct model_config *g = &p->m->config;
-    const float *d = block_gradient(p, a->attn_raw, l->norm_attn_out);
+    const float *d = block_gradient(p, a->attn_raw, l->norm_attn_out.w);
 
     adapted_backward(p, l->attn_out, p->dact, d, g->hidden, a->att, a->xa[SLOT_ATTN_OUT], false);
     attend_backward(p, l, a, p->dwide, p->dact);
     rotate(p, l, p->dwide, true);
     if (a->qk_raw)
         qk_norm_backward(p, l, a, p->dwide);
-    norm_forward(p, p->norm, x, l->norm_attn);
+    norm_forward(p, p->norm, x, l->norm_attn.w);
     for (size_t k = 0; k < l->n_attn_in; k++)
         adapted_backward(p, l->attn_in[k], lowest ? NULL : p->dnorm, p->dwide, model_qkv_width(g), p->norm, a->xa[SLOT_ATTN_IN + k], k > 0);
     if (!lowest)
-        norm_backward(p, p->dx, p->dnorm, x, l->norm_attn);
+        norm_backward(p, p->dx, p->dnorm, x, l->norm_attn.w);
 }
 
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a)

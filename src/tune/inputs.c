@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "template/template.h"
+#include "tune/backprop.h"
 
 #define TEMPLATE_BYTES_MAX (1u << 20)
 
@@ -80,7 +81,8 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
 
     if (c->quant.in_4bit)
         m.quantize = c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4;
-    return model_load(o->model_dir, &m, &in->model, e);
+    TRY(model_load(o->model_dir, &m, &in->model, e));
+    return backprop_supports(in->model, e) ? err_wrap(e, "--model: %s", o->model_dir) : ERR_OK;
 }
 
 /*

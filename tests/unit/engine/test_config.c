@@ -49,8 +49,8 @@ static void stop_tokens_are_the_union(void **state)
 static void bad_configs_are_refused_by_name(void **state)
 {
     static const struct { const char *config, *text; } rows[] = {
-        { "{\"model_type\":\"mamba\"}", "config.json: model_type mamba is not known; known are phi3, llama, mistral, qwen2, qwen3, gemma2, gemma3_text, olmo2" },
-        { "{}", "config.json: model_type (absent) is not known; known are phi3, llama, mistral, qwen2, qwen3, gemma2, gemma3_text, olmo2" },
+        { "{\"model_type\":\"mamba\"}", "config.json: model_type mamba is not known; known are phi3, llama, mistral, mixtral, qwen2, qwen3, gemma2, gemma3_text, olmo2, phi, falcon" },
+        { "{}", "config.json: model_type (absent) is not known; known are phi3, llama, mistral, mixtral, qwen2, qwen3, gemma2, gemma3_text, olmo2, phi, falcon" },
         { "{" PHI3 ",\"flux_capacitor\":1.21}", "config.json: key flux_capacitor is not known and might change what the model computes; remove it if it does not" },
         { "{" PHI3 ",\"num_attention_heads\":3}", "config.json: hidden_size 64 is no multiple of num_attention_heads 3" },
         { "{" PHI3 ",\"num_key_value_heads\":3}", "config.json: num_attention_heads 4 is no multiple of num_key_value_heads 3" },
@@ -60,7 +60,7 @@ static void bad_configs_are_refused_by_name(void **state)
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"linear\"}}", "config.json: rope_scaling.factor must be at least 1" },
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"su\",\"short_factor\":[1],\"long_factor\":[1]}}", "config.json: rope_scaling.short_factor must be a list of 8 numbers, it has 1" },
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"wobble\":3}}", "config.json: rope_scaling.wobble is not known" },
-        { "{" PHI3 ",\"hidden_act\":\"relu\"}", "config.json: hidden_act relu is not known" },
+        { "{" PHI3 ",\"hidden_act\":\"mish\"}", "config.json: hidden_act mish is not known" },
         { "{" PHI3 ",\"layer_types\":[\"full_attention\"]}", "config.json: layer_types has 1 entries for 2 layers" },
         { "{" PHI3 ",\"sliding_window\":-3}", "config.json: sliding_window must be a whole number above 0, or null" },
         { "{" PHI3 ",\"partial_rotary_factor\":0.2}", "config.json: 3 rotary dimensions of head_dim 16 must be even" },

@@ -152,7 +152,7 @@ static double glu_of(const float *gate_up, const void *arg)
 
 static void glu_has_the_right_gradients(void **state)
 {
-    static const enum activation acts[] = { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF };
+    static const enum activation acts[] = { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF, ACT_GELU_QUICK, ACT_RELU };
 
     for (size_t a = 0; a < ARRAY_LEN(acts); a++) {
         float x[ROWS * 2 * INTER], d[ROWS * INTER], dx[ROWS * 2 * INTER], in_place[ROWS * 2 * INTER];
@@ -165,6 +165,34 @@ static void glu_has_the_right_gradients(void **state)
         assert_memory_equal(dx, in_place, sizeof dx);
         assert_gradient("glu", glu_of, &c, x, ROWS * 2 * INTER, dx);
     }
+}
+
+/* act(x) alone is the gated unit with an up of 1. */
+static void act_is_the_unit_without_a_gate(void **state)
+{
+    static const enum activation acts[] = { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF, ACT_GELU_QUICK, ACT_RELU };
+
+    for (size_t a = 0; a < ARRAY_LEN(acts); a++) {
+        float x[2 * INTER], y[INTER];
+
+        fill(x, INTER);
+        for (size_t i = 0; i < INTER; i++)
+            x[INTER + i] = 1;
+        glu_forward(cx, y, x, 1, INTER, acts[a]);
+        act_forward(cx, x, INTER, acts[a]);
+        for (size_t i = 0; i < INTER; i++)
+            assert_true(fabsf(x[i] - y[i]) <= 1e-6f);
+    }
+}
+
+/* Two groups of (two query heads, key, value), head_dim 1: told apart by their numbers. */
+static void groups_come_apart_in_order(void **state)
+{
+    static const float x[] = { 0, 1, 10, 20, 2, 3, 11, 21 }, want[] = { 0, 1, 2, 3, 10, 11, 20, 21 };
+    float y[8];
+
+    qkv_ungroup(cx, y, x, 8, 1, 4, 2, 1);
+    assert_memory_equal(y, want, sizeof want);
 }
 
 /* ── attention ── */
@@ -260,6 +288,8 @@ int main(void)
         cmocka_unit_test(layernorm_has_mean_0_and_variance_1),
         cmocka_unit_test(rope_turns_and_turns_back),
         cmocka_unit_test(glu_has_the_right_gradients),
+        cmocka_unit_test(act_is_the_unit_without_a_gate),
+        cmocka_unit_test(groups_come_apart_in_order),
         cmocka_unit_test(attention_has_the_right_gradients),
         cmocka_unit_test(attention_sees_the_past_and_the_window_only),
         cmocka_unit_test(cross_entropy_has_the_right_gradient),
