@@ -22,6 +22,7 @@ struct sampler {
     uint64_t state;
     uint32_t *counts;           /* [vocab], zero between calls */
     float *raw;                 /* [vocab] the logits as given; NULL without logprobs */
+    uint64_t *allowed;          /* [vocab / 64] of the constraint; NULL without one */
     bool picked;
     struct token_logprobs last;
     float *sorted;              /* [vocab] scratch of top_k */
@@ -55,6 +56,7 @@ struct sampler *sampler_new(const struct sample_params *p, size_t vocab)
     s->state = p->seed;
     s->counts = xcalloc(vocab, sizeof *s->counts);
     s->raw = p->logprobs >= 0 ? xcalloc(vocab, sizeof *s->raw) : NULL;
+    s->allowed = p->constraint ? xcalloc((vocab + 63) / 64, sizeof *s->allowed) : NULL;
     s->sorted = xcalloc(vocab, sizeof *s->sorted);
     s->candidates = xcalloc(vocab, sizeof *s->candidates);
     return s;
@@ -66,6 +68,7 @@ void sampler_free(struct sampler *s)
         return;
     free(s->counts);
     free(s->raw);
+    free(s->allowed);
     free(s->sorted);
     free(s->candidates);
     free(s);
@@ -259,11 +262,23 @@ static int32_t choose(struct sampler *s, const float *logits, float *out_logprob
     return c->id;
 }
 
+static void keep_constrained(struct sampler *s, float *logits)
+{
+    const struct constraint *c = s->params.constraint;
+
+    c->mask(c->self, s->allowed);
+    for (size_t i = 0; i < s->vocab; i++)
+        if (!(s->allowed[i / 64] >> i % 64 & 1))
+            logits[i] = -INFINITY;
+}
+
 int32_t sampler_pick(struct sampler *s, float *logits, const int32_t *history, size_t n, const int32_t *banned, size_t n_banned,
                      float *out_logprob)
 {
     if (s->raw)
         memcpy(s->raw, logits, s->vocab * sizeof *logits);
+    if (s->allowed)
+        keep_constrained(s, logits);
     logit_rules_apply(&s->params, logits, s->vocab, history, n, banned, n_banned, s->counts);
     int32_t id = choose(s, logits, out_logprob);
     s->picked = true;

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "engine/constraint.h"
 
 struct token_bias { int32_t id; float add; };
 struct token_words { const int32_t *ids; size_t n; };  /* one word as its tokens, n >= 1 */
@@ -35,6 +36,7 @@ struct sample_params {
     const struct token_words *bad_words;        /* their last token is forbidden after the others */
     size_t n_bad_words;
     size_t no_repeat_ngram;     /* 0: off; no run of so many tokens comes twice */
+    const struct constraint *constraint;        /* its mask comes before all else; NULL: none. The caller tells it what was picked */
     int logprobs;               /* -1: not kept; else how many of the likeliest are kept beside the pick, to SAMPLE_LOGPROBS_MAX */
     uint64_t seed;
 };
