@@ -83,7 +83,7 @@ static errc open_model(const char *dir, const char *dtype, const char *adapter, 
         return err_set(e, ERR_BAD_REQUEST, "--dtype: %s is neither f32 nor bf16", dtype);
     o.math = streq(dtype, "bf16") ? GEMM_BF16 : GEMM_F32;
     TRY(engine_open(dir, &o, out, e));
-    return str_set(adapter) ? engine_adapter_add(*out, adapter, NULL, 1, out_adapter, e) : ERR_OK;
+    return str_set(adapter) ? adapters_load(engine_adapters(*out), adapter, NULL, 1, false, out_adapter, e) : ERR_OK;
 }
 
 int inspect_logits(int argc, char **argv)

@@ -111,6 +111,7 @@ static errc bind(struct reader *r, const struct linear *x, const char *a_name, c
     TRY(to_floats(r, a_name, a, &l->a));
     TRY(to_floats(r, b_name, b, &l->b));
     l->r = a->shape[0];
+    r->a->max_rank = l->r > r->a->max_rank ? l->r : r->a->max_rank;
     return ERR_OK;
 }
 
@@ -166,6 +167,7 @@ errc adapter_load(const char *dir, const char *name, float strength, const struc
     if (check_config(config, e))
         return err_wrap(e, "%s", config_path);
     TRY(safetensors_open(file_path, &file, e));
+    a->refs = 1;
     a->name = xstrdup(name ? name : last_component(dir));
     a->n_linears = m->n_linears;
     a->loras = xcalloc(m->n_linears, sizeof *a->loras);
@@ -176,9 +178,16 @@ errc adapter_load(const char *dir, const char *name, float strength, const struc
     return ERR_OK;
 }
 
+struct adapter *adapter_ref(struct adapter *a)
+{
+    if (a)
+        atomic_fetch_add(&a->refs, 1);
+    return a;
+}
+
 void adapter_free(struct adapter *a)
 {
-    if (!a)
+    if (!a || (a->refs && atomic_fetch_sub(&a->refs, 1) > 1))
         return;
     for (size_t i = 0; a->loras && i < a->n_linears; i++) {
         free(a->loras[i].a);

@@ -1,4 +1,4 @@
-/* The engine: opening, adapters, prefill in chunks, decoding in tiles, and generation for callers without a scheduler. */
+/* The engine: opening, prefill in chunks, decoding in tiles, and generation for callers without a scheduler. */
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -45,6 +45,7 @@ errc engine_open(const char *model_dir, const struct engine_opts *o, struct engi
     TRY(compute_new(o->threads, NULL, &g->compute, e));
     compute_set_math(g->compute, o->math);
     TRY(model_load(model_dir, &mo, &g->model, e));
+    g->adapters = adapters_new(g->model);
     TRY(size_cache(g, o, e));
     TRY(make_frequencies(g));
     g->infer = infer_new(g, g->chunk);
@@ -62,9 +63,7 @@ void engine_free(struct engine *g)
         next = b->next;
         free(b);
     }
-    for (size_t i = 0; i < g->n_adapters; i++)
-        adapter_free(g->adapters[i]);
-    free(g->adapters);
+    adapters_free(g->adapters);
     for (int i = 0; i < 4; i++)
         free(g->inv_freq[i / 2][i % 2]);
     infer_free(g->infer);
@@ -75,45 +74,10 @@ void engine_free(struct engine *g)
 
 const struct model *engine_model(const struct engine *g) { return g->model; }
 struct compute *engine_compute(struct engine *g) { return g->compute; }
+struct adapters *engine_adapters(struct engine *g) { return g->adapters; }
 size_t engine_max_len(const struct engine *g) { return g->max_len; }
 size_t engine_kv_tokens_used(const struct engine *g) { return g->blocks_used * KV_BLOCK_TOKENS; }
 size_t engine_kv_tokens_max(const struct engine *g) { return g->blocks_max == SIZE_MAX ? SIZE_MAX : g->blocks_max * KV_BLOCK_TOKENS; }
-
-/* ── adapters ── */
-
-const struct adapter *engine_adapter_find(const struct engine *g, const char *name)
-{
-    for (size_t i = 0; i < g->n_adapters; i++)
-        if (streq(g->adapters[i]->name, name))
-            return g->adapters[i];
-    return NULL;
-}
-
-errc engine_adapter_add(struct engine *g, const char *dir, const char *name, float strength, const struct adapter **out, struct err *e)
-{
-    AUTO_FREE(adapter) a = NULL;
-
-    TRY(adapter_load(dir, name, strength, g->model, &a, e));
-    if (engine_adapter_find(g, a->name))
-        return err_set(e, ERR_EXISTS, "adapter %s is loaded already", a->name);
-    for (size_t i = 0; i < a->n_linears; i++)
-        g->max_rank = a->loras[i].r > g->max_rank ? a->loras[i].r : g->max_rank;
-    vec_grow(g->adapters, g->n_adapters, g->cap_adapters);
-    *out = g->adapters[g->n_adapters++] = TAKE(a);
-    return ERR_OK;
-}
-
-errc engine_adapter_remove(struct engine *g, const char *name, struct err *e)
-{
-    for (size_t i = 0; i < g->n_adapters; i++)
-        if (streq(g->adapters[i]->name, name)) {
-            adapter_free(g->adapters[i]);
-            memmove(&g->adapters[i], &g->adapters[i + 1], (g->n_adapters - i - 1) * sizeof *g->adapters);
-            g->n_adapters--;
-            return ERR_OK;
-        }
-    return err_set(e, ERR_NOT_FOUND, "adapter %s is not loaded", name);
-}
 
 /* ── prefill and decode ── */
 
@@ -137,6 +101,19 @@ errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *o
     if (s->cached == s->n)                      /* seen already: the last token again, for its logits */
         s->cached--;
     TRY(run_chunk(g, s, s->n, s->n - 1, logits, e));
+    *out_done = s->cached == s->n;
+    return ERR_OK;
+}
+
+errc engine_prefill_each(struct engine *g, struct sequence *s, float *logits, void (*fn)(void *arg, size_t position, const float *logits),
+                         void *arg, bool *out_done, struct err *e)
+{
+    size_t first = s->cached, vocab = g->model->config.vocab, n = s->n - first < GEMM_FEW_ROWS ? s->n - first : GEMM_FEW_ROWS;
+
+    TRY(run_chunk(g, s, first + n, 0, logits, e));
+    for (size_t i = 0; i < n; i++)
+        fn(arg, first + i, logits + i * vocab);
+    memmove(logits, logits + (n - 1) * vocab, vocab * sizeof *logits);
     *out_done = s->cached == s->n;
     return ERR_OK;
 }

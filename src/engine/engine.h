@@ -8,7 +8,7 @@
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
-#include "engine/adapter.h"
+#include "engine/adapters.h"
 #include "engine/model.h"
 #include "engine/sampler.h"
 
@@ -34,13 +34,9 @@ size_t engine_max_len(const struct engine *g);
 size_t engine_kv_tokens_used(const struct engine *g);   /* in blocks held, rounded up to whole blocks */
 size_t engine_kv_tokens_max(const struct engine *g);    /* SIZE_MAX: no limit */
 
-/* The adapter stays the engine's; sequences name it by pointer. Unload only when no sequence uses it. */
-errc engine_adapter_add(struct engine *g, const char *dir, const char *name, float strength, const struct adapter **out,
-                        struct err *e);
-const struct adapter *engine_adapter_find(const struct engine *g, const char *name);     /* NULL when unknown */
-errc engine_adapter_remove(struct engine *g, const char *name, struct err *e);
+struct adapters *engine_adapters(struct engine *g);     /* for any thread */
 
-/* adapter NULL: the plain model. */
+/* adapter NULL: the plain model. The caller's reference outlives the sequence. */
 struct sequence *sequence_new(struct engine *g, const struct adapter *adapter);
 void sequence_free(struct sequence *s);         /* its cache blocks go back to the engine */
 DEFINE_AUTO_FREE(sequence)
@@ -55,6 +51,12 @@ const int32_t *sequence_ids(const struct sequence *s);          /* lent until th
  */
 errc sequence_add(struct sequence *s, const int32_t *ids, size_t n, struct err *e);
 errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *out_done, struct err *e);
+
+/*
+ * The same, telling fn the logits after every position; logits is [GEMM_FEW_ROWS, vocab], its first row as above.
+ */
+errc engine_prefill_each(struct engine *g, struct sequence *s, float *logits, void (*fn)(void *arg, size_t position, const float *logits),
+                         void *arg, bool *out_done, struct err *e);
 
 /*
  * One step of n sequences: sequence i takes ids[i] and leaves its next logits in row i of logits [n, vocab].

@@ -284,7 +284,8 @@ errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *
 {
     struct run u = { .g = g, .p = g->infer, .c = &g->model->config, .rows = rows, .n = n };
 
-    fit_rank(g->infer, g->max_rank);
+    for (size_t r = 0; r < n; r++)
+        fit_rank(g->infer, rows[r].seq->adapter ? rows[r].seq->adapter->max_rank : 0);
     for (size_t r = 0; r < n; r++)
         model_embed(g->model, g->infer->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
     angles(&u);

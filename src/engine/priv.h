@@ -75,9 +75,7 @@ struct engine {
     size_t block_floats, layer_floats;          /* of one block; of one layer within it */
     size_t blocks_used, blocks_max;
     struct kv_block *free_blocks;
-    struct adapter **adapters;
-    size_t n_adapters, cap_adapters;
-    size_t max_rank;
+    struct adapters *adapters;
     float *inv_freq[2][2], rope_scale[2][2];    /* [global, local][short, long] */
     struct infer *infer;
 };

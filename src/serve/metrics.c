@@ -3,7 +3,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "serve/priv.h"
+#include "base/mem.h"
+#include "serve/metrics.h"
 
 static const double ttft_bounds[] = { .001, .005, .01, .02, .04, .06, .08, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80, 160, 640, 2560 };
 static const double token_bounds[] = { .01, .025, .05, .075, .1, .15, .2, .3, .4, .5, .75, 1, 2.5, 5, 7.5, 10, 20, 40, 80 };

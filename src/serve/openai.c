@@ -1,5 +1,6 @@
 /* The OpenAI routes as vLLM answers them: chat and text completions, plain and as server-sent events; models; (de)tokenize. */
 #include "base/clock.h"
+#include "base/file.h"
 #include "serve/priv.h"
 
 #define STOPS_MAX 16
@@ -175,7 +176,7 @@ static errc read_model(const struct server *s, const json_t *in, struct completi
     c->g->job.adapter = name && *name ? server_adapter(s, name) : server_adapter(s, NULL);
     if (!base && !c->g->job.adapter)
         return err_set(e, ERR_NOT_FOUND, "The model `%s` does not exist.", name);
-    c->model = xstrdup(name && *name ? name : s->n_adapters ? s->adapter_names[0] : s->name);
+    c->model = xstrdup(name && *name ? name : c->g->job.adapter ? c->g->job.adapter->name : s->name);
     return ERR_OK;
 }
 
@@ -452,10 +453,14 @@ static json_t *model_card(const struct server *s, const char *id, const char *ro
 void openai_models(struct server *s, struct http_exchange *x)
 {
     json_t *data = json_array();
+    char **names = NULL;
+    size_t n = 0;
 
     json_push(data, model_card(s, s->name, s->model_dir, NULL));
-    for (size_t i = 0; i < s->n_adapters; i++)
-        json_push(data, model_card(s, s->adapter_names[i], s->adapter_names[i], s->name));
+    adapters_names(engine_adapters(s->engine), &names, &n);
+    for (size_t i = 0; i < n; i++)
+        json_push(data, model_card(s, names[i], names[i], s->name));
+    strv_free(names, n);
     AUTO_JSON j = json_pack("{s:s, s:o}", "object", "list", "data", data);
     reply_json(x, 200, j);
 }

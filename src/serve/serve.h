@@ -35,6 +35,7 @@ struct server_opts {
     size_t max_model_len;       /* 0: the model's */
     size_t max_num_seqs;        /* decoded together; 0: 16. As many more may wait before 429 */
     size_t max_kv_tokens;       /* 0: no limit */
+    int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */
     const char *chat_template_file;             /* instead of the model's own; may be NULL */
 };
 

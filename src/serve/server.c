@@ -3,7 +3,6 @@
 #include "base/file.h"
 #include "serve/priv.h"
 
-#define MAX_SEQS_DEFAULT 16
 #define BODY_MAX ((size_t)16 << 20)
 
 static char *last_component(const char *path)
@@ -26,15 +25,9 @@ static bool is_adapter(const char *dir)
 
 static errc add_adapter(struct server *s, const char *dir, const char *name, double strength, struct err *e)
 {
-    const struct adapter *a = NULL;
     AUTO_MEM char *own = name ? xstrdup(name) : last_component(dir);
 
-    TRY(engine_adapter_add(s->engine, dir, own, (float)strength, &a, e));
-    s->adapters = xreallocarray(s->adapters, s->n_adapters + 1, sizeof(struct adapter *));
-    s->adapter_names = xreallocarray(s->adapter_names, s->n_adapters + 1, sizeof *s->adapter_names);
-    s->adapter_names[s->n_adapters] = TAKE(own);
-    s->adapters[s->n_adapters++] = a;
-    return ERR_OK;
+    return adapters_load(engine_adapters(s->engine), dir, own, (float)strength, false, NULL, e);
 }
 
 /* An adapter, or a folder of adapters (upstream scans /mnt/adapter that way). */
@@ -93,8 +86,8 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
     collect_eos(s);
     for (size_t i = 0; i < o->n_adapters; i++)
         TRY(add_adapters(s, &o->adapters[i], e));
-    s->max_seqs = o->max_num_seqs ? o->max_num_seqs : MAX_SEQS_DEFAULT;
-    return scheduler_new(s->engine, s->max_seqs, &s->scheduler, e);
+    struct scheduler_opts so = { .max_seqs = o->max_num_seqs, .request_timeout_ms = o->request_timeout_ms };
+    return scheduler_new(s->engine, &so, &s->scheduler, e);
 }
 
 static void server_release(struct server *s)
@@ -104,8 +97,6 @@ static void server_release(struct server *s)
     engine_free(s->engine);
     tokenizer_free(s->tokenizer);
     template_free(s->chat_template);
-    strv_free(s->adapter_names, s->n_adapters);
-    free(s->adapters);
     free(s->eos);
     free(s->name);
     free(s->model_dir);
@@ -142,16 +133,7 @@ void server_stop(struct server *s, int64_t grace_ms)
     server_release(s);
 }
 
-/* The base model for its own name; the first adapter when nobody is named. */
-const struct adapter *server_adapter(const struct server *s, const char *name)
-{
-    if (!name)
-        return s->n_adapters ? s->adapters[0] : NULL;
-    for (size_t i = 0; i < s->n_adapters; i++)
-        if (streq(s->adapter_names[i], name))
-            return s->adapters[i];
-    return NULL;
-}
+struct adapter *server_adapter(const struct server *s, const char *name) { return adapters_get(engine_adapters(s->engine), name); }
 
 errc server_chat_text(const struct server *s, const json_t *messages, bool add_generation_prompt, const json_t *extra, struct buf *out, struct err *e)
 {

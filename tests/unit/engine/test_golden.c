@@ -193,7 +193,7 @@ static void check_adapter(const char *base, const char *folder, enum quantize qu
     struct err e = { 0 };
     bool done = false;
 
-    if (engine_adapter_add(g, adapter_dir, NULL, 1, &a, &e))
+    if (adapters_load(engine_adapters(g), adapter_dir, NULL, 1, false, &a, &e))
         fail_msg("%s", e.text);
     assert_string_equal(a->name, "trained");
     for (int with = base_logits ? 0 : 1; with < 2; with++) {

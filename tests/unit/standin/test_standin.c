@@ -32,7 +32,7 @@ static int set_up(void **state)
     struct err e = { 0 };
 
     if (json_parse_file(truth, 1 << 22, &all, &e) || tokenizer_load(model, &f->tok, &e) || engine_open(model, &(struct engine_opts){ .threads = 1 }, &f->engine, &e) ||
-        engine_adapter_add(f->engine, adapter, "small", 1, &f->adapter, &e))
+        adapters_load(engine_adapters(f->engine), adapter, "small", 1, false, &f->adapter, &e))
         fail_msg("%s", e.text);
     f->cases = json_incref(json_object_get(all, "cases"));
     assert_true(json_array_size(f->cases) > 0);
