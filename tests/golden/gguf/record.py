@@ -3,6 +3,7 @@
 
 blocks.safetensors: for each format NAME, NAME.blocks (random blocks) and NAME.values (what gguf.quants.dequantize makes of
 them); for formats that gguf quantises like us, NAME.source and NAME.quantized.
+kinds.gguf: one metadata value of every kind, and a tensor of several formats.
 """
 import pathlib
 import sys
@@ -48,6 +49,30 @@ def record_blocks(out):
     save_file({k: np.ascontiguousarray(v) for k, v in tensors.items()}, out / "blocks.safetensors")
 
 
+def record_kinds(path):
+    rng = np.random.default_rng(3)
+    w = gguf.GGUFWriter(path, "kinds")
+    for name, value in (("uint8", 200), ("int8", -100), ("uint16", 60000), ("int16", -30000), ("uint32", 4000000000), ("int32", -2000000000),
+                        ("uint64", 2**63 - 1), ("int64", -2**62), ("float32", 0.5), ("float64", -1e300), ("bool", True), ("string", "vier \u2581 W\u00f6rter")):
+        getattr(w, f"add_{name}")(f"k.{name}", value)
+    w.add_uint64("k.too_large", 2**64 - 1)
+    w.add_array("k.ints", [1, -2, 3])
+    w.add_array("k.reals", [0.25, -4.0])
+    w.add_array("k.flags", [True, False, True])
+    w.add_array("k.words", ["eins", "", "drei"])
+    w.add_array("k.nested", [[1, 2], [3]])
+    w.add_tensor("plain", np.arange(6, dtype=np.float32).reshape(2, 3))
+    w.add_tensor("half", np.arange(4, dtype=np.float16))
+    for name in ("Q8_0", "Q4_0"):
+        kind = gguf.GGMLQuantizationType[name]
+        w.add_tensor(name, gguf.quants.quantize(rng.standard_normal((3, 64)).astype(np.float32), kind), raw_dtype=kind)
+    w.write_header_to_file()
+    w.write_kv_data_to_file()
+    w.write_tensors_to_file()
+    w.close()
+
+
 if __name__ == "__main__":
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent)
     record_blocks(folder)
+    record_kinds(folder / "kinds.gguf")
