@@ -1,0 +1,206 @@
+/*
+ * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4; all without arguments).
+ * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows, and the limits
+ * probed right before and after: GB/s that all threads read from memory, GFLOP/s of oneDNN's f32 product.
+ * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache.
+ */
+#include <dnnl.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "tensor/gemm.h"
+
+#define OUT     8192
+#define IN      3072
+#define MANY    512
+#define PROBE_BYTES ((size_t)256 << 20)
+#define WEIGHTS_BYTES ((size_t)256 << 20)
+#define MATRICES_MAX 24
+
+struct bench {
+    struct compute *c;
+    float *probe, *f32;         /* [PROBE_BYTES]; [OUT, IN] the numbers of every matrix */
+    float *x, *y;               /* [MANY, IN], [MANY, OUT] */
+    struct weight w[MATRICES_MAX];
+    size_t n;
+};
+
+static double seconds_since(int64_t start_us) { return (double)(clock_mono_us() - start_us) / 1e6; }
+
+static void read_part(void *arg, size_t begin, size_t end)
+{
+    typedef long long wide __attribute__((vector_size(32)));
+    const wide *p = arg;
+    wide sum[4] = { 0 };
+
+    for (size_t i = begin; i + 4 <= end; i += 4)
+        for (size_t k = 0; k < 4; k++)
+            sum[k] += p[i + k];
+    sum[0] += sum[1] + sum[2] + sum[3];
+    *(volatile long long *)&sum[0] = sum[0][0] + sum[0][1] + sum[0][2] + sum[0][3];
+}
+
+static double read_rate(struct bench *b)
+{
+    int64_t start = clock_mono_us();
+
+    compute_parallel(b->c, PROBE_BYTES / 32, 1, read_part, b->probe);
+    return (double)PROBE_BYTES / seconds_since(start);
+}
+
+static double flops(size_t rows) { return 2.0 * (double)rows * OUT * IN; }
+
+static double peak_rate(struct bench *b)
+{
+    int64_t start = clock_mono_us();
+
+    if (dnnl_sgemm('N', 'T', MANY, OUT, IN, 1, b->x, IN, b->f32, IN, 0, b->y, OUT) != dnnl_success)
+        abort();
+    return flops(MANY) / seconds_since(start);
+}
+
+/* Every matrix once: seconds. */
+static double pass(struct bench *b, size_t rows)
+{
+    int64_t start = clock_mono_us();
+
+    for (size_t i = 0; i < b->n; i++)
+        gemm_forward(b->c, b->y, OUT, b->x, IN, rows, &b->w[i]);
+    return seconds_since(start);
+}
+
+static int rising(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+
+    return (x > y) - (x < y);
+}
+
+#define REPEATS 5
+
+struct figures { double value, limit; };        /* medians of interleaved measurements */
+
+static struct figures measure(struct bench *b, double (*limit)(struct bench *), size_t rows, double work, int repeats)
+{
+    double v[REPEATS], l[REPEATS];
+
+    (void)pass(b, rows);
+    for (int i = 0; i < repeats; i++) {
+        double before = limit(b);
+        v[i] = work / pass(b, rows);
+        l[i] = (before + limit(b)) / 2;
+    }
+    qsort(v, (size_t)repeats, sizeof *v, rising);
+    qsort(l, (size_t)repeats, sizeof *l, rising);
+    return (struct figures){ v[repeats / 2], l[repeats / 2] };
+}
+
+/* ── kinds of weights ── */
+
+static void make_f32(const float *f, struct weight *w) { *w = weight_f32(xmemdup(f, OUT * IN * sizeof *f), OUT, IN); }
+
+static void make_bf16(const float *f, struct weight *w)
+{
+    uint16_t *h = xmalloc(OUT * IN * sizeof *h);
+
+    for (size_t i = 0; i < OUT * IN; i++)
+        h[i] = f32_to_bf16(f[i]);
+    *w = (struct weight){ .out = OUT, .in = IN, .kind = WEIGHT_DENSE, .dtype = DTYPE_BF16, .data = h };
+}
+
+static void make_nf4(const float *f, struct weight *w)
+{
+    struct tensor t = { .dtype = DTYPE_F32, .ndim = 2, .shape = { OUT, IN }, .len = OUT * IN, .data = f };
+    struct err e = { 0 };
+
+    *w = (struct weight){ .out = OUT, .in = IN, .kind = WEIGHT_NF4 };
+    if (nf4_from_tensor(&t, false, 2, &w->nf4, &e))
+        abort();
+    w->nf4.dtype = DTYPE_BF16;
+}
+
+static const struct kind {
+    const char *name;
+    void (*make)(const float *f, struct weight *w);
+    enum gemm_math math;
+} kinds[] = {
+    { "f32", make_f32, GEMM_F32 },
+    { "bf16", make_bf16, GEMM_F32 },
+    { "nf4", make_nf4, GEMM_F32 },
+};
+
+static void free_weights(struct bench *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->w[i].kind == WEIGHT_DENSE)
+            free((void *)(uintptr_t)b->w[i].data);
+        weight_done(&b->w[i]);
+    }
+    b->n = 0;
+}
+
+static void bench_kind(struct bench *b, const struct kind *k)
+{
+    static const size_t few[] = { 1, 4, 8, 16 };
+
+    do
+        k->make(b->f32, &b->w[b->n++]);
+    while (b->n < MATRICES_MAX && b->n * weight_bytes(&b->w[0]) < WEIGHTS_BYTES);
+    compute_set_math(b->c, k->math);
+    double bytes = (double)(b->n * weight_bytes(&b->w[0]));
+    printf("{\"kind\":\"%s\",\"kernels\":\"%s\",\"bits\":%.2f", k->name, compute_kernels(b->c), 8 * (double)weight_bytes(&b->w[0]) / (OUT * IN));
+    for (size_t i = 0; i < ARRAY_LEN(few); i++) {
+        struct figures f = measure(b, read_rate, few[i], bytes, REPEATS);
+        printf(",\"rows%zu_gb_s\":%.1f,\"rows%zu_share\":%.2f", few[i], f.value / 1e9, few[i], f.value / f.limit);
+        if (i == 0)
+            printf(",\"read_gb_s\":%.1f", f.limit / 1e9);
+    }
+    while (b->n > 1)
+        weight_done(&b->w[--b->n]);
+    struct figures f = measure(b, peak_rate, MANY, flops(MANY), 3);
+    printf(",\"rows%d_gflop_s\":%.0f,\"f32_peak_gflop_s\":%.0f,\"rows%d_share\":%.2f}\n", MANY, f.value / 1e9, f.limit / 1e9, MANY, f.value / f.limit);
+    fflush(stdout);
+    free_weights(b);
+}
+
+static bool wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (streq(argv[i], name))
+            return true;
+    return argc < 2;
+}
+
+int main(int argc, char **argv)
+{
+    struct bench b = { 0 };
+    struct err e = { 0 };
+    uint64_t seed = 1;
+
+    if (compute_new(0, getenv("KERNELS"), &b.c, &e)) {
+        fprintf(stderr, "bench_gemm: %s\n", e.text);
+        return 1;
+    }
+    b.probe = xmalloc(PROBE_BYTES);
+    memset(b.probe, 1, PROBE_BYTES);
+    b.f32 = xmalloc((size_t)OUT * IN * sizeof *b.f32);
+    b.x = xmalloc((size_t)MANY * IN * sizeof *b.x);
+    b.y = xcalloc((size_t)MANY * OUT, sizeof *b.y);
+    for (size_t i = 0; i < (size_t)OUT * IN; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        b.f32[i] = (float)((double)(seed >> 33) / 0x1p31 - 0.5) * 0.1f;
+        if (i < (size_t)MANY * IN)
+            b.x[i] = b.f32[i];
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (wanted(kinds[i].name, argc, argv))
+            bench_kind(&b, &kinds[i]);
+    free(b.probe);
+    free(b.f32);
+    free(b.x);
+    free(b.y);
+    compute_free(b.c);
+    return 0;
+}
