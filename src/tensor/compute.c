@@ -1,6 +1,6 @@
 /* The compute: threads, kernel row, scratch. */
-#include <omp.h>
 #include <sched.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
@@ -34,6 +34,7 @@ void compute_free(struct compute *c)
 {
     if (!c)
         return;
+    pool_free(c->pool);
     dnn_free(c->dnn);
     for (size_t i = 0; i < SCRATCH_COUNT_; i++)
         free(c->scratch[i].p);
@@ -61,18 +62,54 @@ void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size
     return c->scratch[use].p;
 }
 
+static struct pool *pool_of(struct compute *c)
+{
+    if (!c->pool)
+        c->pool = pool_new(c->threads);
+    return c->pool;
+}
+
+struct region {
+    void (*fn)(void *arg, size_t begin, size_t end);
+    void *arg;
+    size_t n, parts;            /* fixed parts */
+    size_t step;                /* shared out: so many at a time */
+    _Atomic size_t next;
+};
+
+static void run_part(void *arg, size_t part)
+{
+    const struct region *r = arg;
+
+    r->fn(r->arg, r->n * part / r->parts, r->n * (part + 1) / r->parts);
+}
+
 void compute_parallel(struct compute *c, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end), void *arg)
 {
     size_t parts = (n + (grain ? grain : 1) - 1) / (grain ? grain : 1);
+    struct region r = { .fn = fn, .arg = arg, .n = n, .parts = parts > (size_t)c->threads ? (size_t)c->threads : parts };
 
-    if (parts > (size_t)c->threads)
-        parts = (size_t)c->threads;
-    if (parts <= 1) {
-        if (n)
-            fn(arg, 0, n);
-        return;
-    }
-    #pragma omp parallel for num_threads((int)parts) schedule(static, 1)
-    for (size_t i = 0; i < parts; i++)
-        fn(arg, n * i / parts, n * (i + 1) / parts);
+    if (r.parts > 1)
+        pool_run(pool_of(c), r.parts, run_part, &r);
+    else if (n)
+        fn(arg, 0, n);
+}
+
+static void take_steps(void *arg, size_t part)
+{
+    struct region *r = arg;
+
+    for (size_t begin; (begin = atomic_fetch_add_explicit(&r->next, r->step, memory_order_relaxed)) < r->n; )
+        r->fn(r->arg, begin, begin + r->step < r->n ? begin + r->step : r->n);
+}
+
+void compute_share(struct compute *c, size_t n, size_t step, void (*fn)(void *arg, size_t begin, size_t end), void *arg)
+{
+    struct region r = { .fn = fn, .arg = arg, .n = n, .step = step ? step : 1 };
+    size_t steps = (n + r.step - 1) / r.step;
+
+    if (c->threads > 1 && steps > 1)
+        pool_run(pool_of(c), steps < (size_t)c->threads ? steps : (size_t)c->threads, take_steps, &r);
+    else if (n)
+        fn(arg, 0, n);
 }

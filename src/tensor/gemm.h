@@ -86,5 +86,7 @@ void gemm_f32_alone(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, fl
  */
 void compute_parallel(struct compute *c, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end),
                       void *arg);
+/* The same in steps that idle threads take one after the other: for results that do not depend on who computes them. */
+void compute_share(struct compute *c, size_t n, size_t step, void (*fn)(void *arg, size_t begin, size_t end), void *arg);
 
 #endif

@@ -3,6 +3,7 @@
 #define TENSOR_PRIV_H
 
 #include "tensor/gemm.h"
+#include "tensor/pool.h"
 #include "tensor/vec.h"
 
 enum scratch { SCRATCH_WEIGHTS, SCRATCH_X, SCRATCH_COUNT_ };
@@ -12,6 +13,7 @@ struct compute {
     enum gemm_math math;
     const struct vec_ops *vec;
     struct { void *p; size_t size; } scratch[SCRATCH_COUNT_];
+    struct pool *pool;          /* made at the first parallel region */
     struct dnn *dnn;            /* oneDNN's engine, stream and cached primitives; made at the first bf16 product */
 };
 
