@@ -45,6 +45,7 @@ int compute_threads(const struct compute *c) { return c->threads; }
 const char *compute_kernels(const struct compute *c) { return c->vec->name; }
 const struct vec_ops *compute_vec(const struct compute *c) { return c->vec; }
 void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; }
+void compute_set_stable(struct compute *c, bool stable) { c->stable = stable; }
 
 void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size)
 {

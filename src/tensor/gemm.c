@@ -10,6 +10,7 @@
 #include "tensor/priv.h"
 
 #define SLAB_BYTES (4u << 20)
+#define STABLE_ROWS 64          /* whose activations stay in the second-level cache while the weights pass by */
 #define FEW_GRAIN_BYTES (64u << 10)     /* weight bytes below which another thread does not pay */
 
 struct weight weight_f32(const float *w, size_t out, size_t in)
@@ -204,8 +205,9 @@ static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, 
 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
-    if (rows <= GEMM_FEW_ROWS) {
-        forward_few(c, y, ldy, x, ldx, rows, w);
+    if (rows <= GEMM_FEW_ROWS || c->stable) {
+        for (size_t r = 0; r < rows; r += STABLE_ROWS)
+            forward_few(c, y + r * ldy, ldy, x + r * ldx, ldx, rows - r < STABLE_ROWS ? rows - r : STABLE_ROWS, w);
         return;
     }
     if (has_bf16(c, w) && dnn_bf16(c, true, rows, w->out, w->in, x_as_bf16(c, x, ldx, rows, w->in), w->in, w->data, w->in, 0, y, ldy))

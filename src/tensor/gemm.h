@@ -35,6 +35,11 @@ const char *compute_kernels(const struct compute *c);           /* the chosen ro
 struct vec_ops;
 const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h: for kernels of other folders */
 void compute_set_math(struct compute *c, enum gemm_math math);
+/*
+ * From now on gemm_forward sums every row of y in one order, that of the few-row kernels, whatever the number of rows, so that a
+ * row's bits do not depend on what else is in the batch. Slower than oneDNN from a few dozen rows on.
+ */
+void compute_set_stable(struct compute *c, bool stable);
 /* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
 bool compute_bf16_is_fast(void);
 
