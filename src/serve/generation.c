@@ -8,6 +8,7 @@ struct generation *generation_new(struct scheduler *s, const struct tokenizer *t
 
     g->scheduler = s;
     g->t = t;
+    g->skip_special = true;
     job_init(&g->job);
     return g;
 }
@@ -17,7 +18,6 @@ void generation_free(struct generation *g)
     if (!g)
         return;
     scheduler_release(g->scheduler, &g->job);
-    strv_free(g->stops.v, g->stops.n);
     token_stream_free(g->stream);
     buf_done(&g->held);
     free(g);
@@ -30,7 +30,7 @@ errc generation_start(struct generation *g, bool limited, struct err *e)
     const struct token_ids *p = &g->job.prompt;
     AUTO_BUF context = { 0 };
 
-    g->stream = token_stream_new(g->t, true);
+    g->stream = token_stream_new(g->t, g->skip_special);
     for (size_t i = p->n > CONTEXT_TOKENS ? p->n - CONTEXT_TOKENS : 0; i < p->n; i++)
         token_stream_add(g->stream, p->v[i], &context);
     return scheduler_submit(g->scheduler, &g->job, limited, e);
@@ -73,7 +73,7 @@ static void pass_on(struct generation *g, bool end, struct buf *out)
     size_t at = 0;
 
     if (g->stops.n && find_stop(g, buf_str(&g->held), &at)) {
-        buf_add(out, g->held.p, at);
+        buf_add(out, g->held.p, at + (g->include_stop ? strlen(g->stop_string) : 0));
         buf_clear(&g->held);
         g->done = true;                 /* the job itself may still run: it is abandoned when g is freed */
         return;
@@ -88,10 +88,15 @@ errc generation_pull(struct generation *g, struct buf *out, struct err *e)
     AUTO_IDS ids = { 0 };
     bool done = scheduler_wait(g->scheduler, &g->job, g->seen, &ids);
 
-    g->seen += ids.n;
     for (size_t i = 0; i < ids.n && !g->stop_string; i++) {
+        g->seen++;
         token_stream_add(g->stream, ids.v[i], &g->held);
-        pass_on(g, false, out);
+        if (g->seen > g->job.min_new) {
+            pass_on(g, false, out);
+        } else {                        /* no stop string counts before min_new */
+            buf_addstr(out, buf_str(&g->held));
+            buf_clear(&g->held);
+        }
     }
     if (g->stop_string || !done)
         return ERR_OK;
@@ -102,6 +107,8 @@ errc generation_pull(struct generation *g, struct buf *out, struct err *e)
     }
     if (g->job.finish == FINISH_ABORT)
         return err_set(e, ERR_CANCELLED, "the generation was cancelled");
+    if (g->include_stop && g->job.stop_id >= 0)
+        token_stream_add(g->stream, g->job.stop_id, &g->held);
     token_stream_end(g->stream, &g->held);
     pass_on(g, true, out);
     return ERR_OK;

@@ -7,6 +7,7 @@
 #include <math.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "serve/priv.h"
 
 /* ---- validation, in pydantic's words ---- */
@@ -191,6 +192,7 @@ struct chat {
     struct buf prompt;          /* what is tokenised */
     bool turns;                 /* from messages */
     int32_t eos[16];            /* the client's own */
+    struct stops stops;
 };
 
 /* A setting: the request's (its defaults included), else the model's generation_config.json. */
@@ -281,9 +283,10 @@ static errc set_stops(struct chat *c, struct generation *g, struct err *e)
         g->job.stop_ids = c->eos;
         g->job.n_stop_ids = n;
     }
-    g->stops.v = xcalloc(json_array_size(stop) + 1, sizeof *g->stops.v);
+    c->stops.v = xcalloc(json_array_size(stop) + 1, sizeof *c->stops.v);
     for (size_t i = 0; i < json_array_size(stop); i++)
-        g->stops.v[g->stops.n++] = xstrdup(json_string_value(json_array_get(stop, i)));
+        c->stops.v[c->stops.n++] = xstrdup(json_string_value(json_array_get(stop, i)));
+    g->stops = c->stops;
     return ERR_OK;
 }
 
@@ -461,4 +464,5 @@ void kaito_chat(struct server *s, struct http_exchange *x)
     struct chat c = { .s = s, .body = body, .kwargs = given && json_is_null(given) ? NULL : kwargs };
     run_chat(&c, x);
     buf_done(&c.prompt);
+    strv_free(c.stops.v, c.stops.n);
 }

@@ -16,10 +16,13 @@
 
 struct stops { char **v; size_t n; };   /* strings that end a generation */
 struct generation {
+    /* the caller's, before the start */
+    struct job job;
+    struct stops stops;                 /* lent */
+    bool skip_special, include_stop;    /* leave special tokens out; show the stop string or token that ended it */
+
     struct scheduler *scheduler;
     const struct tokenizer *t;
-    struct job job;
-    struct stops stops;
     struct token_stream *stream;
     struct buf held;                    /* decoded, but perhaps the beginning of a stop string */
     size_t seen;                        /* tokens taken from the job */
@@ -33,7 +36,7 @@ errc generation_start(struct generation *g, bool limited, struct err *e);
 /* Appends what became certain; blocks until there is something or the end (*g).done. */
 errc generation_pull(struct generation *g, struct buf *out, struct err *e);
 errc generation_all(struct generation *g, struct buf *out, struct err *e);
-size_t generation_tokens(const struct generation *g);
+size_t generation_tokens(const struct generation *g);   /* the stop token counts */
 
 /* ---- the server ---- */
 
@@ -48,6 +51,7 @@ struct server {
     int64_t created;
     int32_t *eos;                       /* what ends a generation by default */
     size_t n_eos;
+    bool trust_request_template;        /* clients may send chat templates */
 };
 
 void server_handle(void *self, struct http_exchange *x);        /* routes.c */
@@ -57,11 +61,18 @@ errc server_chat_text(const struct server *s, const json_t *messages, bool add_g
 
 typedef void route_fn(struct server *s, struct http_exchange *x);
 route_fn kaito_chat;                                            /* kaito_chat.c */
-route_fn openai_chat, openai_completions, openai_models, openai_tokenize, openai_detokenize;    /* openai.c */
+route_fn openai_chat, openai_completions;                       /* completion.c */
+route_fn openai_models, openai_model;                           /* models.c */
+route_fn openai_embeddings;                                     /* embeddings.c */
+route_fn openai_tokenize, openai_detokenize;                    /* tokenize.c */
+
+/* ---- reply.c ---- */
 
 void reply_json(struct http_exchange *x, int status, const json_t *j);
 void reply_detail(struct http_exchange *x, int status, const char *fmt, ...) PRINTF(3, 4);      /* {"detail": ...} */
 void reply_openai_error(struct http_exchange *x, int status, const char *type, const char *fmt, ...) PRINTF(4, 5);
 void reply_openai_err(struct http_exchange *x, const struct err *e);
+json_t *openai_error_json(const struct err *e);                 /* {"error": {message, type, param, code}}; new reference */
+int openai_status(const struct err *e);
 
 #endif

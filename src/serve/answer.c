@@ -1,0 +1,79 @@
+/* Whole replies of the completion routes, in vLLM's shape. */
+#include "serve/openai.h"
+
+json_t *completion_envelope(const struct completion *c, const char *object)
+{
+    return json_pack("{s:s, s:s, s:I, s:s}", "id", c->id, "object", object, "created", (json_int_t)c->created, "model", c->model);
+}
+
+json_t *completion_usage(const struct completion *c, const struct choice *only)
+{
+    json_int_t prompt = 0, made = 0;
+
+    for (size_t i = 0; i < c->prompts.n; i++)
+        prompt += !only || only->prompt == i ? (json_int_t)c->prompts.v[i].ids.n : 0;
+    for (size_t i = 0; i < c->n_choices; i++)
+        made += !only || only == &c->choices[i] ? (json_int_t)generation_tokens(c->choices[i].g) : 0;
+    return json_pack("{s:I, s:I, s:I, s:n}", "prompt_tokens", prompt, "total_tokens", prompt + made, "completion_tokens", made, "prompt_tokens_details");
+}
+
+const char *choice_finish(const struct choice *k) { return !k->g->stop_string && k->g->job.finish == FINISH_LENGTH ? "length" : "stop"; }
+
+static bool listed(const json_t *ids, int32_t id)
+{
+    for (size_t i = 0; i < json_array_size(ids); i++)
+        if (json_integer_value(json_array_get(ids, i)) == id)
+            return true;
+    return false;
+}
+
+/* The string or the token that ended it; null for the tokenizer's own end token, as vLLM has it. */
+json_t *choice_stop_reason(const struct completion *c, const struct choice *k)
+{
+    int32_t id = k->g->job.stop_id;
+
+    if (k->g->stop_string)
+        return json_string(k->g->stop_string);
+    if (k->g->job.finish != FINISH_STOP || id < 0 || (id == tokenizer_info(c->s->tokenizer)->eos_id && !listed(c->r.stop_token_ids, id)))
+        return json_null();
+    return json_integer(id);
+}
+
+static json_t *message_of(const struct completion *c, struct str text)
+{
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:[], s:n}", "role", answer_role(&c->r), "content", json_strn(text), "refusal", "annotations", "audio",
+                     "function_call", "tool_calls", "reasoning_content");
+}
+
+static json_t *choice_json(const struct completion *c, const struct choice *k, size_t index, struct str text)
+{
+    json_t *j = json_pack("{s:I}", "index", (json_int_t)index);
+
+    if (c->on & ON_CHAT)
+        json_put(j, "message", message_of(c, text));
+    else
+        json_put(j, "text", json_strn(text));
+    json_put(j, "logprobs", json_null());
+    json_put_str(j, "finish_reason", choice_finish(k));
+    json_put(j, "stop_reason", choice_stop_reason(c, k));
+    if (c->on & ON_TEXT)
+        json_put(j, "prompt_logprobs", json_null());
+    return j;
+}
+
+void completion_reply(struct completion *c, struct http_exchange *x, const struct buf *texts)
+{
+    AUTO_JSON j = completion_envelope(c, c->on & ON_CHAT ? "chat.completion" : "text_completion");
+    json_t *choices = json_array();
+
+    for (size_t i = 0; i < c->n_choices; i++)
+        json_push(choices, choice_json(c, &c->choices[i], i, buf_str(&texts[i])));
+    json_put(j, "choices", choices);
+    json_put(j, "service_tier", json_null());
+    json_put(j, "system_fingerprint", json_null());
+    json_put(j, "usage", completion_usage(c, NULL));
+    if (c->on & ON_CHAT)
+        json_put(j, "prompt_logprobs", json_null());
+    json_put(j, "kv_transfer_params", json_null());
+    reply_json(x, 200, j);
+}

@@ -1,0 +1,121 @@
+/*
+ * What the files of the OpenAI routes share: a request as read by its table, its prompts and answers, the shapes of replies.
+ *
+ *   request.c   the table of fields, the rules between fields          completion.c   a request's life: read, queue, answer
+ *   prompt.c    messages and prompts -> token ids                      answer.c       whole replies
+ *   sampling.c  fields -> what the sampler and the stops are told      stream.c       server-sent events
+ *   models.c    /v1/models       tokenize.c   /tokenize, /detokenize   constraint.c   response_format, guided_*
+ */
+#ifndef SERVE_OPENAI_H
+#define SERVE_OPENAI_H
+
+#include "serve/params.h"
+#include "serve/priv.h"
+
+/* ---- request.c ---- */
+
+enum { ON_CHAT = 1 << 0, ON_TEXT = 1 << 1, ON_TOKENIZE = 1 << 2, ON_COMPLETION = ON_CHAT | ON_TEXT, ON_PROMPT = ON_CHAT | ON_TEXT | ON_TOKENIZE };
+
+/* Everything a client may say. Texts and trees are lent by the parsed body. -1 in a number: not said. */
+struct completion_request {
+    const char *model, *request_id;
+    /* the prompt */
+    json_t *messages, *prompt, *tools, *tool_choice, *documents, *chat_template_kwargs;
+    const char *chat_template;
+    bool add_generation_prompt, continue_final_message, add_special_tokens, echo, parallel_tool_calls, return_token_strs;
+    int64_t truncate_prompt_tokens;
+    /* how much, and until when */
+    int64_t max_tokens, max_completion_tokens, min_tokens, n, best_of;
+    json_t *stop, *stop_token_ids;
+    bool ignore_eos, include_stop_str_in_output, skip_special_tokens;
+    /* which tokens */
+    double temperature, top_p, min_p, repetition_penalty, presence_penalty, frequency_penalty;
+    int64_t top_k, seed;
+    json_t *logit_bias, *bad_words, *allowed_token_ids;
+    /* which texts: constraint.c */
+    json_t *response_format, *structured_outputs, *guided_json, *guided_choice;
+    const char *guided_regex, *guided_grammar;
+    /* how it is told */
+    bool stream, use_beam_search, logprobs, return_tokens_as_token_ids;
+    int64_t top_logprobs, text_logprobs, prompt_logprobs, priority;
+    json_t *stream_options;
+    const char *suffix;
+};
+extern const struct param_table completion_params;
+struct completion_request completion_defaults(unsigned on);
+
+/* Reads the body for one route and checks what fields say about each other. r lends from `in`. */
+errc completion_read(const struct server *s, unsigned on, const json_t *in, struct completion_request *r, struct err *e);
+/* A reference to the adapter of "model"; NULL: the base model. NOT_FOUND in vLLM's words. */
+errc completion_model(const struct server *s, const char *model, struct adapter **out, struct err *e);
+
+/* ---- prompt.c ---- */
+
+struct prompt {
+    struct token_ids ids;
+    struct buf text;            /* what echo repeats: of a text completion the prompt, of a chat the last message when it is continued */
+};
+struct prompts { struct prompt *v; size_t n; };
+void prompts_done(struct prompts *p);
+errc prompts_of(const struct server *s, unsigned on, const struct completion_request *r, struct prompts *out, struct err *e);
+/* The role of the answer: "assistant", or the last message's when it is continued. */
+const char *answer_role(const struct completion_request *r);
+
+/* ---- sampling.c ---- */
+
+/* What all generations of a request share; they lend from it. The seed is each one's own. */
+struct sampling {
+    struct sample_params params;
+    struct stops stops;
+    int32_t *stop_ids;
+    size_t n_stop_ids;
+    struct token_bias *bias;
+    int32_t *allowed, *word_ids;
+    struct token_words *words;
+};
+void sampling_done(struct sampling *l);
+errc sampling_of(const struct server *s, const struct completion_request *r, struct sampling *out, struct err *e);
+/* How many tokens the answer to a prompt of n tokens may have. */
+errc lengths_of(const struct server *s, unsigned on, const struct completion_request *r, size_t n, size_t *max_new, size_t *min_new, struct err *e);
+
+/* ---- constraint.c: what the answer's text must match ---- */
+
+/* Refuses by name what cannot be enforced. */
+errc constraint_of(const struct server *s, const struct completion_request *r, struct err *e);
+
+/* ---- completion.c ---- */
+
+struct choice {
+    struct generation *g;       /* NULL once nothing more comes */
+    size_t index, prompt;
+    bool started, ended;        /* in a stream: the role was sent, the last chunk was sent */
+};
+
+/* One request under way; a stream owns it until its end. */
+struct completion {
+    struct server *s;
+    json_t *body;
+    unsigned on;
+    struct completion_request r;
+    struct sampling sampling;
+    struct prompts prompts;
+    struct choice *choices;     /* n of them for each prompt */
+    size_t n_choices, turn;
+    char *id, *model;           /* model: the name that the reply repeats */
+    struct adapter *adapter;    /* a reference; NULL: the base model */
+    int64_t created;
+    bool usage, usage_always, ended;
+};
+void completion_free(struct completion *c);
+DEFINE_AUTO_FREE(completion)
+
+/* answer.c */
+json_t *completion_envelope(const struct completion *c, const char *object);
+json_t *completion_usage(const struct completion *c, const struct choice *only);       /* only NULL: all */
+const char *choice_finish(const struct choice *k);
+json_t *choice_stop_reason(const struct completion *c, const struct choice *k);
+void completion_reply(struct completion *c, struct http_exchange *x, const struct buf *texts);
+/* stream.c */
+void completion_stream(struct completion *c, struct http_exchange *x);         /* takes c */
+
+#endif
