@@ -39,41 +39,54 @@ json_t *choice_stop_reason(const struct completion *c, const struct choice *k)
     return json_integer(id);
 }
 
-static json_t *message_of(const struct completion *c, struct str text)
+bool choice_echoes(const struct completion *c) { return c->r.echo && (c->on & ON_TEXT || c->r.continue_final_message); }
+
+static json_t *message_of(const struct completion *c, json_t *text)
 {
-    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:[], s:n}", "role", answer_role(&c->r), "content", json_strn(text), "refusal", "annotations", "audio",
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:[], s:n}", "role", answer_role(&c->r), "content", text, "refusal", "annotations", "audio",
                      "function_call", "tool_calls", "reasoning_content");
 }
 
-static json_t *choice_json(const struct completion *c, const struct choice *k, size_t index, struct str text)
+static json_t *whole_text(const struct completion *c, const struct choice *k)
+{
+    AUTO_BUF text = { 0 };
+
+    if (choice_echoes(c))
+        buf_addstr(&text, buf_str(&c->prompts.v[k->prompt].text));
+    buf_addstr(&text, buf_str(&k->text));
+    return json_strn(buf_str(&text));
+}
+
+static json_t *choice_json(const struct completion *c, const struct choice *k, size_t index)
 {
     json_t *j = json_pack("{s:I}", "index", (json_int_t)index);
+    size_t offset = 0;
 
     if (c->on & ON_CHAT)
-        json_put(j, "message", message_of(c, text));
+        json_put(j, "message", message_of(c, whole_text(c, k)));
     else
-        json_put(j, "text", json_strn(text));
-    json_put(j, "logprobs", json_null());
+        json_put(j, "text", whole_text(c, k));
+    json_put(j, "logprobs", choice_logprobs(c, k, 0, k->g->n_results, choice_echoes(c), &offset));
     json_put_str(j, "finish_reason", choice_finish(k));
     json_put(j, "stop_reason", choice_stop_reason(c, k));
     if (c->on & ON_TEXT)
-        json_put(j, "prompt_logprobs", json_null());
+        json_put(j, "prompt_logprobs", choice_prompt_logprobs(c, k));
     return j;
 }
 
-void completion_reply(struct completion *c, struct http_exchange *x, const struct buf *texts)
+void completion_reply(struct completion *c, struct http_exchange *x)
 {
     AUTO_JSON j = completion_envelope(c, c->on & ON_CHAT ? "chat.completion" : "text_completion");
     json_t *choices = json_array();
 
     for (size_t i = 0; i < c->n_choices; i++)
-        json_push(choices, choice_json(c, &c->choices[i], i, buf_str(&texts[i])));
+        json_push(choices, choice_json(c, &c->choices[i], i));
     json_put(j, "choices", choices);
     json_put(j, "service_tier", json_null());
     json_put(j, "system_fingerprint", json_null());
     json_put(j, "usage", completion_usage(c, NULL));
     if (c->on & ON_CHAT)
-        json_put(j, "prompt_logprobs", json_null());
+        json_put(j, "prompt_logprobs", choice_prompt_logprobs(c, &c->choices[0]));
     json_put(j, "kv_transfer_params", json_null());
     reply_json(x, 200, j);
 }

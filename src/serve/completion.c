@@ -4,12 +4,18 @@
 
 #define GENERATIONS_MAX 4096    /* of one request: prompts times samples */
 
+static void choice_done(struct choice *k)
+{
+    generation_free(k->g);
+    buf_done(&k->text);
+}
+
 void completion_free(struct completion *c)
 {
     if (!c)
         return;
     for (size_t i = 0; i < c->n_choices; i++)
-        generation_free(c->choices[i].g);
+        choice_done(&c->choices[i]);
     free(c->choices);
     prompts_done(&c->prompts);
     sampling_done(&c->sampling);
@@ -56,6 +62,8 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     g->job.adapter = c->adapter ? adapter_ref(c->adapter) : NULL;
     g->job.stop_ids = c->sampling.stop_ids;
     g->job.n_stop_ids = c->sampling.n_stop_ids;
+    g->job.priority = (int)c->r.priority;
+    g->job.want_prompt_logprobs = c->r.prompt_logprobs >= 0 || (choice_echoes(c) && c->r.text_logprobs >= 0);
     g->job.sample = c->sampling.params;
     g->job.sample.n_prompt = ids->n;
     g->job.sample.seed = c->r.seed == -1 ? random_u64() : (uint64_t)c->r.seed + sample;
@@ -64,33 +72,23 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     return lengths_of(c->s, c->on, &c->r, ids->n, &g->job.max_new, &g->job.min_new, e);
 }
 
+/* The samples of one prompt are a group: the engine reads the prompt once. */
 static errc make_choices(struct completion *c, struct err *e)
 {
     size_t each = samples_each(&c->r), n = c->prompts.n * each;
+    uint64_t group = 0;
 
     if (n > GENERATIONS_MAX)
         return err_set(e, ERR_BAD_REQUEST, "n: %zu prompts with %zu answers each are more than %d generations in one request", c->prompts.n, each, GENERATIONS_MAX);
     c->choices = xcalloc(n, sizeof *c->choices);
-    for (; c->n_choices < n; c->n_choices++) {
-        struct choice *k = &c->choices[c->n_choices];
-        k->index = c->n_choices;
-        if (make_choice(c, k, c->n_choices / each, c->n_choices % each, e)) {
-            c->n_choices++;
-            return e->code;
-        }
+    while (c->n_choices < n) {
+        size_t i = c->n_choices++;
+        c->choices[i].index = i;
+        if (each > 1 && i % each == 0)
+            group = scheduler_group(c->s->scheduler);
+        TRY(make_choice(c, &c->choices[i], i / each, i % each, e));
+        c->choices[i].g->job.group = group;
     }
-    return ERR_OK;
-}
-
-/* What the engine cannot do yet is refused, not ignored. */
-static errc refuse_unbuilt(const struct completion *c, struct err *e)
-{
-    if (c->sampling.params.logprobs >= 0)
-        return err_set(e, ERR_BAD_REQUEST, "logprobs: is not supported yet");
-    if (c->r.prompt_logprobs >= 0)
-        return err_set(e, ERR_BAD_REQUEST, "prompt_logprobs: is not supported yet");
-    if (c->on & ON_TEXT && c->r.max_tokens == 0)
-        return err_set(e, ERR_BAD_REQUEST, "max_tokens: must be at least 1, got 0.");
     return ERR_OK;
 }
 
@@ -110,38 +108,64 @@ static errc prepare(struct completion *c, struct http_exchange *x, struct err *e
     read_stream_options(c);
     TRY(constraint_of(c->s, &c->r, e));
     TRY(sampling_of(c->s, &c->r, &c->sampling, e));
-    TRY(refuse_unbuilt(c, e));
     TRY(prompts_of(c->s, c->on, &c->r, &c->prompts, e));
     return make_choices(c, e);
 }
 
-/* The first may be refused for want of room in the queue; then the others come along. */
 static errc submit(struct completion *c, struct http_exchange *x, struct err *e)
 {
-    struct cancel *gone = c->r.stream ? NULL : http_gone(x);
+    AUTO_MEM struct generation **all = xcalloc(c->n_choices, sizeof *all);
 
     for (size_t i = 0; i < c->n_choices; i++) {
-        c->choices[i].g->job.gone = gone;
-        TRY(generation_start(c->choices[i].g, i == 0, e));
+        all[i] = c->choices[i].g;
+        all[i]->job.gone = c->r.stream ? NULL : http_gone(x);
     }
-    return ERR_OK;
+    return generations_start(all, c->n_choices, true, e);
+}
+
+/* ---- best_of ---- */
+
+static double likelihood(const struct choice *k)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < k->g->n_results; i++)
+        sum += (double)k->g->results[i].logprob;
+    return sum;
+}
+
+static int by_likelihood(const void *a, const void *b)
+{
+    double x = likelihood(a), y = likelihood(b);
+
+    return x > y ? -1 : x < y ? 1 : ((const struct choice *)a)->index < ((const struct choice *)b)->index ? -1 : 1;
+}
+
+/* Of each prompt's answers the n likeliest stay. */
+static void keep_best(struct completion *c)
+{
+    size_t each = samples_each(&c->r), n = (size_t)c->r.n, kept = 0;
+
+    if (each == n)
+        return;
+    for (size_t p = 0; p < c->prompts.n; p++) {
+        struct choice *of = c->choices + p * each;
+        qsort(of, each, sizeof *of, by_likelihood);
+        for (size_t i = n; i < each; i++)
+            choice_done(&of[i]);
+        memmove(c->choices + kept, of, n * sizeof *of);
+        kept += n;
+    }
+    c->n_choices = kept;
 }
 
 static errc answer_whole(struct completion *c, struct http_exchange *x, struct err *e)
 {
-    struct buf *texts = xcalloc(c->n_choices, sizeof *texts);
-    errc rc = ERR_OK;
-
-    for (size_t i = 0; !rc && i < c->n_choices; i++) {
-        buf_addstr(&texts[i], buf_str(&c->prompts.v[c->choices[i].prompt].text));
-        rc = generation_all(c->choices[i].g, &texts[i], e);
-    }
-    if (!rc)
-        completion_reply(c, x, texts);
     for (size_t i = 0; i < c->n_choices; i++)
-        buf_done(&texts[i]);
-    free(texts);
-    return rc;
+        TRY(generation_all(c->choices[i].g, &c->choices[i].text, e));
+    keep_best(c);
+    completion_reply(c, x);
+    return ERR_OK;
 }
 
 static void complete(struct server *s, struct http_exchange *x, unsigned on)

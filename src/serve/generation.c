@@ -19,13 +19,14 @@ void generation_free(struct generation *g)
         return;
     scheduler_release(g->scheduler, &g->job);
     token_stream_free(g->stream);
+    free(g->results);
     buf_done(&g->held);
     free(g);
 }
 
 #define CONTEXT_TOKENS 8        /* of the prompt, so that the first word keeps the space before it */
 
-errc generation_start(struct generation *g, bool limited, struct err *e)
+static void open_stream(struct generation *g)
 {
     const struct token_ids *p = &g->job.prompt;
     AUTO_BUF context = { 0 };
@@ -33,7 +34,31 @@ errc generation_start(struct generation *g, bool limited, struct err *e)
     g->stream = token_stream_new(g->t, g->skip_special);
     for (size_t i = p->n > CONTEXT_TOKENS ? p->n - CONTEXT_TOKENS : 0; i < p->n; i++)
         token_stream_add(g->stream, p->v[i], &context);
-    return scheduler_submit(g->scheduler, &g->job, limited, e);
+}
+
+errc generations_start(struct generation *const *all, size_t n, bool limited, struct err *e)
+{
+    AUTO_MEM struct job **jobs = xcalloc(n, sizeof *jobs);
+
+    for (size_t i = 0; i < n; i++) {
+        open_stream(all[i]);
+        jobs[i] = &all[i]->job;
+    }
+    return scheduler_submit_all(all[0]->scheduler, jobs, n, limited, e);
+}
+
+size_t generations_wait(struct generation *const *all, size_t n)
+{
+    AUTO_MEM struct job **jobs = xcalloc(n, sizeof *jobs);
+    AUTO_MEM size_t *have = xcalloc(n, sizeof *have);
+    AUTO_MEM bool *ended = xcalloc(n, sizeof *ended);
+
+    for (size_t i = 0; i < n; i++) {
+        jobs[i] = &all[i]->job;
+        have[i] = all[i]->seen;
+        ended[i] = all[i]->done;
+    }
+    return scheduler_wait_any(all[0]->scheduler, jobs, have, ended, n);
 }
 
 /* The first stop string in text; false when there is none. */
@@ -83,7 +108,18 @@ static void pass_on(struct generation *g, bool end, struct buf *out)
     buf_cut(&g->held, at);
 }
 
-errc generation_pull(struct generation *g, struct buf *out, struct err *e)
+/* Keeps what is known of the tokens seen, and of the stop token at the end. */
+static void keep_results(struct generation *g)
+{
+    size_t want = generation_tokens(g);
+
+    if (g->job.sample.logprobs < 0 || want <= g->n_results)
+        return;
+    g->results = xreallocarray(g->results, want, sizeof *g->results);
+    g->n_results += scheduler_results(g->scheduler, &g->job, g->n_results, want - g->n_results, g->results + g->n_results);
+}
+
+static errc pull(struct generation *g, struct buf *out, struct err *e)
 {
     AUTO_IDS ids = { 0 };
     bool done = scheduler_wait(g->scheduler, &g->job, g->seen, &ids);
@@ -114,6 +150,14 @@ errc generation_pull(struct generation *g, struct buf *out, struct err *e)
     return ERR_OK;
 }
 
+errc generation_pull(struct generation *g, struct buf *out, struct err *e)
+{
+    errc rc = pull(g, out, e);
+
+    keep_results(g);
+    return rc;
+}
+
 errc generation_all(struct generation *g, struct buf *out, struct err *e)
 {
     while (!g->done)
@@ -123,5 +167,5 @@ errc generation_all(struct generation *g, struct buf *out, struct err *e)
 
 size_t generation_tokens(const struct generation *g)
 {
-    return g->seen + (!g->stop_string && g->job.stop_id >= 0);
+    return g->seen + (g->done && !g->stop_string && g->job.stop_id >= 0);
 }

@@ -343,7 +343,7 @@ static errc answer(struct chat *c, struct http_exchange *x, struct buf *text, st
     TRY(set_stops(c, g, e));
     g->job.adapter = server_adapter(c->s, NULL);
     g->job.gone = http_gone(x);
-    TRY(generation_start(g, false, e));
+    TRY(generations_start(&g, 1, false, e));
     return generation_all(g, text, e);
 }
 

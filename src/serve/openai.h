@@ -4,7 +4,8 @@
  *   request.c   the table of fields, the rules between fields          completion.c   a request's life: read, queue, answer
  *   prompt.c    messages and prompts -> token ids                      answer.c       whole replies
  *   sampling.c  fields -> what the sampler and the stops are told      stream.c       server-sent events
- *   models.c    /v1/models       tokenize.c   /tokenize, /detokenize   constraint.c   response_format, guided_*
+ *   logprobs.c  log-probabilities in their three shapes                constraint.c   response_format, guided_*
+ *   models.c    /v1/models                                             tokenize.c     /tokenize, /detokenize
  */
 #ifndef SERVE_OPENAI_H
 #define SERVE_OPENAI_H
@@ -86,9 +87,11 @@ errc constraint_of(const struct server *s, const struct completion_request *r, s
 /* ---- completion.c ---- */
 
 struct choice {
-    struct generation *g;       /* NULL once nothing more comes */
+    struct generation *g;
     size_t index, prompt;
-    bool started, ended;        /* in a stream: the role was sent, the last chunk was sent */
+    struct buf text;            /* the answer; in a stream what is not sent yet */
+    size_t told, offset;        /* in a stream: results and code points of text that were sent */
+    bool echoed, ended;
 };
 
 /* One request under way; a stream owns it until its end. */
@@ -100,11 +103,11 @@ struct completion {
     struct sampling sampling;
     struct prompts prompts;
     struct choice *choices;     /* n of them for each prompt */
-    size_t n_choices, turn;
+    size_t n_choices;
     char *id, *model;           /* model: the name that the reply repeats */
     struct adapter *adapter;    /* a reference; NULL: the base model */
     int64_t created;
-    bool usage, usage_always, ended;
+    bool usage, usage_always, started, ended;
 };
 void completion_free(struct completion *c);
 DEFINE_AUTO_FREE(completion)
@@ -114,7 +117,13 @@ json_t *completion_envelope(const struct completion *c, const char *object);
 json_t *completion_usage(const struct completion *c, const struct choice *only);       /* only NULL: all */
 const char *choice_finish(const struct choice *k);
 json_t *choice_stop_reason(const struct completion *c, const struct choice *k);
-void completion_reply(struct completion *c, struct http_exchange *x, const struct buf *texts);
+void completion_reply(struct completion *c, struct http_exchange *x);
+/* Whether the prompt is repeated before the answer, and with it its log-probabilities. */
+bool choice_echoes(const struct completion *c);
+/* logprobs.c: of results [from, to) of the choice; null when none are wanted. echo: the prompt's before them. offset: code points
+ * of text before the first, moved on. */
+json_t *choice_logprobs(const struct completion *c, const struct choice *k, size_t from, size_t to, bool echo, size_t *offset);
+json_t *choice_prompt_logprobs(const struct completion *c, const struct choice *k);
 /* stream.c */
 void completion_stream(struct completion *c, struct http_exchange *x);         /* takes c */
 

@@ -26,13 +26,18 @@ struct generation {
     struct token_stream *stream;
     struct buf held;                    /* decoded, but perhaps the beginning of a stop string */
     size_t seen;                        /* tokens taken from the job */
+    struct token_logprobs *results;     /* with job.sample.logprobs: of those tokens, then of the stop token */
+    size_t n_results;
     bool done;
     const char *stop_string;            /* the one that was met */
 };
 struct generation *generation_new(struct scheduler *s, const struct tokenizer *t);
 void generation_free(struct generation *g);
 DEFINE_AUTO_FREE(generation)
-errc generation_start(struct generation *g, bool limited, struct err *e);
+/* Queues all of them or none. They belong to one request. */
+errc generations_start(struct generation *const *all, size_t n, bool limited, struct err *e);
+/* Waits for news of one that is not done; its index, n when all are done. */
+size_t generations_wait(struct generation *const *all, size_t n);
 /* Appends what became certain; blocks until there is something or the end (*g).done. */
 errc generation_pull(struct generation *g, struct buf *out, struct err *e);
 errc generation_all(struct generation *g, struct buf *out, struct err *e);

@@ -62,7 +62,7 @@ static const struct param_row rows[] = {
     PARAM(R, stream, BOOL, "stream", ON_COMPLETION, .doc = "Answer in server-sent events."),
     PARAM(R, stream_options, OBJECT, "stream_options", ON_COMPLETION, .doc = "include_usage, continuous_usage_stats."),
     PARAM(R, request_id, TEXT, "request_id", ON_COMPLETION, .doc = "Part of the reply's id."),
-    PARAM(R, priority, INT, "priority", ON_COMPLETION, PARAM_RANGE(-PARAM_MAX, PARAM_MAX), .doc = "0: requests are served in the order of their arrival."),
+    PARAM(R, priority, INT, "priority", ON_COMPLETION, PARAM_RANGE(-1e9, 1e9), .doc = "Lower goes first, equal ones in the order of their arrival."),
     PARAM(R, suffix, TEXT, "suffix", ON_TEXT, .doc = "Not supported; must be absent."),
     PARAM(R, use_beam_search, BOOL, "use_beam_search", ON_COMPLETION, .doc = "Not supported; must be false."),
 
@@ -124,8 +124,6 @@ static errc check_told(const struct completion_request *r, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "suffix: suffix is not currently supported");
     if (r->use_beam_search)
         return err_set(e, ERR_BAD_REQUEST, "use_beam_search: beam search is not built; leave the field out");
-    if (r->priority)
-        return err_set(e, ERR_BAD_REQUEST, "priority: this server serves requests in the order of their arrival; leave it 0");
     return ERR_OK;
 }
 

@@ -136,7 +136,9 @@ static void read_numbers(const struct completion_request *r, struct sample_param
     p->presence_penalty = r->presence_penalty;
     p->frequency_penalty = r->frequency_penalty;
     p->logprobs = r->logprobs ? (int)r->top_logprobs : (int)r->text_logprobs;
-    if (p->logprobs < 0 && r->best_of > r->n)
+    if (p->logprobs < r->prompt_logprobs)
+        p->logprobs = (int)r->prompt_logprobs;
+    if (p->logprobs < 0 && r->best_of > r->n)           /* what the best are chosen by */
         p->logprobs = 0;
 }
 

@@ -35,19 +35,31 @@ static void role_chunk(const struct completion *c, const struct choice *k, struc
     send_choice(c, k, j, out);
 }
 
-/* Text, or the end of the choice, or both. */
-static void text_chunk(const struct completion *c, const struct choice *k, struct str text, bool last, struct buf *out)
+/* The log-probabilities of what this chunk brings. */
+static json_t *chunk_logprobs(const struct completion *c, struct choice *k, bool echo)
 {
-    json_t *j = choice_head(k);
+    size_t from = k->told;
+
+    k->told = k->g->n_results;
+    return choice_logprobs(c, k, from, k->told, echo, &k->offset);
+}
+
+/* What there is of k->text, or the end of the choice, or both. */
+static void text_chunk(const struct completion *c, struct choice *k, struct buf *out)
+{
+    json_t *j = choice_head(k), *text = json_strn(buf_str(&k->text));
+    bool echo = choice_echoes(c) && !k->echoed;
 
     if (c->on & ON_CHAT)
-        json_put(j, "delta", json_pack("{s:o}", "content", json_strn(text)));
+        json_put(j, "delta", json_pack("{s:o}", "content", text));
     else
-        json_put(j, "text", json_strn(text));
-    json_put(j, "logprobs", json_null());
-    json_put(j, "finish_reason", last ? json_string(choice_finish(k)) : json_null());
-    if (last || c->on & ON_TEXT)
-        json_put(j, "stop_reason", last ? choice_stop_reason(c, k) : json_null());
+        json_put(j, "text", text);
+    json_put(j, "logprobs", chunk_logprobs(c, k, echo));
+    json_put(j, "finish_reason", k->ended ? json_string(choice_finish(k)) : json_null());
+    if (k->ended || c->on & ON_TEXT)
+        json_put(j, "stop_reason", k->ended ? choice_stop_reason(c, k) : json_null());
+    k->echoed = true;
+    buf_clear(&k->text);
     send_choice(c, k, j, out);
 }
 
@@ -72,56 +84,49 @@ static void error_event(struct completion *c, const struct err *e, struct buf *o
     c->ended = true;
 }
 
-static void begin_choice(struct completion *c, struct choice *k, struct cancel *gone, struct buf *out)
-{
-    struct str echo = buf_str(&c->prompts.v[k->prompt].text);
-
-    scheduler_watch(c->s->scheduler, &k->g->job, gone);
-    if (c->on & ON_CHAT)
-        role_chunk(c, k, out);
-    if (echo.n)
-        text_chunk(c, k, echo, false, out);
-    k->started = true;
-}
-
-/* The choice whose turn it is; NULL when all have ended. */
-static struct choice *next_choice(struct completion *c)
+static void begin(struct completion *c, struct cancel *gone, struct buf *out)
 {
     for (size_t i = 0; i < c->n_choices; i++) {
-        struct choice *k = &c->choices[(c->turn + i) % c->n_choices];
-        if (!k->ended) {
-            c->turn = k->index + 1;
-            return k;
-        }
+        scheduler_watch(c->s->scheduler, &c->choices[i].g->job, gone);
+        if (c->on & ON_CHAT)
+            role_chunk(c, &c->choices[i], out);
     }
-    return NULL;
+    c->started = true;
 }
 
 static errc go_on(struct completion *c, struct choice *k, struct buf *out, struct err *e)
 {
-    AUTO_BUF text = { 0 };
-
-    TRY(generation_pull(k->g, &text, e));
+    if (choice_echoes(c) && !k->echoed && !k->text.n)
+        buf_addstr(&k->text, buf_str(&c->prompts.v[k->prompt].text));
+    TRY(generation_pull(k->g, &k->text, e));
     k->ended = k->g->done;
-    if (text.n || k->ended)
-        text_chunk(c, k, buf_str(&text), k->ended, out);
+    if (k->text.n || k->ended)
+        text_chunk(c, k, out);
     return ERR_OK;
+}
+
+/* The choice that has news first; NULL when all have ended. */
+static struct choice *next_choice(struct completion *c)
+{
+    AUTO_MEM struct generation **all = xcalloc(c->n_choices, sizeof *all);
+
+    for (size_t i = 0; i < c->n_choices; i++)
+        all[i] = c->choices[i].g;
+    size_t i = generations_wait(all, c->n_choices);
+    return i < c->n_choices ? &c->choices[i] : NULL;
 }
 
 static enum http_more next_events(void *self, struct cancel *gone, struct buf *out)
 {
     struct completion *c = self;
+    struct choice *k;
     struct err e = { 0 };
 
     if (c->ended)
         return HTTP_END;
-    if (!c->choices[0].started) {
-        for (size_t i = 0; i < c->n_choices; i++)
-            begin_choice(c, &c->choices[i], gone, out);
-        return HTTP_MORE;
-    }
-    struct choice *k = next_choice(c);
-    if (!k) {
+    if (!c->started) {
+        begin(c, gone, out);
+    } else if (!(k = next_choice(c))) {
         last_events(c, out);
     } else if (go_on(c, k, out, &e)) {
         if (e.code == ERR_CANCELLED)
