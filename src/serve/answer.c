@@ -17,7 +17,14 @@ json_t *completion_usage(const struct completion *c, const struct choice *only)
     return json_pack("{s:I, s:I, s:I, s:n}", "prompt_tokens", prompt, "total_tokens", prompt + made, "completion_tokens", made, "prompt_tokens_details");
 }
 
-const char *choice_finish(const struct choice *k) { return !k->g->stop_string && k->g->job.finish == FINISH_LENGTH ? "length" : "stop"; }
+const char *choice_finish(const struct choice *k)
+{
+    AUTO_JSON calls = k->tools ? tool_reader_calls(k->tools) : NULL;
+
+    if (!k->g->stop_string && k->g->job.finish == FINISH_LENGTH)
+        return "length";
+    return json_array_size(calls) ? "tool_calls" : "stop";
+}
 
 static bool listed(const json_t *ids, int32_t id)
 {
@@ -41,19 +48,36 @@ json_t *choice_stop_reason(const struct completion *c, const struct choice *k)
 
 bool choice_echoes(const struct completion *c) { return c->r.echo && (c->on & ON_TEXT || c->r.continue_final_message); }
 
-static json_t *message_of(const struct completion *c, json_t *text)
+static void whole_text(const struct completion *c, const struct choice *k, struct buf *text)
 {
-    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:[], s:n}", "role", answer_role(&c->r), "content", text, "refusal", "annotations", "audio",
-                     "function_call", "tool_calls", "reasoning_content");
+    if (choice_echoes(c))
+        buf_addstr(text, buf_str(&c->prompts.v[k->prompt].text));
+    buf_addstr(text, buf_str(&k->text));
 }
 
-static json_t *whole_text(const struct completion *c, const struct choice *k)
+/* Calls are taken out of the text; an answer of calls alone has null for content. */
+static json_t *message_of(const struct completion *c, const struct choice *k)
+{
+    AUTO_BUF text = { 0 };
+    AUTO_BUF content = { 0 };
+    AUTO_JSON deltas = NULL;
+    json_t *calls = NULL;
+
+    whole_text(c, k, &text);
+    if (k->tools) {
+        tool_reader_add(k->tools, buf_str(&text), true, &content, &deltas);
+        calls = tool_reader_calls(k->tools);
+    }
+    json_t *shown = k->tools && !content.n && json_array_size(calls) ? json_null() : json_strn(buf_str(k->tools ? &content : &text));
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:o, s:n}", "role", answer_role(&c->r), "content", shown, "refusal", "annotations", "audio",
+                     "function_call", "tool_calls", calls ? calls : json_array(), "reasoning_content");
+}
+
+static json_t *text_of(const struct completion *c, const struct choice *k)
 {
     AUTO_BUF text = { 0 };
 
-    if (choice_echoes(c))
-        buf_addstr(&text, buf_str(&c->prompts.v[k->prompt].text));
-    buf_addstr(&text, buf_str(&k->text));
+    whole_text(c, k, &text);
     return json_strn(buf_str(&text));
 }
 
@@ -63,9 +87,9 @@ static json_t *choice_json(const struct completion *c, const struct choice *k, s
     size_t offset = 0;
 
     if (c->on & ON_CHAT)
-        json_put(j, "message", message_of(c, whole_text(c, k)));
+        json_put(j, "message", message_of(c, k));
     else
-        json_put(j, "text", whole_text(c, k));
+        json_put(j, "text", text_of(c, k));
     json_put(j, "logprobs", choice_logprobs(c, k, 0, k->g->n_results, choice_echoes(c), &offset));
     json_put_str(j, "finish_reason", choice_finish(k));
     json_put(j, "stop_reason", choice_stop_reason(c, k));

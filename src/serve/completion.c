@@ -7,6 +7,7 @@
 static void choice_done(struct choice *k)
 {
     generation_free(k->g);
+    tool_reader_free(k->tools);
     buf_done(&k->text);
 }
 
@@ -19,6 +20,7 @@ void completion_free(struct completion *c)
     free(c->choices);
     prompts_done(&c->prompts);
     sampling_done(&c->sampling);
+    text_rule_free(c->rule);
     json_decref(c->body);
     adapter_free(c->adapter);
     free(c->id);
@@ -48,6 +50,8 @@ static void name_it(struct completion *c, struct http_exchange *x)
     c->id = xasprintf("%s-%.128s", c->on & ON_CHAT ? "chatcmpl" : "cmpl", given);
 }
 
+static bool on_chat(const struct completion *c) { return c->on & ON_CHAT; }
+
 static size_t samples_each(const struct completion_request *r) { return (size_t)(r->best_of > r->n ? r->best_of : r->n); }
 
 static errc make_choice(struct completion *c, struct choice *k, size_t prompt, size_t sample, struct err *e)
@@ -69,6 +73,9 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     g->job.sample.seed = c->r.seed == -1 ? random_u64() : (uint64_t)c->r.seed + sample;
     for (size_t i = 0; i < ids->n; i++)
         token_ids_add(&g->job.prompt, ids->v[i]);
+    k->tools = on_chat(c) ? tool_reader_new(c->s, &c->r) : NULL;
+    if (c->rule)
+        TRY(text_rule_bind(c->rule, &g->job, e));
     return lengths_of(c->s, c->on, &c->r, ids->n, &g->job.max_new, &g->job.min_new, e);
 }
 
@@ -106,7 +113,9 @@ static errc prepare(struct completion *c, struct http_exchange *x, struct err *e
     c->model = xstrdup(c->r.model && *c->r.model ? c->r.model : c->adapter ? c->adapter->name : c->s->name);
     name_it(c, x);
     read_stream_options(c);
-    TRY(constraint_of(c->s, &c->r, e));
+    if (on_chat(c))
+        TRY(tools_check(c->s, &c->r, e));
+    TRY(text_rule_of(c->s, &c->r, &c->rule, e));
     TRY(sampling_of(c->s, &c->r, &c->sampling, e));
     TRY(prompts_of(c->s, c->on, &c->r, &c->prompts, e));
     return make_choices(c, e);

@@ -4,7 +4,7 @@
  *   request.c   the table of fields, the rules between fields          completion.c   a request's life: read, queue, answer
  *   prompt.c    messages and prompts -> token ids                      answer.c       whole replies
  *   sampling.c  fields -> what the sampler and the stops are told      stream.c       server-sent events
- *   logprobs.c  log-probabilities in their three shapes                constraint.c   response_format, guided_*
+ *   logprobs.c  log-probabilities in their three shapes                constraint.c   response_format, guided_* (tools.h: tools)
  *   models.c    /v1/models                                             tokenize.c     /tokenize, /detokenize
  */
 #ifndef SERVE_OPENAI_H
@@ -12,6 +12,7 @@
 
 #include "serve/params.h"
 #include "serve/priv.h"
+#include "serve/tools.h"
 
 /* ---- request.c ---- */
 
@@ -81,14 +82,19 @@ errc lengths_of(const struct server *s, unsigned on, const struct completion_req
 
 /* ---- constraint.c: what the answer's text must match ---- */
 
-/* Refuses by name what cannot be enforced. */
-errc constraint_of(const struct server *s, const struct completion_request *r, struct err *e);
+/* Made once for a request, bound to each of its jobs. */
+struct text_rule;
+errc text_rule_of(const struct server *s, const struct completion_request *r, struct text_rule **out, struct err *e);    /* NULL: any text */
+errc text_rule_bind(struct text_rule *t, struct job *j, struct err *e);         /* sets the job's constraint */
+void text_rule_free(struct text_rule *t);                                       /* NULL is fine */
+DEFINE_AUTO_FREE(text_rule)
 
 /* ---- completion.c ---- */
 
 struct choice {
     struct generation *g;
     size_t index, prompt;
+    struct tool_reader *tools;  /* NULL: nothing to look for */
     struct buf text;            /* the answer; in a stream what is not sent yet */
     size_t told, offset;        /* in a stream: results and code points of text that were sent */
     bool echoed, ended;
@@ -101,6 +107,7 @@ struct completion {
     unsigned on;
     struct completion_request r;
     struct sampling sampling;
+    struct text_rule *rule;     /* NULL: any text */
     struct prompts prompts;
     struct choice *choices;     /* n of them for each prompt */
     size_t n_choices;

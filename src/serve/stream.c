@@ -44,22 +44,44 @@ static json_t *chunk_logprobs(const struct completion *c, struct choice *k, bool
     return choice_logprobs(c, k, from, k->told, echo, &k->offset);
 }
 
+/* What a chat's chunk brings: content, calls, or at the end neither. NULL: nothing that may be sent yet. */
+static json_t *delta_of(struct choice *k)
+{
+    AUTO_BUF content = { 0 };
+    json_t *calls = NULL, *delta = json_object();
+
+    if (!k->tools) {
+        json_put(delta, "content", json_strn(buf_str(&k->text)));
+        return delta;
+    }
+    tool_reader_add(k->tools, buf_str(&k->text), k->ended, &content, &calls);
+    if (content.n)
+        json_put(delta, "content", json_strn(buf_str(&content)));
+    if (calls)
+        json_put(delta, "tool_calls", calls);
+    if (!content.n && !calls && !k->ended) {
+        json_decref(delta);
+        return NULL;
+    }
+    return delta;
+}
+
 /* What there is of k->text, or the end of the choice, or both. */
 static void text_chunk(const struct completion *c, struct choice *k, struct buf *out)
 {
-    json_t *j = choice_head(k), *text = json_strn(buf_str(&k->text));
-    bool echo = choice_echoes(c) && !k->echoed;
+    bool chat = c->on & ON_CHAT, echo = choice_echoes(c) && !k->echoed;
+    json_t *text = chat ? delta_of(k) : json_strn(buf_str(&k->text)), *j;
 
-    if (c->on & ON_CHAT)
-        json_put(j, "delta", json_pack("{s:o}", "content", text));
-    else
-        json_put(j, "text", text);
+    buf_clear(&k->text);
+    if (!text)
+        return;
+    j = choice_head(k);
+    json_put(j, chat ? "delta" : "text", text);
     json_put(j, "logprobs", chunk_logprobs(c, k, echo));
     json_put(j, "finish_reason", k->ended ? json_string(choice_finish(k)) : json_null());
     if (k->ended || c->on & ON_TEXT)
         json_put(j, "stop_reason", k->ended ? choice_stop_reason(c, k) : json_null());
     k->echoed = true;
-    buf_clear(&k->text);
     send_choice(c, k, j, out);
 }
 
