@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "engine/priv.h"
+#include "engine/config.h"
 
 #define CONFIG_MAX_BYTES (4u << 20)
 #define LAYERS_MAX      1024
@@ -57,11 +57,13 @@ static const char *const ignored[] = {
     "cache_implementation", "output_attentions", "output_hidden_states", "return_dict", "task_specific_params", "id2label",
     "label2id", "num_labels", "torchscript", "use_return_dict", "is_decoder", "model_name", "unsloth_version", "unsloth_fixed",
     "interpolate_factor", "full_attn_mod", "lm_head_bias", "chunk_size_feed_forward", "problem_type", "finetuning_task",
-    "output_router_logits", "router_aux_loss_coef", "router_jitter_noise",
-    "temperature", "top_p", "top_k", "max_length", "do_sample", "num_beams", "max_new_tokens", "repetition_penalty",
+    "output_router_logits", "router_aux_loss_coef", "router_jitter_noise", "ff_factor",
+    "temperature", "top_p", "top_k", "max_length", "do_sample", "num_beams", "max_new_tokens", "repetition_penalty", "diversity_penalty",
+    "num_beam_groups", "num_return_sequences", "length_penalty", "typical_p", "min_length", "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size", "early_stopping", "tokenizer_class", "prefix", "sep_token_id", "decoder_start_token_id",
 };
 
-static bool listed(const char *key, const char *const *list, size_t n)
+bool config_listed(const char *key, const char *const *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (streq(key, list[i]))
@@ -70,7 +72,7 @@ static bool listed(const char *key, const char *const *list, size_t n)
 }
 
 /* null, false, and nothing at all change nothing, whatever the key means. */
-static bool inert(const json_t *v)
+bool config_inert(const json_t *v)
 {
     return json_is_null(v) || json_is_false(v) || (json_is_string(v) && json_string_length(v) == 0) ||
            (json_is_array(v) && json_array_size(v) == 0) || (json_is_object(v) && json_object_size(v) == 0);
@@ -86,15 +88,15 @@ static errc check_keys(const json_t *j, struct err *e)
 
         for (size_t i = 0; i < ARRAY_LEN(numbers); i++)
             number = number || streq(key, numbers[i].key) || streq(key, numbers[i].alias);
-        if (!number && !inert(value) && !listed(key, read_elsewhere, ARRAY_LEN(read_elsewhere)) &&
-            !listed(key, ignored, ARRAY_LEN(ignored)))
+        if (!number && !config_inert(value) && !config_listed(key, read_elsewhere, ARRAY_LEN(read_elsewhere)) &&
+            !config_listed(key, ignored, ARRAY_LEN(ignored)))
             return err_set(e, ERR_UNSUPPORTED, "config.json: key %.80s is not known and might change what the model computes; "
                            "remove it if it does not", key);
     }
     return ERR_OK;
 }
 
-static const json_t *value_of(const json_t *j, const char *key)
+const json_t *config_value(const json_t *j, const char *key)
 {
     const json_t *v = json_object_get(j, key);
 
@@ -103,8 +105,8 @@ static const json_t *value_of(const json_t *j, const char *key)
 
 static errc read_number(const json_t *j, const struct number_row *row, struct model_config *c, struct err *e)
 {
-    const char *key = row->alias && !value_of(j, row->key) && value_of(j, row->alias) ? row->alias : row->key;
-    const json_t *v = value_of(j, key);
+    const char *key = row->alias && !config_value(j, row->key) && config_value(j, row->alias) ? row->alias : row->key;
+    const json_t *v = config_value(j, key);
     size_t *member = (size_t *)(void *)((char *)c + row->offset);
 
     if (!v && row->fallback)
@@ -149,9 +151,9 @@ static errc read_numbers(const json_t *j, struct model_config *c, struct err *e)
     return ERR_OK;
 }
 
-static errc real_between(const json_t *j, const char *key, double low, double high, double fallback, double *out, struct err *e)
+errc config_real(const json_t *j, const char *key, double low, double high, double fallback, double *out, struct err *e)
 {
-    const json_t *v = value_of(j, key);
+    const json_t *v = config_value(j, key);
 
     *out = v ? json_number_value(v) : fallback;
     if (v && (!json_is_number(v) || !(*out >= low && *out <= high)))
@@ -163,10 +165,10 @@ static errc read_reals(const json_t *j, struct model_config *c, struct err *e)
 {
     double eps, attn, last, query;
 
-    TRY(real_between(j, c->family->eps_key, 0, 1, c->family->norm_eps, &eps, e));
-    TRY(real_between(j, "attn_logit_softcapping", 1e-6, 1e9, 0, &attn, e));
-    TRY(real_between(j, "final_logit_softcapping", 1e-6, 1e9, 0, &last, e));
-    TRY(real_between(j, "query_pre_attn_scalar", 1e-6, 1e9, 256, &query, e));
+    TRY(config_real(j, c->family->eps_key, 0, 1, c->family->norm_eps, &eps, e));
+    TRY(config_real(j, "attn_logit_softcapping", 1e-6, 1e9, 0, &attn, e));
+    TRY(config_real(j, "final_logit_softcapping", 1e-6, 1e9, 0, &last, e));
+    TRY(config_real(j, "query_pre_attn_scalar", 1e-6, 1e9, 256, &query, e));
     c->norm_eps = (float)eps;
     c->attn_softcap = (float)attn;
     c->final_softcap = (float)last;
@@ -194,109 +196,6 @@ static errc read_activation(const json_t *j, struct model_config *c, struct err 
             return ERR_OK;
         }
     return err_set(e, ERR_UNSUPPORTED, "config.json: %s %.40s is not known", c->family->act_key, name);
-}
-
-/* ── rope ── */
-
-static errc read_factors(const json_t *j, const char *key, size_t n, float **out, struct err *e)
-{
-    const json_t *list = json_object_get(j, key);
-
-    if (json_array_size(list) != n)
-        return err_set(e, ERR_INVALID, "config.json: rope_scaling.%s must be a list of %zu numbers, it has %zu", key, n, json_array_size(list));
-    *out = xcalloc(n, sizeof **out);
-    for (size_t i = 0; i < n; i++) {
-        (*out)[i] = (float)json_number_value(json_array_get(list, i));
-        if (!((*out)[i] > 0))
-            return err_set(e, ERR_INVALID, "config.json: rope_scaling.%s[%zu] must be a number above 0", key, i);
-    }
-    return ERR_OK;
-}
-
-static bool parse_rope_kind(const char *name, enum rope_kind *out)
-{
-    static const struct { const char *name; enum rope_kind kind; } kinds[] = {
-        { "default", ROPE_DEFAULT }, { "linear", ROPE_LINEAR }, { "llama3", ROPE_LLAMA3 }, { "longrope", ROPE_LONGROPE },
-        { "su", ROPE_LONGROPE }, { "yarn", ROPE_YARN },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (streq(name, kinds[i].name)) {
-            *out = kinds[i].kind;
-            return true;
-        }
-    return false;
-}
-
-static errc check_rope_keys(const json_t *scaling, struct err *e)
-{
-    static const char *const known[] = {
-        "type", "rope_type", "rope_theta", "factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings",
-        "short_factor", "long_factor", "attention_factor", "beta_fast", "beta_slow", "mscale", "mscale_all_dim",
-        "partial_rotary_factor",
-    };
-    const char *key;
-    json_t *value;
-
-    json_object_foreach((json_t *)(uintptr_t)scaling, key, value)
-        if (!inert(value) && !listed(key, known, ARRAY_LEN(known)))
-            return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling.%.60s is not known", key);
-    return ERR_OK;
-}
-
-/* scaling: rope_scaling, or (one layer type of) rope_parameters; NULL for none. theta: when scaling does not say. */
-static errc read_rope(const json_t *j, const json_t *scaling, double theta, struct model_config *c, struct rope_config *r, struct err *e)
-{
-    const char *kind = json_cstr(scaling, "rope_type");
-    int64_t original = json_int(scaling, "original_max_position_embeddings", json_int(j, "original_max_position_embeddings", 0));
-
-    if (!kind)
-        kind = json_cstr(scaling, "type");
-    if (!parse_rope_kind(kind ? kind : "default", &r->kind))
-        return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling type %.40s is not known", kind);
-    TRY(check_rope_keys(scaling, e));
-    if (r->kind == ROPE_YARN && json_object_get(scaling, "short_factor"))
-        return err_set(e, ERR_UNSUPPORTED, "config.json: rope_scaling type yarn with short_factor (an early Phi-3 form) is not known");
-    r->theta = json_num(scaling, "rope_theta", theta);
-    r->factor = json_num(scaling, "factor", 0);
-    r->low_freq_factor = json_num(scaling, "low_freq_factor", 1);
-    r->high_freq_factor = json_num(scaling, "high_freq_factor", 4);
-    r->beta_fast = json_num(scaling, "beta_fast", 32);
-    r->beta_slow = json_num(scaling, "beta_slow", 1);
-    r->attention_factor = json_num(scaling, "attention_factor", 0);
-    r->mscale = json_num(scaling, "mscale", 0);
-    r->mscale_all_dim = json_num(scaling, "mscale_all_dim", 0);
-    r->original_positions = original > 0 ? (size_t)original : c->max_positions;
-    if (!(r->theta > 1))
-        return err_set(e, ERR_INVALID, "config.json: rope_theta must be above 1");
-    if (r->kind == ROPE_LONGROPE) {
-        TRY(read_factors(scaling, "short_factor", c->rotary / 2, &r->short_factor, e));
-        TRY(read_factors(scaling, "long_factor", c->rotary / 2, &r->long_factor, e));
-    } else if (r->kind != ROPE_DEFAULT && !(r->factor >= 1))
-        return err_set(e, ERR_INVALID, "config.json: rope_scaling.factor must be at least 1");
-    return ERR_OK;
-}
-
-static errc read_ropes(const json_t *j, struct model_config *c, struct err *e)
-{
-    const json_t *both = value_of(j, "rope_parameters"), *one = both ? both : value_of(j, "rope_scaling"), *local = NULL;
-    const json_t *per_type = value_of(both, "full_attention");
-    double theta, local_theta, partial, default_partial = c->family->partial_rotary > 0 ? c->family->partial_rotary : 1;
-
-    if (per_type) {
-        one = per_type;
-        local = value_of(both, "sliding_attention");
-    }
-    TRY(real_between(j, "rope_theta", 1, 1e15, c->family->theta, &theta, e));
-    TRY(real_between(j, "rope_local_base_freq", 1, 1e15, c->family->local_theta, &local_theta, e));
-    TRY(real_between(j, "partial_rotary_factor", 0.01, 1, json_num(one, "partial_rotary_factor", default_partial), &partial, e));
-    c->rotary = (size_t)((double)c->head_dim * partial);
-    if (c->rotary < 2 || c->rotary % 2 || c->rotary > c->head_dim)
-        return err_set(e, ERR_INVALID, "config.json: %zu rotary dimensions of head_dim %zu must be even", c->rotary, c->head_dim);
-    TRY(read_rope(j, one, theta, c, &c->rope, e));
-    if (c->family->local_theta > 0)
-        TRY(read_rope(j, local, local_theta, c, &c->rope_local, e));
-    return ERR_OK;
 }
 
 /* ── which layers slide ── */
@@ -331,7 +230,7 @@ static bool slides_by_rule(const json_t *j, const struct model_config *c, size_t
 
 static errc read_window(const json_t *j, struct model_config *c, struct err *e)
 {
-    const json_t *window = value_of(j, "sliding_window"), *types = value_of(j, "layer_types");
+    const json_t *window = config_value(j, "sliding_window"), *types = config_value(j, "layer_types");
     bool any = false;
 
     c->sliding = xcalloc(c->layers, sizeof *c->sliding);
@@ -376,7 +275,7 @@ static errc read_family(const json_t *j, struct model_config *c, struct err *e)
 static errc read_formats(const json_t *j, struct model_config *c, struct err *e)
 {
     const char *dtype = json_cstr(j, "dtype");
-    const json_t *q = value_of(j, "quantization_config");
+    const json_t *q = config_value(j, "quantization_config");
 
     if (!dtype)
         dtype = json_cstr(j, "torch_dtype");
@@ -447,7 +346,7 @@ static errc read_all(const json_t *j, const json_t *generation, struct model_con
     TRY(read_numbers(j, c, e));
     TRY(read_reals(j, c, e));
     TRY(read_activation(j, c, e));
-    TRY(read_ropes(j, c, e));
+    TRY(config_read_ropes(j, c, e));
     TRY(read_window(j, c, e));
     TRY(read_formats(j, c, e));
     c->tied = json_flag(j, "tie_word_embeddings", c->family->tied);
@@ -489,16 +388,10 @@ errc model_config_load(const char *dir, struct model_config *out, struct err *e)
     return model_config_parse(buf_str(&config), buf_str(&generation), out, e) ? err_wrap(e, "%s", dir) : ERR_OK;
 }
 
-static void rope_done(struct rope_config *r)
-{
-    free(r->short_factor);
-    free(r->long_factor);
-}
-
 void model_config_done(struct model_config *c)
 {
-    rope_done(&c->rope);
-    rope_done(&c->rope_local);
+    config_rope_done(&c->rope);
+    config_rope_done(&c->rope_local);
     free(c->sliding);
     free(c->model_type);
     free(c->architecture);

@@ -238,6 +238,13 @@ static void angles(const struct run *u)
     }
 }
 
+/* Says which weight is to blame, if one is. */
+static errc not_numbers(const struct run *u, struct err *e)
+{
+    TRY(model_check_finite(u->g->model, e));
+    return err_set(e, ERR_CORRUPT, "%s: the model computes values that are not numbers; are its weights damaged?", u->g->model->dir);
+}
+
 static errc finish_logits(const struct run *u, float *logits, size_t n, struct err *e)
 {
     size_t vocab = u->c->vocab;
@@ -245,7 +252,7 @@ static errc finish_logits(const struct run *u, float *logits, size_t n, struct e
 
     for (size_t i = 0; i < n * vocab; i++) {
         if (isnan(logits[i]))
-            return err_set(e, ERR_CORRUPT, "%s: the model computes values that are not numbers; are its weights damaged?", u->g->model->dir);
+            return not_numbers(u, e);
         if (cap > 0)
             logits[i] = cap * tanhf(logits[i] / cap);
     }

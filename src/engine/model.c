@@ -16,8 +16,11 @@ struct loader {
     struct model *m;
     const struct model_opts *o;
     struct source *source;
+    bool checks_values;         /* looks at every element; large checkpoints are mapped and stay unread until used */
     struct err *e;
 };
+
+#define CHECK_VALUES_MAX ((size_t)512 << 20)
 
 static errc wrong_shape(const struct loader *l, const char *name, const struct tensor *t, const char *expected)
 {
@@ -50,6 +53,13 @@ static errc load_vector(struct loader *l, const char *name, size_t n, float **ou
     return ERR_OK;
 }
 
+static errc check_finite(const char *file, const char *name, const struct weight *w, struct err *e)
+{
+    size_t n = w->out * w->in, at = w->kind == WEIGHT_DENSE ? dtype_find_not_finite(w->data, w->dtype, n) : n;
+
+    return at < n ? err_set(e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", file, name, at) : ERR_OK;
+}
+
 static errc load_dense(struct loader *l, const char *name, size_t out, size_t in, struct weight *w, struct source_tensor *found)
 {
     const struct tensor *t = &found->t;
@@ -67,7 +77,7 @@ static errc load_dense(struct loader *l, const char *name, size_t out, size_t in
         return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", source_path(l->source),
                        name, dtype_name(t->dtype));
     *w = (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
-    return ERR_OK;
+    return l->checks_values ? check_finite(source_path(l->source), name, w, l->e) : ERR_OK;
 }
 
 static const char *const nf4_suffixes[] = {
@@ -197,8 +207,11 @@ static errc load_experts(struct loader *l, const char *at, struct layer *y)
 {
     const struct model_config *c = &l->m->config;
 
+    struct loader as_stored = *l;               /* which experts a token takes is not for rounding */
+
+    as_stored.o = &(struct model_opts){ .threads = l->o->threads };
     y->experts = xcalloc(c->experts, sizeof *y->experts);
-    TRY(add_linear(l, at, c->family->names->router, c->experts, c->hidden, false, 0, &y->router));
+    TRY(add_linear(&as_stored, at, c->family->names->router, c->experts, c->hidden, false, 0, &y->router));
     for (size_t i = 0; i < c->experts; i++) {
         AUTO_MEM char *expert = xasprintf("%s.%s.%zu", at, c->family->names->experts, i);
         TRY(load_mlp(l, expert, &y->experts[i]));
@@ -261,6 +274,13 @@ static errc load_all(struct loader *l)
 /* q, k, v, o and an MLP of three; or a router and an MLP for each expert. */
 static size_t linears_per_layer(const struct model_config *c) { return 4 + 1 + 3 * (c->experts ? c->experts : 1); }
 
+static bool checks_values(const struct model *m, const struct model_opts *o)
+{
+    const struct safetensors *files = source_safetensors(m->source);
+
+    return o->quantize != QUANTIZE_NONE || (files && safetensors_bytes(files) <= CHECK_VALUES_MAX);
+}
+
 errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e)
 {
     AUTO_FREE(model) m = xzalloc(sizeof *m);
@@ -270,7 +290,7 @@ errc model_load(const char *dir, const struct model_opts *o, struct model **out,
     TRY(source_open(dir, &m->source, e));
     m->layers = xcalloc(m->config.layers, sizeof *m->layers);
     m->linears = xcalloc(m->config.layers * linears_per_layer(&m->config), sizeof *m->linears);
-    struct loader l = { .m = m, .o = o, .source = m->source, .e = e };
+    struct loader l = { .m = m, .o = o, .source = m->source, .checks_values = checks_values(m, o), .e = e };
     TRY(load_all(&l));
     *out = TAKE(m);
     return ERR_OK;
@@ -310,6 +330,19 @@ void model_free(struct model *m)
     model_config_done(&m->config);
     free(m->dir);
     free(m);
+}
+
+errc model_check_finite(const struct model *m, struct err *e)
+{
+    AUTO_MEM char *embed = xasprintf("%s.weight", m->config.family->names->embed);
+
+    TRY(check_finite(m->dir, embed, &m->embed, e));
+    TRY(check_finite(m->dir, "lm_head.weight", &m->head, e));
+    for (size_t i = 0; i < m->n_linears; i++) {
+        AUTO_MEM char *name = xasprintf("%s.weight", m->linears[i].path);
+        TRY(check_finite(m->dir, name, &m->linears[i].w, e));
+    }
+    return ERR_OK;
 }
 
 struct linear *model_find_linear(const struct model *m, struct str path)

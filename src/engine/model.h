@@ -11,7 +11,8 @@
 #include "engine/kernels.h"
 #include "engine/source.h"
 
-enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_YARN };
+/* DYNAMIC turns like DEFAULT up to max_positions, and the engine goes no further. */
+enum rope_kind { ROPE_DEFAULT, ROPE_LINEAR, ROPE_DYNAMIC, ROPE_LLAMA3, ROPE_LONGROPE, ROPE_YARN };
 
 struct rope_config {
     enum rope_kind kind;
@@ -19,6 +20,7 @@ struct rope_config {
     double factor;                              /* linear, llama3, yarn, longrope (when given) */
     double low_freq_factor, high_freq_factor;   /* llama3 */
     double beta_fast, beta_slow;                /* yarn */
+    bool round_range;                           /* yarn: the ramp begins and ends at whole dimensions */
     double attention_factor;                    /* 0: by the kind's formula */
     double mscale, mscale_all_dim;              /* yarn; 0: not given */
     size_t original_positions;
@@ -115,6 +117,12 @@ void model_config_done(struct model_config *c);
 errc model_load(const char *dir, const struct model_opts *o, struct model **out, struct err *e);
 void model_free(struct model *m);
 DEFINE_AUTO_FREE(model)
+
+/*
+ * ERR_CORRUPT names the first matrix with an element that is infinite or not a number. Reads every weight that is not quantised:
+ * for the message after a computation went wrong. Small checkpoints were read when they were loaded.
+ */
+errc model_check_finite(const struct model *m, struct err *e);
 
 /* Widths of the joint buffers. */
 static inline size_t model_q_width(const struct model_config *c) { return c->heads * c->head_dim; }

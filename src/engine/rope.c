@@ -59,9 +59,10 @@ static double yarn_dimension(const struct rope_config *r, double rotations, doub
 
 static void yarn(const struct model_config *c, const struct rope_config *r, size_t length, float *inv_freq, float *scale)
 {
-    double dim = (double)c->rotary, low = fmax(floor(yarn_dimension(r, r->beta_fast, dim)), 0);
-    double high = fmin(ceil(yarn_dimension(r, r->beta_slow, dim)), dim - 1);
+    double dim = (double)c->rotary, low = yarn_dimension(r, r->beta_fast, dim), high = yarn_dimension(r, r->beta_slow, dim);
 
+    low = fmax(r->round_range ? floor(low) : low, 0);
+    high = fmin(r->round_range ? ceil(high) : high, dim - 1);
     if (low == high)
         high += 0.001;
     for (size_t i = 0; i < c->rotary / 2; i++) {
@@ -78,7 +79,7 @@ static void yarn(const struct model_config *c, const struct rope_config *r, size
 }
 
 static rope_fn *const kinds[] = {
-    [ROPE_DEFAULT] = plain, [ROPE_LINEAR] = linear, [ROPE_LLAMA3] = llama3, [ROPE_LONGROPE] = longrope, [ROPE_YARN] = yarn,
+    [ROPE_DEFAULT] = plain, [ROPE_LINEAR] = linear, [ROPE_DYNAMIC] = plain, [ROPE_LLAMA3] = llama3, [ROPE_LONGROPE] = longrope, [ROPE_YARN] = yarn,
 };
 
 void rope_frequencies(const struct model_config *c, const struct rope_config *r, size_t length, float *inv_freq, float *scale)

@@ -141,3 +141,45 @@ errc dtype_from_f32(void *dst, enum dtype to, const float *src, size_t n, struct
         return err_set(e, ERR_UNSUPPORTED, "cannot write dtype %s; f32, bf16 and f16 are possible", dtype_name(to));
     }
 }
+
+/* Where the exponent of a number has every bit set, it is infinite or not a number. Whole parts first: that loop is vectorised. */
+#define PART 4096
+
+#define FIND_LOOP(type, mask)                                       \
+    for (size_t at = 0; at < n; at += PART) {                       \
+        size_t end = n - at < PART ? n : at + PART;                 \
+        unsigned any = 0;                                           \
+                                                                    \
+        for (size_t i = at; i < end; i++)                           \
+            any |= (unpack_##type(src, i) & (mask)) == (mask);      \
+        for (size_t i = at; any && i < end; i++)                    \
+            if ((unpack_##type(src, i) & (mask)) == (mask))         \
+                return i;                                           \
+    }
+
+static inline uint16_t unpack_uint16_t(const void *src, size_t i)
+{
+    uint16_t v;
+
+    memcpy(&v, (const char *)src + i * sizeof v, sizeof v);
+    return v;
+}
+
+static inline uint32_t unpack_uint32_t(const void *src, size_t i)
+{
+    uint32_t v;
+
+    memcpy(&v, (const char *)src + i * sizeof v, sizeof v);
+    return v;
+}
+
+size_t dtype_find_not_finite(const void *src, enum dtype d, size_t n)
+{
+    if (d == DTYPE_BF16)
+        FIND_LOOP(uint16_t, 0x7f80u)
+    if (d == DTYPE_F16)
+        FIND_LOOP(uint16_t, 0x7c00u)
+    if (d == DTYPE_F32)
+        FIND_LOOP(uint32_t, 0x7f800000u)
+    return n;
+}

@@ -74,6 +74,8 @@ uint16_t f32_to_f16(float f);
 
 /* dst[n] f32 from src[n] of a floating-point dtype (F32, BF16, F16, F64); ERR_UNSUPPORTED for the others. */
 errc dtype_to_f32(float *dst, const void *src, enum dtype from, size_t n, struct err *e);
+/* The first of src[n] that is infinite or not a number, n when there is none. F32, BF16 and F16; others count as finite. */
+size_t dtype_find_not_finite(const void *src, enum dtype d, size_t n);
 /* dst[n] of F32, BF16 or F16 from src[n] f32. */
 errc dtype_from_f32(void *dst, enum dtype to, const float *src, size_t n, struct err *e);
 

@@ -56,7 +56,7 @@ static void bad_configs_are_refused_by_name(void **state)
         { "{" PHI3 ",\"num_key_value_heads\":3}", "config.json: num_attention_heads 4 is no multiple of num_key_value_heads 3" },
         { "{" PHI3 ",\"hidden_size\":0}", "config.json: hidden_size must be a whole number from 1 to 1048576" },
         { "{" PHI3 ",\"vocab_size\":null}", "config.json: vocab_size must be a whole number from 1 to 16777216" },
-        { "{" PHI3 ",\"rope_scaling\":{\"type\":\"dynamic\",\"factor\":2}}", "config.json: rope_scaling type dynamic is not known" },
+        { "{" PHI3 ",\"rope_scaling\":{\"type\":\"warp\",\"factor\":2}}", "config.json: rope_scaling type warp is not known" },
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"linear\"}}", "config.json: rope_scaling.factor must be at least 1" },
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"su\",\"short_factor\":[1],\"long_factor\":[1]}}", "config.json: rope_scaling.short_factor must be a list of 8 numbers, it has 1" },
         { "{" PHI3 ",\"rope_scaling\":{\"type\":\"linear\",\"factor\":2,\"wobble\":3}}", "config.json: rope_scaling.wobble is not known" },
