@@ -169,6 +169,7 @@ errc adapter_load(const char *dir, const char *name, float strength, const struc
     TRY(safetensors_open(file_path, &file, e));
     a->refs = 1;
     a->name = xstrdup(name ? name : last_component(dir));
+    a->dir = xstrdup(dir);
     a->n_linears = m->n_linears;
     a->loras = xcalloc(m->n_linears, sizeof *a->loras);
     struct reader r = { .dir = dir, .config = config, .file = file, .m = m, .a = a, .strength = strength, .e = e };
@@ -195,6 +196,7 @@ void adapter_free(struct adapter *a)
     }
     free(a->loras);
     free(a->name);
+    free(a->dir);
     free(a);
 }
 

@@ -18,7 +18,7 @@ struct lora {
 };
 
 struct adapter {
-    char *name;
+    char *name, *dir;
     uint64_t serial;            /* no two loaded ones are alike: what the prefix cache knows it by */
     size_t max_rank;
     atomic_size_t refs;

@@ -1,4 +1,5 @@
 /* From libmicrohttpd's callbacks to one call of the handler. */
+#include <stdarg.h>
 #include <strings.h>
 
 #include "base/clock.h"
@@ -6,7 +7,21 @@
 #include "http/priv.h"
 
 /* A client may send this much more than max_body before we stop reading it for the sake of a polite 413. */
-#define DROP_MAX (16u << 20)
+#define DROP_MAX (256u << 20)
+
+static void refuse(struct request *r, const struct http_server *s, int status, const char *fmt, ...) PRINTF(4, 5);
+static void refuse(struct request *r, const struct http_server *s, int status, const char *fmt, ...)
+{
+    AUTO_BUF why = { 0 };
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vaddf(&why, fmt, ap);
+    va_end(ap);
+    if (s->o.refuse)
+        s->o.refuse(s->o.self, &r->x, status, buf_cstr(&why));
+    else
+        http_replyf(&r->x, status, "%s", buf_cstr(&why));
+}
 
 static struct http_connection *connection_of(struct MHD_Connection *con)
 {
@@ -57,7 +72,10 @@ static enum MHD_Result request_send(struct request *r, struct MHD_Connection *co
     return rc;
 }
 
-/* The first call for a request: its head has come. A body that is announced as too large is refused before it is sent. */
+/*
+ * The first call for a request: its head has come. A body that is announced as too large is refused before it is sent when the
+ * client waits for leave, or is absurd; else it is read and dropped, because a client that is sending does not see our reply.
+ */
 static enum MHD_Result request_head(struct request *r, struct http_server *s, struct MHD_Connection *con, const char *method)
 {
     struct http_exchange *x = &r->x;
@@ -69,9 +87,13 @@ static enum MHD_Result request_head(struct request *r, struct http_server *s, st
     MHD_get_connection_values(con, MHD_HEADER_KIND, add_header, &x->headers);
     const char *length = http_header_get(&x->headers, "Content-Length");
     uint64_t n = 0;
+    bool waits = http_header_get(&x->headers, "Expect") != NULL;
     if (length && (!str_to_u64(str_of(length), &n) || n > s->o.max_body)) {
-        http_replyf(x, 413, "the body has %s bytes, more than the %zu allowed", length, s->o.max_body);
-        return request_send(r, con);
+        r->too_large = true;
+        if (waits || n > DROP_MAX) {
+            refuse(r, s, 413, "the body has %s bytes, more than the %zu allowed", length, s->o.max_body);
+            return request_send(r, con);
+        }
     }
     connection_phase(c, PHASE_BODY);
     return MHD_YES;
@@ -79,10 +101,10 @@ static enum MHD_Result request_head(struct request *r, struct http_server *s, st
 
 static enum MHD_Result request_data(struct request *r, const struct http_server *s, const char *data, size_t *size)
 {
-    if (r->body.n + *size > s->o.max_body) {
+    if (r->too_large || r->body.n + *size > s->o.max_body) {
         r->too_large = true;
         r->dropped += *size;
-    } else if (!r->too_large) {
+    } else {
         buf_add(&r->body, data, *size);
     }
     *size = 0;
@@ -106,11 +128,11 @@ static void request_run(struct request *r, struct http_server *s, struct MHD_Con
     struct http_connection *c = x->conn;
     if (!url_unescape_add(&r->path, str_of(r->raw_path), false) || memchr(buf_cstr(&r->path), 0, r->path.n) ||
         !http_query_parse(str_of(r->raw_query), &x->query)) {
-        http_replyf(x, 400, "the path or query holds a malformed escape");
+        refuse(r, s, 400, "the path or query holds a malformed escape");
         return;
     }
     if (r->too_large) {
-        http_replyf(x, 413, "the body has more than the %zu bytes allowed", s->o.max_body);
+        refuse(r, s, 413, "the body has more than the %zu bytes allowed", s->o.max_body);
         return;
     }
     connection_read_cert(c, con);

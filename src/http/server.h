@@ -50,6 +50,8 @@ struct http_server_opts {               /* zero is the default; texts are copied
     int64_t write_timeout_ms;           /* a client that does not read; 0: 120 s */
     size_t gzip_min_bytes;              /* compress buffered replies of at least this many bytes when accepted; 0: 128 KiB; SIZE_MAX: never */
     void (*handler)(void *self, struct http_exchange *x);
+    /* Replies to what never reaches the handler: 400 (a malformed escape), 413. Of x only the reply calls work. NULL: plain text. */
+    void (*refuse)(void *self, struct http_exchange *x, int status, const char *why);
     void *self;
 };
 

@@ -129,7 +129,7 @@ static errc submit(struct completion *c, struct http_exchange *x, struct err *e)
         all[i] = c->choices[i].g;
         all[i]->job.gone = c->r.stream ? NULL : http_gone(x);
     }
-    return generations_start(all, c->n_choices, true, e);
+    return generations_start(all, c->n_choices, !c->s->no_rate_limit, e);
 }
 
 /* ---- best_of ---- */

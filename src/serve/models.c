@@ -25,8 +25,13 @@ static json_t *cards(const struct server *s)
     size_t n = 0;
 
     adapters_names(engine_adapters(s->engine), &names, &n);
-    for (size_t i = 0; i < n; i++)
-        json_push(data, model_card(s, names[i], names[i], s->name));
+    for (size_t i = 0; i < s->aliases.n; i++)
+        json_push(data, model_card(s, s->aliases.v[i], s->model_dir, NULL));
+    for (size_t i = 0; i < n; i++) {
+        AUTO_FREE(adapter) a = server_adapter(s, names[i]);
+        if (a)                          /* else it was unloaded just now */
+            json_push(data, model_card(s, a->name, a->dir, s->name));
+    }
     strv_free(names, n);
     return data;
 }

@@ -43,7 +43,7 @@ struct completion_request {
     json_t *stream_options;
     const char *suffix;
 };
-extern const struct param_table completion_params;
+extern const struct param_table completion_params, detokenize_params, lora_params;     /* the others: tokenize.c, lora_routes.c */
 struct completion_request completion_defaults(unsigned on);
 
 /* Reads the body for one route and checks what fields say about each other. r lends from `in`. */

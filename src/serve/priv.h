@@ -45,6 +45,9 @@ size_t generation_tokens(const struct generation *g);   /* the stop token counts
 
 /* ---- the server ---- */
 
+struct names { char **v; size_t n; };
+bool names_have(const struct names *l, const char *name);
+
 struct server {
     struct engine *engine;
     struct tokenizer *tokenizer;
@@ -57,6 +60,8 @@ struct server {
     int32_t *eos;                       /* what ends a generation by default */
     size_t n_eos;
     bool trust_request_template;        /* clients may send chat templates */
+    bool fixed_adapters, no_rate_limit;
+    struct names aliases, api_keys, origins;
 };
 
 void server_handle(void *self, struct http_exchange *x);        /* routes.c */
@@ -65,11 +70,18 @@ struct adapter *server_adapter(const struct server *s, const char *name);
 errc server_chat_text(const struct server *s, const json_t *messages, bool add_generation_prompt, const json_t *extra, struct buf *out, struct err *e);
 
 typedef void route_fn(struct server *s, struct http_exchange *x);
+route_fn openapi;                                               /* openapi.c */
+route_fn load_lora_adapter, unload_lora_adapter;                /* lora_routes.c */
 route_fn kaito_chat;                                            /* kaito_chat.c */
 route_fn openai_chat, openai_completions;                       /* completion.c */
 route_fn openai_models, openai_model;                           /* models.c */
 route_fn openai_embeddings;                                     /* embeddings.c */
 route_fn openai_tokenize, openai_detokenize;                    /* tokenize.c */
+
+/* ---- gate.c: what is looked at before a route, and what every reply has ---- */
+
+/* True: the exchange was answered (a preflight, a missing key, a wrong content type). guarded: a key is needed where there are keys. */
+bool gate(const struct server *s, struct http_exchange *x, bool guarded);
 
 /* ---- reply.c ---- */
 

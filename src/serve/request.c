@@ -141,7 +141,7 @@ errc completion_read(const struct server *s, unsigned on, const json_t *in, stru
 
 errc completion_model(const struct server *s, const char *model, struct adapter **out, struct err *e)
 {
-    bool unnamed = !model || !*model, base = !unnamed && (streq(model, s->name) || streq(model, s->model_dir));
+    bool unnamed = !model || !*model, base = !unnamed && (streq(model, s->name) || streq(model, s->model_dir) || names_have(&s->aliases, model));
 
     *out = base ? NULL : server_adapter(s, unnamed ? NULL : model);
     return base || unnamed || *out ? ERR_OK : err_set(e, ERR_NOT_FOUND, "The model `%s` does not exist.", model);

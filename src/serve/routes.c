@@ -1,5 +1,6 @@
 /* Paths to functions, the small ones among them. */
-#include "serve/priv.h"
+#include "serve/openai.h"
+#include "serve/route.h"
 
 static void root(struct server *s, struct http_exchange *x)
 {
@@ -36,13 +37,27 @@ static void metrics(struct server *s, struct http_exchange *x)
     http_reply_take(x, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 
-/* A path that ends in a slash stands for all paths below it. */
-static const struct { const char *method, *path; route_fn *fn; } routes[] = {
-    { "GET", "/", root }, { "GET", "/health", health }, { "GET", "/healthz", health }, { "GET", "/ping", health }, { "POST", "/ping", health },
-    { "GET", "/version", version }, { "GET", "/metrics", metrics }, { "POST", "/chat", kaito_chat }, { "GET", "/v1/models", openai_models },
-    { "GET", "/v1/models/", openai_model }, { "POST", "/v1/chat/completions", openai_chat }, { "POST", "/v1/completions", openai_completions },
-    { "POST", "/v1/embeddings", openai_embeddings }, { "POST", "/tokenize", openai_tokenize }, { "POST", "/detokenize", openai_detokenize },
+const struct route routes[] = {
+    { "GET", "/", root, .open = true, .about = "Says that the server runs." },
+    { "GET", "/health", health, .open = true, .about = "200 when the model answers." },
+    { "GET", "/healthz", health, .open = true, .about = "The same." },
+    { "GET", "/ping", health, .open = true, .about = "The same." },
+    { "POST", "/ping", health, .open = true, .about = "The same." },
+    { "GET", "/version", version, .open = true, .about = "The server's version." },
+    { "GET", "/metrics", metrics, .open = true, .about = "Prometheus text; with Accept: application/json the machine's state." },
+    { "GET", "/openapi.json", openapi, .open = true, .about = "This document." },
+    { "POST", "/chat", kaito_chat, .about = "KAITO's route of v0.3 to v0.8: {\"prompt\" or \"messages\", \"generate_kwargs\"} -> {\"Result\"}." },
+    { "GET", "/v1/models", openai_models, .about = "The model and its adapters." },
+    { "GET", "/v1/models/", openai_model, .about = "One of them." },
+    { "POST", "/v1/chat/completions", openai_chat, .body = &completion_params, .on = ON_CHAT, .about = "Answers messages." },
+    { "POST", "/v1/completions", openai_completions, .body = &completion_params, .on = ON_TEXT, .about = "Goes on with prompts." },
+    { "POST", "/v1/embeddings", openai_embeddings, .about = "Vectors of texts." },
+    { "POST", "/tokenize", openai_tokenize, .body = &completion_params, .on = ON_TOKENIZE, .about = "Token ids of a prompt or of messages." },
+    { "POST", "/detokenize", openai_detokenize, .body = &detokenize_params, .on = 1, .about = "The text of token ids." },
+    { "POST", "/v1/load_lora_adapter", load_lora_adapter, .body = &lora_params, .on = 1, .about = "Loads an adapter." },
+    { "POST", "/v1/unload_lora_adapter", unload_lora_adapter, .body = &lora_params, .on = 1, .about = "Forgets an adapter." },
 };
+const size_t n_routes = ARRAY_LEN(routes);
 
 static bool path_matches(const char *route, const char *path)
 {
@@ -51,19 +66,29 @@ static bool path_matches(const char *route, const char *path)
     return streq(route, path) || (n > 1 && route[n - 1] == '/' && !strncmp(route, path, n) && path[n]);
 }
 
+/* NULL when the path has no such method; *known: it has another. */
+static const struct route *find_route(const char *method, const char *path, bool *known)
+{
+    *known = false;
+    for (size_t i = 0; i < n_routes; i++) {
+        if (!path_matches(routes[i].path, path))
+            continue;
+        *known = true;
+        if (streq(routes[i].method, method))
+            return &routes[i];
+    }
+    return NULL;
+}
+
 void server_handle(void *self, struct http_exchange *x)
 {
-    bool path_known = false;
-    const char *method = streq(x->method, "HEAD") ? "GET" : x->method;
+    bool known;
+    const struct route *r = find_route(streq(x->method, "HEAD") ? "GET" : x->method, x->path, &known);
 
-    for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
-        if (!path_matches(routes[i].path, x->path))
-            continue;
-        path_known = true;
-        if (streq(routes[i].method, method)) {
-            routes[i].fn(self, x);
-            return;
-        }
-    }
-    reply_detail(x, path_known ? 405 : 404, path_known ? "Method Not Allowed" : "Not Found");
+    if (gate(self, x, r && !r->open))
+        return;
+    if (r)
+        r->fn(self, x);
+    else
+        reply_detail(x, known ? 405 : 404, known ? "Method Not Allowed" : "Not Found");
 }

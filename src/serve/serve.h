@@ -36,7 +36,19 @@ struct server_opts {
     size_t max_num_seqs;        /* decoded together; 0: 16. As many more may wait before 429 */
     size_t max_kv_tokens;       /* 0: no limit */
     int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */
-    const char *chat_template_file;             /* instead of the model's own; may be NULL */
+    const char *chat_template_file;             /* instead of the model's own; or the template itself when it holds a brace; may be NULL */
+
+    const char *const *aliases; /* further names that clients may call the model */
+    size_t n_aliases;
+    const char *const *api_keys;                /* any of them is asked for as "Authorization: Bearer KEY"; none: nobody is asked */
+    size_t n_api_keys;
+    const char *cert_file, *key_file;           /* PEM; both: TLS */
+    const char *const *allowed_origins;         /* of browsers; "*": any; none: no CORS headers */
+    size_t n_allowed_origins;
+    size_t max_body;            /* bytes of a request; 0: 16 MiB */
+    bool trust_request_template;                /* clients may send chat templates */
+    bool fixed_adapters;        /* no /v1/load_lora_adapter, no /v1/unload_lora_adapter */
+    bool no_rate_limit;         /* no 429 when the queue is long */
 };
 
 /* Loads the model, then binds: when it returns, /health answers 200. */

@@ -4,6 +4,9 @@
 #include "serve/priv.h"
 
 #define BODY_MAX ((size_t)16 << 20)
+#define STACK_BYTES ((size_t)512 << 10)
+#define IDLE_MS 30000           /* for a request's head, and between requests */
+#define PEM_MAX ((size_t)1 << 20)
 
 static char *last_component(const char *path)
 {
@@ -59,6 +62,8 @@ static errc load_template(struct server *s, const char *path, struct err *e)
 
     if (!path)
         return ERR_OK;
+    if (strpbrk(path, "{}\n"))
+        return template_compile(str_of(path), "--chat-template", &s->chat_template, e);
     TRY(file_read(path, 1 << 20, &source, e));
     return template_compile(buf_str(&source), path, &s->chat_template, e);
 }
@@ -90,6 +95,64 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
     return scheduler_new(s->engine, &so, &s->scheduler, e);
 }
 
+static void copy_names(const char *const *from, size_t n, struct names *out)
+{
+    out->v = xcalloc(n + 1, sizeof *out->v);
+    for (size_t i = 0; i < n; i++)
+        out->v[out->n++] = xstrdup(from[i]);
+}
+
+bool names_have(const struct names *l, const char *name)
+{
+    for (size_t i = 0; i < l->n; i++)
+        if (streq(l->v[i], name))
+            return true;
+    return false;
+}
+
+static void take_opts(struct server *s, const struct server_opts *o)
+{
+    s->name = o->served_name ? xstrdup(o->served_name) : last_component(o->model_dir);
+    s->model_dir = xstrdup(o->model_dir);
+    s->created = clock_wall_ms() / 1000;
+    s->trust_request_template = o->trust_request_template;
+    s->fixed_adapters = o->fixed_adapters;
+    s->no_rate_limit = o->no_rate_limit;
+    copy_names(o->aliases, o->n_aliases, &s->aliases);
+    copy_names(o->api_keys, o->n_api_keys, &s->api_keys);
+    copy_names(o->allowed_origins, o->n_allowed_origins, &s->origins);
+}
+
+/* Before the model, so that a typing mistake is told at once. */
+static errc read_pem(const struct server_opts *o, struct buf *cert, struct buf *key, struct err *e)
+{
+    if (!o->cert_file != !o->key_file)
+        return err_set(e, ERR_BAD_REQUEST, "--ssl-certfile and --ssl-keyfile: both are needed, or neither");
+    if (!o->cert_file)
+        return ERR_OK;
+    TRY(file_read(o->cert_file, PEM_MAX, cert, e));
+    return file_read(o->key_file, PEM_MAX, key, e);
+}
+
+static void refuse(void *self, struct http_exchange *x, int status, const char *why)
+{
+    (void)self;
+    reply_openai_error(x, status, "BadRequestError", "%s", why);
+}
+
+static errc bind_port(struct server *s, const struct server_opts *o, const struct buf *cert, const struct buf *key, struct err *e)
+{
+    const char *host = o->host ? o->host : "127.0.0.1";
+    struct http_server_opts h = { .addresses = &host, .n_addresses = 1, .port = o->port, .max_body = o->max_body ? o->max_body : BODY_MAX,
+                                  .stack_bytes = STACK_BYTES, .idle_timeout_ms = IDLE_MS, .handler = server_handle, .refuse = refuse, .self = s };
+
+    if (o->cert_file) {
+        h.cert_pem = cert->p;
+        h.key_pem = key->p;
+    }
+    return http_server_start(&h, &s->http, e);
+}
+
 static void server_release(struct server *s)
 {
     http_server_stop(s->http, 1000);
@@ -97,6 +160,9 @@ static void server_release(struct server *s)
     engine_free(s->engine);
     tokenizer_free(s->tokenizer);
     template_free(s->chat_template);
+    strv_free(s->aliases.v, s->aliases.n);
+    strv_free(s->api_keys.v, s->api_keys.n);
+    strv_free(s->origins.v, s->origins.n);
     free(s->eos);
     free(s->name);
     free(s->model_dir);
@@ -106,15 +172,15 @@ static void server_release(struct server *s)
 errc server_start(const struct server_opts *o, struct server **out, struct err *e)
 {
     struct server *s = xzalloc(sizeof *s);
-    const char *host = o->host ? o->host : "127.0.0.1";
+    AUTO_BUF cert = { 0 };
+    AUTO_BUF key = { 0 };
 
-    s->name = o->served_name ? xstrdup(o->served_name) : last_component(o->model_dir);
-    s->model_dir = xstrdup(o->model_dir);
-    s->created = clock_wall_ms() / 1000;
-    errc rc = load(s, o, e);
+    take_opts(s, o);
+    errc rc = read_pem(o, &cert, &key, e);
     if (!rc)
-        rc = http_server_start(&(struct http_server_opts){ .addresses = &host, .n_addresses = 1, .port = o->port, .max_body = BODY_MAX, .stack_bytes = (size_t)512 << 10,
-                                                           .handler = server_handle, .self = s }, &s->http, e);
+        rc = load(s, o, e);
+    if (!rc)
+        rc = bind_port(s, o, &cert, &key, e);
     if (rc) {
         server_release(s);
         return rc;
