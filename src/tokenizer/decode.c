@@ -246,6 +246,32 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, b
     texts_done(&texts);
 }
 
+void tokenizer_token_bytes(const struct tokenizer *t, int32_t id, struct buf *out)
+{
+    struct str token = tokenizer_token(t, id);
+    struct texts texts = { 0 };
+    AUTO_BUF text = { 0 };
+    bool byte_level = false, fallback = false;
+
+    for (size_t i = 0; i < t->n_dec; i++) {
+        byte_level |= t->dec[i].kind == DEC_BYTE_LEVEL;
+        fallback |= t->dec[i].kind == DEC_BYTE_FALLBACK;
+    }
+    if (!token.p || tokenizer_is_special(t, id))
+        return;
+    if (byte_level) {
+        byte_level_bytes(token, out);
+    } else if (fallback && byte_token(token) >= 0) {
+        buf_addc(out, (char)byte_token(token));
+    } else {
+        texts_add(&texts, STR("a"));            /* not at the start of the text */
+        texts_add(&texts, token);
+        decode_texts(t, &texts, &text);
+        texts_done(&texts);
+        buf_addstr(out, str_from(buf_str(&text), 1));
+    }
+}
+
 /*
  * The stream keeps the ids since the last certain point, led by one id that was already emitted: its presence makes rules that look
  * at the start of the text (Strip, Metaspace) see that this is not the start.

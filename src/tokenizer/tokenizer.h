@@ -61,6 +61,11 @@ void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, b
 /* One token as the vocabulary writes it ({NULL,0} when there is none), and back (-1). */
 struct str tokenizer_token(const struct tokenizer *t, int32_t id);
 int32_t tokenizer_id(const struct tokenizer *t, struct str token);
+/*
+ * Appends what the token adds to a text that it does not begin: its bytes, which alone need not be valid UTF-8. Special tokens and
+ * unknown ids add nothing.
+ */
+void tokenizer_token_bytes(const struct tokenizer *t, int32_t id, struct buf *out);
 bool tokenizer_is_special(const struct tokenizer *t, int32_t id);
 bool tokenizer_is_stop(const struct tokenizer *t, int32_t id);
 
