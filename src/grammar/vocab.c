@@ -1,0 +1,133 @@
+/* The trie of a vocabulary's bytes, in depth-first order, so that a subtree that cannot match is one jump. */
+#include "grammar/priv.h"
+
+struct entry { struct str bytes; int32_t id; };
+
+static int by_bytes(const void *a, const void *b)
+{
+    const struct entry *x = a, *y = b;
+    int c = str_cmp(x->bytes, y->bytes);
+
+    return c ? c : (x->id > y->id) - (x->id < y->id);
+}
+
+static size_t common(struct str a, struct str b)
+{
+    size_t n = a.n < b.n ? a.n : b.n, i = 0;
+
+    while (i < n && a.p[i] == b.p[i])
+        i++;
+    return i;
+}
+
+static void copy_bytes(struct grammar_vocab *v, const struct str *tokens)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i < v->n; i++)
+        total += tokens[i].n;
+    v->text = xmalloc(total + 1);
+    v->bytes = xcalloc(v->n + 1, sizeof *v->bytes);
+    total = 0;
+    for (size_t i = 0; i < v->n; i++) {
+        if (tokens[i].n)
+            memcpy(v->text + total, tokens[i].p, tokens[i].n);
+        v->bytes[i] = str_n(v->text + total, tokens[i].n);
+        total += tokens[i].n;
+    }
+}
+
+/* The tokens that may ever be offered, in the order of their bytes. */
+static size_t sorted_entries(const struct grammar_vocab *v, struct entry *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < v->n; i++)
+        if (v->bytes[i].n && v->bytes[i].n <= TOKEN_BYTES_MAX && !vocab_is_eos(v, (int32_t)i))
+            out[n++] = (struct entry){ v->bytes[i], (int32_t)i };
+    qsort(out, n, sizeof *out, by_bytes);
+    return n;
+}
+
+static void allocate(struct grammar_vocab *v, const struct entry *entries, size_t n)
+{
+    size_t nodes = 1;
+
+    for (size_t i = 0; i < n; i++)
+        nodes += entries[i].bytes.n - (i ? common(entries[i - 1].bytes, entries[i].bytes) : 0);
+    v->byte = xcalloc(nodes, sizeof *v->byte);
+    v->depth = xcalloc(nodes, sizeof *v->depth);
+    v->end = xcalloc(nodes, sizeof *v->end);
+    v->token = xcalloc(nodes + 1, sizeof *v->token);
+    v->ids = xcalloc(n + 1, sizeof *v->ids);
+}
+
+static void build(struct grammar_vocab *v, const struct entry *entries, size_t n)
+{
+    uint32_t path[TOKEN_BYTES_MAX + 1] = { 0 };         /* node at each depth of the token before */
+    size_t depth = 0;
+
+    v->n_nodes = 1;
+    for (size_t i = 0; i < n; i++) {
+        struct str s = entries[i].bytes;
+        size_t shared = i ? common(entries[i - 1].bytes, s) : 0;
+        for (; depth > shared; depth--)
+            v->end[path[depth]] = (uint32_t)v->n_nodes;
+        while (depth < s.n) {
+            path[depth + 1] = (uint32_t)v->n_nodes;
+            v->byte[v->n_nodes] = (uint8_t)s.p[depth++];
+            v->depth[v->n_nodes] = (uint16_t)depth;
+            v->token[v->n_nodes++] = (uint32_t)i;
+        }
+        v->ids[i] = entries[i].id;
+        if (s.n > v->max_bytes)
+            v->max_bytes = s.n;
+    }
+    for (;; depth--) {
+        v->end[path[depth]] = (uint32_t)v->n_nodes;
+        if (!depth)
+            break;
+    }
+    v->token[v->n_nodes] = (uint32_t)n;
+}
+
+struct grammar_vocab *grammar_vocab_new(const struct str *tokens, size_t n, const int32_t *eos, size_t n_eos)
+{
+    struct grammar_vocab *v = xzalloc(sizeof *v);
+    struct entry *entries = xcalloc(n + 1, sizeof *entries);
+
+    v->n = n;
+    v->eos = xmemdup(eos, n_eos * sizeof *eos);
+    v->n_eos = n_eos;
+    copy_bytes(v, tokens);
+    size_t kept = sorted_entries(v, entries);
+    allocate(v, entries, kept);
+    build(v, entries, kept);
+    free(entries);
+    return v;
+}
+
+void grammar_vocab_free(struct grammar_vocab *v)
+{
+    if (!v)
+        return;
+    free(v->byte);
+    free(v->depth);
+    free(v->end);
+    free(v->token);
+    free(v->ids);
+    free(v->eos);
+    free(v->bytes);
+    free(v->text);
+    free(v);
+}
+
+size_t grammar_vocab_words(const struct grammar_vocab *v) { return (v->n + 63) / 64; }
+
+bool vocab_is_eos(const struct grammar_vocab *v, int32_t id)
+{
+    for (size_t i = 0; i < v->n_eos; i++)
+        if (v->eos[i] == id)
+            return true;
+    return false;
+}
