@@ -13,9 +13,7 @@ void trie_add(struct trie *t, struct str word, int32_t token)
     int32_t at = 0;
     for (size_t i = 0; i < word.n; i++) {
         unsigned char b = (unsigned char)word.p[i];
-        int32_t child = t->v[at].child;
-        while (child >= 0 && t->v[child].byte != b)
-            child = t->v[child].sibling;
+        int32_t child = trie_step(t, at, b);
         if (child < 0) {
             child = (int32_t)t->n;
             vec_grow(t->v, t->n, t->cap);
@@ -27,17 +25,23 @@ void trie_add(struct trie *t, struct str word, int32_t token)
     t->v[at].token = token;
 }
 
+int32_t trie_step(const struct trie *t, int32_t node, unsigned char byte)
+{
+    int32_t child = t->v[node].child;
+
+    while (child >= 0 && t->v[child].byte != byte)
+        child = t->v[child].sibling;
+    return child;
+}
+
 int32_t trie_match(const struct trie *t, struct str s, size_t at, size_t *len)
 {
     int32_t found = -1, node = 0;
 
     for (size_t i = at; t->n && i < s.n; i++) {
-        int32_t child = t->v[node].child;
-        while (child >= 0 && t->v[child].byte != (unsigned char)s.p[i])
-            child = t->v[child].sibling;
-        if (child < 0)
+        node = trie_step(t, node, (unsigned char)s.p[i]);
+        if (node < 0)
             break;
-        node = child;
         if (t->v[node].token >= 0) {
             found = t->v[node].token;
             *len = i + 1 - at;
@@ -59,7 +63,7 @@ static bool stands_alone(struct str s, size_t start, size_t end)
 {
     size_t at = end;
 
-    return (start == 0 || !cp_is_word(cp_before(s, start))) && (end == s.n || !cp_is_word(utf8_next(s, &at)));
+    return (start == 0 || !cp_is(cp_before(s, start), CP_WORD)) && (end == s.n || !cp_is(utf8_next(s, &at), CP_WORD));
 }
 
 static size_t spaces_before(struct str s, size_t end, size_t not_before)
@@ -120,9 +124,10 @@ errc tokenizer_split_added(const struct tokenizer *t, struct str text, struct pi
             pieces_add(out, piece_str(&raw, i), raw.v[i].id, raw.v[i].at_start);
             continue;
         }
-        rc = normalize(t->norm, t->n_norm, piece_str(&raw, i), &norm, e);
+        bool cut = false;
+        rc = normalize(t->norm, t->n_norm, piece_str(&raw, i), &norm, &cut, e);
         if (!rc)
-            split_by(t, &t->normalized, buf_str(&norm), raw.v[i].at_start, out);
+            split_by(t, &t->normalized, buf_str(&norm), raw.v[i].at_start && !cut, out);
     }
     pieces_done(&raw);
     return rc;

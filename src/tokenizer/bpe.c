@@ -5,7 +5,7 @@
 #include "tokenizer/priv.h"
 
 struct symbol { int32_t id, prev, next; };      /* id -1: merged away */
-struct candidate { uint32_t rank; int32_t at; int32_t left, right; };
+struct candidate { uint32_t rank; int32_t at, made; };
 struct word {
     struct symbol *v;
     size_t n, cap;
@@ -63,7 +63,7 @@ static void consider(const struct model *m, struct word *w, int32_t at)
     int32_t left = w->v[at].id, right = w->v[w->v[at].next].id;
     const struct merge *x = model_merge_find(m, left, right);
     if (x)
-        heap_push(w, (struct candidate){ x->rank, at, left, right });
+        heap_push(w, (struct candidate){ x->rank, at, x->id });
 }
 
 static void merge_all(const struct model *m, struct word *w)
@@ -73,10 +73,13 @@ static void merge_all(const struct model *m, struct word *w)
     while (w->n_heap) {
         struct candidate c = heap_pop(w);
         struct symbol *left = &w->v[c.at];
-        if (left->id != c.left || left->next >= (int32_t)w->n || w->v[left->next].id != c.right)
-            continue;                           /* one of the two was merged meanwhile */
+        if (left->id < 0 || left->next >= (int32_t)w->n)
+            continue;                           /* merged away meanwhile */
         struct symbol *right = &w->v[left->next];
-        left->id = model_merge_find(m, c.left, c.right)->id;
+        const struct merge *x = model_merge_find(m, left->id, right->id);
+        if (!x || x->id != c.made)
+            continue;                           /* one of the two grew, and both no longer make this token */
+        left->id = c.made;
         right->id = -1;
         left->next = right->next;
         if (left->next < (int32_t)w->n)
@@ -86,18 +89,18 @@ static void merge_all(const struct model *m, struct word *w)
     }
 }
 
-/* The id of one character as it stands in the word: with the prefix when it is not first, the suffix when it is last. */
-static int32_t char_id(const struct model *m, struct str c, bool first, bool last)
+/* One character as the vocabulary writes it there: with the prefix when it is not first, the suffix when it is last. */
+static struct str affixed(const struct model *m, struct str c, bool first, bool last, struct buf *box)
 {
     if ((first || !m->prefix.n) && (!last || !m->suffix.n))
-        return vocab_find(&m->vocab, c);
-    AUTO_BUF b = { 0 };
+        return c;
+    buf_clear(box);
     if (!first)
-        buf_addstr(&b, m->prefix);
-    buf_addstr(&b, c);
+        buf_addstr(box, m->prefix);
+    buf_addstr(box, c);
     if (last)
-        buf_addstr(&b, m->suffix);
-    return vocab_find(&m->vocab, buf_str(&b));
+        buf_addstr(box, m->suffix);
+    return buf_str(box);
 }
 
 static bool add_bytes(const struct model *m, struct str c, struct word *w)
@@ -114,13 +117,14 @@ static bool add_bytes(const struct model *m, struct str c, struct word *w)
 
 static void first_symbols(const struct model *m, struct str word, struct word *w)
 {
+    AUTO_BUF box = { 0 };
     bool unk_waits = false;
 
     for (size_t at = 0; at < word.n;) {
         size_t start = at;
         (void)utf8_next(word, &at);
-        struct str c = str_n(word.p + start, at - start);
-        int32_t id = char_id(m, c, start == 0, at == word.n);
+        struct str c = affixed(m, str_n(word.p + start, at - start), start == 0, at == word.n, &box);
+        int32_t id = vocab_find(&m->vocab, c);
         if (id >= 0) {
             if (unk_waits)
                 add_symbol(w, m->unk_id);
@@ -136,15 +140,16 @@ static void first_symbols(const struct model *m, struct str word, struct word *w
         add_symbol(w, m->unk_id);
 }
 
-void bpe_encode(const struct model *m, struct str word, struct token_ids *out)
+errc bpe_encode(const struct model *m, struct str word, struct token_ids *out, struct err *e)
 {
     struct word w = { 0 };
 
+    (void)e;
     if (m->ignore_merges) {
         int32_t id = vocab_find(&m->vocab, word);
         if (id >= 0) {
             token_ids_add(out, id);
-            return;
+            return ERR_OK;
         }
     }
     first_symbols(m, word, &w);
@@ -153,39 +158,5 @@ void bpe_encode(const struct model *m, struct str word, struct token_ids *out)
         token_ids_add(out, w.v[i].id);
     free(w.v);
     free(w.heap);
-}
-
-/* WordPiece: the longest piece in the vocabulary, again and again; one that does not fit makes the whole word unknown. */
-void wordpiece_encode(const struct model *m, struct str word, struct token_ids *out)
-{
-    size_t chars = 0, before = out->n;
-
-    for (size_t at = 0; at < word.n; chars++)
-        (void)utf8_next(word, &at);
-    bool known = chars <= m->max_word_chars;
-    for (size_t start = 0; known && start < word.n;) {
-        size_t end = word.n;
-        int32_t id = -1;
-        while (end > start) {
-            AUTO_BUF b = { 0 };
-            if (start)
-                buf_addstr(&b, m->prefix);
-            buf_add(&b, word.p + start, end - start);
-            id = vocab_find(&m->vocab, buf_str(&b));
-            if (id >= 0)
-                break;
-            do
-                end--;
-            while (end > start && ((unsigned char)word.p[end] & 0xC0) == 0x80);
-        }
-        known = id >= 0;
-        if (known)
-            token_ids_add(out, id);
-        start = end;
-    }
-    if (!known) {
-        out->n = before;
-        if (m->unk_id >= 0)
-            token_ids_add(out, m->unk_id);
-    }
+    return ERR_OK;
 }

@@ -233,12 +233,18 @@ static void decode_texts(const struct tokenizer *t, struct texts *texts, struct 
     }
 }
 
+static struct str shown(const struct tokenizer *t, int32_t id)
+{
+    const struct added_token *a = tokenizer_added(t, id);
+    return a ? a->shown : vocab_token(&t->model.vocab, id);
+}
+
 void tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool skip_special, struct buf *out)
 {
     struct texts texts = { 0 };
 
     for (size_t i = 0; i < n; i++) {
-        struct str token = tokenizer_token(t, ids[i]);
+        struct str token = shown(t, ids[i]);
         if (token.p && !(skip_special && tokenizer_is_special(t, ids[i])))
             texts_add(&texts, token);
     }
@@ -307,14 +313,14 @@ void token_stream_free(struct token_stream *s)
 /* Whether later tokens could still change what the window says. */
 static bool waits(const struct token_stream *s, struct str text)
 {
-    struct str last = tokenizer_token(s->t, s->window.v[s->window.n - 1]);
+    struct str last = shown(s->t, s->window.v[s->window.n - 1]);
 
     if (s->fallback)
         return byte_token(last) >= 0;           /* the run of bytes decides as a whole */
     if (s->byte_level) {
         AUTO_BUF bytes = { 0 };
         for (size_t i = 0; i < s->window.n; i++)
-            byte_level_bytes(tokenizer_token(s->t, s->window.v[i]), &bytes);
+            byte_level_bytes(shown(s->t, s->window.v[i]), &bytes);
         return utf8_complete(buf_str(&bytes)) < bytes.n;
     }
     return !s->t->has_decoder && !text.n;

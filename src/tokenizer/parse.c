@@ -131,17 +131,15 @@ static errc read_added(struct tokenizer *t, const json_t *j, size_t index, struc
         .single_word = json_flag(j, "single_word", false), .lstrip = json_flag(j, "lstrip", false),
         .rstrip = json_flag(j, "rstrip", false), .normalized = json_flag(j, "normalized", !special),
     };
+    AUTO_BUF norm = { 0 };
+    if (a.normalized)
+        TRY(normalize(t->norm, t->n_norm, a.content, &norm, NULL, e));
+    a.shown = norm.n ? arena_str(t->arena, buf_str(&norm)) : a.content;
     vec_grow(t->added, t->n_added, t->cap_added);
     t->added[t->n_added++] = a;
     vocab_put(&t->added_by_text, a.content, a.id);
-    if (!a.normalized) {
-        trie_add(&t->raw, a.content, (int32_t)t->n_added - 1);
-        return ERR_OK;
-    }
-    AUTO_BUF norm = { 0 };
-    TRY(normalize(t->norm, t->n_norm, a.content, &norm, e));
-    if (norm.n)
-        trie_add(&t->normalized, buf_str(&norm), (int32_t)t->n_added - 1);
+    if (!a.normalized || norm.n)
+        trie_add(a.normalized ? &t->normalized : &t->raw, a.shown, (int32_t)t->n_added - 1);
     return ERR_OK;
 }
 

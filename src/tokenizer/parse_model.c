@@ -1,4 +1,6 @@
 /* The model of tokenizer.json: its vocabulary, and what each kind has besides. */
+#include <math.h>
+
 #include "tokenizer/parse.h"
 
 static errc read_vocab(struct tokenizer *t, const json_t *model, struct err *e)
@@ -41,38 +43,109 @@ static errc read_merge(struct tokenizer *t, const json_t *j, size_t rank, struct
     return ERR_OK;
 }
 
-static errc read_bpe(struct tokenizer *t, const json_t *j, struct err *e)
+static void find_byte_ids(struct model *m)
 {
-    struct model *m = &t->model;
-    const json_t *merges = json_object_get(j, "merges");
-
-    m->byte_fallback = json_flag(j, "byte_fallback", false);
-    m->fuse_unk = json_flag(j, "fuse_unk", false);
-    m->ignore_merges = json_flag(j, "ignore_merges", false);
-    m->prefix = parse_text(t, j, "continuing_subword_prefix");
-    m->suffix = parse_text(t, j, "end_of_word_suffix");
-    if (!json_is_array(merges))
-        return parse_bad(e, "model.merges", "a list");
-    for (size_t i = 0; i < json_array_size(merges); i++)
-        TRY(read_merge(t, json_array_get(merges, i), i, e));
     for (unsigned b = 0; b < 256; b++) {
         char name[8];
         snprintf(name, sizeof name, "<0x%02X>", b);
         m->byte_ids[b] = vocab_find(&m->vocab, str_of(name));
     }
+}
+
+/* unk_token is a text here; an absent one leaves -1, which is an error only for a text that needs it. */
+static void find_unk(struct tokenizer *t, const json_t *j)
+{
+    struct str unk = json_to_str(json_object_get(j, "unk_token"));
+    t->model.unk_id = unk.p ? vocab_find(&t->model.vocab, unk) : -1;
+}
+
+static errc read_bpe(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    struct model *m = &t->model;
+    const json_t *merges = json_object_get(j, "merges");
+
+    TRY(read_vocab(t, j, e));
+    find_unk(t, j);
+    m->byte_fallback = json_flag(j, "byte_fallback", false);
+    m->fuse_unk = json_flag(j, "fuse_unk", false);
+    m->ignore_merges = json_flag(j, "ignore_merges", false);
+    m->prefix = parse_text(t, j, "continuing_subword_prefix");
+    m->suffix = parse_text(t, j, "end_of_word_suffix");
+    if (json_num(j, "dropout", 0) > 0)
+        return err_set(e, ERR_UNSUPPORTED, "model.dropout: %g makes token ids random; set it to null", json_num(j, "dropout", 0));
+    if (!json_is_array(merges))
+        return parse_bad(e, "model.merges", "a list");
+    for (size_t i = 0; i < json_array_size(merges); i++)
+        TRY(read_merge(t, json_array_get(merges, i), i, e));
+    find_byte_ids(m);
     return ERR_OK;
 }
 
 static errc read_wordpiece(struct tokenizer *t, const json_t *j, struct err *e)
 {
-    (void)e;
-    t->model.kind = MODEL_WORDPIECE;
-    t->model.prefix = parse_text(t, j, "continuing_subword_prefix");
-    t->model.max_word_chars = (size_t)json_int(j, "max_input_chars_per_word", 100);
+    struct model *m = &t->model;
+
+    m->kind = MODEL_WORDPIECE;
+    TRY(read_vocab(t, j, e));
+    find_unk(t, j);
+    m->prefix = parse_text(t, j, "continuing_subword_prefix");
+    m->max_word_chars = (size_t)json_int(j, "max_input_chars_per_word", 100);
+    for (size_t i = 0; i < m->vocab.n; i++)
+        if (m->vocab.tokens[i].n > m->longest_token)
+            m->longest_token = m->vocab.tokens[i].n;
     return ERR_OK;
 }
 
-static const struct row model_rows[] = { { "BPE", read_bpe }, { "WordPiece", read_wordpiece } };
+static errc read_wordlevel(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    t->model.kind = MODEL_WORDLEVEL;
+    TRY(read_vocab(t, j, e));
+    find_unk(t, j);
+    return ERR_OK;
+}
+
+/* One row of Unigram's vocabulary, [token, score]; its id is its place. */
+static errc read_scored(struct tokenizer *t, const json_t *row, size_t id, struct err *e)
+{
+    struct model *m = &t->model;
+    const json_t *token = json_array_get(row, 0), *score = json_array_get(row, 1);
+
+    if (!json_is_string(token) || !json_is_number(score))
+        return err_set(e, ERR_CORRUPT, "model.vocab[%zu]: expected [token, score]", id);
+    struct str text = arena_str(t->arena, json_to_str(token));
+    m->scores[id] = json_number_value(score);
+    if (m->scores[id] < m->min_score)
+        m->min_score = m->scores[id];
+    vocab_put(&m->vocab, text, (int32_t)id);
+    if (text.n)
+        trie_add(&m->pieces, text, (int32_t)id);
+    return ERR_OK;
+}
+
+static errc read_unigram(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    struct model *m = &t->model;
+    const json_t *vocab = json_object_get(j, "vocab"), *unk = json_object_get(j, "unk_id");
+    size_t n = json_array_size(vocab);
+
+    m->kind = MODEL_UNIGRAM;
+    if (!n || n >= ID_LIMIT)
+        return parse_bad(e, "model.vocab", "a list of [token, score]");
+    m->scores = xcalloc(n, sizeof *m->scores);
+    m->min_score = INFINITY;
+    for (size_t i = 0; i < n; i++)
+        TRY(read_scored(t, json_array_get(vocab, i), i, e));
+    if (json_is_integer(unk) && (json_integer_value(unk) < 0 || json_integer_value(unk) >= (json_int_t)n))
+        return err_set(e, ERR_CORRUPT, "model.unk_id: %lld is not among the %zu tokens", (long long)json_integer_value(unk), n);
+    m->unk_id = json_is_integer(unk) ? (int32_t)json_integer_value(unk) : -1;
+    m->byte_fallback = json_flag(j, "byte_fallback", false);
+    find_byte_ids(m);
+    return ERR_OK;
+}
+
+static const struct row model_rows[] = {
+    { "BPE", read_bpe }, { "Unigram", read_unigram }, { "WordPiece", read_wordpiece }, { "WordLevel", read_wordlevel },
+};
 
 errc parse_model(struct tokenizer *t, const json_t *j, struct err *e)
 {
@@ -80,14 +153,10 @@ errc parse_model(struct tokenizer *t, const json_t *j, struct err *e)
 
     if (!json_is_object(j))
         return parse_bad(e, "model", "an object");
-    if (!type)
-        type = json_object_get(j, "merges") ? "BPE" : "WordPiece";      /* files before 2020 leave it out */
+    if (!type)                          /* files before 2020 leave it out */
+        type = json_object_get(j, "merges") ? "BPE" : json_is_array(json_object_get(j, "vocab")) ? "Unigram" : "WordPiece";
     for (size_t i = 0; i < ARRAY_LEN(model_rows); i++)
-        if (streq(type, model_rows[i].type)) {
-            struct str unk = json_to_str(json_object_get(j, "unk_token"));
-            TRY(read_vocab(t, j, e));
-            t->model.unk_id = unk.p ? vocab_find(&t->model.vocab, unk) : -1;
+        if (streq(type, model_rows[i].type))
             return model_rows[i].read(t, j, e);
-        }
-    return err_set(e, ERR_UNSUPPORTED, "model: type \"%s\" is not supported (BPE and WordPiece are)", type);
+    return err_set(e, ERR_UNSUPPORTED, "model: type \"%s\" is not known", type);
 }

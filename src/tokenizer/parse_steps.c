@@ -1,6 +1,7 @@
 /* Normalizers, pre-tokenizers and decoders of tokenizer.json. */
 #include <utf8proc.h>
 
+#include "base/hash.h"
 #include "tokenizer/parse.h"
 
 #define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
@@ -69,10 +70,28 @@ static errc norm_bert(struct tokenizer *t, const json_t *j, struct err *e)
                                            .accents = json_flag(j, "strip_accents", lower) }, e);
 }
 
+static errc norm_plain(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    return add_norm(t, (struct norm_step){ streq(json_cstr(j, "type"), "Nmt") ? NORM_NMT : NORM_BYTE_LEVEL }, e);
+}
+
+static errc norm_precompiled(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    struct norm_step s = { NORM_CHARSMAP };
+    struct str text = json_to_str(json_object_get(j, "precompiled_charsmap"));
+    AUTO_BUF bytes = { 0 };
+
+    if (!text.n)                        /* null: nothing is replaced */
+        return ERR_OK;
+    if (!base64_decode(text, &bytes) || !charsmap_open(arena_str(t->arena, buf_str(&bytes)), &s.charsmap))
+        return parse_bad(e, "normalizer Precompiled", "precompiled_charsmap to be a base64 character map");
+    return add_norm(t, s, e);
+}
+
 static const struct row norm_rows[] = {
     { "Prepend", norm_prepend }, { "Replace", norm_replace }, { "NFC", norm_form }, { "NFD", norm_form }, { "NFKC", norm_form },
     { "NFKD", norm_form }, { "Lowercase", norm_lowercase }, { "Strip", norm_strip }, { "StripAccents", norm_strip_accents },
-    { "BertNormalizer", norm_bert },
+    { "BertNormalizer", norm_bert }, { "Precompiled", norm_precompiled }, { "Nmt", norm_plain }, { "ByteLevel", norm_plain },
 };
 
 errc parse_normalizer(struct tokenizer *t, const json_t *j, struct err *e)
@@ -162,11 +181,8 @@ static errc pre_digits(struct tokenizer *t, const json_t *j, struct err *e)
 
 static errc pre_whitespace(struct tokenizer *t, const json_t *j, struct err *e)
 {
-    struct pre_step s = { PRE_WHITESPACE, .behavior = SPLIT_REMOVED, .invert = true };
-
     (void)j;
-    TRY(parse_regex(t, STR("\\w+|[^\\w\\s]+"), &s.pattern, e));
-    return add_pre(t, s, e);
+    return add_pre(t, (struct pre_step){ PRE_WHITESPACE }, e);
 }
 
 static errc pre_whitespace_split(struct tokenizer *t, const json_t *j, struct err *e)
@@ -181,9 +197,17 @@ static errc pre_bert(struct tokenizer *t, const json_t *j, struct err *e)
     return add_pre(t, (struct pre_step){ PRE_PUNCTUATION, .behavior = SPLIT_ISOLATED }, e);
 }
 
+static errc pre_delimiter(struct tokenizer *t, const json_t *j, struct err *e)
+{
+    struct pre_step s = { PRE_SPLIT, .pattern.text = parse_text(t, j, "delimiter"), .behavior = SPLIT_REMOVED };
+
+    return s.pattern.text.n ? add_pre(t, s, e) : parse_bad(e, "pre_tokenizer CharDelimiterSplit", "a delimiter");
+}
+
 static const struct row pre_rows[] = {
     { "ByteLevel", pre_byte_level }, { "Split", pre_split }, { "Metaspace", pre_metaspace }, { "Punctuation", pre_punctuation },
     { "Digits", pre_digits }, { "Whitespace", pre_whitespace }, { "WhitespaceSplit", pre_whitespace_split }, { "BertPreTokenizer", pre_bert },
+    { "CharDelimiterSplit", pre_delimiter },
 };
 
 errc parse_pre_tokenizer(struct tokenizer *t, const json_t *j, struct err *e)

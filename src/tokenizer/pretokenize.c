@@ -151,13 +151,41 @@ static void by_class(const struct pre_step *step, struct str text, bool at_start
     free(spans.v);
 }
 
+enum cp_role { ROLE_SPACE, ROLE_WORD, ROLE_OTHER };
+
+static enum cp_role role_of(int32_t cp)
+{
+    return cp_is(cp, CP_WORD) ? ROLE_WORD : cp_is_space(cp) ? ROLE_SPACE : ROLE_OTHER;
+}
+
+/* Runs of word characters, runs of what is neither word nor white space. */
+static void words(struct str text, bool at_start, struct pieces *out)
+{
+    enum cp_role role = ROLE_SPACE;
+    size_t start = 0;
+
+    for (size_t at = 0, next = 0; at <= text.n; at = next) {
+        enum cp_role now = at < text.n ? role_of(utf8_next(text, &next)) : ROLE_SPACE;
+        if (now != role || at == text.n) {
+            if (role != ROLE_SPACE)
+                pieces_add(out, str_n(text.p + start, at - start), -1, at_start && start == 0);
+            start = at;
+            role = now;
+        }
+        if (at == text.n)
+            return;
+    }
+}
+
 static errc pretokenize_piece(const struct pre_step *step, struct str text, bool at_start, struct pieces *out, struct err *e)
 {
     switch (step->kind) {
     case PRE_BYTE_LEVEL:
         return byte_level(step, text, at_start, out, e);
-    case PRE_SPLIT:
     case PRE_WHITESPACE:
+        words(text, at_start, out);
+        return ERR_OK;
+    case PRE_SPLIT:
         return split(step, text, at_start, out, e);
     case PRE_METASPACE:
         return metaspace(step, text, at_start, out, e);
@@ -165,10 +193,9 @@ static errc pretokenize_piece(const struct pre_step *step, struct str text, bool
         by_class(step, text, at_start, cp_is_punctuation, out);
         return ERR_OK;
     case PRE_DIGITS:
-        by_class(step, text, at_start, cp_is_digit, out);
+        by_class(step, text, at_start, cp_is_number, out);
         return ERR_OK;
     case PRE_WHITESPACE_SPLIT:
-    case PRE_BERT:
         by_class(step, text, at_start, cp_is_space, out);
         return ERR_OK;
     }

@@ -44,6 +44,7 @@ struct str piece_str(const struct pieces *p, size_t i);
 
 /* ---- regular expressions, as tokenizers writes them (Oniguruma's common ground with PCRE2) ---- */
 
+void onig_to_pcre(struct str pattern, struct buf *out);         /* onig.c */
 struct regex;
 errc regex_new(struct str pattern, struct regex **out, struct err *e);
 void regex_free(struct regex *r);
@@ -58,7 +59,7 @@ errc regex_next(struct regex_run *run, struct str s, size_t from, bool *found, s
 struct pattern { struct str text; struct regex *re; };
 struct span { size_t start, end; bool match; };
 struct spans { struct span *v; size_t n, cap; };
-/* Covers s with alternating matches and gaps; empty matches are left out. */
+/* Covers s with matches and the gaps between them, empty matches included. */
 errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, struct err *e);
 
 /* ---- Unicode ---- */
@@ -66,13 +67,15 @@ errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, str
 size_t utf8_len(unsigned char lead);                    /* 1..4; 1 for an invalid lead */
 int32_t utf8_next(struct str s, size_t *at);            /* code point, advances; s is valid UTF-8 */
 size_t utf8_put(int32_t cp, char out[4]);
+enum cp_class { CP_MARK, CP_NONSPACING, CP_CONTROL, CP_PUNCTUATION, CP_NUMBER, CP_WORD };
+struct cp_range { int32_t from, to; };
+struct cp_ranges { const struct cp_range *v; size_t n; };
+extern const struct cp_ranges cp_classes[];             /* unicode_ranges.c */
+bool cp_is(int32_t cp, enum cp_class class);
 bool cp_is_space(int32_t cp);
-bool cp_is_word(int32_t cp);
-bool cp_is_punctuation(int32_t cp);                     /* ASCII punctuation and Unicode P* */
-bool cp_is_digit(int32_t cp);                           /* Unicode N* */
-bool cp_is_mark(int32_t cp);                            /* Mn */
+bool cp_is_punctuation(int32_t cp);
+bool cp_is_number(int32_t cp);
 bool cp_is_cjk(int32_t cp);
-bool cp_is_control(int32_t cp);                         /* C*, tab and line ends apart */
 int32_t cp_lower(int32_t cp);
 void utf8_repair(struct str s, struct buf *out);        /* invalid parts become U+FFFD, as Rust's from_utf8_lossy */
 /* Bytes of s that are certain: the length without an incomplete last code point. */
@@ -80,7 +83,12 @@ size_t utf8_complete(struct str s);
 
 /* ---- the steps ---- */
 
-enum norm_kind { NORM_PREPEND, NORM_REPLACE, NORM_FORM, NORM_LOWERCASE, NORM_STRIP, NORM_STRIP_ACCENTS, NORM_BERT };
+/* SentencePiece's character map, over bytes that live as long as it does. */
+struct charsmap { const unsigned char *units; size_t n_units; struct str texts; };
+bool charsmap_open(struct str bytes, struct charsmap *out);     /* false: no such map */
+void charsmap_apply(const struct charsmap *m, struct str in, struct buf *out);
+
+enum norm_kind { NORM_PREPEND, NORM_REPLACE, NORM_FORM, NORM_LOWERCASE, NORM_STRIP, NORM_STRIP_ACCENTS, NORM_BERT, NORM_CHARSMAP, NORM_NMT, NORM_BYTE_LEVEL };
 struct norm_step {
     enum norm_kind kind;
     struct str text;                    /* what is put */
@@ -88,11 +96,13 @@ struct norm_step {
     int form;                           /* utf8proc options */
     bool left, right;                   /* Strip */
     bool clean, cjk, accents, lowercase;        /* BertNormalizer */
+    struct charsmap charsmap;
 };
-errc normalize(const struct norm_step *steps, size_t n, struct str in, struct buf *out, struct err *e);
+/* *cut (may be NULL): the text no longer begins where `in` did, for what was there is gone. */
+errc normalize(const struct norm_step *steps, size_t n, struct str in, struct buf *out, bool *cut, struct err *e);
 
 enum split_behavior { SPLIT_REMOVED, SPLIT_ISOLATED, SPLIT_MERGED_PREVIOUS, SPLIT_MERGED_NEXT, SPLIT_CONTIGUOUS };
-enum pre_kind { PRE_BYTE_LEVEL, PRE_SPLIT, PRE_METASPACE, PRE_PUNCTUATION, PRE_DIGITS, PRE_WHITESPACE, PRE_WHITESPACE_SPLIT, PRE_BERT };
+enum pre_kind { PRE_BYTE_LEVEL, PRE_SPLIT, PRE_METASPACE, PRE_PUNCTUATION, PRE_DIGITS, PRE_WHITESPACE, PRE_WHITESPACE_SPLIT };
 enum prepend_scheme { PREPEND_NEVER, PREPEND_FIRST, PREPEND_ALWAYS };
 struct pre_step {
     enum pre_kind kind;
@@ -118,7 +128,7 @@ struct dec_step {
 };
 
 struct added_token {
-    struct str content;
+    struct str content, shown;          /* as the file writes it; as it is decoded: normalised like the text it matches */
     int32_t id;
     bool single_word, lstrip, rstrip, normalized, special;
 };
@@ -126,9 +136,10 @@ struct trie_node { int32_t child, sibling, token; unsigned char byte; };
 struct trie { struct trie_node *v; size_t n, cap; };
 void trie_add(struct trie *t, struct str word, int32_t token);
 /* Longest word of the trie at s[at..]: its token and length; -1 for none. */
+int32_t trie_step(const struct trie *t, int32_t node, unsigned char byte);      /* the child of a node (0: the root); -1: none */
 int32_t trie_match(const struct trie *t, struct str s, size_t at, size_t *len);
 
-enum model_kind { MODEL_BPE, MODEL_WORDPIECE };
+enum model_kind { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL };
 struct merge { uint64_t pair; uint32_t rank; int32_t id; };
 struct model {
     enum model_kind kind;
@@ -139,12 +150,15 @@ struct model {
     bool fuse_unk, byte_fallback, ignore_merges;
     int32_t byte_ids[256];              /* of <0x00>..<0xFF>; -1: none */
     struct str prefix, suffix;          /* continuing_subword_prefix, end_of_word_suffix */
-    size_t max_word_chars;              /* WordPiece */
+    size_t max_word_chars, longest_token;       /* WordPiece; bytes of the longest token */
+    struct trie pieces;                 /* Unigram: token -> id */
+    double *scores, min_score;          /* Unigram: log-probability by id */
 };
 void model_merge_put(struct model *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
 const struct merge *model_merge_find(const struct model *m, int32_t left, int32_t right);
-void bpe_encode(const struct model *m, struct str word, struct token_ids *out);
-void wordpiece_encode(const struct model *m, struct str word, struct token_ids *out);
+/* One word -> ids. ERR_INVALID: it is unknown, and there is no token for that. */
+typedef errc model_encode(const struct model *m, struct str word, struct token_ids *out, struct err *e);
+model_encode bpe_encode, unigram_encode, wordpiece_encode, wordlevel_encode;
 
 struct tokenizer {
     struct arena *arena;                /* token texts, steps */

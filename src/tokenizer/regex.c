@@ -8,9 +8,12 @@ struct regex_run { const struct regex *re; pcre2_match_data *data; pcre2_match_c
 
 errc regex_new(struct str pattern, struct regex **out, struct err *e)
 {
+    AUTO_BUF ours = { 0 };
     int code = 0;
     PCRE2_SIZE at = 0;
-    pcre2_code *c = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n, PCRE2_UTF | PCRE2_UCP | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+
+    onig_to_pcre(pattern, &ours);
+    pcre2_code *c = pcre2_compile((PCRE2_SPTR)buf_cstr(&ours), ours.n, PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
 
     if (!c) {
         PCRE2_UCHAR why[120] = "";
@@ -71,8 +74,6 @@ errc regex_next(struct regex_run *run, struct str s, size_t from, bool *found, s
 
 static void spans_add(struct spans *out, size_t start, size_t end, bool match)
 {
-    if (start == end)
-        return;
     vec_grow(out->v, out->n, out->cap);
     out->v[out->n++] = (struct span){ start, end, match };
 }
@@ -82,11 +83,13 @@ static void string_spans(struct str needle, struct str s, struct spans *out)
     size_t from = 0, at;
 
     while (needle.n && str_find(str_from(s, from), needle, &at)) {
-        spans_add(out, from, from + at, false);
+        if (at)
+            spans_add(out, from, from + at, false);
         spans_add(out, from + at, from + at + needle.n, true);
         from += at + needle.n;
     }
-    spans_add(out, from, s.n, false);
+    if (from < s.n)
+        spans_add(out, from, s.n, false);
 }
 
 errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, struct err *e)
@@ -96,20 +99,23 @@ errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, str
         return ERR_OK;
     }
     AUTO_FREE(regex_run) run = regex_run_new(p->re);
-    size_t done = 0, from = 0;
-    while (from <= s.n) {
+    size_t done = 0, from = 0, last = SIZE_MAX;
+    while (s.n && from <= s.n) {
         bool found;
         size_t start = 0, end = 0;
         TRY(regex_next(run, s, from, &found, &start, &end, e));
         if (!found)
             break;
-        if (end > start) {
-            spans_add(out, done, start, false);
-            spans_add(out, start, end, true);
-            done = end;
+        if (start == end && end == last) {      /* an empty match just behind the last one is none */
+            from += from < s.n ? utf8_len((unsigned char)s.p[from]) : 1;
+            continue;
         }
-        from = end > from ? end : from < s.n ? from + utf8_len((unsigned char)s.p[from]) : s.n + 1;
+        if (start > done)
+            spans_add(out, done, start, false);
+        spans_add(out, start, end, true);
+        done = from = last = end;
     }
-    spans_add(out, done, s.n, false);
+    if (done < s.n)
+        spans_add(out, done, s.n, false);
     return ERR_OK;
 }

@@ -8,6 +8,8 @@ void tokenizer_free(struct tokenizer *t)
     vocab_done(&t->model.vocab);
     vocab_done(&t->added_by_text);
     free(t->model.merges);
+    free(t->model.pieces.v);
+    free(t->model.scores);
     free(t->added);
     free(t->added_at);
     free(t->raw.v);
@@ -57,19 +59,15 @@ bool tokenizer_is_stop(const struct tokenizer *t, int32_t id)
     return false;
 }
 
-static void encode_word(const struct model *m, struct str word, struct token_ids *out)
-{
-    if (m->kind == MODEL_WORDPIECE)
-        wordpiece_encode(m, word, out);
-    else
-        bpe_encode(m, word, out);
-}
-
 static void add_all(struct token_ids *out, const struct token_ids *more)
 {
     for (size_t i = 0; i < more->n; i++)
         token_ids_add(out, more->v[i]);
 }
+
+static model_encode *const encoders[] = {
+    [MODEL_BPE] = bpe_encode, [MODEL_UNIGRAM] = unigram_encode, [MODEL_WORDPIECE] = wordpiece_encode, [MODEL_WORDLEVEL] = wordlevel_encode,
+};
 
 errc tokenizer_encode(const struct tokenizer *t, struct str text, bool add_special, struct token_ids *out, struct err *e)
 {
@@ -91,7 +89,7 @@ errc tokenizer_encode(const struct tokenizer *t, struct str text, bool add_speci
         if (pieces.v[i].id >= 0)
             token_ids_add(out, pieces.v[i].id);
         else
-            encode_word(&t->model, piece_str(&pieces, i), out);
+            rc = encoders[t->model.kind](&t->model, piece_str(&pieces, i), out, e);
     if (!rc && add_special)
         add_all(out, &t->suffix);
     pieces_done(&pieces);

@@ -29,31 +29,23 @@ bool cp_is_space(int32_t cp)
            cp == 0x2028 || cp == 0x2029 || cp == 0x202F || cp == 0x205F || cp == 0x3000;
 }
 
-static utf8proc_category_t category(int32_t cp) { return utf8proc_category(cp); }
-
-bool cp_is_word(int32_t cp)
+bool cp_is(int32_t cp, enum cp_class class)
 {
-    utf8proc_category_t c = category(cp);
+    const struct cp_ranges *r = &cp_classes[class];
+    size_t low = 0, high = r->n;
 
-    return (c >= UTF8PROC_CATEGORY_LU && c <= UTF8PROC_CATEGORY_LO) || (c >= UTF8PROC_CATEGORY_MN && c <= UTF8PROC_CATEGORY_ME) ||
-           c == UTF8PROC_CATEGORY_ND || c == UTF8PROC_CATEGORY_NL || c == UTF8PROC_CATEGORY_PC || cp == 0x200C || cp == 0x200D;
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (cp > r->v[mid].to)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < r->n && cp >= r->v[low].from;
 }
 
-bool cp_is_punctuation(int32_t cp)
-{
-    if (cp < 128)
-        return (cp >= 33 && cp <= 47) || (cp >= 58 && cp <= 64) || (cp >= 91 && cp <= 96) || (cp >= 123 && cp <= 126);
-    utf8proc_category_t c = category(cp);
-    return c >= UTF8PROC_CATEGORY_PC && c <= UTF8PROC_CATEGORY_PO;
-}
-
-bool cp_is_digit(int32_t cp)
-{
-    utf8proc_category_t c = category(cp);
-    return c >= UTF8PROC_CATEGORY_ND && c <= UTF8PROC_CATEGORY_NO;
-}
-
-bool cp_is_mark(int32_t cp) { return category(cp) == UTF8PROC_CATEGORY_MN; }
+bool cp_is_punctuation(int32_t cp) { return cp_is(cp, CP_PUNCTUATION); }
+bool cp_is_number(int32_t cp) { return cp_is(cp, CP_NUMBER); }
 
 bool cp_is_cjk(int32_t cp)
 {
@@ -67,15 +59,20 @@ bool cp_is_cjk(int32_t cp)
     return false;
 }
 
-bool cp_is_control(int32_t cp)
+/* utf8proc's table, and the letters of Unicode 16 and 17 that it does not have yet. */
+int32_t cp_lower(int32_t cp)
 {
-    if (cp == '\t' || cp == '\n' || cp == '\r')
-        return false;
-    utf8proc_category_t c = category(cp);
-    return c == UTF8PROC_CATEGORY_CC || c == UTF8PROC_CATEGORY_CF || c == UTF8PROC_CATEGORY_CO;
+    static const struct { int32_t from, to, lower; } later[] = {
+        { 0x1C89, 0x1C89, 0x1C8A }, { 0xA7CB, 0xA7CB, 0x264 }, { 0xA7CC, 0xA7CC, 0xA7CD }, { 0xA7CE, 0xA7CE, 0xA7CF }, { 0xA7D2, 0xA7D2, 0xA7D3 },
+        { 0xA7D4, 0xA7D4, 0xA7D5 }, { 0xA7DA, 0xA7DA, 0xA7DB }, { 0xA7DC, 0xA7DC, 0x19B }, { 0x10D50, 0x10D65, 0x10D70 }, { 0x16EA0, 0x16EB8, 0x16EBB },
+    };
+    if (cp < 0x1C89)
+        return utf8proc_tolower(cp);
+    for (size_t i = 0; i < ARRAY_LEN(later); i++)
+        if (cp >= later[i].from && cp <= later[i].to)
+            return later[i].lower + (cp - later[i].from);
+    return utf8proc_tolower(cp);
 }
-
-int32_t cp_lower(int32_t cp) { return utf8proc_tolower(cp); }
 
 /* Length of the longest prefix of s that may begin a code point (Unicode 3.9, "maximal subpart"); *whole: it is one. */
 static size_t subpart(struct str s, bool *whole)
