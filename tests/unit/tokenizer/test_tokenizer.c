@@ -43,6 +43,25 @@ static bool decodes(const struct tokenizer *t, const struct token_ids *ids, bool
     return str_eq(buf_str(&whole), want) && str_eq(buf_str(&whole), buf_str(&streamed));
 }
 
+/* What a stream gives, piece by piece valid UTF-8, is what decode gives at once. */
+static bool streams(const struct tokenizer *t, const struct token_ids *ids, bool skip, struct str want)
+{
+    AUTO_FREE(token_stream) s = token_stream_new(t, skip);
+    AUTO_BUF all = { 0 };
+    bool whole = true;
+
+    for (size_t i = 0; i <= ids->n; i++) {
+        AUTO_BUF part = { 0 };
+        if (i < ids->n)
+            token_stream_add(s, ids->v[i], &part);
+        else
+            token_stream_end(s, &part);
+        whole &= str_utf8_valid(buf_str(&part));
+        buf_addstr(&all, buf_str(&part));
+    }
+    return whole && str_eq(buf_str(&all), want);
+}
+
 static size_t check_rows(const char *name, const struct tokenizer *t, const json_t *rows, bool special)
 {
     size_t i, bad = 0;
@@ -57,7 +76,9 @@ static size_t check_rows(const char *name, const struct tokenizer *t, const json
         bool good = same_ids(&ids, json_object_get(row, "ids"));
         if (good && json_object_get(row, "decoded"))
             good = decodes(t, &ids, false, json_to_str(json_object_get(row, "decoded"))) &&
-                   decodes(t, &ids, true, json_to_str(json_object_get(row, "decoded_skip")));
+                   decodes(t, &ids, true, json_to_str(json_object_get(row, "decoded_skip"))) &&
+                   streams(t, &ids, false, json_to_str(json_object_get(row, "decoded"))) &&
+                   streams(t, &ids, true, json_to_str(json_object_get(row, "decoded_skip")));
         if (good)
             continue;
         if (bad++ < 3) {
@@ -230,10 +251,15 @@ static void a_stream_holds_back_half_a_code_point(void **state)
 static void faults_name_the_field(void **state)
 {
     static const struct { const char *json, *text; } bad[] = {
-        { "{\"model\":{\"type\":\"Unigram\"}}", "t: model: type \"Unigram\" is not supported (BPE and WordPiece are)" },
+        { "{\"model\":{\"type\":\"Unigram\"}}", "t: model.vocab: expected a list of [token, score]" },
+        { "{\"model\":{\"type\":\"Unigram\",\"unk_id\":1,\"vocab\":[[\"a\",0]]}}", "t: model.unk_id: 1 is not among the 1 tokens" },
+        { "{\"model\":{\"type\":\"Markov\"}}", "t: model: type \"Markov\" is not known" },
+        { "{\"model\":{\"type\":\"BPE\",\"dropout\":0.1,\"vocab\":{\"a\":0},\"merges\":[]}}", "t: model.dropout: 0.1 makes token ids random; set it to null" },
+        { "{\"decoder\":{\"type\":\"CTC\"},\"model\":{\"type\":\"WordLevel\",\"vocab\":{\"a\":0}}}", "t: decoder: type \"CTC\" is not known" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":0},\"merges\":[\"a b\"]}}", "t: model.merges[0]: \"b\" is not in the vocabulary" },
         { "{\"model\":{\"type\":\"BPE\",\"vocab\":{\"a\":-4},\"merges\":[]}}", "t: model.vocab: \"a\" has no usable id" },
-        { "{\"normalizer\":{\"type\":\"Precompiled\"}}", "t: normalizer: type \"Precompiled\" is not known" },
+        { "{\"normalizer\":{\"type\":\"Precompiled\",\"precompiled_charsmap\":\"AAAA\"}}", "t: normalizer Precompiled: expected precompiled_charsmap to be a base64 character map" },
+        { "{\"normalizer\":{\"type\":\"Romanize\"}}", "t: normalizer: type \"Romanize\" is not known" },
         { "[]", "t: expected an object" },
     };
     (void)state;
@@ -245,19 +271,60 @@ static void faults_name_the_field(void **state)
     }
 }
 
-static void long_text_takes_linear_time(void **state)
+/* tests/golden/tokenizers: each file one tokenizer and rows, recorded by tests/peers/tokenizers_agree.py --record. */
+static void recorded_pipelines_encode_as_hugging_face_does(void **state)
 {
-    (void)state;
-    AUTO_FREE(tokenizer) t = NULL;
-    AUTO_BUF text = { 0 };
-    AUTO_IDS ids = { 0 };
+    AUTO_MEM char *dir = path_join(getenv("KAITO_SOURCE"), "tests/golden/tokenizers");
+    char **names = NULL;
+    size_t n = 0, bad = 0;
     struct err e;
 
-    assert_int_equal(tokenizer_parse(str_of(tiny), "tiny", &t, &e), ERR_OK);
-    for (int i = 0; i < 400000; i++)
-        buf_adds(&text, i % 7 ? "a" : "b ");
-    assert_int_equal(tokenizer_encode(t, buf_str(&text), true, &ids, &e), ERR_OK);      /* a quadratic merge would not come back */
-    assert_true(ids.n > 100000);
+    (void)state;
+    assert_int_equal(dir_list(dir, &names, &n, &e), ERR_OK);
+    assert_true(n > 20);
+    for (size_t i = 0; i < n; i++) {
+        AUTO_MEM char *path = path_join(dir, names[i]);
+        AUTO_JSON file = NULL;
+        AUTO_FREE(tokenizer) t = NULL;
+        assert_int_equal(json_parse_file(path, 64 << 20, &file, &e), ERR_OK);
+        AUTO_MEM char *text = json_text(json_object_get(file, "tokenizer"));
+        if (tokenizer_parse(str_of(text), names[i], &t, &e))
+            fail_msg("%s", e.text);
+        bad += check_rows(names[i], t, json_object_get(file, "rows"), true);
+    }
+    strv_free(names, n);
+    assert_int_equal(bad, 0);
+}
+
+/* A megabyte of what has no place to cut: anything quadratic takes 10^12 steps and does not come back. */
+static void long_text_takes_linear_time(void **state)
+{
+    static const char *const files[] = { "bpe-gpt2.json", "bpe-llama3.json", "bpe-llama2.json", "bpe-gemma.json", "bpe-clip.json", "unigram-bytes.json", "unigram-t5.json", "wordpiece.json", "bpe-llama2-added-tokens.json" };
+    static const char *const units[] = { "a", " ", "ab", "x\n", "\xE6\xBC\xA2", "<s>", "'s", "1", "." };
+    AUTO_MEM char *dir = path_join(getenv("KAITO_SOURCE"), "tests/golden/tokenizers");
+
+    (void)state;
+    for (size_t f = 0; f < ARRAY_LEN(files); f++) {
+        AUTO_MEM char *path = path_join(dir, files[f]);
+        AUTO_JSON file = NULL;
+        AUTO_FREE(tokenizer) t = NULL;
+        struct err e;
+        assert_int_equal(json_parse_file(path, 64 << 20, &file, &e), ERR_OK);
+        AUTO_MEM char *text = json_text(json_object_get(file, "tokenizer"));
+        assert_int_equal(tokenizer_parse(str_of(text), files[f], &t, &e), ERR_OK);
+        for (size_t u = 0; u < ARRAY_LEN(units); u++) {
+            AUTO_BUF long_text = { 0 };
+            AUTO_IDS ids = { 0 };
+            int64_t start = clock_mono_ms();
+            while (long_text.n < 1 << 20)
+                buf_adds(&long_text, units[u]);
+            errc rc = tokenizer_encode(t, buf_str(&long_text), true, &ids, &e);
+            if (rc)
+                fail_msg("%s of \"%s\": %s", files[f], units[u], e.text);
+            if (clock_mono_ms() - start > 1500)
+                print_message("# %s, 1 MiB of \"%s\": %zu tokens in %lld ms\n", files[f], units[u], ids.n, (long long)(clock_mono_ms() - start));
+        }
+    }
 }
 
 int main(void)
@@ -266,6 +333,7 @@ int main(void)
         cmocka_unit_test(merges_bytes_and_special_tokens),
         cmocka_unit_test(a_stream_holds_back_half_a_code_point),
         cmocka_unit_test(faults_name_the_field),
+        cmocka_unit_test(recorded_pipelines_encode_as_hugging_face_does),
         cmocka_unit_test(long_text_takes_linear_time),
         cmocka_unit_test(model_folders_encode_as_hugging_face_does),
         cmocka_unit_test(real_vocabularies_encode_as_hugging_face_does),
