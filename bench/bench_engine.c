@@ -1,37 +1,43 @@
 /*
- * Tokens per second of prefill and of decode with 1 and 8 sequences, beside the machine's read bandwidth measured just
- * before and after: `OMP_WAIT_POLICY=passive build/bench/bench_engine MODEL_DIR f32|bf16|nf4 [PROMPT] [STEPS]`.
- * Writes one JSON line. A model of any size is made by bench/make_model.py.
+ * Tokens per second of the engine itself, without a server, beside the machine's limits probed in between: a run is a prompt
+ * for each stream and then steps in which every stream gets one token more.
+ *
+ *   build/bench/bench_engine --model DIR --mode bf16 --prompt 512 --steps 64 --streams 1 --runs 3
+ *
+ * One JSON line for a run: prompt and answer in tokens per second; read_gb_s and product_gflop_s before and after the run;
+ * step_bytes, what one step must read from memory: all weights once, and the keys and values of every stream at half way.
+ * bench/make_model.py writes models of any size.
  */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/options.h"
 #include "engine/engine.h"
+#include "limits.h"
 
-#define STREAMS 8
-#define PROBE_BYTES ((size_t)512 << 20)
+#define STREAMS_MAX 64
 
-static void read_part(void *arg, size_t begin, size_t end)
-{
-    const uint64_t *p = arg;
-    uint64_t sum[8] = { 0 };
+struct bench {
+    struct engine *engine;
+    struct limits *limits;
+    const char *mode;
+    size_t prompt, steps, streams;
+    int32_t *ids;               /* [streams + prompt + steps] */
+    float *logits;              /* [STREAMS_MAX, vocab] */
+};
 
-    for (size_t i = begin; i + 8 <= end; i += 8)
-        for (size_t k = 0; k < 8; k++)
-            sum[k] += p[i + k];
-    *(volatile uint64_t *)&sum[0] = sum[0] + sum[1] + sum[2] + sum[3] + sum[4] + sum[5] + sum[6] + sum[7];
-}
-
-/* Bytes per second that all threads together read from memory. */
-static double bandwidth(struct compute *c, void *probe)
-{
-    int64_t start = clock_mono_us();
-
-    compute_parallel(c, PROBE_BYTES / 8, 1, read_part, probe);
-    return (double)PROBE_BYTES / ((double)(clock_mono_us() - start) / 1e6);
-}
+static const struct mode {
+    const char *name;
+    enum gemm_math math;
+    enum quantize quantize;
+    enum product limit;         /* of the prompt's products */
+} modes[] = {
+    { "f32", GEMM_F32, QUANTIZE_NONE, PRODUCT_F32 },
+    { "bf16", GEMM_BF16, QUANTIZE_NONE, PRODUCT_BF16 },
+    { "nf4", GEMM_BF16, QUANTIZE_NF4_DOUBLE, PRODUCT_BF16 },
+};
 
 static void must(errc rc, const struct err *e)
 {
@@ -41,83 +47,141 @@ static void must(errc rc, const struct err *e)
     }
 }
 
-static double prefill(struct engine *g, struct sequence *s, const int32_t *ids, size_t n, float *logits)
+static const struct mode *mode_find(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        if (streq(modes[i].name, name))
+            return &modes[i];
+    fprintf(stderr, "bench_engine: --mode %s is unknown; one of:", name);
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++)
+        fprintf(stderr, " %s", modes[i].name);
+    fprintf(stderr, "\n");
+    exit(2);
+}
+
+static double seconds_since(int64_t start_us) { return (double)(clock_mono_us() - start_us) / 1e6; }
+
+static double prefill(struct bench *b, struct sequence *s, const int32_t *ids, size_t n)
 {
     struct err e = { 0 };
     int64_t start = clock_mono_us();
 
     must(sequence_add(s, ids, n, &e), &e);
     for (bool done = false; !done; )
-        must(engine_prefill(g, s, logits, &done, &e), &e);
-    return (double)n / ((double)(clock_mono_us() - start) / 1e6);
+        must(engine_prefill(b->engine, s, b->logits, &done, &e), &e);
+    return seconds_since(start);
 }
 
-static double decode(struct engine *g, struct sequence **s, size_t n, const int32_t *ids, size_t steps, float *logits)
+static double decode(struct bench *b, struct sequence **s)
 {
     struct err e = { 0 };
     int64_t start = clock_mono_us();
 
-    for (size_t i = 0; i < steps; i++)
-        must(engine_decode(g, s, ids + i, n, logits, &e), &e);
-    return (double)(n * steps) / ((double)(clock_mono_us() - start) / 1e6);
+    for (size_t i = 0; i < b->steps; i++)
+        must(engine_decode(b->engine, s, b->ids + i, b->streams, b->logits, &e), &e);
+    return seconds_since(start);
 }
 
-static size_t weight_bytes_of(const struct model *m)
-{
-    size_t sum = weight_bytes(&m->head);
+/* Every weight that a token is multiplied with: bytes, and how many numbers. The table of embeddings is only looked up. */
+struct size { size_t bytes, parameters; };
 
-    for (size_t i = 0; i < m->n_linears; i++)
-        sum += weight_bytes(&m->linears[i].w);
-    return sum;
+static struct size weights_size(const struct model *m)
+{
+    struct size s = { weight_bytes(&m->head), m->head.out * m->head.in };
+
+    for (size_t i = 0; i < m->n_linears; i++) {
+        s.bytes += weight_bytes(&m->linears[i].w);
+        s.parameters += m->linears[i].w.out * m->linears[i].w.in;
+    }
+    return s;
 }
 
-static size_t number(const char *s, size_t fallback)
+static double step_bytes(const struct bench *b)
 {
-    uint64_t n;
+    double half_way = (double)b->prompt + (double)b->steps / 2;
 
-    return s && str_to_u64(str_of(s), &n) && n > 0 ? (size_t)n : fallback;
+    return (double)weights_size(engine_model(b->engine)).bytes + (double)(b->streams * engine_kv_token_bytes(b->engine)) * half_way;
+}
+
+/* The product limit that counts for the mode: f32's where the CPU has no product of that kind. */
+static double product_limit(struct bench *b, enum product kind)
+{
+    double v = limits_product(b->limits, kind);
+
+    return v > 0 ? v : limits_product(b->limits, PRODUCT_F32);
+}
+
+static void run(struct bench *b, enum product kind)
+{
+    struct sequence *s[STREAMS_MAX];
+    double made = 0, before = product_limit(b, kind);
+
+    for (size_t i = 0; i < b->streams; i++) {
+        s[i] = sequence_new(b->engine, NULL);
+        made += prefill(b, s[i], b->ids + i, b->prompt);
+    }
+    double after = product_limit(b, kind), read_before = limits_read(b->limits), took = decode(b, s), read_after = limits_read(b->limits);
+    struct size weights = weights_size(engine_model(b->engine));
+    printf("{\"mode\":\"%s\",\"kernels\":\"%s\",\"threads\":%d,\"streams\":%zu,\"prompt\":%zu,\"steps\":%zu,"
+           "\"parameters\":%zu,\"weight_bytes\":%zu,\"kv_token_bytes\":%zu,\"step_bytes\":%.0f,",
+           b->mode, compute_kernels(engine_compute(b->engine)), compute_threads(engine_compute(b->engine)), b->streams, b->prompt, b->steps,
+           weights.parameters, weights.bytes, engine_kv_token_bytes(b->engine), step_bytes(b));
+    printf("\"prefill_tokens_s\":%.2f,\"decode_tokens_s\":%.3f,\"read_gb_s\":[%.2f,%.2f],\"product_gflop_s\":[%.1f,%.1f]}\n",
+           (double)(b->streams * b->prompt) / made, (double)(b->streams * b->steps) / took, read_before / 1e9, read_after / 1e9, before / 1e9,
+           after / 1e9);
+    fflush(stdout);
+    for (size_t i = 0; i < b->streams; i++)
+        sequence_free(s[i]);
+}
+
+/* Touches every page and makes every primitive. */
+static void warm(struct bench *b)
+{
+    struct sequence *s[1] = { sequence_new(b->engine, NULL) };
+    struct bench once = *b;
+
+    once.steps = once.streams = 1;
+    (void)prefill(b, s[0], b->ids, b->prompt);
+    (void)decode(&once, s);
+    sequence_free(s[0]);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fprintf(stderr, "usage: bench_engine MODEL_DIR f32|bf16|nf4 [PROMPT] [STEPS]\n");
-        return 2;
-    }
-    struct engine_opts o = { .math = streq(argv[2], "bf16") ? GEMM_BF16 : GEMM_F32,
-                             .quantize = streq(argv[2], "nf4") ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NONE };
-    size_t prompt = number(argc > 3 ? argv[3] : NULL, 512), steps = number(argc > 4 ? argv[4] : NULL, 32);
-    AUTO_FREE(engine) g = NULL;
-    struct sequence *s[STREAMS];
+    const char *model = NULL, *mode = "bf16";
+    int64_t prompt = 512, steps = 64, streams = 1, runs = 3, threads = 0;
+    const struct option_row rows[] = {
+        { .name = "model", .kind = OPT_STR, .value = &model, .arg = "DIR", .help = "The model folder.", .required = true },
+        { .name = "mode", .kind = OPT_STR, .value = &mode, .arg = "MODE", .help = "Weights and products: f32, bf16, nf4." },
+        { .name = "prompt", .kind = OPT_INT, .value = &prompt, .arg = "N", .help = "Tokens of each prompt.", .min = 1, .max = 1 << 20 },
+        { .name = "steps", .kind = OPT_INT, .value = &steps, .arg = "N", .help = "Tokens of each answer.", .min = 1, .max = 1 << 20 },
+        { .name = "streams", .kind = OPT_INT, .value = &streams, .arg = "N", .help = "Sequences at once.", .min = 1, .max = STREAMS_MAX },
+        { .name = "runs", .kind = OPT_INT, .value = &runs, .arg = "N", .help = "Times.", .min = 1, .max = 1000 },
+        { .name = "threads", .kind = OPT_INT, .value = &threads, .arg = "N", .help = "Threads; 0: one per CPU.", .min = 0, .max = 1024 },
+    };
+    const struct command_help help = { .usage = "bench_engine --model DIR [options]", .summary = "Tokens per second beside the machine's limits." };
+    struct strlist rest = { 0 };
     struct err e = { 0 };
-    int64_t start = clock_mono_us();
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &rest, &e);
 
-    must(engine_open(argv[1], &o, &g, &e), &e);
-    double open_ms = (double)(clock_mono_us() - start) / 1e3;
-    size_t vocab = engine_model(g)->config.vocab, n_ids = prompt + steps + STREAMS;
-    AUTO_MEM float *logits = xcalloc(STREAMS * vocab, sizeof *logits);
+    strlist_done(&rest);
+    if (rc == OPTIONS_HELP)
+        return 0;
+    must(rc, &e);
+    const struct mode *m = mode_find(mode);
+    struct engine_opts o = { .math = m->math, .quantize = m->quantize, .threads = (int)threads };
+    AUTO_FREE(engine) g = NULL;
+    must(engine_open(model, &o, &g, &e), &e);
+    AUTO_FREE(limits) limits = limits_new(engine_compute(g));
+    size_t vocab = engine_model(g)->config.vocab, n_ids = (size_t)(streams + prompt + steps);
+    AUTO_MEM float *logits = xcalloc(STREAMS_MAX * vocab, sizeof *logits);
     AUTO_MEM int32_t *ids = xcalloc(n_ids, sizeof *ids);
-    AUTO_MEM char *probe = xmalloc(PROBE_BYTES);
-    memset(probe, 1, PROBE_BYTES);
     for (size_t i = 0; i < n_ids; i++)
         ids[i] = (int32_t)(i * 7919 % vocab);
-    for (size_t i = 0; i < STREAMS; i++)
-        s[i] = sequence_new(g, NULL);
-
-    (void)prefill(g, s[0], ids, prompt < 32 ? prompt : 32, logits);     /* touches every page, makes every primitive */
-    sequence_free(s[0]);
-    s[0] = sequence_new(g, NULL);
-    double prefill_rate = prefill(g, s[0], ids, prompt, logits);
-    for (size_t i = 1; i < STREAMS; i++)
-        (void)prefill(g, s[i], ids + i, prompt < 32 ? prompt : 32, logits);
-    double before = bandwidth(engine_compute(g), probe), one = decode(g, s, 1, ids, steps, logits);
-    double after = bandwidth(engine_compute(g), probe), many = decode(g, s, STREAMS, ids, steps, logits);
-    double bytes = (double)weight_bytes_of(engine_model(g));
-    printf("{\"model\":\"%s\",\"mode\":\"%s\",\"kernels\":\"%s\",\"threads\":%d,\"open_ms\":%.1f,\"prompt\":%zu,\"prefill_tokens_s\":%.1f,"
-           "\"decode1_tokens_s\":%.2f,\"decode%d_tokens_s\":%.2f,\"weight_gb\":%.3f,\"read_gb_s\":%.1f,\"decode1_share_of_bandwidth\":%.2f}\n",
-           argv[1], argv[2], compute_kernels(engine_compute(g)), compute_threads(engine_compute(g)), open_ms, prompt, prefill_rate,
-           one, STREAMS, many, bytes / 1e9, (before + after) / 2e9, bytes * one / ((before + after) / 2));
-    for (size_t i = 0; i < STREAMS; i++)
-        sequence_free(s[i]);
+    struct bench b = { .engine = g, .limits = limits, .mode = mode, .prompt = (size_t)prompt, .steps = (size_t)steps,
+                       .streams = (size_t)streams, .ids = ids, .logits = logits };
+    warm(&b);
+    for (int64_t i = 0; i < runs; i++)
+        run(&b, m->limit);
     return 0;
 }

@@ -76,6 +76,7 @@ const struct model *engine_model(const struct engine *g) { return g->model; }
 struct compute *engine_compute(struct engine *g) { return g->compute; }
 struct adapters *engine_adapters(struct engine *g) { return g->adapters; }
 size_t engine_max_len(const struct engine *g) { return g->max_len; }
+size_t engine_kv_token_bytes(const struct engine *g) { return g->block_floats * sizeof(float) / KV_BLOCK_TOKENS; }
 size_t engine_kv_tokens_used(const struct engine *g) { return g->blocks_used * KV_BLOCK_TOKENS; }
 size_t engine_kv_tokens_max(const struct engine *g) { return g->blocks_max == SIZE_MAX ? SIZE_MAX : g->blocks_max * KV_BLOCK_TOKENS; }
 

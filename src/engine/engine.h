@@ -31,6 +31,7 @@ DEFINE_AUTO_FREE(engine)
 const struct model *engine_model(const struct engine *g);
 struct compute *engine_compute(struct engine *g);
 size_t engine_max_len(const struct engine *g);
+size_t engine_kv_token_bytes(const struct engine *g);   /* keys and values of one token in all layers */
 size_t engine_kv_tokens_used(const struct engine *g);   /* in blocks held, rounded up to whole blocks */
 size_t engine_kv_tokens_max(const struct engine *g);    /* SIZE_MAX: no limit */
 
