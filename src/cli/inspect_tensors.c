@@ -1,4 +1,4 @@
-/* One line per tensor of a safetensors file, in file order. Ranges are of floating-point tensors; NaN and Inf are counted. */
+/* One line per tensor of a safetensors file, in file order. NaN and infinity are no part of the range; they are counted. */
 #include <math.h>
 #include <stdlib.h>
 
@@ -12,30 +12,30 @@
 
 struct range { double min, max, sum; size_t finite, other; };
 
-static void widen(struct range *r, const float *v, size_t n)
+static void widen(struct range *r, const double *v, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(v[i])) {
             r->other++;
             continue;
         }
-        r->min = fmin(r->min, (double)v[i]);
-        r->max = fmax(r->max, (double)v[i]);
-        r->sum += (double)v[i];
+        r->min = fmin(r->min, v[i]);
+        r->max = fmax(r->max, v[i]);
+        r->sum += v[i];
         r->finite++;
     }
 }
 
 static void add_range(json_t *out, const struct tensor *t)
 {
-    AUTO_MEM float *part = xcalloc(PART, sizeof *part);
+    AUTO_MEM double *part = xcalloc(PART, sizeof *part);
     struct range r = { .min = INFINITY, .max = -INFINITY };
 
     for (size_t at = 0; at < t->len; at += PART) {
         size_t n = t->len - at < PART ? t->len - at : PART;
 
-        if (dtype_to_f32(part, (const char *)t->data + at * dtype_size(t->dtype), t->dtype, n, NULL))
-            return;             /* not a floating-point format: no range */
+        if (dtype_to_f64(part, (const char *)t->data + at * dtype_size(t->dtype), t->dtype, n, NULL))
+            return;             /* 8-bit floats: no range */
         widen(&r, part, n);
     }
     if (r.finite) {

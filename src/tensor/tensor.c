@@ -120,6 +120,27 @@ errc dtype_to_f32(float *dst, const void *src, enum dtype from, size_t n, struct
     }
 }
 
+errc dtype_to_f64(double *dst, const void *src, enum dtype from, size_t n, struct err *e)
+{
+    switch (from) {
+    case DTYPE_F32:  CONVERT_LOOP(float, (double)v); return ERR_OK;
+    case DTYPE_BF16: CONVERT_LOOP(uint16_t, (double)bf16_to_f32(v)); return ERR_OK;
+    case DTYPE_F16:  CONVERT_LOOP(uint16_t, (double)f16_to_f32(v)); return ERR_OK;
+    case DTYPE_F64:  CONVERT_LOOP(double, v); return ERR_OK;
+    case DTYPE_BOOL:
+    case DTYPE_U8:   CONVERT_LOOP(uint8_t, (double)v); return ERR_OK;
+    case DTYPE_I8:   CONVERT_LOOP(int8_t, (double)v); return ERR_OK;
+    case DTYPE_U16:  CONVERT_LOOP(uint16_t, (double)v); return ERR_OK;
+    case DTYPE_I16:  CONVERT_LOOP(int16_t, (double)v); return ERR_OK;
+    case DTYPE_U32:  CONVERT_LOOP(uint32_t, (double)v); return ERR_OK;
+    case DTYPE_I32:  CONVERT_LOOP(int32_t, (double)v); return ERR_OK;
+    case DTYPE_U64:  CONVERT_LOOP(uint64_t, (double)v); return ERR_OK;
+    case DTYPE_I64:  CONVERT_LOOP(int64_t, (double)v); return ERR_OK;
+    default:
+        return err_set(e, ERR_UNSUPPORTED, "values of dtype %s are not read", dtype_name(from));
+    }
+}
+
 errc dtype_from_f32(void *dst, enum dtype to, const float *src, size_t n, struct err *e)
 {
     uint16_t *half = dst;

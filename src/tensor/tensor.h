@@ -76,6 +76,8 @@ uint16_t f32_to_f16(float f);
 errc dtype_to_f32(float *dst, const void *src, enum dtype from, size_t n, struct err *e);
 /* The first of src[n] that is infinite or not a number, n when there is none. F32, BF16 and F16; others count as finite. */
 size_t dtype_find_not_finite(const void *src, enum dtype d, size_t n);
+/* dst[n] f64 from src[n] of any dtype but the 8-bit floats, for looking at values. ERR_UNSUPPORTED for those. */
+errc dtype_to_f64(double *dst, const void *src, enum dtype from, size_t n, struct err *e);
 /* dst[n] of F32, BF16 or F16 from src[n] f32. */
 errc dtype_from_f32(void *dst, enum dtype to, const float *src, size_t n, struct err *e);
 

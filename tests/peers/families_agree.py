@@ -6,6 +6,7 @@ Each row: the configuration class, its arguments, and how the checkpoint is writ
 fault that was mended). Weights are large enough that every part shows in
 the logits. Compared: the logits after the last token of a short and of a long prompt, and the mean loss over the prompt.
 """
+import importlib.util
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ import tempfile
 
 import torch
 import transformers
+from safetensors.torch import load_file
 
 transformers.utils.logging.disable_progress_bar()
 RUNTIME, ONLY = sys.argv[1], sys.argv[2:]
@@ -96,6 +98,21 @@ ROWS = {
     "olmo2": ("Olmo2", {}),
     "olmo2 biases, odd sizes": ("Olmo2", dict(ODD, attention_bias=True)),
 }
+ADAPTERS = {         # row above: the modules that carry a LoRA, by PEFT's names
+    "llama biases of attention": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "mistral window": ["q_proj", "v_proj"],
+    "mixtral": ["q_proj", "k_proj", "v_proj", "o_proj", "gate", "w1", "w2", "w3"],
+    "qwen2": ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"],
+    "qwen3": ["q_proj", "k_proj", "o_proj", "down_proj"],
+    "phi3 grouped heads, window": ["qkv_proj", "o_proj", "gate_up_proj", "down_proj"],
+    "phi grouped heads, 0.4 of the head, exact gelu": ["q_proj", "k_proj", "v_proj", "dense", "fc1", "fc2"],
+    "falcon 7b": ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
+    "falcon 40b biases, all heads": ["query_key_value", "dense", "dense_h_to_4h", "dense_4h_to_h"],
+    "falcon 40b": ["query_key_value"],
+    "gemma2": ["q_proj", "v_proj", "gate_proj", "down_proj"],
+    "gemma3": ["q_proj", "v_proj", "gate_proj", "down_proj"],
+    "olmo2": ["k_proj", "o_proj", "up_proj"],
+}
 for act in ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "quick_gelu", "silu"]:
     ROWS[f"llama {act}"] = ("Llama", dict(hidden_act=act))
     ROWS[f"falcon {act}"] = ("Falcon", dict(FALCON, activation=act))
@@ -140,12 +157,17 @@ def expected(model):
     return rows
 
 
-def ours(folder):
-    lines = "".join(json.dumps({"ids": ids}) + "\n" for ids in PROMPTS)
-    out = subprocess.run([RUNTIME, "inspect", "logits", "--model", folder, "--threads", "2"], input=lines, capture_output=True, text=True)
+def inspect(*args, stdin=None):
+    """The JSON lines, or the last line of what went wrong."""
+    out = subprocess.run([RUNTIME, "inspect", *args], input=stdin, capture_output=True, text=True)
     if out.returncode:
         return out.stderr.strip().splitlines()[-1]
     return [json.loads(line) for line in out.stdout.splitlines()]
+
+
+def ours(folder, *args):
+    lines = "".join(json.dumps({"ids": ids}) + "\n" for ids in PROMPTS)
+    return inspect("logits", "--model", folder, "--threads", "2", *args, stdin=lines)
 
 
 def compare(rows, wanted):
@@ -156,6 +178,34 @@ def compare(rows, wanted):
         if not abs(got["nll"] - loss) <= 1e-3:
             return f"mean loss {got['nll']:.6f}, expected {loss:.6f}"
     return None
+
+
+def compare_tensors(folder):
+    """`inspect tensors` of one file against the file as PyTorch reads it."""
+    path = os.path.join(folder, "model.safetensors")
+    wanted, rows = load_file(path), inspect("tensors", path)
+    if isinstance(rows, str) or [r["name"] for r in rows if r["name"] not in wanted] or len(rows) != len(wanted):
+        return f"inspect tensors: {rows if isinstance(rows, str) else 'other names'}"
+    for r in rows:
+        t = wanted[r["name"]].double()
+        have = [r["min"], r["max"], r["mean"]]
+        if r["shape"] != list(t.shape) or any(abs(h - w) > 1e-8 * max(abs(w), 1e-3) for h, w in zip(have, [t.min(), t.max(), t.mean()])):
+            return f"inspect tensors: {r}"
+    return None
+
+
+def compare_adapter(name, model, folder):
+    """A random LoRA, saved by PEFT."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=4, lora_alpha=12, target_modules=ADAPTERS[name], init_lora_weights=False)
+    torch.manual_seed(2)
+    peft = get_peft_model(model, config).eval()
+    adapter = os.path.join(folder, "adapter")
+    peft.save_pretrained(adapter)
+    got = ours(folder, "--adapter", adapter)
+    problem = got if isinstance(got, str) else compare(got, expected(peft))
+    return problem and f"with an adapter: {problem}"
 
 
 def version():
@@ -178,6 +228,8 @@ def run(name, kind, args, write=None):
             return True, f"# SKIP transformers {transformers.__version__} does not run it: {str(e).splitlines()[0][:80]}"
         got = ours(folder)
         problem = got if isinstance(got, str) else compare(got, wanted)
+        if not problem and name in ADAPTERS:
+            problem = compare_tensors(folder) or (compare_adapter(name, model, folder) if importlib.util.find_spec("peft") else None)
         return problem is None, f"\n# {problem}" if problem else ""
 
 
