@@ -37,10 +37,14 @@ static void print_default(const struct option_row *r)
 void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help)
 {
     printf("%s\n\nUsage: %s\n", help->summary, help->usage);
-    if (n)
+    if (n && !rows[0].section)
         printf("\nOptions:\n");
     for (size_t i = 0; i < n; i++) {
         char head[80];
+        if (rows[i].section)
+            printf("\n%s:\n", rows[i].section);
+        if (!rows[i].help)
+            continue;
         snprintf(head, sizeof head, "--%s%s%s", rows[i].name, rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
         if (rows[i].short_name)
             printf("  -%c, %-28s %s", rows[i].short_name, head, rows[i].help);
@@ -83,7 +87,11 @@ static errc set_value(const struct option_row *r, const char *value, struct err 
         *(const char **)r->value = value;
         return ERR_OK;
     case OPT_LIST:
+    case OPT_WORDS:
         strlist_add(r->value, value);
+        return ERR_OK;
+    case OPT_NOTED:
+        strlist_add(r->value, r->name);
         return ERR_OK;
     case OPT_BOOL:
         return set_bool(r, value, e);
@@ -101,13 +109,23 @@ static errc set_value(const struct option_row *r, const char *value, struct err 
     return err_set(e, ERR_INTERNAL, "--%s: unknown kind of option", r->name);
 }
 
+static bool same_name(struct str given, const char *name)
+{
+    size_t n = strlen(name);
+
+    for (size_t i = 0; i < given.n; i++)
+        if (i >= n || (given.p[i] == '_' ? '-' : given.p[i]) != name[i])
+            return false;
+    return given.n == n;
+}
+
 static const struct option_row *find_row(const struct option_row *rows, size_t n, struct str name, bool *out_negated)
 {
     *out_negated = false;
     for (size_t i = 0; i < n; i++) {
-        if (str_is(name, rows[i].name))
+        if (same_name(name, rows[i].name))
             return &rows[i];
-        if (rows[i].kind == OPT_BOOL && str_has_prefix(name, STR("no-")) && str_is(str_from(name, 3), rows[i].name)) {
+        if (rows[i].kind == OPT_BOOL && str_has_prefix(name, STR("no-")) && same_name(str_from(name, 3), rows[i].name)) {
             *out_negated = true;
             return &rows[i];
         }
@@ -144,12 +162,19 @@ static errc take_option(const struct option_row *rows, size_t n, char **argv, in
     given[r - rows] = true;
     if (negated)
         return set_value(r, "false", e);
+    if (r->kind == OPT_NOTED) {
+        *i += !value && *i + 1 < argc && argv[*i + 1][0] != '-';
+        return set_value(r, "", e);
+    }
     if (r->kind != OPT_BOOL && !value) {
         if (*i + 1 >= argc)
             return err_set(e, ERR_BAD_REQUEST, "%s needs a value (%s)", word, r->arg ? r->arg : "VALUE");
         value = argv[++*i];
     }
-    return set_value(r, value, e);
+    TRY(set_value(r, value, e));
+    while (r->kind == OPT_WORDS && *i + 1 < argc && argv[*i + 1][0] != '-')
+        TRY(set_value(r, argv[++*i], e));
+    return ERR_OK;
 }
 
 static errc take_environment(const struct option_row *rows, size_t n, bool *given, struct err *e)

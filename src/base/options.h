@@ -1,6 +1,6 @@
 /*
  * Command-line options as data: one table per subcommand gives parsing, --help and the errors.
- * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` for short names.
+ * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` for short names; `_` in a name is `-`.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H
@@ -15,18 +15,23 @@ struct strlist { const char **items; size_t n, cap; };  /* a repeatable option; 
 void strlist_add(struct strlist *l, const char *s);
 void strlist_done(struct strlist *l);
 
-enum option_kind { OPT_STR, OPT_INT, OPT_NUM, OPT_BOOL, OPT_LIST, OPT_DURATION_MS };
+enum option_kind {
+    OPT_STR, OPT_INT, OPT_NUM, OPT_BOOL, OPT_LIST, OPT_DURATION_MS,
+    OPT_WORDS,                  /* a list that takes all following words up to the next option: --names a b */
+    OPT_NOTED,                  /* another program's option: accepted with a value or without, its name is added to the list */
+};
 
 struct option_row {
     const char *name;           /* without dashes */
     char short_name;            /* 0: none */
     enum option_kind kind;
-    void *value;                /* const char **, int64_t *, double *, bool *, struct strlist *, int64_t * */
+    void *value;                /* const char **, int64_t *, double *, bool *, struct strlist *, int64_t *, struct strlist * twice */
     const char *arg;            /* what --help calls the value: DIR, PORT; NULL for booleans */
-    const char *help;           /* one or two sentences; the default is printed from *value */
+    const char *help;           /* one or two sentences; the default is printed from *value. NULL: another name of a row, not shown */
     const char *env;            /* used when the option is not given; NULL: none */
     bool required;
     int64_t min, max;           /* OPT_INT: bounds, both included; max 0: none */
+    const char *section;        /* a heading that --help prints before this row */
 };
 
 struct command_help {
