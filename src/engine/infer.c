@@ -176,12 +176,13 @@ static void attention(const struct run *u, size_t layer, float *out, const float
     struct infer *p = u->p;
     size_t ld = model_qkv_width(c), q = model_q_width(c);
     const float *cos = p->cos[y->local_rope], *sin = p->sin[y->local_rope];
+    turn_fn *turn = c->rope_pairs ? rope_forward_pairs : rope_forward;
 
     project(u, y, in);
     norm_heads(u, p->qkv, c->heads, &y->q_norm, y->qk_norm_whole);
     norm_heads(u, p->qkv + q, c->kv_heads, &y->k_norm, y->qk_norm_whole);
-    rope_forward(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
-    rope_forward(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
+    turn(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
+    turn(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
     store_kv(u, layer);
     struct attend_job j = { u, layer };
     compute_parallel(u->g->compute, u->n * c->heads, 1, attend_part, &j);

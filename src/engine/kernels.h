@@ -38,6 +38,11 @@ void layernorm_forward(struct compute *c, float *y, const float *x, size_t ld, c
 void rope_angles(float *cos, float *sin, const int32_t *positions, size_t rows, const float *inv_freq, size_t half, float scale);
 void rope_forward(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads,
                   size_t hd, size_t rotary);
+/* The same with neighbours as pairs: (2i, 2i + 1) are turned by inv_freq[i]. */
+void rope_forward_pairs(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads,
+                        size_t hd, size_t rotary);
+typedef void turn_fn(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,
+                     size_t rotary);
 void rope_backward(struct compute *c, float *dx, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads,
                    size_t hd, size_t rotary);
 

@@ -44,6 +44,24 @@ static void rope_rows(void *arg, size_t begin, size_t end)
         }
 }
 
+static void rope_rows_pairs(void *arg, size_t begin, size_t end)
+{
+    const struct rope_job *j = arg;
+
+    for (size_t r = begin; r < end; r++)
+        for (size_t h = 0; h < j->heads; h++) {
+            float *x = j->x + r * j->ld + h * j->hd;
+            const float *cos = j->cos + r * j->half, *sin = j->sin + r * j->half;
+
+            for (size_t i = 0; i < j->half; i++) {
+                float first = x[2 * i], second = x[2 * i + 1];
+
+                x[2 * i] = first * cos[i] - second * sin[i];
+                x[2 * i + 1] = second * cos[i] + first * sin[i];
+            }
+        }
+}
+
 static void rope(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,
                  size_t rotary, float turn)
 {
@@ -56,6 +74,14 @@ void rope_forward(struct compute *c, float *x, size_t ld, const float *cos, cons
                   size_t rotary)
 {
     rope(c, x, ld, cos, sin, rows, heads, hd, rotary, 1);
+}
+
+void rope_forward_pairs(struct compute *c, float *x, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads,
+                        size_t hd, size_t rotary)
+{
+    struct rope_job j = { .x = x, .cos = cos, .sin = sin, .ld = ld, .heads = heads, .hd = hd, .half = rotary / 2 };
+
+    compute_parallel(c, rows, GRAIN, rope_rows_pairs, &j);
 }
 
 void rope_backward(struct compute *c, float *dx, size_t ld, const float *cos, const float *sin, size_t rows, size_t heads, size_t hd,

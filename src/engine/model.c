@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/gguf.h"
 #include "engine/priv.h"
 
 struct loader {
@@ -286,8 +287,9 @@ errc model_load(const char *dir, const struct model_opts *o, struct model **out,
     AUTO_FREE(model) m = xzalloc(sizeof *m);
 
     m->dir = xstrdup(dir);
-    TRY(model_config_load(dir, &m->config, e));
     TRY(source_open(dir, &m->source, e));
+    const struct gguf *g = source_gguf(m->source);
+    TRY(g ? gguf_model_config(g, &m->config, e) : model_config_load(dir, &m->config, e));
     m->layers = xcalloc(m->config.layers, sizeof *m->layers);
     m->linears = xcalloc(m->config.layers * linears_per_layer(&m->config), sizeof *m->linears);
     struct loader l = { .m = m, .o = o, .source = m->source, .checks_values = checks_values(m, o), .e = e };

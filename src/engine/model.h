@@ -1,5 +1,5 @@
 /*
- * A model folder in memory: config.json read strictly, weights mapped. A family is a row of a table (model_family), not
+ * A model folder (or GGUF file) in memory: config.json read strictly, weights mapped. A family is a row of a table (model_family), not
  * a copy of the forward pass. A model is immutable once loaded, so threads may share it; training reads the same struct.
  *
  * config.json in both dialects: rope_theta, rope_scaling, torch_dtype and transformers 5's rope_parameters, dtype.
@@ -43,6 +43,7 @@ struct model_config {
     bool layernorm;                 /* norms take the mean away and have a bias */
     bool gated;                     /* act(gate) * up, else act(up) */
     bool qkv_grouped;               /* the fused linear's result needs qkv_ungroup */
+    bool rope_pairs;                /* rotary pairs are neighbours, (2i, 2i + 1): rows of q and k of some GGUF files */
     bool qk_norm;                   /* queries and keys are normalised before they are rotated */
     struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
     enum dtype dtype;               /* what config.json says the weights are */

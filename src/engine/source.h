@@ -10,13 +10,14 @@
 #include "tensor/safetensors.h"
 
 struct source;
+struct gguf;
 
 struct source_tensor {
     struct tensor t;                        /* of a plain format; with blocks, only shape and data mean something */
     const struct block_format *blocks;      /* NULL: plain */
 };
 
-/* A folder with safetensors. */
+/* A folder with safetensors; a GGUF file, or a folder with one. */
 errc source_open(const char *path, struct source **out, struct err *e);
 void source_free(struct source *s);
 DEFINE_AUTO_FREE(source)
@@ -24,6 +25,7 @@ DEFINE_AUTO_FREE(source)
 const char *source_path(const struct source *s);            /* for messages */
 /* NULL when the tensors are not in safetensors files. */
 const struct safetensors *source_safetensors(const struct source *s);
+const struct gguf *source_gguf(const struct source *s);     /* NULL when they are */
 
 /* ERR_NOT_FOUND names the tensor and the file. */
 errc source_need(struct source *s, const char *name, struct source_tensor *out, struct err *e);

@@ -21,6 +21,11 @@ DEFINE_AUTO_FREE(gguf)
 const char *gguf_path(const struct gguf *g);
 /* Whether the file begins as a GGUF file does; false when it cannot be read. */
 bool gguf_is(const char *path);
+/*
+ * The GGUF file that a model's path means: the file itself, or the only one in a folder without safetensors. *out is yours;
+ * NULL when there is none. ERR_INVALID when a folder holds several.
+ */
+errc gguf_locate(const char *path, char **out, struct err *e);
 
 /* ── metadata ── */
 
