@@ -95,6 +95,23 @@ static errc to_floats(const struct reader *r, const char *name, const struct ten
     return ERR_OK;
 }
 
+/* Rows of a head in the order of a model whose rotary pairs are neighbours: (i, i + half) become (2i, 2i + 1). */
+static void pair_rows(float *b, size_t out, size_t rank, size_t head_dim)
+{
+    AUTO_MEM float *head = xcalloc(head_dim * rank, sizeof *head);
+
+    for (size_t first = 0; first + head_dim <= out; first += head_dim) {
+        memcpy(head, b + first * rank, head_dim * rank * sizeof *head);
+        for (size_t i = 0; i < head_dim; i++)
+            memcpy(b + (first + i) * rank, head + (i / 2 + i % 2 * (head_dim / 2)) * rank, rank * sizeof *head);
+    }
+}
+
+static bool is_rotated(const struct linear *x)
+{
+    return str_has_suffix(str_of(x->path), STR(".q_proj")) || str_has_suffix(str_of(x->path), STR(".k_proj"));
+}
+
 static errc bind(struct reader *r, const struct linear *x, const char *a_name, const struct tensor *a)
 {
     AUTO_MEM char *b_name = xasprintf("%s%s.lora_B.weight", KEY_PREFIX, x->path);
@@ -111,6 +128,8 @@ static errc bind(struct reader *r, const struct linear *x, const char *a_name, c
     TRY(to_floats(r, a_name, a, &l->a));
     TRY(to_floats(r, b_name, b, &l->b));
     l->r = a->shape[0];
+    if (r->m->config.rope_pairs && is_rotated(x))
+        pair_rows(l->b, x->w.out, l->r, r->m->config.head_dim);
     r->a->max_rank = l->r > r->a->max_rank ? l->r : r->a->max_rank;
     return ERR_OK;
 }
