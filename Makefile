@@ -47,6 +47,10 @@ crds: all               ## write deploy/crds from the tables
 bench: all              ## the published figures of this machine
 	@for b in sizes ready decode story; do bench/$$b.sh; done
 
+# ARGS: --shape phi-3-mini --peers llama.cpp,transformers,vllm ...
+bench-engine:           ## the engine beside llama.cpp and transformers on the same weights, as a table
+	@BUILD="$(BUILD)" bench/engine.sh $(ARGS)
+
 quickstart:             ## the whole story on this machine
 	@HUB="$(HUB)" tools/quickstart/up
 
@@ -62,4 +66,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan fuzz-smoke lint crds bench quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
