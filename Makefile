@@ -34,8 +34,8 @@ asan:                   ## unit, golden and fuzz replay tests under ASan and UBS
 	@ninja -C build-asan
 	@OMP_NUM_THREADS=2 python3 tests/run --build build-asan --only meson --patience 5
 
-fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10)
-	@tests/fuzz/smoke $${FUZZ_SECONDS:-10}
+fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
+	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}
 
 lint:                   ## layers, generated files, shell and Python syntax
 	@tools/check-includes
