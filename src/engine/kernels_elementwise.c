@@ -123,6 +123,21 @@ static float act_value(enum activation act, float g, float *slope)
     return g * s;
 }
 
+/* y = act(x); y may be x. */
+static void act_values(const struct vec_ops *vec, enum activation act, float *y, const float *x, size_t n)
+{
+    if (act == ACT_GELU_TANH) {
+        vec->gelu_tanh(y, x, n);
+        return;
+    }
+    if (act == ACT_GELU_ERF) {
+        vec->gelu_erf(y, x, n);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        y[i] = act_value(act, x[i], NULL);
+}
+
 struct glu_job {
     const struct vec_ops *vec;
     float *out;                 /* y, or the gradient of gate_up */
@@ -143,8 +158,9 @@ static void glu_rows(void *arg, size_t begin, size_t end)
             j->vec->swiglu(y, gate, up, j->inter);
             continue;
         }
+        act_values(j->vec, j->act, y, gate, j->inter);
         for (size_t i = 0; i < j->inter; i++)
-            y[i] = act_value(j->act, gate[i], NULL) * up[i];
+            y[i] *= up[i];
     }
 }
 
@@ -187,6 +203,7 @@ void glu_backward(struct compute *c, float *d_gate_up, const float *dy, const fl
 /* ── units without a gate ── */
 
 struct act_job {
+    const struct vec_ops *vec;
     float *x;
     enum activation act;
 };
@@ -195,13 +212,12 @@ static void act_part(void *arg, size_t begin, size_t end)
 {
     const struct act_job *j = arg;
 
-    for (size_t i = begin; i < end; i++)
-        j->x[i] = act_value(j->act, j->x[i], NULL);
+    act_values(j->vec, j->act, j->x + begin, j->x + begin, end - begin);
 }
 
 void act_forward(struct compute *c, float *x, size_t n, enum activation act)
 {
-    struct act_job j = { .x = x, .act = act };
+    struct act_job j = { .vec = compute_vec(c), .x = x, .act = act };
 
     compute_parallel(c, n, 1u << 10, act_part, &j);
 }

@@ -72,6 +72,28 @@ void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, 
     }
 }
 
+/* Sums of x - mean, and of its squares, in eight lanes: the order does not depend on anything but n. */
+#define LANES 8
+
+static double sum_off(const float *x, double mean, size_t n, bool squared)
+{
+    double part[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++) {
+            double d = (double)x[i + k] - mean;
+            part[k] += squared ? d * d : d;
+        }
+    for (; i < n; i++) {
+        double d = (double)x[i] - mean;
+        sum += squared ? d * d : d;
+    }
+    for (size_t k = 0; k < LANES; k++)
+        sum += part[k];
+    return sum;
+}
+
 static void layer_rows(void *arg, size_t begin, size_t end)
 {
     const struct norm_job *j = arg;
@@ -79,16 +101,13 @@ static void layer_rows(void *arg, size_t begin, size_t end)
     for (size_t r = begin; r < end; r++) {
         const float *x = j->x + r * j->ld;
         float *y = j->y + r * j->ld;
-        double sum = 0, squares = 0;
+        double mean = sum_off(x, 0, j->dim, false) / (double)j->dim;
+        double inverse = 1.0 / sqrt(sum_off(x, mean, j->dim, true) / (double)j->dim + (double)j->eps);
 
         for (size_t i = 0; i < j->dim; i++)
-            sum += (double)x[i];
-        double mean = sum / (double)j->dim;
-        for (size_t i = 0; i < j->dim; i++)
-            squares += ((double)x[i] - mean) * ((double)x[i] - mean);
-        double inverse = 1.0 / sqrt(squares / (double)j->dim + (double)j->eps);
-        for (size_t i = 0; i < j->dim; i++)
-            y[i] = (float)(((double)x[i] - mean) * inverse) * j->w[i] + (j->b ? j->b[i] : 0.0f);
+            y[i] = (float)(((double)x[i] - mean) * inverse) * j->w[i];
+        for (size_t i = 0; j->b && i < j->dim; i++)
+            y[i] += j->b[i];
     }
 }
 

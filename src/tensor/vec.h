@@ -22,6 +22,10 @@ struct vec_ops {
     void (*swiglu)(float *y, const float *g, const float *u, size_t n);
     void (*swiglu_grad)(float *dg, float *du, const float *dy, const float *g, const float *u, size_t n);
 
+    /* y = gelu(x) in its two forms; y may be x */
+    void (*gelu_tanh)(float *y, const float *x, size_t n);
+    void (*gelu_erf)(float *y, const float *x, size_t n);
+
     void (*round_bf16)(float *y, const float *x, size_t n);                 /* to nearest even; y may be x; a NaN may become infinite */
     void (*from_bf16)(float *dst, const uint16_t *src, size_t n);
     /* codes [64] of x [64] * inverse: how many of the 15 rising thresholds each exceeds */

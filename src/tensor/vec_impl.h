@@ -224,6 +224,51 @@ static void swiglu_grad(float *dg, float *du, const float *dy, const float *g, c
     }
 }
 
+/* 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) = x sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)) */
+INLINE vf gelu_tanh_one(vf x) { return x * sigmoid(x * (1.5957691216057308f + 0.071354816272600f * x * x)); }
+
+/*
+ * x Phi(x). With z = |x| / sqrt(2): below 1 a polynomial for erf(z) / z in z^2, from 1 to 4 one for -log erfc(z), above 4 erfc is 0.
+ * Least squares on Chebyshev nodes, each within 2e-7 of erf.
+ */
+INLINE vf gelu_erf_one(vf x)
+{
+    const vf one = splat(1.0f), four = splat(4.0f);
+    const vi magnitude = (vi){ 0 } + 0x7fffffff;
+    vf z = (vf)((vi)x & magnitude) * 0.70710678118654752f, far = blend(z > four, four, z), s = z * z;
+    vf near = splat(7.84725926e-5f), tail = splat(-1.86551712e-4f);
+
+    near = near * s - 8.00818962e-4f;
+    near = near * s + 5.18809911e-3f;
+    near = near * s - 2.68536918e-2f;
+    near = near * s + 1.12835824e-1f;
+    near = near * s - 3.7612626e-1f;
+    near = (near * s + 1.12837911f) * z;
+    tail = tail * far + 2.94894585e-3f;
+    tail = tail * far - 2.18417067e-2f;
+    tail = tail * far + 1.03111453e-1f;
+    tail = tail * far + 6.38142467e-1f;
+    tail = tail * far + 1.1270889f;
+    tail = vexp(-(tail * far + 3.41962354e-4f));
+    tail = blend(z > four, (vf){ 0 }, tail);
+    vf erfc = blend(z < one, 1.0f - near, tail);
+    return x * blend(x > (vf){ 0 }, 1.0f - 0.5f * erfc, 0.5f * erfc);
+}
+
+#define EACH(name, one)                                         \
+    static void name(float *y, const float *x, size_t n)        \
+    {                                                           \
+        size_t i = 0;                                           \
+                                                                \
+        for (; i + W <= n; i += W)                              \
+            store(y + i, one(load(x + i)));                     \
+        if (i < n)                                              \
+            store_part(y + i, one(load_part(x + i, n - i)), n - i); \
+    }
+
+EACH(gelu_tanh, gelu_tanh_one)
+EACH(gelu_erf, gelu_erf_one)
+
 static void from_bf16(float *dst, const uint16_t *src, size_t n)
 {
     size_t i = 0;
@@ -508,7 +553,8 @@ static bool supported(void);
 
 const struct vec_ops VEC_OPS = {
     .name = VEC_NAME, .supported = supported, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .max = vmax,
-    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
+    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .gelu_tanh = gelu_tanh, .gelu_erf = gelu_erf,
+    .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
     .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
 };

@@ -113,6 +113,8 @@ ADAPTERS = {         # row above: the modules that carry a LoRA, by PEFT's names
     "gemma3": ["q_proj", "v_proj", "gate_proj", "down_proj"],
     "olmo2": ["k_proj", "o_proj", "up_proj"],
 }
+if int(transformers.__version__.split(".")[0]) >= 5:     # there a LoRA on experts is one on stacked parameters, which is refused by name
+    ADAPTERS["mixtral"] = ["q_proj", "v_proj"]
 for act in ["gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "quick_gelu", "silu"]:
     ROWS[f"llama {act}"] = ("Llama", dict(hidden_act=act))
     ROWS[f"falcon {act}"] = ("Falcon", dict(FALCON, activation=act))

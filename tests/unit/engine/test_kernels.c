@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "engine/kernels.h"
+#include "tensor/vec.h"
 
 #define STEP 1e-2f              /* f32 sums of about 1: central differences err by STEP^2 and 1e-7 / STEP */
 #define NEAR 2e-3
@@ -185,6 +186,28 @@ static void act_is_the_unit_without_a_gate(void **state)
     }
 }
 
+/* On every row of kernels, against the definitions in f64. */
+static void gelu_is_exact_to_a_float(void **state)
+{
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t k = 0; k < n; k++) {
+        if (!all[k]->supported())
+            continue;
+        for (int i = -4000; i <= 4000; i++) {
+            float x = (float)i * 0.005f, tanh_form, erf_form;
+            double z = (double)x, want_tanh = 0.5 * z * (1 + tanh(0.7978845608028654 * (z + 0.044715 * z * z * z)));
+            double want_erf = 0.5 * z * erfc(-z * M_SQRT1_2);
+
+            all[k]->gelu_tanh(&tanh_form, &x, 1);
+            all[k]->gelu_erf(&erf_form, &x, 1);
+            if (fabs((double)tanh_form - want_tanh) > 3e-7 * fmax(1, fabs(z)) || fabs((double)erf_form - want_erf) > 3e-7 * fmax(1, fabs(z)))
+                fail_msg("%s: gelu(%g): %.9g and %.9g, expected %.9g and %.9g", all[k]->name, z, (double)tanh_form, (double)erf_form, want_tanh, want_erf);
+        }
+    }
+}
+
 /* Two groups of (two query heads, key, value), head_dim 1: told apart by their numbers. */
 static void groups_come_apart_in_order(void **state)
 {
@@ -289,6 +312,7 @@ int main(void)
         cmocka_unit_test(rope_turns_and_turns_back),
         cmocka_unit_test(glu_has_the_right_gradients),
         cmocka_unit_test(act_is_the_unit_without_a_gate),
+        cmocka_unit_test(gelu_is_exact_to_a_float),
         cmocka_unit_test(groups_come_apart_in_order),
         cmocka_unit_test(attention_has_the_right_gradients),
         cmocka_unit_test(attention_sees_the_past_and_the_window_only),
