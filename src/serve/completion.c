@@ -74,9 +74,8 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     for (size_t i = 0; i < ids->n; i++)
         token_ids_add(&g->job.prompt, ids->v[i]);
     k->tools = on_chat(c) ? tool_reader_new(c->s, &c->r) : NULL;
-    if (c->rule)
-        TRY(text_rule_bind(c->rule, &g->job, e));
-    return lengths_of(c->s, c->on, &c->r, ids->n, &g->job.max_new, &g->job.min_new, e);
+    TRY(lengths_of(c->s, c->on, &c->r, ids->n, &g->job.max_new, &g->job.min_new, e));
+    return c->rule ? text_rule_bind(c->rule, &g->job, e) : ERR_OK;
 }
 
 /* The samples of one prompt are a group: the engine reads the prompt once. */

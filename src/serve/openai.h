@@ -85,7 +85,7 @@ errc lengths_of(const struct server *s, unsigned on, const struct completion_req
 /* Made once for a request, bound to each of its jobs. */
 struct text_rule;
 errc text_rule_of(const struct server *s, const struct completion_request *r, struct text_rule **out, struct err *e);    /* NULL: any text */
-errc text_rule_bind(struct text_rule *t, struct job *j, struct err *e);         /* sets the job's constraint */
+errc text_rule_bind(struct text_rule *t, struct job *j, struct err *e);         /* sets the job's constraint; last, for it says when the text ends */
 void text_rule_free(struct text_rule *t);                                       /* NULL is fine */
 DEFINE_AUTO_FREE(text_rule)
 

@@ -7,8 +7,10 @@
 #include "base/thread.h"
 #include "engine/engine.h"
 #include "http/server.h"
+#include "serve/grammars.h"
 #include "serve/scheduler.h"
 #include "serve/serve.h"
+#include "serve/tools.h"
 #include "template/template.h"
 #include "tokenizer/tokenizer.h"
 
@@ -53,6 +55,8 @@ struct server {
     struct tokenizer *tokenizer;
     struct template *chat_template;     /* NULL: the tokenizer's */
     struct scheduler *scheduler;
+    struct grammars *grammars;
+    const struct tool_format *tool_format;      /* how the model writes calls; NULL: its text is passed on */
     struct http_server *http;
     char *name, *model_dir;
     size_t max_seqs, vocab;

@@ -38,6 +38,8 @@ struct server_opts {
     int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */
     const char *chat_template_file;             /* instead of the model's own; or the template itself when it holds a brace; may be NULL */
 
+    const char *tool_call_parser;               /* how the model writes calls of tools: "hermes", ...; NULL: as its chat template shows */
+
     const char *const *aliases; /* further names that clients may call the model */
     size_t n_aliases;
     const char *const *api_keys;                /* any of them is asked for as "Authorization: Bearer KEY"; none: nobody is asked */

@@ -56,16 +56,24 @@ static errc add_adapters(struct server *s, const struct adapter_source *from, st
     return rc;
 }
 
-static errc load_template(struct server *s, const char *path, struct err *e)
+/* The option is the template itself, or a file that holds it. Appends its text, when it is given. */
+static errc load_template(struct server *s, const char *option, struct buf *source, struct err *e)
 {
-    AUTO_BUF source = { 0 };
+    bool inside = option && strpbrk(option, "{}\n");
 
-    if (!path)
+    if (!option)
         return ERR_OK;
-    if (strpbrk(path, "{}\n"))
-        return template_compile(str_of(path), "--chat-template", &s->chat_template, e);
-    TRY(file_read(path, 1 << 20, &source, e));
-    return template_compile(buf_str(&source), path, &s->chat_template, e);
+    if (inside)
+        buf_adds(source, option);
+    else
+        TRY(file_read(option, 1 << 20, source, e));
+    return template_compile(buf_str(source), inside ? "--chat-template" : option, &s->chat_template, e);
+}
+
+static errc choose_tool_format(struct server *s, const char *named, const char *template_source, struct err *e)
+{
+    s->tool_format = named ? tool_format_named(named) : tool_format_of_template(template_source);
+    return named && !s->tool_format ? err_set(e, ERR_BAD_REQUEST, "--tool-call-parser: \"%s\" is none of %s", named, tool_format_names()) : ERR_OK;
 }
 
 /* The model's stop ids that are within its vocabulary. */
@@ -83,12 +91,15 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
 {
     struct engine_opts eo = { .quantize = o->quantize, .math = o->bf16 ? GEMM_BF16 : GEMM_F32, .threads = o->threads,
                               .max_model_len = o->max_model_len, .max_kv_tokens = o->max_kv_tokens };
+    AUTO_BUF template_source = { 0 };
 
     TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));
-    TRY(load_template(s, o->chat_template_file, e));
+    TRY(load_template(s, o->chat_template_file, &template_source, e));
+    TRY(choose_tool_format(s, o->tool_call_parser, template_source.n ? template_source.p : tokenizer_info(s->tokenizer)->chat_template_source, e));
     TRY(engine_open(o->model_dir, &eo, &s->engine, e));
     s->vocab = engine_model(s->engine)->config.vocab;
     collect_eos(s);
+    s->grammars = grammars_new(s->tokenizer, s->vocab, s->eos, s->n_eos);
     for (size_t i = 0; i < o->n_adapters; i++)
         TRY(add_adapters(s, &o->adapters[i], e));
     struct scheduler_opts so = { .max_seqs = o->max_num_seqs, .request_timeout_ms = o->request_timeout_ms };
@@ -157,6 +168,7 @@ static void server_release(struct server *s)
 {
     http_server_stop(s->http, 1000);
     scheduler_free(s->scheduler);
+    grammars_free(s->grammars);
     engine_free(s->engine);
     tokenizer_free(s->tokenizer);
     template_free(s->chat_template);
