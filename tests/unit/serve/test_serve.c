@@ -1,95 +1,10 @@
 /* A real server on the stand-in model, asked by a real client. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <cmocka.h>
+#include "fixture.h"
 
 #include "base/clock.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
 #include "base/thread.h"
-#include "http/client.h"
-#include "serve/serve.h"
-
-struct fixture { struct server *server; struct http_client *client; char *base; };
-
-static struct fixture start(const struct server_opts *more)
-{
-    struct fixture f = { 0 };
-    AUTO_MEM char *dir = path_join(getenv("KAITO_SOURCE"), "examples/standin/model");
-    struct server_opts o = *more;
-    struct err e = { 0 };
-
-    o.model_dir = o.model_dir ? o.model_dir : dir;
-    o.served_name = "phi-3";
-    o.threads = 2;
-    if (server_start(&o, &f.server, &e))
-        print_error("%s\n", e.text);
-    assert_non_null(f.server);
-    f.base = xasprintf("http://127.0.0.1:%u", server_port(f.server));
-    assert_int_equal(http_client_new(&(struct http_client_opts){ 0 }, &f.client, &e), ERR_OK);
-    return f;
-}
-
-static int set_up(void **state)
-{
-    struct fixture *f = xmalloc(sizeof *f);
-
-    *f = start(&(struct server_opts){ .max_num_seqs = 4 });
-    *state = f;
-    return 0;
-}
-
-static void stop(struct fixture *f)
-{
-    http_client_free(f->client);
-    server_stop(f->server, 5000);
-    free(f->base);
-}
-
-static int tear_down(void **state)
-{
-    stop(*state);
-    free(*state);
-    return 0;
-}
-
-static int ask(const struct fixture *f, const char *method, const char *path, struct str body, struct buf *out)
-{
-    AUTO_MEM char *url = xasprintf("%s%s", f->base, path);
-    AUTO_RESPONSE r = { 0 };
-    struct err e = { 0 };
-    errc rc = http_send(f->client, &(struct http_request){ .method = method, .url = url, .body = body, .content_type = "application/json" }, &r, &e);
-
-    if (rc)
-        print_error("%s %s: %s\n", method, path, e.text);
-    assert_int_equal(rc, ERR_OK);
-    buf_addstr(out, buf_str(&r.body));
-    return r.status;
-}
-
-static json_t *ask_json(const struct fixture *f, const char *path, const char *body, int want)
-{
-    AUTO_BUF text = { 0 };
-    json_t *j = NULL;
-    struct err e;
-    int status = ask(f, body ? "POST" : "GET", path, str_of(body), &text);
-
-    if (status != want)
-        print_error("%s %s: %d %s\n", path, body, status, buf_cstr(&text));
-    assert_int_equal(status, want);
-    assert_int_equal(json_parse(buf_str(&text), &j, &e), ERR_OK);
-    return j;
-}
-
-static void assert_body(const struct fixture *f, const char *method, const char *path, const char *body, int status, const char *want)
-{
-    AUTO_BUF text = { 0 };
-
-    assert_int_equal(ask(f, method, path, str_of(body), &text), status);
-    assert_string_equal(buf_cstr(&text), want);
-}
 
 static void small_routes_answer_as_upstream(void **state)
 {
@@ -342,7 +257,7 @@ static void metrics_come_in_both_flavours(void **state)
 static void a_full_cache_makes_requests_take_turns(void **state)
 {
     (void)state;
-    struct fixture f = start(&(struct server_opts){ .max_num_seqs = 8, .max_kv_tokens = 96 });
+    struct fixture f = fixture_start(&(struct server_opts){ .max_num_seqs = 8, .max_kv_tokens = 96 });
     struct worker w[6] = { 0 };
 
     for (size_t i = 0; i < ARRAY_LEN(w); i++) {
@@ -358,7 +273,7 @@ static void a_full_cache_makes_requests_take_turns(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(w); i++)
         buf_done(&w[i].text);
-    stop(&f);
+    fixture_stop(&f);
 }
 
 static void an_adapter_answers_by_name_and_on_chat(void **state)
@@ -372,7 +287,7 @@ static void an_adapter_answers_by_name_and_on_chat(void **state)
         skip();
     }
     struct adapter_source source = { .dir = dir, .name = "tuned", .strength = 1 };
-    struct fixture f = start(&(struct server_opts){ .model_dir = model, .adapters = &source, .n_adapters = 1 });
+    struct fixture f = fixture_start(&(struct server_opts){ .model_dir = model, .adapters = &source, .n_adapters = 1 });
     AUTO_JSON base = ask_json(&f, "/v1/completions", "{\"model\":\"phi-3\",\"prompt\":\"The quick brown\",\"temperature\":0,\"ignore_eos\":true}", 200);
     AUTO_JSON tuned = ask_json(&f, "/v1/completions", "{\"model\":\"tuned\",\"prompt\":\"The quick brown\",\"temperature\":0,\"ignore_eos\":true}", 200);
     AUTO_JSON chat = ask_json(&f, "/chat", "{\"prompt\":\"The quick brown\",\"return_full_text\":false,\"generate_kwargs\":{\"do_sample\":false,\"max_new_tokens\":16,\"eos_token_id\":1}}", 200);
@@ -381,7 +296,7 @@ static void an_adapter_answers_by_name_and_on_chat(void **state)
 
     assert_string_not_equal(a, b);
     assert_string_equal(b, json_cstr(chat, "Result"));
-    stop(&f);
+    fixture_stop(&f);
 }
 
 static void a_missing_model_is_named(void **state)
@@ -412,5 +327,5 @@ int main(void)
         cmocka_unit_test(an_adapter_answers_by_name_and_on_chat),
         cmocka_unit_test(a_missing_model_is_named),
     };
-    return cmocka_run_group_tests_name("serve", tests, set_up, tear_down);
+    return cmocka_run_group_tests_name("serve", tests, fixture_set_up, fixture_tear_down);
 }
