@@ -2,7 +2,8 @@
  * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4; all without arguments).
  * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows, and the limits
  * probed right before and after: GB/s that all threads read from memory, GFLOP/s of oneDNN's f32 product.
- * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache.
+ * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache; CACHED=1 takes one that stays in the
+ * third-level cache, which shows what the kernels can do where memory is faster.
  */
 #include <dnnl.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "tensor/gemm.h"
 
 #define OUT     8192
+#define OUT_CACHED 512
 #define IN      3072
 #define MANY    512
 #define PROBE_BYTES ((size_t)256 << 20)
@@ -24,7 +26,7 @@ struct bench {
     float *probe, *f32;         /* [PROBE_BYTES]; [OUT, IN] the numbers of every matrix */
     float *x, *y;               /* [MANY, IN], [MANY, OUT] */
     struct weight w[MATRICES_MAX];
-    size_t n;
+    size_t n, out, repeats;
 };
 
 static double seconds_since(int64_t start_us) { return (double)(clock_mono_us() - start_us) / 1e6; }
@@ -50,7 +52,7 @@ static double read_rate(struct bench *b)
     return (double)PROBE_BYTES / seconds_since(start);
 }
 
-static double flops(size_t rows) { return 2.0 * (double)rows * OUT * IN; }
+static double flops(size_t rows, size_t out) { return 2.0 * (double)rows * (double)out * IN; }
 
 static double peak_rate(struct bench *b)
 {
@@ -58,7 +60,7 @@ static double peak_rate(struct bench *b)
 
     if (dnnl_sgemm('N', 'T', MANY, OUT, IN, 1, b->x, IN, b->f32, IN, 0, b->y, OUT) != dnnl_success)
         abort();
-    return flops(MANY) / seconds_since(start);
+    return flops(MANY, OUT) / seconds_since(start);
 }
 
 /* Every matrix once: seconds. */
@@ -66,9 +68,10 @@ static double pass(struct bench *b, size_t rows)
 {
     int64_t start = clock_mono_us();
 
-    for (size_t i = 0; i < b->n; i++)
-        gemm_forward(b->c, b->y, OUT, b->x, IN, rows, &b->w[i]);
-    return seconds_since(start);
+    for (size_t k = 0; k < b->repeats; k++)
+        for (size_t i = 0; i < b->n; i++)
+            gemm_forward(b->c, b->y, b->out, b->x, IN, rows, &b->w[i]);
+    return seconds_since(start) / (double)b->repeats;
 }
 
 static int rising(const void *a, const void *b)
@@ -99,23 +102,23 @@ static struct figures measure(struct bench *b, double (*limit)(struct bench *), 
 
 /* ── kinds of weights ── */
 
-static void make_f32(const float *f, struct weight *w) { *w = weight_f32(xmemdup(f, OUT * IN * sizeof *f), OUT, IN); }
+static void make_f32(const float *f, size_t out, struct weight *w) { *w = weight_f32(xmemdup(f, out * IN * sizeof *f), out, IN); }
 
-static void make_bf16(const float *f, struct weight *w)
+static void make_bf16(const float *f, size_t out, struct weight *w)
 {
-    uint16_t *h = xmalloc(OUT * IN * sizeof *h);
+    uint16_t *h = xmalloc(out * IN * sizeof *h);
 
-    for (size_t i = 0; i < OUT * IN; i++)
+    for (size_t i = 0; i < out * IN; i++)
         h[i] = f32_to_bf16(f[i]);
-    *w = (struct weight){ .out = OUT, .in = IN, .kind = WEIGHT_DENSE, .dtype = DTYPE_BF16, .data = h };
+    *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_DENSE, .dtype = DTYPE_BF16, .data = h };
 }
 
-static void make_nf4(const float *f, struct weight *w)
+static void make_nf4(const float *f, size_t out, struct weight *w)
 {
-    struct tensor t = { .dtype = DTYPE_F32, .ndim = 2, .shape = { OUT, IN }, .len = OUT * IN, .data = f };
+    struct tensor t = { .dtype = DTYPE_F32, .ndim = 2, .shape = { out, IN }, .len = out * IN, .data = f };
     struct err e = { 0 };
 
-    *w = (struct weight){ .out = OUT, .in = IN, .kind = WEIGHT_NF4 };
+    *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_NF4 };
     if (nf4_from_tensor(&t, false, 2, &w->nf4, &e))
         abort();
     w->nf4.dtype = DTYPE_BF16;
@@ -123,7 +126,7 @@ static void make_nf4(const float *f, struct weight *w)
 
 static const struct kind {
     const char *name;
-    void (*make)(const float *f, struct weight *w);
+    void (*make)(const float *f, size_t out, struct weight *w);
     enum gemm_math math;
 } kinds[] = {
     { "f32", make_f32, GEMM_F32 },
@@ -131,14 +134,13 @@ static const struct kind {
     { "nf4", make_nf4, GEMM_F32 },
 };
 
-static void free_weights(struct bench *b)
+static void keep_weights(struct bench *b, size_t n)
 {
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->w[i].kind == WEIGHT_DENSE)
-            free((void *)(uintptr_t)b->w[i].data);
-        weight_done(&b->w[i]);
+    for (; b->n > n; b->n--) {
+        if (b->w[b->n - 1].kind == WEIGHT_DENSE)
+            free((void *)(uintptr_t)b->w[b->n - 1].data);
+        weight_done(&b->w[b->n - 1]);
     }
-    b->n = 0;
 }
 
 static void bench_kind(struct bench *b, const struct kind *k)
@@ -146,23 +148,24 @@ static void bench_kind(struct bench *b, const struct kind *k)
     static const size_t few[] = { 1, 4, 8, 16 };
 
     do
-        k->make(b->f32, &b->w[b->n++]);
-    while (b->n < MATRICES_MAX && b->n * weight_bytes(&b->w[0]) < WEIGHTS_BYTES);
+        k->make(b->f32, b->out, &b->w[b->n++]);
+    while (b->out == OUT && b->n < MATRICES_MAX && b->n * weight_bytes(&b->w[0]) < WEIGHTS_BYTES);
     compute_set_math(b->c, k->math);
+    b->repeats = b->out == OUT ? 1 : 20;
     double bytes = (double)(b->n * weight_bytes(&b->w[0]));
-    printf("{\"kind\":\"%s\",\"kernels\":\"%s\",\"bits\":%.2f", k->name, compute_kernels(b->c), 8 * (double)weight_bytes(&b->w[0]) / (OUT * IN));
+    printf("{\"kind\":\"%s\",\"kernels\":\"%s\",\"bits\":%.2f", k->name, compute_kernels(b->c), 8 * (double)weight_bytes(&b->w[0]) / (double)(b->out * IN));
     for (size_t i = 0; i < ARRAY_LEN(few); i++) {
         struct figures f = measure(b, read_rate, few[i], bytes, REPEATS);
         printf(",\"rows%zu_gb_s\":%.1f,\"rows%zu_share\":%.2f", few[i], f.value / 1e9, few[i], f.value / f.limit);
         if (i == 0)
             printf(",\"read_gb_s\":%.1f", f.limit / 1e9);
     }
-    while (b->n > 1)
-        weight_done(&b->w[--b->n]);
-    struct figures f = measure(b, peak_rate, MANY, flops(MANY), 3);
+    keep_weights(b, 1);
+    b->repeats = 1;
+    struct figures f = measure(b, peak_rate, MANY, flops(MANY, b->out), 3);
     printf(",\"rows%d_gflop_s\":%.0f,\"f32_peak_gflop_s\":%.0f,\"rows%d_share\":%.2f}\n", MANY, f.value / 1e9, f.limit / 1e9, MANY, f.value / f.limit);
     fflush(stdout);
-    free_weights(b);
+    keep_weights(b, 0);
 }
 
 static bool wanted(const char *name, int argc, char **argv)
@@ -183,6 +186,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "bench_gemm: %s\n", e.text);
         return 1;
     }
+    b.out = getenv("CACHED") ? OUT_CACHED : OUT;
     b.probe = xmalloc(PROBE_BYTES);
     memset(b.probe, 1, PROBE_BYTES);
     b.f32 = xmalloc((size_t)OUT * IN * sizeof *b.f32);

@@ -111,6 +111,6 @@ void compute_share(struct compute *c, size_t n, size_t step, void (*fn)(void *ar
 
     if (c->threads > 1 && steps > 1)
         pool_run(pool_of(c), steps < (size_t)c->threads ? steps : (size_t)c->threads, take_steps, &r);
-    else if (n)
-        fn(arg, 0, n);
+    else
+        take_steps(&r, 0);
 }

@@ -1,6 +1,6 @@
 /*
- * Which product goes where. Few rows: own kernels, each weight read once per 4 rows. More rows: oneDNN's sgemm on slabs of
- * the weight matrix, expanded to f32 just before (a slab stays in the second-level cache), or its bf16 product in bf16 mode.
+ * Which product goes where. Few rows: kernels that read each weight once. Many rows: tiles of our own (gemm_many.c), or oneDNN's
+ * bf16 product in bf16 mode. Gradients: oneDNN's sgemm on slabs of the weight matrix, expanded to f32 just before.
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -10,54 +10,10 @@
 #include "tensor/priv.h"
 
 #define SLAB_BYTES (4u << 20)
-#define STABLE_ROWS 64          /* whose activations stay in the second-level cache while the weights pass by */
-#define FEW_GRAIN_BYTES (64u << 10)     /* weight bytes below which another thread does not pay */
-
-struct weight weight_f32(const float *w, size_t out, size_t in)
-{
-    return (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = DTYPE_F32, .data = w };
-}
-
-struct weight weight_blocks(const struct block_format *f, const void *data, size_t out, size_t in)
-{
-    return (struct weight){ .out = out, .in = in, .kind = WEIGHT_BLOCKS, .blocks = f, .data = data };
-}
-
-void weight_done(struct weight *w)
-{
-    if (w->kind == WEIGHT_NF4)
-        nf4_done(&w->nf4);
-    free(w->owned);
-    *w = (struct weight){ 0 };
-}
-
-size_t weight_bytes(const struct weight *w)
-{
-    size_t n = w->out * w->in;
-
-    if (w->kind == WEIGHT_BLOCKS)
-        return block_bytes(w->blocks, n);
-    return w->kind == WEIGHT_NF4 ? n / 2 + nf4_blocks(n) * sizeof(float) : n * dtype_size(w->dtype);
-}
-
-static void rows_f32(const struct vec_ops *vec, const struct weight *w, float *dst, size_t first, size_t n)
-{
-    size_t at = first * w->in, count = n * w->in;
-
-    if (w->kind == WEIGHT_NF4) {
-        if (w->in % NF4_BLOCK == 0)
-            vec->from_nf4(dst, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype, count / NF4_BLOCK);
-        else
-            nf4_dequantize(&w->nf4, dst, at, count);
-    } else if (w->kind == WEIGHT_BLOCKS)
-        w->blocks->dequantize(dst, (const uint8_t *)w->data + block_bytes(w->blocks, at), count / w->blocks->elements);
-    else if (w->dtype == DTYPE_BF16)
-        vec->from_bf16(dst, (const uint16_t *)w->data + at, count);
-    else
-        (void)dtype_to_f32(dst, (const char *)w->data + at * dtype_size(w->dtype), w->dtype, count, NULL);     /* a float dtype by construction */
-}
-
-void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n) { rows_f32(vec_choose(NULL), w, dst, first, n); }
+#define FEW_STEP_BYTES (128u << 10)     /* weight bytes that a thread takes at a time: long runs for the prefetchers */
+#define FEW_STEP_ROWS 24                /* a multiple of what the kernels hold at a time */
+#define EXPAND_ROWS 12
+#define EXPAND_GRAIN_BYTES (64u << 10)  /* below this another thread does not pay */
 
 /* ── few rows ── */
 
@@ -69,34 +25,43 @@ struct few_job {
     size_t ldy, ldx, rows;
 };
 
-/* Formats without a kernel of their own: one row of w at a time, on the stack when it fits. */
-static void few_expanded(const struct few_job *j, size_t begin, size_t end)
+/* Formats without a kernel of their own: some rows of w at a time. */
+static void few_expanded(const struct few_job *j, const float *x, float *y, size_t rows, size_t begin, size_t end)
 {
-    AUTO_MEM float *row = mem_try_alloc(j->w->in, sizeof *row);
+    AUTO_MEM float *w = mem_try_alloc(EXPAND_ROWS * j->w->in, sizeof *w);
 
-    if (!row)
+    if (!w)
         abort();
-    for (size_t o = begin; o < end; o++) {
-        rows_f32(j->vec, j->w, row, o, 1);
-        j->vec->few_f32(j->y + o, j->ldy, j->x, j->ldx, j->rows, row, 1, j->w->in);
+    for (size_t o = begin, n; o < end; o += n) {
+        n = end - o < EXPAND_ROWS ? end - o : EXPAND_ROWS;
+        weight_range_f32(j->vec, j->w, w, o * j->w->in, n * j->w->in);
+        j->vec->few_f32(y + o, j->ldy, x, j->ldx, rows, w, n, j->w->in);
     }
 }
 
-static void few_part(void *arg, size_t begin, size_t end)
+static void few_rows(const struct few_job *j, const float *x, float *y, size_t rows, size_t begin, size_t end)
 {
-    const struct few_job *j = arg;
     const struct weight *w = j->w;
     size_t at = begin * w->in;
 
     if (w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0)
-        j->vec->few_nf4(j->y + begin, j->ldy, j->x, j->ldx, j->rows, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK,
-                        w->nf4.dtype, end - begin, w->in);
+        j->vec->few_nf4(y + begin, j->ldy, x, j->ldx, rows, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype,
+                        end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
-        j->vec->few_f32(j->y + begin, j->ldy, j->x, j->ldx, j->rows, (const float *)w->data + at, end - begin, w->in);
+        j->vec->few_f32(y + begin, j->ldy, x, j->ldx, rows, (const float *)w->data + at, end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)
-        j->vec->few_bf16(j->y + begin, j->ldy, j->x, j->ldx, j->rows, (const uint16_t *)w->data + at, end - begin, w->in);
+        j->vec->few_bf16(y + begin, j->ldy, x, j->ldx, rows, (const uint16_t *)w->data + at, end - begin, w->in);
     else
-        few_expanded(j, begin, end);
+        few_expanded(j, x, y, rows, begin, end);
+}
+
+/* Some weight rows, which stay in the second-level cache, against all rows of x. */
+static void few_part(void *arg, size_t begin, size_t end)
+{
+    const struct few_job *j = arg;
+
+    for (size_t r = 0; r < j->rows; r += GEMM_FEW_ROWS)
+        few_rows(j, j->x + r * j->ldx, j->y + r * j->ldy, j->rows - r < GEMM_FEW_ROWS ? j->rows - r : GEMM_FEW_ROWS, begin, end);
 }
 
 /* x as the kernel wants it: even and odd elements apart for NF4, rounded in bf16 mode; x itself otherwise. */
@@ -128,7 +93,7 @@ static void forward_few(struct compute *c, float *y, size_t ldy, const float *x,
     const float *px = prepared_x(c, x, &ldx, rows, w);
     struct few_job j = { .vec = c->vec, .w = w, .y = y, .x = px, .ldy = ldy, .ldx = ldx, .rows = rows };
 
-    compute_parallel(c, w->out, FEW_GRAIN_BYTES / row_bytes + 1, few_part, &j);
+    compute_share(c, w->out, (FEW_STEP_BYTES / row_bytes / FEW_STEP_ROWS + 1) * FEW_STEP_ROWS, few_part, &j);
 }
 
 /* ── many rows ── */
@@ -167,7 +132,7 @@ static void expand_part(void *arg, size_t begin, size_t end)
 {
     const struct expand_job *j = arg;
 
-    rows_f32(j->vec, j->w, j->dst + begin * j->w->in, j->first + begin, end - begin);
+    weight_range_f32(j->vec, j->w, j->dst + begin * j->w->in, (j->first + begin) * j->w->in, (end - begin) * j->w->in);
 }
 
 /* Rows [first, first + n) as f32: the matrix itself when it is f32, else expanded into scratch. */
@@ -176,7 +141,7 @@ static const float *slab(struct compute *c, const struct weight *w, size_t first
     if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
         return (const float *)w->data + first * w->in;
     struct expand_job j = { .vec = c->vec, .w = w, .dst = compute_scratch(c, SCRATCH_WEIGHTS, n * w->in, sizeof(float)), .first = first };
-    compute_parallel(c, n, FEW_GRAIN_BYTES / (w->in * sizeof(float)) + 1, expand_part, &j);
+    compute_parallel(c, n, EXPAND_GRAIN_BYTES / (w->in * sizeof(float)) + 1, expand_part, &j);
     return j.dst;
 }
 
@@ -206,17 +171,12 @@ static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
     if (rows <= GEMM_FEW_ROWS || c->stable) {
-        for (size_t r = 0; r < rows; r += STABLE_ROWS)
-            forward_few(c, y + r * ldy, ldy, x + r * ldx, ldx, rows - r < STABLE_ROWS ? rows - r : STABLE_ROWS, w);
+        forward_few(c, y, ldy, x, ldx, rows, w);
         return;
     }
     if (has_bf16(c, w) && dnn_bf16(c, true, rows, w->out, w->in, x_as_bf16(c, x, ldx, rows, w->in), w->in, w->data, w->in, 0, y, ldy))
         return;
-    for (size_t first = 0, step = slab_rows(w); first < w->out; first += step) {
-        size_t n = w->out - first < step ? w->out - first : step;
-
-        gemm_f32(c, false, true, rows, n, w->in, 1, x, ldx, slab(c, w, first, n), w->in, 0, y + first, ldy);
-    }
+    many_forward(c, y, ldy, x, ldx, rows, w);
 }
 
 void gemm_backward(struct compute *c, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,

@@ -6,8 +6,9 @@
  *   gemm_grad       dw [out, in]   += dy^T [out, rows] . x      (its gradient to an f32 weight)
  *
  * ldx, ldy are the distances between rows in elements: an output may be a column range of a wider array.
- * Few rows (at most GEMM_FEW_ROWS) go to kernels of our own that read each weight once and give every row the same bits
- * whatever the other rows are; more rows go to oneDNN, with low-bit weights expanded to f32 in slabs.
+ * Few rows (at most GEMM_FEW_ROWS) go to kernels that read each weight once; more rows to tiles over packed weights, expanded run by
+ * run. Either way a row's bits depend on that row and the weights alone, not on the other rows or the threads (but a product of
+ * many rows sums in another order than one of few).
  * In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32; in GEMM_F32 mode (default) nothing is rounded.
  *
  * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time
@@ -37,7 +38,7 @@ const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h:
 void compute_set_math(struct compute *c, enum gemm_math math);
 /*
  * From now on gemm_forward sums every row of y in one order, that of the few-row kernels, whatever the number of rows, so that a
- * row's bits do not depend on what else is in the batch. Slower than oneDNN from a few dozen rows on.
+ * row's bits do not depend on how many are in the batch. Some 10 % slower than the tiles for many rows.
  */
 void compute_set_stable(struct compute *c, bool stable);
 /* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
@@ -91,7 +92,7 @@ void gemm_f32_alone(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, fl
  */
 void compute_parallel(struct compute *c, size_t n, size_t grain, void (*fn)(void *arg, size_t begin, size_t end),
                       void *arg);
-/* The same in steps that idle threads take one after the other: for results that do not depend on who computes them. */
+/* The same in parts of at most `step` that idle threads take one after the other: for results that do not depend on who computes them. */
 void compute_share(struct compute *c, size_t n, size_t step, void (*fn)(void *arg, size_t begin, size_t end), void *arg);
 
 #endif

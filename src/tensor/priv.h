@@ -21,6 +21,12 @@ struct compute {
 /* Memory that stays until the next call for the same use; aborts when there is none (its size is bounded by a layer). */
 void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size);
 
+/* Elements [at, at + n) of w counted row by row, as f32; at a multiple of the format's block. */
+void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *dst, size_t at, size_t n);
+
+/* gemm_forward for any number of rows, without rounding (gemm_many.c). */
+void many_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
+
 /*
  * c [m, n] = a [m, k] . op(b) + beta * c with bf16 factors and f32 sums; b is [n, k] when trans_b, else [k, n]. beta is 0 or 1.
  * False when this CPU's oneDNN has no such product: the caller then expands to f32.

@@ -8,6 +8,9 @@
 
 #include "tensor/nf4.h"
 
+#define VEC_FEW_ROWS_MAX    16
+#define VEC_PANEL           16          /* columns of a packed panel */
+
 struct vec_ops {
     const char *name;
     bool (*supported)(void);
@@ -43,6 +46,17 @@ struct vec_ops {
     /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
     void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
                     const float *absmax, enum dtype round_to, size_t n, size_t in);
+
+    /*
+     * Large products in tiles of tile_rows rows and tile_panels panels. pack_rows: dst [k, tile_rows] from n rows of x, zeros for
+     * those that are missing. pack_...: a panel [k, VEC_PANEL] from n rows of w. tile_f32: y (+)= x . w for packed x and
+     * tile_panels panels that follow each other; only `rows` and `cols` of y are touched.
+     */
+    size_t tile_rows, tile_panels;
+    void (*pack_rows)(float *dst, const float *x, size_t ldx, size_t n, size_t k);
+    void (*pack_f32)(float *dst, const float *w, size_t ld, size_t n, size_t k);
+    void (*pack_bf16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
+    void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
 };
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in);

@@ -418,89 +418,8 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
     }
 }
 
-/* ── few rows: R rows of x against J rows of w, two sums per result ── */
-
-enum few_kind { FEW_F32, FEW_BF16 };
-
-INLINE vf load_w(enum few_kind kind, const void *w, size_t i)
-{
-    return kind == FEW_F32 ? load((const float *)w + i) : load_bf16((const uint16_t *)w + i);
-}
-
-INLINE vf load_w_part(enum few_kind kind, const void *w, size_t i, size_t n)
-{
-    uint16_t h[W] = { 0 };
-
-    if (kind == FEW_F32)
-        return load_part((const float *)w + i, n);
-    memcpy(h, (const uint16_t *)w + i, n * sizeof *h);
-    return load_bf16(h);
-}
-
-INLINE const void *w_row(enum few_kind kind, const void *w, size_t elements)
-{
-    return (const char *)w + elements * (kind == FEW_F32 ? sizeof(float) : sizeof(uint16_t));
-}
-
-INLINE void tile(enum few_kind kind, const size_t R, const size_t J, float *y, size_t ldy, const float *x, size_t ldx,
-                 const void *w, size_t in)
-{
-    vf s0[4][2] = { { { 0 } } }, s1[4][2] = { { { 0 } } };
-    size_t i = 0;
-
-    for (; i + 2 * W <= in; i += 2 * W)
-        for (size_t j = 0; j < J; j++) {
-            vf w0 = load_w(kind, w_row(kind, w, j * in), i), w1 = load_w(kind, w_row(kind, w, j * in), i + W);
-
-            for (size_t r = 0; r < R; r++) {
-                s0[r][j] += load(x + r * ldx + i) * w0;
-                s1[r][j] += load(x + r * ldx + i + W) * w1;
-            }
-        }
-    for (; i + W <= in; i += W)
-        for (size_t j = 0; j < J; j++) {
-            vf w0 = load_w(kind, w_row(kind, w, j * in), i);
-            for (size_t r = 0; r < R; r++)
-                s0[r][j] += load(x + r * ldx + i) * w0;
-        }
-    if (i < in)                 /* in a vector as well: scalar sums would be contracted differently from tile to tile */
-        for (size_t j = 0; j < J; j++) {
-            vf w0 = load_w_part(kind, w_row(kind, w, j * in), i, in - i);
-            for (size_t r = 0; r < R; r++)
-                s1[r][j] += load_part(x + r * ldx + i, in - i) * w0;
-        }
-    for (size_t r = 0; r < R; r++)
-        for (size_t j = 0; j < J; j++)
-            y[r * ldy + j] = hsum(s0[r][j] + s1[r][j]);
-}
-
-INLINE void few(enum few_kind kind, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const void *w, size_t n,
-                size_t in)
-{
-    size_t j = 0, r;
-
-    for (; j + 2 <= n; j += 2) {
-        const void *wj = w_row(kind, w, j * in);
-
-        for (r = 0; r + 4 <= rows; r += 4)
-            tile(kind, 4, 2, y + r * ldy + j, ldy, x + r * ldx, ldx, wj, in);
-        for (; r < rows; r++)
-            tile(kind, 1, 2, y + r * ldy + j, ldy, x + r * ldx, ldx, wj, in);
-    }
-    if (j < n)
-        for (r = 0; r < rows; r++)
-            tile(kind, 1, 1, y + r * ldy + j, ldy, x + r * ldx, ldx, w_row(kind, w, j * in), in);
-}
-
-static void few_f32(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float *w, size_t n, size_t in)
-{
-    few(FEW_F32, y, ldy, x, ldx, rows, w, n, in);
-}
-
-static void few_bf16(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in)
-{
-    few(FEW_BF16, y, ldy, x, ldx, rows, w, n, in);
-}
+#include "tensor/vec_few.h"
+#include "tensor/vec_tile.h"
 
 INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
                      const float *absmax, enum dtype d, size_t in)
@@ -557,4 +476,6 @@ const struct vec_ops VEC_OPS = {
     .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
     .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
+    .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16,
+    .tile_f32 = tile_f32,
 };

@@ -192,6 +192,35 @@ static void stable_rows_are_the_same_bits_in_any_number(void **state)
     }
 }
 
+/* The same for prompts: whatever else is in the chunk, and however tall it is. */
+static void many_rows_are_the_same_bits_in_any_company(void **state)
+{
+    static const char *const kinds[] = { "f32", "bf16", "f16", "nf4-bf16" };
+    static const size_t ins[] = { 320, 71 }, counts[] = { 17, 31 };
+    size_t n, out = 90, rows = 50;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds) * ARRAY_LEN(ins); k++) {
+            size_t in = ins[k % 2];
+            AUTO_MEM void *owned = NULL;
+            AUTO_MEM float *x = noises(rows * in), *whole = noises(rows * out), *part = noises(rows * out);
+            struct weight w = make_weight(kinds[k / 2], out, in, &owned);
+            AUTO_FREE(compute) c1 = NULL;
+            AUTO_FREE(compute) c3 = NULL;
+            struct err e;
+
+            assert_int_equal(compute_new(1, all[v]->name, &c1, &e), ERR_OK);
+            assert_int_equal(compute_new(3, all[v]->name, &c3, &e), ERR_OK);
+            gemm_forward(c3, whole, out, x, in, rows, &w);
+            for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
+                gemm_forward(c1, part, out, x + 5 * in, in, counts[i], &w);
+                assert_memory_equal(part, whole + 5 * out, counts[i] * out * sizeof *part);
+            }
+            weight_done(&w);
+        }
+}
+
 static void bf16_mode_stays_within_bf16_rounding(void **state)
 {
     size_t out = 96, in = 256, rows = 33;
@@ -282,6 +311,7 @@ int main(void)
         cmocka_unit_test(products_of_several_slabs_equal_the_oracle),
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(stable_rows_are_the_same_bits_in_any_number),
+        cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(bf16_mode_stays_within_bf16_rounding),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),

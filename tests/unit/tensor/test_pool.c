@@ -13,13 +13,19 @@
 
 #define PARTS 5
 
-struct counts { _Atomic int at[100]; };
+struct counts {
+    _Atomic int at[100];
+    size_t longest;             /* a range may be; 0: any */
+};
 
 static void count_part(void *arg, size_t part) { atomic_fetch_add(&((struct counts *)arg)->at[part], 1); }
 
 static void count_range(void *arg, size_t begin, size_t end)
 {
+    const struct counts *c = arg;
+
     assert_true(begin < end);
+    assert_true(!c->longest || end - begin <= c->longest);
     for (size_t i = begin; i < end; i++)
         atomic_fetch_add(&((struct counts *)arg)->at[i], 1);
 }
@@ -51,7 +57,7 @@ static void ranges_cover_everything_once(void **state)
         assert_int_equal(compute_new(threads[t], NULL, &c, &e), ERR_OK);
         for (size_t n = 0; n <= 100; n++)
             for (size_t step = 0; step < 12; step++) {
-                struct counts fixed = { 0 }, shared = { 0 };
+                struct counts fixed = { 0 }, shared = { .longest = step ? step : 1 };
 
                 compute_parallel(c, n, step, count_range, &fixed);
                 compute_share(c, n, step, count_range, &shared);
