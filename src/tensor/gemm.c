@@ -15,6 +15,9 @@
 #define EXPAND_ROWS 12
 #define EXPAND_GRAIN_BYTES (64u << 10)  /* below this another thread does not pay */
 
+/* Multiplications below which a second thread does not pay; oneDNN sums in another order when it shares out small products. */
+#define SGEMM_ALONE ((size_t)4 << 20)
+
 /* ── few rows ── */
 
 struct few_job {
@@ -103,6 +106,8 @@ static void sgemm(int threads, bool trans_a, bool trans_b, size_t m, size_t n, s
 {
     if (m == 0 || n == 0)
         return;
+    if (m * n * k < SGEMM_ALONE)
+        threads = 1;
     omp_set_num_threads(threads);               /* oneDNN asks OpenMP; the setting is this thread's own */
     if (dnnl_sgemm(trans_a ? 'T' : 'N', trans_b ? 'T' : 'N', (dnnl_dim_t)m, (dnnl_dim_t)n, (dnnl_dim_t)k, alpha, a,
                    (dnnl_dim_t)lda, b, (dnnl_dim_t)ldb, beta, c, (dnnl_dim_t)ldc) != dnnl_success)
