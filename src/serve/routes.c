@@ -62,8 +62,9 @@ const size_t n_routes = ARRAY_LEN(routes);
 static bool path_matches(const char *route, const char *path)
 {
     size_t n = strlen(route);
+    bool all_below = n > 1 && route[n - 1] == '/';
 
-    return streq(route, path) || (n > 1 && route[n - 1] == '/' && !strncmp(route, path, n) && path[n]);
+    return all_below ? !strncmp(route, path, n) && path[n] : streq(route, path);
 }
 
 /* NULL when the path has no such method; *known: it has another. */
