@@ -26,21 +26,26 @@ void rope_angles(float *cos, float *sin, const int32_t *positions, size_t rows, 
         }
 }
 
+/* restrict, and numbers by value: else every store might change what the loop reads next, and nothing is vectorised. */
+static void turn_head(float *restrict a, float *restrict b, const float *restrict cos, const float *restrict sin, float turn, size_t half)
+{
+    for (size_t i = 0; i < half; i++) {
+        float first = a[i], second = b[i], s = sin[i] * turn;
+
+        a[i] = first * cos[i] - second * s;
+        b[i] = second * cos[i] + first * s;
+    }
+}
+
 static void rope_rows(void *arg, size_t begin, size_t end)
 {
     const struct rope_job *j = arg;
 
     for (size_t r = begin; r < end; r++)
         for (size_t h = 0; h < j->heads; h++) {
-            float *a = j->x + r * j->ld + h * j->hd, *b = a + j->half;
-            const float *cos = j->cos + r * j->half, *sin = j->sin + r * j->half;
+            float *a = j->x + r * j->ld + h * j->hd;
 
-            for (size_t i = 0; i < j->half; i++) {
-                float first = a[i], second = b[i], s = sin[i] * j->turn;
-
-                a[i] = first * cos[i] - second * s;
-                b[i] = second * cos[i] + first * s;
-            }
+            turn_head(a, a + j->half, j->cos + r * j->half, j->sin + r * j->half, j->turn, j->half);
         }
 }
 
@@ -138,6 +143,12 @@ static void act_values(const struct vec_ops *vec, enum activation act, float *y,
         y[i] = act_value(act, x[i], NULL);
 }
 
+static void multiply(float *restrict y, const float *restrict x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] *= x[i];
+}
+
 struct glu_job {
     const struct vec_ops *vec;
     float *out;                 /* y, or the gradient of gate_up */
@@ -159,8 +170,7 @@ static void glu_rows(void *arg, size_t begin, size_t end)
             continue;
         }
         act_values(j->vec, j->act, y, gate, j->inter);
-        for (size_t i = 0; i < j->inter; i++)
-            y[i] *= up[i];
+        multiply(y, up, j->inter);
     }
 }
 

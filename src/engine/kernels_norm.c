@@ -19,16 +19,21 @@ static float inverse_rms(const struct norm_job *j, const float *x)
     return (float)(1.0 / sqrt(j->vec->sum_squares(x, j->dim) / (double)j->dim + (double)j->eps));
 }
 
+/* y = x * a * (w + plus). Numbers by value: what a loop writes might otherwise be what it reads next. */
+static void scale_row(float *y, const float *x, float a, const float *w, float plus, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * a * (w[i] + plus);
+}
+
 static void rms_rows(void *arg, size_t begin, size_t end)
 {
     const struct norm_job *j = arg;
 
     for (size_t r = begin; r < end; r++) {
         const float *x = j->x + r * j->ld;
-        float *y = j->y + r * j->ld, inverse = inverse_rms(j, x);
 
-        for (size_t i = 0; i < j->dim; i++)
-            y[i] = x[i] * inverse * (j->w[i] + j->plus);
+        scale_row(j->y + r * j->ld, x, inverse_rms(j, x), j->w, j->plus, j->dim);
     }
 }
 
@@ -94,6 +99,12 @@ static double sum_off(const float *x, double mean, size_t n, bool squared)
     return sum;
 }
 
+static void centre_row(float *y, const float *x, double mean, double a, const float *w, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        y[i] = (float)(((double)x[i] - mean) * a) * w[i];
+}
+
 static void layer_rows(void *arg, size_t begin, size_t end)
 {
     const struct norm_job *j = arg;
@@ -104,17 +115,16 @@ static void layer_rows(void *arg, size_t begin, size_t end)
         double mean = sum_off(x, 0, j->dim, false) / (double)j->dim;
         double inverse = 1.0 / sqrt(sum_off(x, mean, j->dim, true) / (double)j->dim + (double)j->eps);
 
-        for (size_t i = 0; i < j->dim; i++)
-            y[i] = (float)(((double)x[i] - mean) * inverse) * j->w[i];
-        for (size_t i = 0; j->b && i < j->dim; i++)
-            y[i] += j->b[i];
+        centre_row(y, x, mean, inverse, j->w, j->dim);
+        if (j->b)
+            j->vec->axpy(y, j->b, 1, j->dim);
     }
 }
 
 void layernorm_forward(struct compute *c, float *y, const float *x, size_t ld, const float *w, const float *b, size_t rows,
                        size_t dim, float eps)
 {
-    struct norm_job j = { .y = y, .x = x, .w = w, .b = b, .eps = eps, .ld = ld, .dim = dim };
+    struct norm_job j = { .vec = compute_vec(c), .y = y, .x = x, .w = w, .b = b, .eps = eps, .ld = ld, .dim = dim };
 
     compute_parallel(c, rows, GRAIN, layer_rows, &j);
 }
