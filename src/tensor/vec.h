@@ -57,6 +57,13 @@ struct vec_ops {
     void (*pack_f32)(float *dst, const float *w, size_t ld, size_t n, size_t k);
     void (*pack_bf16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
+
+    /* Attention (vec_attention.h): panels of 16 positions; dim of values a multiple of 16. s [queries, 16 n] = q . keys; o += p . values */
+    void (*scores_f32)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);
+    void (*scores_bf16)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);
+    void (*values_f32)(float *o, size_t ldo, const float *p, size_t ldp, size_t queries, const void *const *panels, size_t n, size_t dim);
+    void (*values_bf16)(float *o, size_t ldo, const float *p, size_t ldp, size_t queries, const void *const *panels, size_t n, size_t dim);
+    void (*soft_cap)(float *x, float cap, size_t n);    /* x = cap * tanh(x / cap) */
 };
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in);

@@ -468,6 +468,8 @@ static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t row
         few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, d, n, in);
 }
 
+#include "tensor/vec_attention.h"
+
 static bool supported(void);
 
 const struct vec_ops VEC_OPS = {
@@ -478,4 +480,5 @@ const struct vec_ops VEC_OPS = {
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
     .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16,
     .tile_f32 = tile_f32,
+    .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
 };
