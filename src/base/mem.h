@@ -24,6 +24,9 @@ void *xmemdup(const void *p, size_t n);
 /* n * size bytes aligned to 64, not cleared; NULL when it overflows or there is no memory. free() releases it. */
 void *mem_try_alloc(size_t n, size_t size);
 
+/* Bytes that this process may still take without swapping: the machine's, or its control group's when that is less. 0: unknown. */
+size_t mem_available(void);
+
 /* *out = a * b or a + b; false on overflow. */
 static inline bool size_mul(size_t a, size_t b, size_t *out) { return !__builtin_mul_overflow(a, b, out); }
 static inline bool size_add(size_t a, size_t b, size_t *out) { return !__builtin_add_overflow(a, b, out); }

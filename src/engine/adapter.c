@@ -245,7 +245,7 @@ void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out
     struct add_job j = { .vec = compute_vec(c), .l = l, .y = y, .xa = xa, .ldy = ldy, .rows = rows };
 
     gemm_forward(c, xa, l->r, x, ldx, rows, &a);
-    if (rows > GEMM_FEW_ROWS)
+    if (rows > GEMM_FEW_ROWS && !compute_is_stable(c))
         gemm_f32(c, false, true, rows, out, l->r, l->scale, xa, l->r, l->b, l->r, 1, y, ldy);
     else
         compute_parallel(c, out, 256, add_columns, &j);

@@ -1,4 +1,4 @@
-/* The engine: opening, prefill in chunks, decoding in tiles, and generation for callers without a scheduler. */
+/* The engine: opening, and whole prompts, steps and generations for callers without a scheduler. */
 #include "engine/engine.h"
 
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 
 #define CHUNK_DEFAULT 512
 #define CHUNK_MAX     8192
+#define DECODE_ROWS   256       /* that fit in a pass beside a chunk */
 
 static errc make_frequencies(struct engine *g)
 {
@@ -23,14 +24,50 @@ static errc make_frequencies(struct engine *g)
     return ERR_OK;
 }
 
+static size_t weights_in_memory(const struct model *m)
+{
+    size_t sum = weight_bytes(&m->head) + (m->config.tied ? 0 : weight_bytes(&m->embed));
+
+    for (size_t i = 0; i < m->n_linears; i++)
+        sum += weight_bytes(&m->linears[i].w);
+    return sum;
+}
+
+/* What may become keys and values: half of the memory that is left beside the weights. */
+static size_t half_of_free(const struct engine *g)
+{
+    size_t free_bytes = mem_available(), weights = weights_in_memory(g->model);
+
+    return free_bytes > weights ? (free_bytes - weights) / 2 : 0;
+}
+
+static errc limit_blocks(struct engine *g, const struct engine_opts *o, size_t *out, struct err *e)
+{
+    size_t bytes = o->max_kv_bytes ? o->max_kv_bytes : half_of_free(g), block = engine_kv_block_bytes(g);
+
+    *out = SIZE_MAX;
+    if (o->max_kv_tokens)
+        *out = (o->max_kv_tokens + KV_BLOCK_TOKENS - 1) / KV_BLOCK_TOKENS;
+    else if (o->max_kv_bytes || o->kv_by_memory)
+        *out = bytes / block;
+    if (*out == 0)
+        return err_set(e, ERR_INVALID, "key/value cache: %zu bytes do not hold one block of %d tokens (%zu bytes)", bytes, KV_BLOCK_TOKENS, block);
+    return ERR_OK;
+}
+
 static errc size_cache(struct engine *g, const struct engine_opts *o, struct err *e)
 {
     const struct model_config *c = &g->model->config;
+    size_t bytes, blocks;
 
-    if (!size_mul(2 * KV_BLOCK_TOKENS, model_kv_width(c), &g->layer_floats) || !size_mul(g->layer_floats, c->layers, &g->block_floats))
+    g->kv = paged_shape(c->layers, c->heads, c->kv_heads, c->head_dim, o->kv_dtype, c->attn_scale, c->attn_softcap);
+    if (!paged_block_bytes(&g->kv, &bytes))
         return err_set(e, ERR_INVALID, "%s: the size of its key/value cache overflows", g->model->dir);
-    g->blocks_max = o->max_kv_tokens ? (o->max_kv_tokens + KV_BLOCK_TOKENS - 1) / KV_BLOCK_TOKENS : SIZE_MAX;
+    TRY(limit_blocks(g, o, &blocks, e));
+    g->cache = kv_cache_new(bytes, blocks);
     g->max_len = o->max_model_len && o->max_model_len < c->max_positions ? o->max_model_len : c->max_positions;
+    if (o->kv_by_memory && g->max_len / KV_BLOCK_TOKENS >= blocks)
+        g->max_len = blocks * KV_BLOCK_TOKENS;
     g->chunk = o->prefill_chunk ? o->prefill_chunk : CHUNK_DEFAULT;
     if (g->chunk < GEMM_FEW_ROWS || g->chunk > CHUNK_MAX)
         return err_set(e, ERR_INVALID, "prefill chunk: %zu is outside %d..%d", g->chunk, GEMM_FEW_ROWS, CHUNK_MAX);
@@ -48,7 +85,9 @@ errc engine_open(const char *model_dir, const struct engine_opts *o, struct engi
     g->adapters = adapters_new(g->model);
     TRY(size_cache(g, o, e));
     TRY(make_frequencies(g));
-    g->infer = infer_new(g, g->chunk);
+    g->share = o->prefix_caching;
+    g->stable = o->batch_invariant;
+    g->infer = infer_new(g, (g->chunk > ROW_TILE ? g->chunk : ROW_TILE) + DECODE_ROWS);
     if (!g->infer)
         return err_set(e, ERR_UNAVAILABLE, "%s: no memory for activations of %zu tokens", model_dir, g->chunk);
     *out = TAKE(g);
@@ -59,14 +98,11 @@ void engine_free(struct engine *g)
 {
     if (!g)
         return;
-    for (struct kv_block *b = g->free_blocks, *next; b; b = next) {
-        next = b->next;
-        free(b);
-    }
     adapters_free(g->adapters);
     for (int i = 0; i < 4; i++)
         free(g->inv_freq[i / 2][i % 2]);
     infer_free(g->infer);
+    kv_cache_free(g->cache);
     model_free(g->model);
     compute_free(g->compute);
     free(g);
@@ -76,100 +112,109 @@ const struct model *engine_model(const struct engine *g) { return g->model; }
 struct compute *engine_compute(struct engine *g) { return g->compute; }
 struct adapters *engine_adapters(struct engine *g) { return g->adapters; }
 size_t engine_max_len(const struct engine *g) { return g->max_len; }
-size_t engine_kv_token_bytes(const struct engine *g) { return g->block_floats * sizeof(float) / KV_BLOCK_TOKENS; }
-size_t engine_kv_tokens_used(const struct engine *g) { return g->blocks_used * KV_BLOCK_TOKENS; }
-size_t engine_kv_tokens_max(const struct engine *g) { return g->blocks_max == SIZE_MAX ? SIZE_MAX : g->blocks_max * KV_BLOCK_TOKENS; }
+size_t engine_kv_token_bytes(const struct engine *g) { return engine_kv_block_bytes(g) / KV_BLOCK_TOKENS; }
+size_t engine_chunk(const struct engine *g) { return g->chunk; }
+struct kv_cache_stats engine_kv_stats(const struct engine *g) { return kv_cache_stats(g->cache); }
+void engine_kv_forget(struct engine *g) { kv_cache_forget(g->cache); }
 
-/* ── prefill and decode ── */
-
-/* The next chunk of s; rows want logits from position first_wanted on. */
-static errc run_chunk(struct engine *g, struct sequence *s, size_t end, size_t first_wanted, float *logits, struct err *e)
+size_t engine_kv_block_bytes(const struct engine *g)
 {
-    size_t n = end - s->cached < g->chunk ? end - s->cached : g->chunk;
-    AUTO_MEM struct infer_row *rows = xcalloc(n, sizeof *rows);
+    size_t bytes = 0;
 
-    for (size_t i = 0; i < n; i++)
-        rows[i] = (struct infer_row){ .seq = s, .position = (int32_t)(s->cached + i), .want = s->cached + i >= first_wanted };
-    TRY(infer_run(g, rows, n, logits, e));
-    s->cached += n;
-    return ERR_OK;
+    (void)paged_block_bytes(&g->kv, &bytes);    /* it did not overflow when the engine was opened */
+    return bytes;
+}
+
+errc engine_not_numbers(const struct engine *g, struct err *e)
+{
+    TRY(model_check_finite(g->model, e));
+    return err_set(e, ERR_CORRUPT, "%s: the model computes values that are not numbers; are its weights damaged?", g->model->dir);
+}
+
+/* ── prefill and decode, for callers without a scheduler ── */
+
+struct want { float *logits; size_t vocab, from; bool bad; };
+
+/* Rows of logits by position, starting at `from`. */
+static void copy_logits(void *arg, struct sequence *s, size_t position, float *logits)
+{
+    struct want *w = arg;
+
+    w->bad |= !logits;
+    if (logits)
+        memcpy(w->logits + (position - w->from) * w->vocab, logits, w->vocab * sizeof *logits);
+}
+
+static errc step_one(struct engine *g, struct sequence *s, bool every, struct want *w, struct err *e)
+{
+    struct engine_work work = { .seq = s, .budget = g->chunk, .every = every };
+
+    engine_step(g, &work, 1, copy_logits, w);
+    return w->bad ? engine_not_numbers(g, e) : ERR_OK;
 }
 
 errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *out_done, struct err *e)
 {
-    if (s->n == 0)
-        return err_set(e, ERR_BAD_REQUEST, "the prompt has no tokens");
-    if (s->cached == s->n)                      /* seen already: the last token again, for its logits */
-        s->cached--;
-    TRY(run_chunk(g, s, s->n, s->n - 1, logits, e));
-    *out_done = s->cached == s->n;
+    struct want w = { .logits = logits, .vocab = g->model->config.vocab, .from = s->n - 1 };
+
+    if (!sequence_waiting(s))
+        return err_set(e, ERR_BAD_REQUEST, s->n ? "all tokens of the sequence are computed" : "the prompt has no tokens");
+    TRY(step_one(g, s, false, &w, e));
+    *out_done = !sequence_waiting(s);
     return ERR_OK;
 }
 
-errc engine_prefill_each(struct engine *g, struct sequence *s, float *logits, void (*fn)(void *arg, size_t position, const float *logits),
-                         void *arg, bool *out_done, struct err *e)
-{
-    size_t first = s->cached, vocab = g->model->config.vocab, n = s->n - first < GEMM_FEW_ROWS ? s->n - first : GEMM_FEW_ROWS;
+struct wanted_rows { struct sequence *const *seqs; size_t n, vocab; float *logits; bool bad; };
 
-    TRY(run_chunk(g, s, first + n, 0, logits, e));
-    for (size_t i = 0; i < n; i++)
-        fn(arg, first + i, logits + i * vocab);
-    memmove(logits, logits + (n - 1) * vocab, vocab * sizeof *logits);
-    *out_done = s->cached == s->n;
-    return ERR_OK;
+static void copy_row(void *arg, struct sequence *s, size_t position, float *logits)
+{
+    struct wanted_rows *w = arg;
+    size_t i = 0;
+
+    while (w->seqs[i] != s)
+        i++;
+    w->bad |= !logits;
+    if (logits)
+        memcpy(w->logits + i * w->vocab, logits, w->vocab * sizeof *logits);
 }
 
-/* Cached keys of s were turned by angles that its next length does not use: computes them again. */
-static errc refill(struct engine *g, struct sequence *s, struct err *e)
+static errc check_decode(struct sequence *s, int32_t id, struct err *e)
 {
-    size_t before = s->n - 1;
-
-    for (s->cached = 0; s->cached < before; )
-        TRY(run_chunk(g, s, before, SIZE_MAX, NULL, e));
-    return ERR_OK;
-}
-
-static errc decode_tile(struct engine *g, struct sequence *const *seqs, const int32_t *ids, size_t n, float *logits, struct err *e)
-{
-    struct infer_row rows[GEMM_FEW_ROWS];
-
-    for (size_t i = 0; i < n; i++) {
-        struct sequence *s = seqs[i];
-
-        sequence_push(s, ids[i]);
-        if (rope_changes(&g->model->config, s->n - 1, s->n))
-            TRY(refill(g, s, e));
-        rows[i] = (struct infer_row){ .seq = s, .position = (int32_t)s->n - 1, .want = true };
-    }
-    TRY(infer_run(g, rows, n, logits, e));
-    for (size_t i = 0; i < n; i++)
-        seqs[i]->cached = seqs[i]->n;
-    return ERR_OK;
+    TRY(sequence_check(s, &id, 1, e));
+    if (sequence_waiting(s))
+        return err_set(e, ERR_INTERNAL, "a sequence is decoded before its prompt was processed");
+    return sequence_reserve(s, s->n + 1, e);
 }
 
 errc engine_decode(struct engine *g, struct sequence *const *seqs, const int32_t *ids, size_t n, float *logits, struct err *e)
 {
-    for (size_t i = 0; i < n; i++) {
-        TRY(sequence_check(seqs[i], &ids[i], 1, e));
-        if (seqs[i]->cached != seqs[i]->n)
-            return err_set(e, ERR_INTERNAL, "a sequence is decoded before its prompt was processed");
-        TRY(sequence_reserve(seqs[i], seqs[i]->n + 1, e));
-    }
-    for (size_t i = 0; i < n; i += GEMM_FEW_ROWS) {
-        size_t tile = n - i < GEMM_FEW_ROWS ? n - i : GEMM_FEW_ROWS;
+    AUTO_MEM struct engine_work *work = xcalloc(n, sizeof *work);
+    struct wanted_rows w = { seqs, n, g->model->config.vocab, logits, false };
 
-        TRY(decode_tile(g, seqs + i, ids + i, tile, logits + i * g->model->config.vocab, e));
+    for (size_t i = 0; i < n; i++)
+        TRY(check_decode(seqs[i], ids[i], e));
+    for (size_t i = 0; i < n; i++) {
+        TRY(sequence_append(seqs[i], &ids[i], 1, e));
+        work[i] = (struct engine_work){ .seq = seqs[i], .budget = g->chunk };
     }
-    return ERR_OK;
+    for (size_t left = n; left; ) {             /* more than one step when LongRoPE's angles changed */
+        engine_step(g, work, n, copy_row, &w);
+        left = 0;
+        for (size_t i = 0; i < n; i++)
+            left += sequence_waiting(seqs[i]) > 0;
+    }
+    return w.bad ? engine_not_numbers(g, e) : ERR_OK;
 }
 
 errc engine_score(struct engine *g, const struct adapter *adapter, const int32_t *ids, size_t n, float *logits, struct err *e)
 {
     AUTO_FREE(sequence) s = sequence_new(g, adapter);
+    struct want w = { .logits = logits, .vocab = g->model->config.vocab };
 
+    sequence_set_alone(s);
     TRY(sequence_add(s, ids, n, e));
-    while (s->cached < s->n)
-        TRY(run_chunk(g, s, s->n, 0, logits + s->cached * g->model->config.vocab, e));
+    while (sequence_waiting(s))
+        TRY(step_one(g, s, true, &w, e));
     return ERR_OK;
 }
 

@@ -3,12 +3,13 @@
  * Weights stay mapped (bf16, or NF4 made at load); arithmetic is f32.
  *
  * One thread at a time uses an engine and its sequences (the server's engine thread); it enters the parallel regions.
- * Deterministic: a sequence's logits are the same bits whatever else is decoded in the same call.
+ * Deterministic: a sequence's logits are the same bits whatever else is computed with it and whatever the prefix cache holds.
  */
 #ifndef ENGINE_ENGINE_H
 #define ENGINE_ENGINE_H
 
 #include "engine/adapters.h"
+#include "engine/kernels_paged.h"
 #include "engine/model.h"
 #include "engine/sampler.h"
 
@@ -20,8 +21,13 @@ struct engine_opts {
     enum gemm_math math;        /* GEMM_F32 by default */
     int threads;                /* 0: one per CPU */
     size_t max_model_len;       /* 0: the model's max_position_embeddings */
-    size_t max_kv_tokens;       /* over all sequences; 0: no limit but memory */
-    size_t prefill_chunk;       /* tokens per pass; 0: 512 */
+    enum kv_dtype kv_dtype;     /* of cached keys and values; KV_F32 by default */
+    size_t max_kv_tokens;       /* over all sequences; 0: by max_kv_bytes */
+    size_t max_kv_bytes;        /* the same in memory; 0: no limit but memory, or half of what is free when kv_by_memory */
+    bool kv_by_memory;          /* and no sequence may be longer than the cache */
+    size_t prefill_chunk;       /* tokens of a prompt per step; 0: 512 */
+    bool prefix_caching;        /* equal beginnings are computed once */
+    bool batch_invariant;       /* one kind of product for all rows: shares blocks of 16 tokens instead of tiles of 128, answers too; slower prompts */
 };
 
 errc engine_open(const char *model_dir, const struct engine_opts *o, struct engine **out, struct err *e);
@@ -32,8 +38,11 @@ const struct model *engine_model(const struct engine *g);
 struct compute *engine_compute(struct engine *g);
 size_t engine_max_len(const struct engine *g);
 size_t engine_kv_token_bytes(const struct engine *g);   /* keys and values of one token in all layers */
-size_t engine_kv_tokens_used(const struct engine *g);   /* in blocks held, rounded up to whole blocks */
-size_t engine_kv_tokens_max(const struct engine *g);    /* SIZE_MAX: no limit */
+size_t engine_chunk(const struct engine *g);
+struct kv_cache_stats engine_kv_stats(const struct engine *g);          /* blocks of KV_BLOCK_TOKENS */
+size_t engine_kv_block_bytes(const struct engine *g);
+void engine_kv_forget(struct engine *g);        /* empties the prefix cache */
+errc engine_not_numbers(const struct engine *g, struct err *e);         /* why logits are NULL: names the damaged weight if one is */
 
 struct adapters *engine_adapters(struct engine *g);     /* for any thread */
 
@@ -45,19 +54,35 @@ size_t sequence_len(const struct sequence *s);
 const int32_t *sequence_ids(const struct sequence *s);          /* lent until the next call */
 
 /*
- * Appends tokens. sequence_add only notes them; the passes run in engine_prefill, one chunk per call, so that a server
- * can interleave. engine_prefill returns *out_done true when every token has been seen, and then logits [vocab] of the
- * last one are filled. ERR_BAD_REQUEST: an id is not below vocab, or max_model_len is passed (the message says both).
- * ERR_TOO_LARGE: the cache has no room (max_kv_tokens). On error the sequence is as before the call.
+ * Appends tokens; the first call takes what the prefix cache has. What was appended is computed by engine_step and its kin.
+ * sequence_add appends to the prompt, sequence_append what was generated after it. ERR_BAD_REQUEST: an id is not below vocab, or
+ * max_model_len is passed (the message says both). ERR_TOO_LARGE: the cache has no room. On error the sequence is as before.
  */
 errc sequence_add(struct sequence *s, const int32_t *ids, size_t n, struct err *e);
-errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *out_done, struct err *e);
+errc sequence_append(struct sequence *s, const int32_t *ids, size_t n, struct err *e);
+void sequence_set_alone(struct sequence *s);            /* before any token: nothing is taken from the prefix cache */
+size_t sequence_waiting(const struct sequence *s);      /* tokens that are not computed */
+size_t sequence_cached(const struct sequence *s);
+/* Another sequence with the same tokens and blocks; all of s is computed. ERR_TOO_LARGE as above. */
+errc sequence_fork(struct sequence *s, struct sequence **out, struct err *e);
 
 /*
- * The same, telling fn the logits after every position; logits is [GEMM_FEW_ROWS, vocab], its first row as above.
+ * Logits [vocab] after `position` of s, lent and free to change. NULL: not numbers (engine_not_numbers). The step is under way: no
+ * sequence may be changed or freed here.
  */
-errc engine_prefill_each(struct engine *g, struct sequence *s, float *logits, void (*fn)(void *arg, size_t position, const float *logits),
-                         void *arg, bool *out_done, struct err *e);
+typedef void engine_logits_fn(void *arg, struct sequence *s, size_t position, float *logits);
+
+/* Part of a step: up to `budget` waiting tokens of a sequence (a whole tile of the prompt at least). */
+struct engine_work {
+    struct sequence *seq;
+    size_t budget;
+    bool every;                 /* tell the logits of every position, not of the last one alone */
+};
+/* Computes all parts, in as few passes as their rows fit in. A sequence's bits do not depend on the other parts. */
+void engine_step(struct engine *g, const struct engine_work *work, size_t n, engine_logits_fn *fn, void *arg);
+
+/* A chunk of s; *out_done: it was the last one, and logits [vocab] of the last token are filled. */
+errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *out_done, struct err *e);
 
 /*
  * One step of n sequences: sequence i takes ids[i] and leaves its next logits in row i of logits [n, vocab].

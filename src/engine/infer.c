@@ -26,6 +26,7 @@ struct infer *infer_new(struct engine *g, size_t max_rows)
         ok = ok && (p->grouped = floats(max_rows, model_qkv_width(c)));
     if (c->experts)
         ok = ok && (p->experts = experts_new(c, max_rows));
+    ok = ok && (p->paged = mem_try_alloc(max_rows, sizeof *p->paged)) && (p->logits = floats(LOGIT_ROWS, c->vocab));
     for (int i = 0; i < 2; i++)
         ok = ok && (p->cos[i] = floats(max_rows, c->rotary / 2)) && (p->sin[i] = floats(max_rows, c->rotary / 2));
     if (ok)
@@ -38,100 +39,49 @@ void infer_free(struct infer *p)
 {
     if (!p)
         return;
-    float *all[] = { p->x, p->h, p->side, p->qkv, p->grouped, p->att, p->gate_up, p->mid, p->xa,
+    float *all[] = { p->x, p->h, p->side, p->qkv, p->grouped, p->att, p->gate_up, p->mid, p->xa, p->logits,
                      p->cos[0], p->cos[1], p->sin[0], p->sin[1] };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);
     experts_free(p->experts);
+    free(p->paged);
     free(p);
 }
 
 /* ── linears with their adapters ── */
 
-static void apply_loras(const struct run *u, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx)
+/* Rows [first, end) of one part: those of one adapter after the other. */
+static void apply_loras(const struct run *u, const struct linear *l, size_t first, size_t end, float *y, size_t ldy, const float *x, size_t ldx)
 {
-    for (size_t i = 0, end; i < u->n; i = end) {
+    for (size_t i = first, next; i < end; i = next) {
         const struct adapter *a = u->rows[i].seq->adapter;
 
-        for (end = i + 1; end < u->n && u->rows[end].seq->adapter == a; end++)
+        for (next = i + 1; next < end && u->rows[next].seq->adapter == a; next++)
             ;
         if (a && a->loras[l->index].r)
             lora_forward(u->g->compute, &a->loras[l->index], l->w.in, l->w.out, y + i * ldy + l->out_offset, ldy, x + i * ldx, ldx,
-                         end - i, u->p->xa);
+                         next - i, u->p->xa);
     }
+}
+
+static size_t part_end(const struct run *u, size_t first)
+{
+    size_t end = first + 1;
+
+    while (end < u->n && u->rows[end].part == u->rows[first].part)
+        end++;
+    return end;
 }
 
 void infer_apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)
 {
-    for (size_t i = 0; i < n; i++) {
-        linear_forward(u->g->compute, linears[i], y, ldy, x, ldx, u->n);
-        apply_loras(u, linears[i], y, ldy, x, ldx);
-    }
-}
-
-/* ── attention over the cache ── */
-
-static float *cache_at(const struct run *u, const struct sequence *s, size_t layer, bool value, size_t kv_head, size_t position)
-{
-    const struct model_config *c = u->c;
-    float *block = s->blocks[position / KV_BLOCK_TOKENS]->data + layer * u->g->layer_floats;
-
-    return block + (((value ? c->kv_heads : 0) + kv_head) * KV_BLOCK_TOKENS + position % KV_BLOCK_TOKENS) * c->head_dim;
-}
-
-static void store_kv(const struct run *u, size_t layer)
-{
-    const struct model_config *c = u->c;
-    size_t q = model_q_width(c), kv = model_kv_width(c);
-
-    for (size_t r = 0; r < u->n; r++)
-        for (size_t h = 0; h < c->kv_heads; h++) {
-            const float *k = u->p->qkv + r * model_qkv_width(c) + q + h * c->head_dim;
-            size_t at = (size_t)u->rows[r].position;
-
-            memcpy(cache_at(u, u->rows[r].seq, layer, false, h, at), k, c->head_dim * sizeof *k);
-            memcpy(cache_at(u, u->rows[r].seq, layer, true, h, at), k + kv, c->head_dim * sizeof *k);
+    for (size_t i = 0; i < n; i++)
+        for (size_t first = 0, end; first < u->n; first = end) {
+            end = part_end(u, first);
+            compute_set_stable(u->g->compute, !u->rows[first].part);
+            linear_forward(u->g->compute, linears[i], y + first * ldy, ldy, x + first * ldx, ldx, end - first);
+            apply_loras(u, linears[i], first, end, y, ldy, x, ldx);
         }
-}
-
-struct attend_job {
-    const struct run *u;
-    size_t layer;
-};
-
-static void attend_one(const struct run *u, size_t layer, size_t r, size_t head, float *p)
-{
-    const struct model_config *c = u->c;
-    const struct vec_ops *vec = compute_vec(u->g->compute);
-    const struct sequence *s = u->rows[r].seq;
-    size_t kv = head / (c->heads / c->kv_heads), hd = c->head_dim, end = (size_t)u->rows[r].position + 1;
-    size_t first = u->g->model->layers[layer].slides && end > c->window ? end - c->window : 0;
-    const float *q = u->p->qkv + r * model_qkv_width(c) + head * hd;
-    float *o = u->p->att + r * model_q_width(c) + head * hd;
-
-    for (size_t t = first; t < end; t++) {
-        float score = vec->dot(q, cache_at(u, s, layer, false, kv, t), hd) * c->attn_scale;
-        p[t - first] = c->attn_softcap > 0 ? c->attn_softcap * tanhf(score / c->attn_softcap) : score;
-    }
-    float sum = vec->exp_sum(p, vec->max(p, end - first), end - first);
-    memset(o, 0, hd * sizeof *o);
-    for (size_t t = first; t < end; t++)
-        vec->axpy(o, cache_at(u, s, layer, true, kv, t), p[t - first], hd);
-    vec->scale(o, 1 / sum, hd);
-}
-
-static void attend_part(void *arg, size_t begin, size_t end)
-{
-    const struct attend_job *j = arg;
-    size_t heads = j->u->c->heads, longest = 0;
-
-    for (size_t r = 0; r < j->u->n; r++)
-        longest = (size_t)j->u->rows[r].position + 1 > longest ? (size_t)j->u->rows[r].position + 1 : longest;
-    AUTO_MEM float *p = mem_try_alloc(longest, sizeof *p);
-    if (!p)
-        abort();
-    for (size_t i = begin; i < end; i++)        /* rows fastest: parts cost about the same although later rows see more */
-        attend_one(j->u, j->layer, i % j->u->n, i / j->u->n % heads, p);
 }
 
 /* ── one layer ── */
@@ -183,9 +133,8 @@ static void attention(const struct run *u, size_t layer, float *out, const float
     norm_heads(u, p->qkv + q, c->kv_heads, &y->k_norm, y->qk_norm_whole);
     turn(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
     turn(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
-    store_kv(u, layer);
-    struct attend_job j = { u, layer };
-    compute_parallel(u->g->compute, u->n * c->heads, 1, attend_part, &j);
+    paged_store(u->g->compute, &u->g->kv, layer, p->paged, u->n, p->qkv + q, p->qkv + q + model_kv_width(c), ld);
+    paged_attention(u->g->compute, &u->g->kv, layer, y->slides ? c->window : 0, p->paged, u->n, p->att, q, p->qkv, ld);
     infer_apply(u, &y->attn_out, 1, out, c->hidden, p->att, q);
 }
 
@@ -239,42 +188,50 @@ static void angles(const struct run *u)
     }
 }
 
-/* Says which weight is to blame, if one is. */
-static errc not_numbers(const struct run *u, struct err *e)
+/* NULL when one is not a number. */
+static float *finished(const struct run *u, float *logits)
 {
-    TRY(model_check_finite(u->g->model, e));
-    return err_set(e, ERR_CORRUPT, "%s: the model computes values that are not numbers; are its weights damaged?", u->g->model->dir);
-}
-
-static errc finish_logits(const struct run *u, float *logits, size_t n, struct err *e)
-{
-    size_t vocab = u->c->vocab;
     float cap = u->c->final_softcap;
 
-    for (size_t i = 0; i < n * vocab; i++) {
+    for (size_t i = 0; i < u->c->vocab; i++) {
         if (isnan(logits[i]))
-            return not_numbers(u, e);
+            return NULL;
         if (cap > 0)
             logits[i] = cap * tanhf(logits[i] / cap);
     }
-    return ERR_OK;
+    return logits;
 }
 
-static errc head(const struct run *u, float *logits, struct err *e)
+/* Logits of the n rows listed in `at`. */
+static void head_rows(const struct run *u, const size_t *at, size_t n, engine_logits_fn *fn, void *arg)
 {
     const struct model *m = u->g->model;
-    size_t wanted = 0, hidden = u->c->hidden;
+    struct infer *p = u->p;
+    size_t hidden = u->c->hidden, vocab = u->c->vocab;
 
-    for (size_t r = 0; r < u->n; r++)           /* the wanted rows move to the front; h takes their normalised form */
-        if (u->rows[r].want)
-            memmove(u->p->x + wanted++ * hidden, u->p->x + r * hidden, hidden * sizeof(float));
-    if (!wanted)
-        return ERR_OK;
-    model_norm(u->g->compute, m, &m->norm_final, u->p->h, u->p->x, hidden, wanted, hidden);
-    gemm_forward(u->g->compute, logits, u->c->vocab, u->p->h, hidden, wanted, &m->head);
+    for (size_t i = 0; i < n; i++)
+        memcpy(p->h + i * hidden, p->x + at[i] * hidden, hidden * sizeof *p->h);
+    model_norm(u->g->compute, m, &m->norm_final, p->h, p->h, hidden, n, hidden);
+    gemm_forward(u->g->compute, p->logits, vocab, p->h, hidden, n, &m->head);
     if (m->head_bias)
-        add_bias(u->g->compute, logits, u->c->vocab, m->head_bias, wanted, u->c->vocab);
-    return finish_logits(u, logits, wanted, e);
+        add_bias(u->g->compute, p->logits, vocab, m->head_bias, n, vocab);
+    for (size_t i = 0; i < n; i++)
+        fn(arg, u->rows[at[i]].seq, (size_t)u->rows[at[i]].position, finished(u, p->logits + i * vocab));
+}
+
+static void head(const struct run *u, engine_logits_fn *fn, void *arg)
+{
+    size_t at[LOGIT_ROWS], n = 0;
+
+    compute_set_stable(u->g->compute, true);
+    for (size_t r = 0; r < u->n; r++) {
+        if (u->rows[r].want)
+            at[n++] = r;
+        if (n == LOGIT_ROWS || (n && r + 1 == u->n)) {
+            head_rows(u, at, n, fn, arg);
+            n = 0;
+        }
+    }
 }
 
 static void fit_rank(struct infer *p, size_t rank)
@@ -288,19 +245,21 @@ static void fit_rank(struct infer *p, size_t rank)
     p->xa_rank = rank;
 }
 
-errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *logits, struct err *e)
+void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_logits_fn *fn, void *arg)
 {
     struct run u = { .g = g, .p = g->infer, .c = &g->model->config, .rows = rows, .n = n };
 
-    for (size_t r = 0; r < n; r++)
+    for (size_t r = 0; r < n; r++) {
         fit_rank(g->infer, rows[r].seq->adapter ? rows[r].seq->adapter->max_rank : 0);
-    for (size_t r = 0; r < n; r++)
+        g->infer->paged[r] = (struct paged_row){ rows[r].seq->blocks, (size_t)rows[r].position };
         model_embed(g->model, g->infer->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
+    }
     angles(&u);
     for (size_t layer = 0; layer < u.c->layers; layer++)
         if (u.c->parallel)
             parallel_layer(&u, layer);
         else
             sequential_layer(&u, layer);
-    return head(&u, logits, e);
+    head(&u, fn, arg);
+    compute_set_stable(g->compute, false);
 }

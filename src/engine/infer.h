@@ -19,7 +19,11 @@ struct infer {
     float *xa;                  /* [rows, max rank] of LoRA; grown when a larger rank is loaded */
     size_t xa_rank;
     float *cos[2], *sin[2];     /* [rows, R/2] global, local */
+    struct paged_row *paged;    /* [rows] where each is in the cache */
+    float *logits;              /* [LOGIT_ROWS, V] */
 };
+
+#define LOGIT_ROWS 16
 
 /* Some rows on their way through the layers: a whole pass, or those that one expert takes. */
 struct run {

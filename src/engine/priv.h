@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "engine/engine.h"
+#include "engine/kernels_paged.h"
 
 /* Which layers see only the window, when config.json has no layer_types. */
 enum slide_rule { SLIDE_NONE, SLIDE_ALL, SLIDE_QWEN, SLIDE_EVEN, SLIDE_PATTERN };
@@ -57,57 +58,59 @@ struct model_family {
 const struct model_family *family_find(const json_t *config);
 void family_names(struct buf *out);             /* "phi3, llama, ..." for messages */
 
-/*
- * Keys and values of KV_BLOCK_TOKENS positions in all layers, the unit in which sequences take memory. Within a block:
- * [layer][key, value][kv head][position][head_dim] f32.
- */
-#define KV_BLOCK_TOKENS 16
-
-struct kv_block {
-    struct kv_block *next;      /* in the engine's free list */
-    float data[] __attribute__((aligned(64)));
-};
-
 struct engine {
     struct model *model;
     struct compute *compute;
     size_t max_len, chunk;
-    size_t block_floats, layer_floats;          /* of one block; of one layer within it */
-    size_t blocks_used, blocks_max;
-    struct kv_block *free_blocks;
+    bool stable, share;                         /* one kind of product for all rows; prefix caching */
+    struct paged_shape kv;
+    struct kv_cache *cache;
     struct adapters *adapters;
     float *inv_freq[2][2], rope_scale[2][2];    /* [global, local][short, long] */
     struct infer *infer;
 };
+
+/*
+ * Prompts are computed in tiles of absolute positions [128 k, 128 (k + 1)), cut at the prompt's end, each with products of its own:
+ * many-row products give a row other bits when the number of rows changes, and so it never does. What is generated (positions from
+ * n_prompt on) is computed in stable products of any number of rows, also when it has to be computed again.
+ */
+#define ROW_TILE 128
 
 struct sequence {
     struct engine *engine;
     const struct adapter *adapter;
     int32_t *ids;
     size_t n, cap_ids;          /* tokens known */
+    size_t n_prompt;            /* of which these are the prompt */
     size_t cached;              /* of which the cache holds keys and values */
     struct kv_block **blocks;
     size_t n_blocks, cap_blocks;
+    bool alone;                 /* takes nothing from the prefix cache: every position is computed */
+    size_t n_keyed;             /* blocks whose key is known: shared or published */
+    uint64_t chain;             /* the last one's */
 };
 
 /* Makes room for positions [0, tokens). ERR_TOO_LARGE when the engine has no blocks left; blocks taken so far stay. */
 errc sequence_reserve(struct sequence *s, size_t tokens, struct err *e);
-void sequence_push(struct sequence *s, int32_t id);             /* id and length were checked */
 errc sequence_check(const struct sequence *s, const int32_t *ids, size_t n, struct err *e);
+/* Publishes the blocks that became full. */
+void sequence_publish(struct sequence *s);
 
-/* One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. */
+/*
+ * One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. Rows of one part go through
+ * products together; a row's bits depend on the rows of its part, unless that is part 0.
+ */
 struct infer_row {
     struct sequence *seq;
     int32_t position;
+    uint32_t part;
     bool want;                  /* logits */
 };
 
 struct infer *infer_new(struct engine *g, size_t max_rows);
 void infer_free(struct infer *p);
-/*
- * Runs rows [n] through all layers, filling their cache entries (room reserved before). Logits of the rows that want them
- * go to logits [wanted, vocab] in order. ERR_CORRUPT when a logit is not a number.
- */
-errc infer_run(struct engine *g, const struct infer_row *rows, size_t n, float *logits, struct err *e);
+/* Runs rows [n] through all layers, filling their cache entries (room reserved before), and tells fn the logits of those that want them. */
+void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_logits_fn *fn, void *arg);
 
 #endif

@@ -70,7 +70,7 @@ static void label_escape(const char *s, struct buf *out)
 void stats_prometheus(const struct stats *s, const char *model, struct buf *out)
 {
     static const char *const reasons[FINISH_KINDS] = { "stop", "length", "abort", "error" };
-    double usage = s->kv_max && s->kv_max != SIZE_MAX ? (double)s->kv_used / (double)s->kv_max : 0;
+    double usage = s->kv.max != SIZE_MAX ? (double)s->kv.used / (double)s->kv.max : 0;
     AUTO_BUF l = { 0 };
 
     buf_adds(&l, "engine=\"0\",model_name=\"");

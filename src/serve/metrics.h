@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/json.h"
+#include "engine/kv_cache.h"
 
 #define BUCKETS_MAX 24
 struct histogram { const double *bounds; size_t n; uint64_t counts[BUCKETS_MAX + 1]; double sum; uint64_t count; };
@@ -13,7 +14,8 @@ struct histogram { const double *bounds; size_t n; uint64_t counts[BUCKETS_MAX +
 enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_ABORT, FINISH_ERROR, FINISH_KINDS };
 
 struct stats {
-    size_t running, waiting, kv_used, kv_max;
+    size_t running, waiting;
+    struct kv_cache_stats kv;
     uint64_t prompt_tokens, generation_tokens, preemptions, finished[FINISH_KINDS], rejected;
     struct histogram ttft, inter_token, e2e, queue, prompt_len, generation_len;
 };

@@ -1,11 +1,12 @@
 /*
- * The engine thread: continuous batching. Each turn admits waiting jobs, gives prompts their next chunk, and decodes one step
- * of all others together, so that a long prompt never stalls the rest for longer than a chunk.
+ * The engine thread: continuous batching. Each turn admits waiting jobs and takes one step: a token of every job that generates,
+ * together with a chunk of the prompts that are not read, so that a long prompt never stalls the rest for longer than a chunk.
  */
 #include "serve/scheduler.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -13,19 +14,24 @@
 
 #define ENGINE_STACK ((size_t)8 << 20)
 #define MAX_SEQS_DEFAULT 16
+#define PROMPT_TOKENS_BESIDE 128        /* of prompts, in a step that others generate in */
 
 struct scheduler {
     struct engine *g;
     struct scheduler_opts opts;
     size_t vocab;
-    float *logits;                      /* [max_seqs, vocab]; engine thread only */
-    struct job **active;                /* engine thread only; oldest first */
+    /* the engine thread's */
+    float *logits;                      /* [vocab], a copy for each sample of a prompt */
+    struct job **active;                /* [max_seqs], oldest first */
     size_t n_active;
+    struct engine_work *work;           /* [max_seqs] of this step, and whose it is */
+    struct job **workers;
+    size_t n_work;
     bool full;                          /* a job was sent back for want of cache: nobody joins until one leaves */
     struct thread thread;
 
     struct mutex mu;                    /* guards what follows, and the results of jobs; a leaf */
-    struct cond work, idle;
+    struct cond arrived, idle;
     struct job_queue queue;
     uint64_t groups;
     bool stop, draining;
@@ -57,7 +63,7 @@ static void finish_locked(struct scheduler *s, struct job *j, enum finish how)
 static void remove_active(struct scheduler *s, size_t i)
 {
     sequence_free(TAKE(s->active[i]->seq));
-    s->active[i]->prefilled = false;
+    s->active[i]->fed = true;           /* out holds all, should it come back */
     memmove(&s->active[i], &s->active[i + 1], (s->n_active - i - 1) * sizeof *s->active);
     s->n_active--;
 }
@@ -90,14 +96,6 @@ static void preempt(struct scheduler *s, size_t i)
     LOCK_SCOPE(&s->mu);
     job_queue_put(&s->queue, j);
     s->stats.preemptions++;
-}
-
-static void failed(struct scheduler *s, size_t i, const struct err *e)
-{
-    if (e->code == ERR_TOO_LARGE && s->n_active > 1)
-        preempt(s, s->n_active - 1);
-    else
-        finish_failed(s, i, e);
 }
 
 static bool expired(struct job *j, int64_t now_ms)
@@ -146,17 +144,6 @@ static void drop_waiting(struct scheduler *s)
 
 /* ── joining ── */
 
-static errc begin(struct scheduler *s, struct job *j, struct err *e)
-{
-    j->seq = sequence_new(s->g, j->adapter);
-    if (!j->sampler) {
-        j->sample.constraint = j->constraint.self ? &j->constraint : NULL;
-        j->sampler = sampler_new(&j->sample, s->vocab);
-    }
-    TRY(sequence_add(j->seq, j->prompt.v, j->prompt.n, e));
-    return j->out.n ? sequence_add(j->seq, j->out.v, j->out.n, e) : ERR_OK;
-}
-
 static struct job *pop(struct scheduler *s)
 {
     int64_t now = clock_mono_us();
@@ -177,14 +164,72 @@ static struct job *pop(struct scheduler *s)
 
 static void admit(struct scheduler *s)
 {
-    while (s->n_active < s->opts.max_seqs && !(s->full && s->n_active)) {
-        struct job *j = pop(s);
-        struct err e;
-        if (!j)
-            return;
+    struct job *j;
+
+    while (s->n_active < s->opts.max_seqs && !(s->full && s->n_active) && (j = pop(s))) {
+        if (!j->sampler) {
+            j->sample.constraint = j->constraint.self ? &j->constraint : NULL;
+            j->sampler = sampler_new(&j->sample, s->vocab);
+        }
         s->active[s->n_active++] = j;
-        if (begin(s, j, &e))
-            failed(s, s->n_active - 1, &e);
+    }
+}
+
+/* ── what each job has in its sequence ── */
+
+/* Another sample of the same prompt that is about to read it. */
+static bool has_reader(const struct scheduler *s, size_t i)
+{
+    const struct job *j = s->active[i];
+
+    for (size_t k = 0; j->group && !j->out.n && k < i; k++)
+        if (s->active[k]->group == j->group && !s->active[k]->out.n)
+            return true;
+    return false;
+}
+
+static errc begin(struct scheduler *s, struct job *j, struct err *e)
+{
+    AUTO_FREE(sequence) seq = sequence_new(s->g, j->adapter);
+
+    if (j->want_prompt_logprobs && !j->prompt_results)
+        sequence_set_alone(seq);
+    TRY(sequence_add(seq, j->prompt.v, j->prompt.n, e));
+    j->cached_prompt = sequence_cached(seq);
+    if (j->out.n)
+        TRY(sequence_append(seq, j->out.v, j->out.n, e));
+    j->fed = true;
+    j->seq = TAKE(seq);
+    return ERR_OK;
+}
+
+static errc feed_one(struct scheduler *s, size_t i, struct err *e)
+{
+    struct job *j = s->active[i];
+
+    if (!j->seq)
+        return has_reader(s, i) ? ERR_OK : begin(s, j, e);
+    if (j->fed)
+        return ERR_OK;
+    TRY(sequence_append(j->seq, &j->pending, 1, e));
+    j->fed = true;
+    return ERR_OK;
+}
+
+/* Every job has its next tokens in its sequence afterwards; when the cache is full the youngest jobs go back to the queue. */
+static void feed(struct scheduler *s)
+{
+    struct err e;
+
+    for (size_t i = 0; i < s->n_active; ) {
+        errc rc = feed_one(s, i, &e);
+
+        if (!rc)
+            i++;
+        else if (rc == ERR_TOO_LARGE && s->n_active > 1)
+            preempt(s, s->n_active - 1);
+        else
+            finish_failed(s, i, &e);
     }
 }
 
@@ -249,109 +294,153 @@ static errc constrain(struct job *j, int32_t id, bool *out_ends, struct err *e)
     return ERR_OK;
 }
 
-/* Samples the next token of active[i]. */
-static void take_token(struct scheduler *s, size_t i, float *logits)
+/* What the step gave active[i]: its next token. */
+static void settle(struct scheduler *s, size_t i)
 {
     struct job *j = s->active[i];
-    bool ends = false;
+    bool ends = false, stops = is_stop(j, j->pending);
     struct err e;
 
-    if (!j->max_new) {
-        finish(s, i, FINISH_LENGTH);
-        return;
-    }
-    int32_t id = j->pending = pick(j, logits);
-    bool stops = is_stop(j, id);
-    if (!stops && constrain(j, id, &ends, &e)) {
+    j->sampled = false;
+    if (j->bad) {
+        (void)engine_not_numbers(s->g, &e);
         finish_failed(s, i, &e);
-        return;
-    }
-    publish(s, j, id, stops);
-    if (stops || ends)
-        finish(s, i, FINISH_STOP);
-    else if (j->out.n >= j->max_new || sequence_len(j->seq) + 1 > engine_max_len(s->g))
+    } else if (!j->max_new) {
         finish(s, i, FINISH_LENGTH);
+    } else if (!stops && constrain(j, j->pending, &ends, &e)) {
+        finish_failed(s, i, &e);
+    } else {
+        publish(s, j, j->pending, stops);
+        if (stops || ends)
+            finish(s, i, FINISH_STOP);
+        else if (j->out.n >= j->max_new || j->prompt.n + j->out.n >= engine_max_len(s->g))
+            finish(s, i, FINISH_LENGTH);
+        else if (!j->seq)
+            preempt(s, i);
+    }
 }
 
-/* ── steps ── */
-
-struct scoring { struct job *j; size_t vocab; };
+/* ── a step ── */
 
 /* The logits after `position` say how likely the prompt's next token was. */
-static void score_prompt(void *arg, size_t position, const float *logits)
+static void score_prompt(const struct scheduler *s, struct job *j, size_t position, const float *logits)
 {
-    const struct scoring *x = arg;
-    struct job *j = x->j;
     size_t next = position + 1;
 
-    if (next < j->prompt.n)
-        logprobs_of(logits, x->vocab, j->prompt.v[next], j->sample.logprobs > 0 ? j->sample.logprobs : 0, &j->prompt_results[next]);
-}
-
-static errc prefill_chunk(struct scheduler *s, struct job *j, bool *out_done, struct err *e)
-{
-    struct scoring x = { j, s->vocab };
-
-    if (!j->want_prompt_logprobs)
-        return engine_prefill(s->g, j->seq, s->logits, out_done, e);
     if (!j->prompt_results) {
         j->prompt_results = xcalloc(j->prompt.n, sizeof *j->prompt_results);
         j->prompt_results[0] = (struct token_logprobs){ .id = j->prompt.v[0], .logprob = NAN };
     }
-    return engine_prefill_each(s->g, j->seq, s->logits, score_prompt, &x, out_done, e);
+    if (next < j->prompt.n)
+        logprobs_of(logits, s->vocab, j->prompt.v[next], j->sample.logprobs > 0 ? j->sample.logprobs : 0, &j->prompt_results[next]);
 }
 
-/* One chunk of the oldest prompt that is not read, and its first token when that was the last. */
-static void prefill_step(struct scheduler *s)
+static void sample(struct job *j, float *logits)
 {
-    size_t i = 0;
-    bool done = false;
-    struct err e;
+    j->sampled = true;
+    j->fed = false;
+    if (logits && j->max_new)
+        j->pending = pick(j, logits);
+}
 
-    while (i < s->n_active && s->active[i]->prefilled)
-        i++;
-    if (i == s->n_active)
-        return;
-    if (prefill_chunk(s, s->active[i], &done, &e)) {
-        failed(s, i, &e);
-    } else if (done) {
-        s->active[i]->prefilled = true;
-        take_token(s, i, s->logits);
+/* The other samples of this prompt take their first token from the same logits. */
+static void sample_twins(struct scheduler *s, struct job *leader, const float *logits)
+{
+    for (size_t i = 0; leader->group && i < s->n_active; i++) {
+        struct job *j = s->active[i];
+
+        if (j == leader || j->group != leader->group || j->seq || j->out.n || j->want_prompt_logprobs)
+            continue;
+        memcpy(s->logits, logits, s->vocab * sizeof *logits);
+        j->twin = leader;
+        sample(j, s->logits);
     }
 }
 
-static void decode_step(struct scheduler *s)
+static void take_logits(void *arg, struct sequence *seq, size_t position, float *logits)
 {
-    AUTO_MEM struct sequence **seqs = xcalloc(s->n_active + 1, sizeof *seqs);
-    AUTO_MEM int32_t *ids = xcalloc(s->n_active + 1, sizeof *ids);
-    AUTO_MEM size_t *at = xcalloc(s->n_active + 1, sizeof *at);
-    size_t n = 0;
+    struct scheduler *s = arg;
+    size_t k = 0;
+
+    while (s->workers[k]->seq != seq)
+        k++;
+    struct job *j = s->workers[k];
+    j->bad |= !logits;
+    if (logits && s->work[k].every)
+        score_prompt(s, j, position, logits);
+    if (position + 1 != sequence_len(seq))
+        return;
+    if (logits && !j->out.n)
+        sample_twins(s, j, logits);
+    sample(j, logits);
+}
+
+static bool decodes(const struct job *j) { return j->seq && j->out.n && sequence_waiting(j->seq) == 1; }
+
+static void add_work(struct scheduler *s, struct job *j, size_t budget)
+{
+    s->workers[s->n_work] = j;
+    s->work[s->n_work++] = (struct engine_work){ .seq = j->seq, .budget = budget, .every = j->want_prompt_logprobs && !j->out.n };
+}
+
+/* One token of each job that generates, and prompts from the oldest on: a chunk of them, a tile when others would wait for it. */
+static void plan(struct scheduler *s)
+{
+    size_t budget;
+
+    s->n_work = 0;
+    for (size_t i = 0; i < s->n_active; i++)
+        if (decodes(s->active[i]))
+            add_work(s, s->active[i], 1);
+    budget = s->n_work ? PROMPT_TOKENS_BESIDE : engine_chunk(s->g);
+    for (size_t i = 0; i < s->n_active && budget; i++) {
+        struct job *j = s->active[i];
+
+        if (!j->seq || decodes(j))
+            continue;
+        size_t n = sequence_waiting(j->seq) < budget ? sequence_waiting(j->seq) : budget;
+        add_work(s, j, n);
+        budget -= n;
+    }
+}
+
+/* A twin without room for its own sequence goes back to the queue with its first token. */
+static void fork_twins(struct scheduler *s)
+{
     struct err e;
 
-    for (size_t i = 0; i < s->n_active; i++)
-        if (s->active[i]->prefilled) {
-            at[n] = i;
-            seqs[n] = s->active[i]->seq;
-            ids[n++] = s->active[i]->pending;
-        }
-    if (!n)
+    for (size_t i = 0; i < s->n_active; i++) {
+        struct job *j = s->active[i];
+
+        if (!j->twin)
+            continue;
+        (void)sequence_fork(j->twin->seq, &j->seq, &e);        /* settle sees that there is none */
+        j->cached_prompt = j->prompt.n;
+        j->twin = NULL;
+    }
+}
+
+static void step(struct scheduler *s)
+{
+    plan(s);
+    if (!s->n_work)
         return;
-    if (engine_decode(s->g, seqs, ids, n, s->logits, &e))
-        failed(s, at[n - 1], &e);       /* the youngest that was in the step pays */
-    else
-        while (n--)                     /* from the end: who leaves moves only those that had their turn */
-            take_token(s, at[n], s->logits + n * s->vocab);
+    engine_step(s->g, s->work, s->n_work, take_logits, s);
+    fork_twins(s);
+    for (size_t i = s->n_active; i-- > 0; )     /* from the end: who leaves moves only those that had their turn */
+        if (s->active[i]->sampled)
+            settle(s, i);
 }
 
 static bool wait_for_work(struct scheduler *s)
 {
     LOCK_SCOPE(&s->mu);
     s->stats.running = s->n_active;
-    s->stats.kv_used = engine_kv_tokens_used(s->g);
+    s->stats.kv = engine_kv_stats(s->g);
     if (!s->n_active && !s->queue.n)
         cond_broadcast(&s->idle);
     while (!s->stop && !s->n_active && !s->queue.n)
-        cond_wait(&s->work, &s->mu);
+        cond_wait(&s->arrived, &s->mu);
     return s->n_active || s->queue.n || !s->stop;
 }
 
@@ -363,9 +452,8 @@ static void run(void *arg)
         drop_waiting(s);
         drop_active(s);
         admit(s);
-        /* decode first: a job whose prompt just ended has its first token and joins with the next turn */
-        decode_step(s);
-        prefill_step(s);
+        feed(s);
+        step(s);
     }
 }
 
@@ -380,15 +468,15 @@ errc scheduler_new(struct engine *g, const struct scheduler_opts *o, struct sche
     s->opts.max_seqs = o->max_seqs ? o->max_seqs : MAX_SEQS_DEFAULT;
     s->opts.max_waiting = o->max_waiting ? o->max_waiting : s->opts.max_seqs;
     s->vocab = engine_model(g)->config.vocab;
-    s->logits = mem_try_alloc((s->opts.max_seqs > GEMM_FEW_ROWS ? s->opts.max_seqs : GEMM_FEW_ROWS) * s->vocab, sizeof *s->logits);
+    s->logits = xcalloc(s->vocab, sizeof *s->logits);
     s->active = xcalloc(s->opts.max_seqs, sizeof(struct job *));
+    s->workers = xcalloc(s->opts.max_seqs, sizeof(struct job *));
+    s->work = xcalloc(s->opts.max_seqs, sizeof *s->work);
     stats_init(&s->stats);
-    s->stats.kv_max = engine_kv_tokens_max(g);
+    s->stats.kv = engine_kv_stats(g);
     mutex_init(&s->mu);
-    cond_init(&s->work);
+    cond_init(&s->arrived);
     cond_init(&s->idle);
-    if (!s->logits)
-        return err_set(e, ERR_UNAVAILABLE, "no memory for the logits of %zu sequences: lower --max-num-seqs", s->opts.max_seqs);
     thread_start_sized(&s->thread, "engine", ENGINE_STACK, run, s);
     *out = TAKE(s);
     return ERR_OK;
@@ -400,12 +488,14 @@ void scheduler_free(struct scheduler *s)
         return;
     mutex_lock(&s->mu);
     s->stop = s->draining = true;
-    cond_broadcast(&s->work);
+    cond_broadcast(&s->arrived);
     mutex_unlock(&s->mu);
     thread_join(&s->thread);
     free(s->logits);
     free(s->active);
-    cond_done(&s->work);
+    free(s->workers);
+    free(s->work);
+    cond_done(&s->arrived);
     cond_done(&s->idle);
     mutex_done(&s->mu);
     free(s);
@@ -420,7 +510,7 @@ void scheduler_drain(struct scheduler *s, int64_t grace_ms)
     while ((s->stats.running || s->queue.n) && cond_wait_until(&s->idle, &s->mu, until))
         ;
     s->stop = true;
-    cond_broadcast(&s->work);
+    cond_broadcast(&s->arrived);
 }
 
 uint64_t scheduler_group(struct scheduler *s)
@@ -463,7 +553,7 @@ errc scheduler_submit_all(struct scheduler *s, struct job *const *jobs, size_t n
     for (size_t i = 0; i < n; i++)
         queue_locked(s, jobs[i]);
     s->stats.running += s->stats.running == 0;          /* drain must see it before the engine thread does */
-    cond_signal(&s->work);
+    cond_signal(&s->arrived);
     return ERR_OK;
 }
 

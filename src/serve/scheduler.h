@@ -46,10 +46,12 @@ struct job {
     struct cond *waiter;                /* who sleeps for news of this job; NULL: nobody */
 
     /* ── the engine thread's ── */
-    struct sequence *seq;
+    struct sequence *seq;               /* NULL: waits for its group's prompt */
     struct sampler *sampler;
-    bool prefilled;
+    bool sampled, bad;                  /* in this step: it has a next token; its logits are not numbers */
+    struct job *twin;                   /* in this step: its prompt was read by that one */
     int32_t pending;                    /* sampled, not yet fed */
+    bool fed;                           /* pending is part of seq */
     int64_t queued_us, admitted_us, first_us, last_us;
     struct job *next;                   /* in the queue */
 };

@@ -46,6 +46,7 @@ const char *compute_kernels(const struct compute *c) { return c->vec->name; }
 const struct vec_ops *compute_vec(const struct compute *c) { return c->vec; }
 void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; }
 void compute_set_stable(struct compute *c, bool stable) { c->stable = stable; }
+bool compute_is_stable(const struct compute *c) { return c->stable; }
 
 void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size)
 {

@@ -41,6 +41,7 @@ void compute_set_math(struct compute *c, enum gemm_math math);
  * row's bits do not depend on how many are in the batch. Some 10 % slower than the tiles for many rows.
  */
 void compute_set_stable(struct compute *c, bool stable);
+bool compute_is_stable(const struct compute *c);
 /* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
 bool compute_bf16_is_fast(void);
 

@@ -147,7 +147,7 @@ static void check_model(const char *dir, const char *expected, const char *name)
         check_scores(g, name, json_array_get(prompts, i));
         check_greedy(g, name, json_array_get(prompts, i));
     }
-    assert_int_equal(engine_kv_tokens_used(g), 0);
+    assert_int_equal(engine_kv_stats(g).used, 0);
 }
 
 static void families_equal_transformers(void **state)
@@ -259,7 +259,7 @@ static void check_company(const char *model)
     }
     for (size_t i = 0; i < 20; i++)
         sequence_free(s[i]);
-    assert_int_equal(engine_kv_tokens_used(g), 0);
+    assert_int_equal(engine_kv_stats(g).used, 0);
 }
 
 static void company_does_not_change_a_sequence(void **state)

@@ -1,0 +1,100 @@
+/*
+ * A step: waiting tokens of many sequences become rows of passes. What was generated comes first, all of it in part 0; each tile of
+ * a prompt is a part of its own.
+ */
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "engine/infer.h"
+
+struct step {
+    struct engine *g;
+    engine_logits_fn *fn;
+    void *arg;
+    struct infer_row *rows;             /* [infer's max_rows] */
+    size_t n;
+    uint32_t parts;                     /* so far in this pass; 0 is the stable one */
+};
+
+/* Runs the rows so far. */
+static void flush(struct step *t)
+{
+    if (!t->n)
+        return;
+    for (size_t i = 0; i < t->n; i++)
+        t->rows[i].seq->cached = (size_t)t->rows[i].position + 1;
+    infer_run(t->g, t->rows, t->n, t->fn, t->arg);
+    for (size_t i = 0; i < t->n; i++)
+        sequence_publish(t->rows[i].seq);
+    t->n = 0;
+    t->parts = 0;
+}
+
+/* Rows [from, to) of a sequence. */
+static void add_rows(struct step *t, const struct engine_work *w, size_t from, size_t to, uint32_t part)
+{
+    for (size_t at = from; at < to; at++)
+        t->rows[t->n++] = (struct infer_row){ w->seq, (int32_t)at, part, w->every || at + 1 == w->seq->n };
+}
+
+static void add_stable(struct step *t, const struct engine_work *w, size_t from, size_t to)
+{
+    size_t room = t->g->infer->max_rows;
+
+    while (from < to) {
+        size_t n = room - t->n < to - from ? room - t->n : to - from;
+
+        add_rows(t, w, from, from + n, 0);
+        from += n;
+        if (t->n == room)
+            flush(t);
+    }
+}
+
+static void add_tile(struct step *t, const struct engine_work *w, size_t from, size_t to)
+{
+    if (t->g->infer->max_rows - t->n < to - from)
+        flush(t);
+    add_rows(t, w, from, to, ++t->parts);
+}
+
+static size_t tile_end(const struct sequence *s, size_t at)
+{
+    size_t end = (at / ROW_TILE + 1) * ROW_TILE;
+
+    return end < s->n_prompt ? end : s->n_prompt;
+}
+
+/* The whole tiles within the budget, the first in any case; what is left waits for the next step. */
+static void add_prompt(struct step *t, const struct engine_work *w)
+{
+    const struct sequence *s = w->seq;
+    size_t start = s->cached, at = start;
+
+    while (at < s->n_prompt && (at == start || tile_end(s, at) <= start + w->budget)) {
+        size_t end = tile_end(s, at);
+
+        add_tile(t, w, at, end);
+        at = end;
+    }
+}
+
+static bool is_stable(const struct engine *g, const struct sequence *s) { return g->stable || s->cached >= s->n_prompt; }
+
+void engine_step(struct engine *g, const struct engine_work *work, size_t n, engine_logits_fn *fn, void *arg)
+{
+    AUTO_MEM struct infer_row *rows = xcalloc(g->infer->max_rows, sizeof *rows);
+    struct step t = { .g = g, .fn = fn, .arg = arg, .rows = rows };
+
+    for (size_t i = 0; i < n; i++) {
+        struct sequence *s = work[i].seq;
+        size_t end = s->n - s->cached < work[i].budget ? s->n : s->cached + work[i].budget;
+
+        if (is_stable(g, s))
+            add_stable(&t, &work[i], s->cached, end);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!is_stable(g, work[i].seq))
+            add_prompt(&t, &work[i]);
+    flush(&t);
+}
