@@ -15,10 +15,10 @@ static const char *const noted[] = {
     "allow-credentials", "allowed-headers", "allowed-methods", "block-size", "code-revision", "compilation-config", "config-format", "cpu-offload-gb",
     "data-parallel-size", "device", "disable-fastapi-docs", "disable-frontend-multiprocessing", "disable-log-requests", "disable-log-stats",
     "disable-uvicorn-access-log", "distributed-executor-backend", "download-dir", "enable-auto-tool-choice", "enable-chunked-prefill", "enable-lora",
-    "enable-log-requests", "enable-prefix-caching", "enable-prompt-tokens-details", "enable-request-id-headers", "enable-server-load-tracking", "enforce-eager",
+    "enable-log-requests", "enable-prompt-tokens-details", "enable-request-id-headers", "enable-server-load-tracking", "enforce-eager",
     "gpu-memory-utilization", "kaito-kv-cache-cpu-memory-utilization", "kaito-max-probe-steps", "kv-events-config", "kv-transfer-config", "load-format",
     "max-cpu-loras", "max-log-len", "max-logprobs", "max-lora-rank", "max-loras", "max-num-batched-tokens", "max-parallel-loading-workers",
-    "no-enable-prefix-caching", "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "reasoning-parser", "response-role", "revision", "seed",
+    "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "reasoning-parser", "response-role", "revision", "seed",
     "swap-space", "task", "runner", "tensor-parallel-size", "tokenizer-mode", "tool-call-parser", "trust-remote-code", "uvicorn-log-level",
 };
 
@@ -47,8 +47,17 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
         { .name = "threads", .kind = OPT_INT, .value = &a->threads, .arg = "N", .help = "Threads of the engine; 0: one per CPU.", .min = 0, .max = 1024, .section = "The machine" },
         { .name = "max-num-seqs", .kind = OPT_INT, .value = &a->max_seqs, .arg = "N", .help = "Answers made at the same time; as many more may wait before 429. 0: 16.",
           .min = 0, .max = 4096 },
-        { .name = "kv-cache-tokens", .kind = OPT_INT, .value = &a->kv_tokens, .arg = "N", .help = "Tokens kept in the cache over all answers; 0: no limit.", .min = 0,
+        { .name = "kv-cache-tokens", .kind = OPT_INT, .value = &a->kv_tokens, .arg = "N", .help = "Tokens kept in the cache over all answers; 0: by --kv-cache-memory.", .min = 0,
           .max = INT64_MAX },
+
+        { .name = "kv-cache-memory", .kind = OPT_STR, .value = &a->kv_memory, .arg = "BYTES|NGiB",
+          .help = "The same in memory, also 512MiB or 8GiB; auto: half of what is free beside the weights." },
+        { .name = "kv-cache-memory-bytes", .kind = OPT_STR, .value = &a->kv_memory, .arg = "BYTES", .help = "vLLM's name of --kv-cache-memory." },
+        { .name = "kv-cache-dtype", .kind = OPT_STR, .value = &a->kv_dtype, .arg = "auto|f32|bf16",
+          .help = "What keys and values are kept in; auto: bf16 with --dtype bfloat16 or --quantization, else f32." },
+        { .name = "enable-prefix-caching", .kind = OPT_BOOL, .value = &a->prefix_caching, .help = "Equal beginnings of prompts are computed once; on by default." },
+        { .name = "batch-invariant", .kind = OPT_BOOL, .value = &a->batch_invariant,
+          .help = "One kind of product for prompts and answers: shares every 16 tokens instead of 128, answers too; long prompts take longer." },
 
         { .name = "host", .kind = OPT_STR, .value = &a->host, .arg = "ADDRESS", .help = "The address to bind.", .env = "POD_IP", .section = "The network" },
         { .name = "port", .kind = OPT_INT, .value = &a->port, .arg = "PORT", .help = "The port; 0 lets the system choose.", .min = 0, .max = 65535 },
@@ -150,6 +159,44 @@ static errc read_length(const char *text, size_t *out, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "--max-model-len: \"%s\" is neither auto nor a number of tokens like 4096 or 4K", text);
     *out = (size_t)(n * times);
     return ERR_OK;
+}
+
+/* 1073741824, 512MiB, 8GiB, 8G, auto. */
+static errc read_bytes(const char *text, size_t *out, struct err *e)
+{
+    static const struct { const char *suffix; int shift; } units[] = { { "GiB", 30 }, { "MiB", 20 }, { "G", 30 }, { "M", 20 }, { "", 0 } };
+    struct str s = str_of(text);
+    uint64_t n;
+    size_t u = 0;
+
+    *out = 0;
+    if (streq(text, "auto") || streq(text, "0"))
+        return ERR_OK;
+    while (!str_has_suffix(s, str_of(units[u].suffix)))
+        u++;
+    s.n -= strlen(units[u].suffix);
+    if (!str_to_u64(s, &n) || n < 1 || n > SIZE_MAX >> units[u].shift)
+        return err_set(e, ERR_BAD_REQUEST, "--kv-cache-memory: \"%s\" is neither auto nor a size like 1073741824, 512MiB or 8GiB", text);
+    *out = (size_t)n << units[u].shift;
+    return ERR_OK;
+}
+
+/* auto: halves the cache where weights or products are not exact either. */
+static errc read_kv_dtype(const char *name, bool inexact, enum kv_dtype *out, struct err *e)
+{
+    static const struct { const char *name; enum kv_dtype d; } rows[] = {
+        { "f32", KV_F32 }, { "float32", KV_F32 }, { "bf16", KV_BF16 }, { "bfloat16", KV_BF16 },
+    };
+
+    *out = inexact ? KV_BF16 : KV_F32;
+    if (streq(name, "auto"))
+        return ERR_OK;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (streq(name, rows[i].name)) {
+            *out = rows[i].d;
+            return ERR_OK;
+        }
+    return err_set(e, ERR_BAD_REQUEST, "--kv-cache-dtype: \"%s\" is none of auto, f32 (float32), bf16 (bfloat16)", name);
 }
 
 /* vLLM takes a JSON list; a plain origin is taken too. */
@@ -321,11 +368,13 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .max_kv_tokens = (size_t)a->kv_tokens, .chat_template_file = a->chat_template, .request_timeout_ms = a->request_timeout_ms,
         .api_keys = a->api_keys.items, .n_api_keys = a->api_keys.n, .cert_file = a->cert_file, .key_file = a->key_file,
         .max_body = (size_t)a->max_body_mib << 20, .trust_request_template = a->trust_template, .fixed_adapters = !a->runtime_lora,
-        .no_rate_limit = a->no_rate_limit,
+        .no_rate_limit = a->no_rate_limit, .no_prefix_caching = !a->prefix_caching, .batch_invariant = a->batch_invariant,
     };
     TRY(read_dtype(a->dtype, &o->bf16, e));
     TRY(read_quantization(a->quantization, &o->quantize, e));
     TRY(read_length(a->max_len, &o->max_model_len, e));
+    TRY(read_bytes(a->kv_memory, &o->max_kv_bytes, e));
+    TRY(read_kv_dtype(a->kv_dtype, o->bf16 || o->quantize != QUANTIZE_NONE, &o->kv_dtype, e));
     if (!streq(a->generation_config, "auto"))
         return err_set(e, ERR_BAD_REQUEST, "--generation-config: only auto is supported, not \"%s\"", a->generation_config);
     TRY(read_adapters(a, e));
@@ -343,7 +392,7 @@ errc serve_options(int argc, char **argv, struct serve_args *a, struct server_op
     struct strlist words = { 0 };
 
     *a = (struct serve_args){ .host = "127.0.0.1", .port = 5000, .quantization = "none", .dtype = "auto", .max_len = "auto", .grace_ms = 30000, .origins = "*",
-                              .generation_config = "auto", .max_body_mib = 16, .runtime_lora = true };
+                              .generation_config = "auto", .max_body_mib = 16, .runtime_lora = true, .kv_memory = "auto", .kv_dtype = "auto", .prefix_caching = true };
     size_t n = make_rows(a, rows);
     errc rc = options_parse(rows, n, &help, argc, argv, &words, e);
     if (!rc)

@@ -10,9 +10,9 @@
 
 struct serve_args {
     const char *model, *quantization, *dtype, *chat_template, *host, *cert_file, *key_file, *origins, *max_len, *adapters_dir, *config_file;
-    const char *generation_config, *termination_log;
+    const char *generation_config, *termination_log, *kv_memory, *kv_dtype;
     int64_t port, threads, max_seqs, kv_tokens, grace_ms, request_timeout_ms, max_body_mib;
-    bool trust_template, runtime_lora, no_rate_limit;
+    bool trust_template, runtime_lora, no_rate_limit, prefix_caching, batch_invariant;
     struct strlist names, adapters, lora_modules, api_keys, noted;
 
     struct strlist origin_list;         /* what origins says */

@@ -81,6 +81,10 @@ void stats_prometheus(const struct stats *s, const char *model, struct buf *out)
     one(out, "vllm:num_requests_waiting", "gauge", "Requests in the queue.", labels, (double)s->waiting);
     one(out, "vllm:kv_cache_usage_perc", "gauge", "Share of the key/value cache in use; 0 when it has no limit.", labels, usage);
     one(out, "vllm:gpu_cache_usage_perc", "gauge", "The older name of vllm:kv_cache_usage_perc.", labels, usage);
+    one(out, "vllm:prefix_cache_queries_total", "counter", "Prompt tokens that were looked for in the prefix cache.", labels, (double)s->kv.queries);
+    one(out, "vllm:prefix_cache_hits_total", "counter", "Of which it had so many.", labels, (double)s->kv.hits);
+    one(out, "vllm:gpu_prefix_cache_queries_total", "counter", "The older name of vllm:prefix_cache_queries_total.", labels, (double)s->kv.queries);
+    one(out, "vllm:gpu_prefix_cache_hits_total", "counter", "The older name of vllm:prefix_cache_hits_total.", labels, (double)s->kv.hits);
     one(out, "vllm:num_preemptions_total", "counter", "Sequences that gave their cache back and were read again.", labels, (double)s->preemptions);
     one(out, "vllm:prompt_tokens_total", "counter", "Prompt tokens read.", labels, (double)s->prompt_tokens);
     one(out, "vllm:generation_tokens_total", "counter", "Tokens generated.", labels, (double)s->generation_tokens);

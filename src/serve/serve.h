@@ -12,6 +12,7 @@
 
 #include "base/attr.h"
 #include "base/err.h"
+#include "engine/kernels_paged.h"
 #include "engine/model.h"
 
 struct server;
@@ -34,7 +35,11 @@ struct server_opts {
     int threads;                /* 0: one per CPU */
     size_t max_model_len;       /* 0: the model's */
     size_t max_num_seqs;        /* decoded together; 0: 16. As many more may wait before 429 */
-    size_t max_kv_tokens;       /* 0: no limit */
+    size_t max_kv_tokens;       /* over all answers; 0: by max_kv_bytes */
+    size_t max_kv_bytes;        /* of the key/value cache; 0: half of what is free beside the weights */
+    enum kv_dtype kv_dtype;     /* f32 by default */
+    bool no_prefix_caching;
+    bool batch_invariant;       /* engine_opts */
     int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */
     const char *chat_template_file;             /* instead of the model's own; or the template itself when it holds a brace; may be NULL */
 
