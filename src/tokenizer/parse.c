@@ -164,7 +164,8 @@ errc tokenizer_build(struct tokenizer *t, const json_t *root, struct err *e)
         return err_set(e, ERR_CORRUPT, "expected an object");
     TRY(parse_normalizer(t, json_object_get(root, "normalizer"), e));
     TRY(parse_pre_tokenizer(t, json_object_get(root, "pre_tokenizer"), e));
-    TRY(parse_model(t, json_object_get(root, "model"), e));
+    if (!t->model.vocab.n)
+        TRY(parse_model(t, json_object_get(root, "model"), e));
     TRY(read_all_added(t, json_object_get(root, "added_tokens"), e));
     TRY(parse_part(t, json_object_get(root, "post_processor"), "post_processor", "processors", post_rows, ARRAY_LEN(post_rows), 0, e));
     TRY(parse_decoder(t, decoder, e));

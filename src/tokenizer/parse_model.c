@@ -43,7 +43,7 @@ static errc read_merge(struct tokenizer *t, const json_t *j, size_t rank, struct
     return ERR_OK;
 }
 
-static void find_byte_ids(struct model *m)
+void model_find_bytes(struct model *m)
 {
     for (unsigned b = 0; b < 256; b++) {
         char name[8];
@@ -77,7 +77,7 @@ static errc read_bpe(struct tokenizer *t, const json_t *j, struct err *e)
         return parse_bad(e, "model.merges", "a list");
     for (size_t i = 0; i < json_array_size(merges); i++)
         TRY(read_merge(t, json_array_get(merges, i), i, e));
-    find_byte_ids(m);
+    model_find_bytes(m);
     return ERR_OK;
 }
 
@@ -139,7 +139,7 @@ static errc read_unigram(struct tokenizer *t, const json_t *j, struct err *e)
         return err_set(e, ERR_CORRUPT, "model.unk_id: %lld is not among the %zu tokens", (long long)json_integer_value(unk), n);
     m->unk_id = json_is_integer(unk) ? (int32_t)json_integer_value(unk) : -1;
     m->byte_fallback = json_flag(j, "byte_fallback", false);
-    find_byte_ids(m);
+    model_find_bytes(m);
     return ERR_OK;
 }
 

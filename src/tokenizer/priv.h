@@ -155,6 +155,7 @@ struct model {
     double *scores, min_score;          /* Unigram: log-probability by id */
 };
 void model_merge_put(struct model *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
+void model_find_bytes(struct model *m);                 /* byte_ids, from the vocabulary */
 const struct merge *model_merge_find(const struct model *m, int32_t left, int32_t right);
 /* One word -> ids. ERR_INVALID: it is unknown, and there is no token for that. */
 typedef errc model_encode(const struct model *m, struct str word, struct token_ids *out, struct err *e);
@@ -182,7 +183,12 @@ struct tokenizer {
 };
 
 const struct added_token *tokenizer_added(const struct tokenizer *t, int32_t id);       /* NULL: it is none */
-errc tokenizer_build(struct tokenizer *t, const json_t *root, struct err *e);           /* parse.c */
+/* parse.c; root has no model when t's is there already (a GGUF file's). */
+errc tokenizer_build(struct tokenizer *t, const json_t *root, struct err *e);
+struct tokenizer *tokenizer_new(void);                                                  /* roles.c: these four */
+void tokenizer_publish(struct tokenizer *t);            /* once, at the end of loading, whether it went well or not */
+void tokenizer_add_stop(struct tokenizer *t, int64_t id);                               /* once; -1: none */
+errc tokenizer_set_template(struct tokenizer *t, struct str source, const char *name, struct err *e);
 errc tokenizer_apply_roles(struct tokenizer *t, const json_t *config, struct err *e);   /* roles.c */
 errc tokenizer_split_added(const struct tokenizer *t, struct str text, struct pieces *out, struct err *e);      /* added.c */
 

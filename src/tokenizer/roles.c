@@ -1,6 +1,7 @@
 /* The files beside tokenizer.json: which token is which, when a generation ends, and the chat template. */
 #include "base/file.h"
-#include "tokenizer/priv.h"
+#include "tensor/gguf.h"
+#include "tokenizer/gguf.h"
 
 #define TOKENIZER_JSON_MAX ((size_t)256 << 20)
 #define CONFIG_JSON_MAX ((size_t)16 << 20)
@@ -60,7 +61,7 @@ errc tokenizer_apply_roles(struct tokenizer *t, const json_t *config, struct err
     return ERR_OK;
 }
 
-static void add_stop(struct tokenizer *t, int64_t id)
+void tokenizer_add_stop(struct tokenizer *t, int64_t id)
 {
     if (id >= 0 && id < ID_LIMIT && !tokenizer_is_stop(t, (int32_t)id))
         token_ids_add(&t->stop_ids, (int32_t)id);
@@ -69,10 +70,10 @@ static void add_stop(struct tokenizer *t, int64_t id)
 static void add_stops(struct tokenizer *t, const json_t *eos)
 {
     if (json_is_integer(eos))
-        add_stop(t, json_integer_value(eos));
+        tokenizer_add_stop(t, json_integer_value(eos));
     for (size_t i = 0; i < json_array_size(eos); i++)
         if (json_is_integer(json_array_get(eos, i)))
-            add_stop(t, json_integer_value(json_array_get(eos, i)));
+            tokenizer_add_stop(t, json_integer_value(json_array_get(eos, i)));
 }
 
 /* An optional JSON file of the model folder; *out stays NULL when it is absent. */
@@ -96,6 +97,14 @@ static const char *template_of(const json_t *config)
     return json_string_value(j);
 }
 
+errc tokenizer_set_template(struct tokenizer *t, struct str source, const char *name, struct err *e)
+{
+    t->info.chat_template_source = arena_strndup(t->arena, source.p, source.n);
+    TRY(template_compile(source, name, &t->chat_template, e));
+    t->info.chat_template = t->chat_template;
+    return ERR_OK;
+}
+
 static errc load_template(struct tokenizer *t, const char *dir, const json_t *config, struct err *e)
 {
     AUTO_MEM char *jinja = path_join(dir, "chat_template.jinja");
@@ -113,10 +122,7 @@ static errc load_template(struct tokenizer *t, const char *dir, const json_t *co
     }
     if (!source.p)
         return ERR_OK;
-    t->info.chat_template_source = arena_strndup(t->arena, source.p, source.n);
-    TRY(template_compile(buf_str(&source), name, &t->chat_template, e));
-    t->info.chat_template = t->chat_template;
-    return ERR_OK;
+    return tokenizer_set_template(t, buf_str(&source), name, e);
 }
 
 static errc load_roles(struct tokenizer *t, const char *dir, struct err *e)
@@ -135,12 +141,12 @@ static errc load_roles(struct tokenizer *t, const char *dir, struct err *e)
     add_stops(t, json_object_get(t->generation_config, "eos_token_id"));
     if (!t->stop_ids.n)
         add_stops(t, json_object_get(model, "eos_token_id"));
-    add_stop(t, t->info.eos_id);
+    tokenizer_add_stop(t, t->info.eos_id);
     t->info.generation_config = t->generation_config;
     return load_template(t, dir, config, e);
 }
 
-static struct tokenizer *tokenizer_new(void)
+struct tokenizer *tokenizer_new(void)
 {
     struct tokenizer *t = xzalloc(sizeof *t);
 
@@ -151,7 +157,7 @@ static struct tokenizer *tokenizer_new(void)
 }
 
 /* Step arrays were grown with realloc; from here on they live in the arena's company. */
-static void publish(struct tokenizer *t)
+void tokenizer_publish(struct tokenizer *t)
 {
     arena_defer(t->arena, free, t->norm);
     arena_defer(t->arena, free, t->pre);
@@ -169,7 +175,7 @@ errc tokenizer_parse(struct str json, const char *name, struct tokenizer **out, 
     errc rc = json_parse(json, &root, e);
     if (!rc)
         rc = tokenizer_build(t, root, e);
-    publish(t);
+    tokenizer_publish(t);
     if (rc)
         return err_wrap(e, "%s", name);
     *out = TAKE(t);
@@ -178,10 +184,13 @@ errc tokenizer_parse(struct str json, const char *name, struct tokenizer **out, 
 
 errc tokenizer_load(const char *model_dir, struct tokenizer **out, struct err *e)
 {
-    AUTO_MEM char *path = path_join(model_dir, "tokenizer.json");
+    AUTO_MEM char *path = path_join(model_dir, "tokenizer.json"), *gguf = NULL;
     AUTO_FREE(tokenizer) t = NULL;
     AUTO_BUF text = { 0 };
 
+    TRY(gguf_locate(model_dir, &gguf, e));
+    if (gguf)
+        return tokenizer_load_gguf(gguf, out, e);
     TRY(file_read(path, TOKENIZER_JSON_MAX, &text, e));
     TRY(tokenizer_parse(buf_str(&text), path, &t, e));
     TRY(load_roles(t, model_dir, e));

@@ -1,0 +1,17 @@
+/* The vocabulary of a GGUF file as a tokenizer. */
+#ifndef TOKENIZER_GGUF_H
+#define TOKENIZER_GGUF_H
+
+#include "tokenizer/priv.h"
+
+/* How a named pre-tokenizer reads in tokenizer.json; both parts are the caller's. */
+struct gguf_pre {
+    json_t *normalizer, *pre_tokenizer;
+    bool whole_words, bos;
+};
+/* ERR_UNSUPPORTED names it and those that are known. */
+errc gguf_pre_tokenizer(struct str name, struct gguf_pre *out, struct err *e);
+
+errc tokenizer_load_gguf(const char *path, struct tokenizer **out, struct err *e);
+
+#endif
