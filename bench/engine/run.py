@@ -19,7 +19,7 @@ class Run:
         self.o, self.figures, self.missing = o, {}, []
         self.ends = time.monotonic() + 60 * o.minutes if o.minutes else None
         self.model, self.tiny = CACHE / "models" / o.shape, CACHE / "models/tiny"
-        self.log = open(o.results, "w")
+        self.log, self.plotted = open(o.results, "w"), False
 
     def left(self):
         return self.ends - time.monotonic() if self.ends else 3600
@@ -187,6 +187,8 @@ def table(r):
     out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {time.strftime('%Y-%m-%d')}.", "",
            "| figure | must | aim | measured | verdict | medians [least..greatest] |", "| --- | --- | --- | --- | --- | --- |"]
     out += [f"| {' | '.join(cells)} |" for cells in rows(r)]
+    if r.plotted:
+        out += ["", f"![Cost over tokens and over answers together](engine-cost.svg) ({r.o.plot_shape}, over HTTP)"]
     if r.missing:
         out += ["", "Not measured:", ""] + [f"- {m}" for m in r.missing]
     return "\n".join(out) + "\n"
@@ -202,7 +204,8 @@ def draw(r):
     by_tokens, by_streams = ours.linearity(CACHE / "models" / r.o.plot_shape, (16, 64, 128, 192, 256, 384, 512), (1, 2, 4, 6, 8, 12, 16))
     path = SOURCE / "docs/engine-cost.svg" if r.o.write_docs else CACHE / "engine-cost.svg"
     path.write_text(plot.svg(by_tokens, by_streams))
-    slope, base, r2 = plot.fit(by_tokens)
+    r.plotted = True
+    slope, _, r2 = plot.fit(by_tokens)
     say(f"  {path}: {1e3 * slope:.3f} ms a token, R2 {r2:.4f}; streams: {by_streams}")
 
 
