@@ -99,6 +99,6 @@ def linearity(model, tokens, streams):
     """[(tokens, seconds)] of one answer and [(streams, seconds)] of answers together, over HTTP."""
     with server(model, *OPTIONS[16]) as (url, _, _):
         http_load.load(url, 16, 4, 4, 2)
-        by_tokens = [(n, min(http_load.load(url, 16, n, 1, 1, first=n + i)[0] for i in range(3))) for n in tokens]
-        by_streams = [(n, min(http_load.load(url, 16, 64, n, n, first=9000 + n + i)[0] for i in range(3))) for n in streams]
+        by_tokens = [(n, min(http_load.load(url, 16, n, 1, 1, first=n + i)[0] for i in range(2))) for n in tokens]
+        by_streams = [(n, min(http_load.load(url, 16, 64, n, n, first=9000 + n + i)[0] for i in range(2))) for n in streams]
     return by_tokens, by_streams

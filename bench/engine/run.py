@@ -201,7 +201,7 @@ def write_docs(r, text):
 
 
 def draw(r):
-    by_tokens, by_streams = ours.linearity(CACHE / "models" / r.o.plot_shape, (16, 64, 128, 192, 256, 384, 512), (1, 2, 4, 6, 8, 12, 16))
+    by_tokens, by_streams = ours.linearity(CACHE / "models" / r.o.plot_shape, (16, 64, 128, 192, 256), (1, 2, 3, 4, 6, 8))
     path = SOURCE / "docs/engine-cost.svg" if r.o.write_docs else CACHE / "engine-cost.svg"
     path.write_text(plot.svg(by_tokens, by_streams))
     r.plotted = True
