@@ -4,7 +4,7 @@
 Every figure is a median with its least and greatest value. The machine's limits are probed right before and after each of our figures;
 our figure and its peers' follow each other. What cannot be measured, or not in the time given, is named under the table.
 """
-import argparse, json, os, pathlib, re, statistics, time
+import argparse, json, os, pathlib, re, signal, statistics, sys, time
 
 from common import CACHE, SOURCE, THREADS, Failed, say
 import make_model
@@ -228,6 +228,7 @@ def options():
 
 
 def main():
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # servers are ended on the way out
     r = Run(options())
     r.load = os.getloadavg()[0]
     prepare(r)
