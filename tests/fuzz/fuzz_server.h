@@ -30,6 +30,7 @@ static inline const struct server *fuzz_server(void)
     s.vocab = engine_model(s.engine)->config.vocab;
     s.eos = &eos;
     s.n_eos = 1;
+    s.grammars = grammars_new(s.tokenizer, s.vocab, s.eos, s.n_eos);
     s.trust_request_template = true;
     return &s;
 }
