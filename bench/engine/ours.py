@@ -4,9 +4,9 @@ import contextlib, json, os, re, shutil, socket, statistics, subprocess, time
 import http_load
 from common import BUILD, CACHE, Failed, Figure, json_lines, run
 
-MODES = {4: "q4", 8: "int8", 16: "bf16"}
-# what `kaito serve` is told for the same
-OPTIONS = {4: ["--quantization", "q4", "--dtype", "bf16"], 8: ["--quantization", "int8", "--dtype", "bf16"], 16: ["--dtype", "bf16"]}
+# (bench_engine's mode, the weights): the first that this build knows; the GGUF files are those that llama.cpp runs
+WEIGHTS = {4: [("q4", "hf"), ("bf16", "model-q4_k_m.gguf")], 8: [("int8", "hf"), ("bf16", "model-q8_0.gguf")], 16: [("bf16", "hf")]}
+SERVED = ["--dtype", "bf16"]
 
 
 def limits(threads, runs=3):
@@ -14,14 +14,26 @@ def limits(threads, runs=3):
     return [Figure("machine", f"{r['limit']}, {threads} threads", r["unit"], r["values"]) for r in rows]
 
 
+def bench_engine(model, bits, options, timeout):
+    """(rows, what the weights were)"""
+    for mode, weights in WEIGHTS[bits]:
+        try:
+            rows = json_lines(run([BUILD / "bench/bench_engine", "--model", model / weights, "--mode", mode, *options], timeout))
+            return rows, mode if weights == "hf" else weights
+        except Failed as e:
+            if "is unknown; one of" not in str(e):
+                raise
+    raise Failed(f"bench_engine knows no mode for {bits} bits")
+
+
 def engine(model, bits, prompt, steps, streams, runs, timeout):
     """{prefill, decode: Figures with the probes' means beside each value}"""
-    rows = json_lines(run([BUILD / "bench/bench_engine", "--model", model / "hf", "--mode", MODES[bits], "--prompt", prompt, "--steps", steps,
-                           "--streams", streams, "--runs", runs], timeout))
+    options = ["--prompt", prompt, "--steps", steps, "--streams", streams, "--runs", runs]
+    rows, weights = bench_engine(model, bits, options, timeout)
     name = f"{bits} bits" if streams == 1 else f"{streams} streams {bits} bits"
     read = [statistics.mean(r["read_gb_s"]) for r in rows]
     peak = [statistics.mean(r["product_gflop_s"]) for r in rows]
-    more = {k: rows[0][k] for k in ("kernels", "threads", "step_bytes", "weight_bytes", "kv_token_bytes", "parameters")}
+    more = {k: rows[0][k] for k in ("kernels", "threads", "step_bytes", "weight_bytes", "kv_token_bytes", "parameters")} | {"weights": weights}
     return {"prefill": Figure("kaito", f"prefill {name}", "tokens/s", [r["prefill_tokens_s"] for r in rows], product_gflop_s=peak, **more),
             "decode": Figure("kaito", f"decode {name}", "tokens/s", [r["decode_tokens_s"] for r in rows], read_gb_s=read, **more)}
 
@@ -65,7 +77,7 @@ def start(model, runs):
     subprocess.run(["cat", model / "hf/model.safetensors"], stdout=subprocess.DEVNULL, check=True)
     took = []
     for _ in range(runs):
-        with server(model, *OPTIONS[16]) as (_, _, ms):
+        with server(model, *SERVED) as (_, _, ms):
             took.append(ms)
     return Figure("kaito", "start", "ms", took, checkpoint_bytes=(model / "hf/model.safetensors").stat().st_size)
 
@@ -90,14 +102,14 @@ def resident_beyond(pid, kv_bytes):
 
 
 def resident(model, kv_token_bytes):
-    with server(model, *OPTIONS[16]) as (url, pid, _):
+    with server(model, *SERVED) as (url, pid, _):
         http_load.load(url, 64, 2, 1, 1)
         return Figure("kaito", "resident", "MB", [resident_beyond(pid, 80 * kv_token_bytes)])
 
 
 def linearity(model, tokens, streams):
     """[(tokens, seconds)] of one answer and [(streams, seconds)] of answers together, over HTTP."""
-    with server(model, *OPTIONS[16]) as (url, _, _):
+    with server(model, *SERVED) as (url, _, _):
         http_load.load(url, 16, 4, 4, 2)
         by_tokens = [(n, min(http_load.load(url, 16, n, 1, 1, first=n + i)[0] for i in range(2))) for n in tokens]
         by_streams = [(n, min(http_load.load(url, 16, 64, n, n, first=9000 + n + i)[0] for i in range(2))) for n in streams]

@@ -152,7 +152,7 @@ def rows(r):
     get, n = r.get, r.o.streams
     for bits in 4, 8, 16:
         f = get("kaito", f"decode {bits} bits")
-        what = beside(f) + (f"; {8 * f.more['weight_bytes'] / f.more['parameters']:.2f} bits a weight; read {statistics.median(f.more['read_gb_s']):.1f} GB/s" if f else "")
+        what = beside(f) + (f"; {8 * f.more['weight_bytes'] / f.more['parameters']:.2f} bits a weight ({f.more['weights']}); read {statistics.median(f.more['read_gb_s']):.1f} GB/s" if f else "")
         yield row(f"decode, 1 stream, {bits} bits: share of read bandwidth", percent(decode_share(r, bits)), 70, 90, "%", what)
     for bits, must, aim in (4, 1.15, 1.35), (8, 1.0, None), (16, 1.0, None):
         a, b = get("kaito", f"decode {bits} bits"), get("llama.cpp", f"decode {bits} bits")
