@@ -8,7 +8,7 @@ static errc loop_attr(struct render *r, struct loop *l, struct str name, struct 
     const struct { const char *name; struct val v; } attrs[] = {
         { "index", val_int((int64_t)i + 1) }, { "index0", val_int((int64_t)i) }, { "first", val_bool(i == 0) }, { "last", val_bool(i + 1 == l->n) },
         { "length", val_int((int64_t)l->n) }, { "revindex", val_int((int64_t)(l->n - i)) }, { "revindex0", val_int((int64_t)(l->n - i) - 1) },
-        { "depth", val_int((int64_t)l->depth) }, { "depth0", val_int((int64_t)l->depth - 1) },
+        { "depth", val_int(1) }, { "depth0", val_int(0) },       /* of recursion, which there is not */
         { "previtem", i ? l->items->v[i - 1] : none }, { "nextitem", i + 1 < l->n ? l->items->v[i + 1] : none },
     };
     *out = none;
@@ -20,21 +20,53 @@ static errc loop_attr(struct render *r, struct loop *l, struct str name, struct 
     return ERR_OK;
 }
 
-errc undefined_used(struct render *r, struct val v, const char *how)
+errc undefined_used(struct render *r, struct val v)
 {
-    return fail(r, "\"%.*s\" is undefined and cannot be %s", STR_ARG(v.s), how);
+    bool sentence = v.s.n && memchr(v.s.p, ' ', v.s.n);
+    return sentence ? fail(r, "%.*s", STR_ARG(v.s)) : fail(r, "'%.*s' is undefined", STR_ARG(v.s));
+}
+
+struct val undefined_as(struct render *r, const char *fmt, ...)
+{
+    AUTO_BUF text = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    return val_undefined(arena_str(r->arena, buf_str(&text)));
+}
+
+static errc macro_attr(struct render *r, const struct macro *m, struct str name, struct val *out)
+{
+    *out = undefined_as(r, "'jinja2.runtime.Macro object' has no attribute '%.*s'", STR_ARG(name));
+    if (str_is(name, "name"))
+        *out = val_str(m->node->name);
+    if (str_is(name, "arguments")) {
+        *out = val_list(r->arena);
+        out->kind = VAL_TUPLE;
+        for (const struct node *p = m->node->args; p; p = p->next)
+            list_add(r->arena, out->list, val_str(p->name));
+    }
+    return ERR_OK;
 }
 
 errc get_attr(struct render *r, struct val v, struct str name, struct val *out)
 {
     if (v.kind == VAL_UNDEFINED)
-        return undefined_used(r, v, "looked into");
+        return undefined_used(r, v);
+    if (v.kind == VAL_MACRO)
+        return macro_attr(r, v.macro, name, out);
     if (v.kind == VAL_LOOP)
         return loop_attr(r, v.loop, name, out);
     if (v.kind != VAL_NAMESPACE && method_find(r, v, name, out))
         return ERR_OK;
+    if (v.kind == VAL_TUPLE && v.list->named && dict_find(v.list->named, val_str(name))) {
+        *out = *dict_find(v.list->named, val_str(name));
+        return ERR_OK;
+    }
     const struct val *found = v.kind == VAL_DICT || v.kind == VAL_NAMESPACE ? dict_find(v.dict, val_str(name)) : NULL;
-    *out = found ? *found : val_undefined(name);
+    *out = found ? *found : undefined_as(r, "'%s object' has no attribute '%.*s'", val_type(v), STR_ARG(name));
     return ERR_OK;
 }
 
@@ -44,7 +76,7 @@ static errc sequence_item(struct render *r, struct val v, int64_t i, struct val 
 
     if (i < 0)
         i += n;
-    *out = val_undefined(STR("item"));
+    *out = undefined_as(r, "%s object has no element %lld", val_type(v), (long long)(i < 0 ? i - n : i));
     if (i < 0 || i >= n)
         return ERR_OK;
     if (v.kind != VAL_STR) {
@@ -60,7 +92,7 @@ static errc sequence_item(struct render *r, struct val v, int64_t i, struct val 
 errc get_item(struct render *r, struct val v, struct val key, struct val *out)
 {
     if (v.kind == VAL_UNDEFINED)
-        return undefined_used(r, v, "looked into");
+        return undefined_used(r, v);
     if (v.kind == VAL_DICT || v.kind == VAL_NAMESPACE) {
         const struct val *found = dict_find(v.dict, key);
         if (found) {
@@ -72,7 +104,7 @@ errc get_item(struct render *r, struct val v, struct val key, struct val *out)
         return sequence_item(r, v, key.kind == VAL_INT ? key.i : key.b, out);
     if (key.kind == VAL_STR)
         return get_attr(r, v, key.s, out);
-    *out = val_undefined(STR("item"));
+    *out = undefined_as(r, "%s object has no such element", val_type(v));
     return ERR_OK;
 }
 
@@ -115,13 +147,11 @@ errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct 
     TRY(slice_index(r, s, n->c, &b, &stop));
     TRY(slice_index(r, s, n->args, &c, &step));
     if (v.kind == VAL_UNDEFINED)
-        return undefined_used(r, v, "sliced");
+        return undefined_used(r, v);
     if (step && *step == 0)
         return fail(r, "slice step cannot be zero");
-    if (!val_is_sequence(v) && v.kind != VAL_STR) {
-        *out = val_undefined(STR("slice"));
-        return ERR_OK;
-    }
+    if (!val_is_sequence(v) && v.kind != VAL_STR)
+        return fail(r, "'%s' object is not subscriptable", val_type(v));
     int64_t by = step ? *step : 1, count = v.kind == VAL_STR ? (int64_t)str_chars(v.s) : (int64_t)v.list->n;
     slice_bounds(start, stop, by, count, &from, &to);
     TRY(tick(r, (size_t)count / 16));

@@ -1,6 +1,37 @@
 /* Expressions -> values. Every evaluation counts a step; nesting is limited. */
 #include "template/priv.h"
 
+/* *list or **dict among arguments: room for `more` others stays. */
+static errc spread(struct render *r, struct scope *s, const struct node *a, size_t more, struct args *out)
+{
+    struct val v;
+    struct list *items;
+
+    TRY(eval(r, s, a->a, &v));
+    if (a->op == OP_POW && v.kind != VAL_DICT)
+        return fail(r, "argument after ** must be a mapping, not %s", val_type(v));
+    TRY(val_items(r, v, &items));
+    TRY(tick(r, items->n));
+    size_t n = items->n + more;
+    struct str *names = arena_calloc(r->arena, out->n_named + n, sizeof *names);
+    struct val *named = arena_calloc(r->arena, out->n_named + n, sizeof *named), *plain = arena_calloc(r->arena, out->n + n, sizeof *plain);
+    for (size_t i = 0; i < out->n_named; i++)
+        names[i] = out->names[i], named[i] = out->named[i];
+    for (size_t i = 0; i < out->n; i++)
+        plain[i] = out->v[i];
+    out->names = names, out->named = named, out->v = plain;
+    for (size_t i = 0; i < items->n; i++)
+        if (a->op == OP_MUL) {
+            out->v[out->n++] = items->v[i];
+        } else {
+            if (items->v[i].kind != VAL_STR)
+                return fail(r, "keywords must be strings");
+            out->names[out->n_named] = items->v[i].s;
+            out->named[out->n_named++] = v.dict->v[i];
+        }
+    return ERR_OK;
+}
+
 errc eval_args(struct render *r, struct scope *s, const struct node *first, struct args *out)
 {
     size_t n = 0;
@@ -10,7 +41,9 @@ errc eval_args(struct render *r, struct scope *s, const struct node *first, stru
     *out = (struct args){ .v = arena_calloc(r->arena, n, sizeof *out->v), .names = arena_calloc(r->arena, n, sizeof *out->names),
                           .named = arena_calloc(r->arena, n, sizeof *out->named) };
     for (const struct node *a = first; a; a = a->next)
-        if (a->name.p) {
+        if (a->op == OP_MUL || a->op == OP_POW) {
+            TRY(spread(r, s, a, n, out));
+        } else if (a->name.p) {
             out->names[out->n_named] = a->name;
             TRY(eval(r, s, a->a, &out->named[out->n_named++]));
         } else {
@@ -53,7 +86,7 @@ static errc eval_sign(struct render *r, struct scope *s, const struct node *n, s
     if (!val_is_number(v))
         return fail(r, "a sign before %s is not possible", val_type(v));
     if (n->kind == N_POS) {
-        *out = v;
+        *out = v.kind == VAL_BOOL ? val_int(v.b) : v;
         return ERR_OK;
     }
     return v.kind == VAL_FLOAT ? (*out = val_float(-v.f), ERR_OK) : int_op(r, OP_SUB, 0, v.kind == VAL_BOOL ? v.b : v.i, out);
@@ -79,8 +112,7 @@ static errc eval_dict(struct render *r, struct scope *s, const struct node *n, s
     for (const struct node *i = n->args; i; i = i->next) {
         TRY(eval(r, s, i->a, &k));
         TRY(eval(r, s, i->b, &v));
-        if (k.kind == VAL_LIST || k.kind == VAL_DICT)
-            return fail(r, "%s cannot be a key", val_type(k));
+        TRY(val_hashable(r, k));
         dict_put(r->arena, d.dict, k, v);
     }
     *out = d;
@@ -106,13 +138,25 @@ static errc call_macro(struct render *r, const struct macro *m, const struct arg
             TRY(eval(r, s, p->a, &v));
         scope_set(r, s, p->name, v);
     }
-    if (args->n > at)
-        return fail(r, "macro %.*s takes %zu arguments, not %zu", STR_ARG(m->node->name), at, args->n);
+    if (args->n > at && !m->node->varargs)
+        return fail(r, "macro '%.*s' takes not more than %zu argument(s)", STR_ARG(m->node->name), at);
+    struct val more = val_list(r->arena), others = val_dict(r->arena);
+    more.kind = VAL_TUPLE;
+    for (; at < args->n; at++)
+        list_add(r->arena, more.list, args->v[at]);
     for (size_t i = 0; i < args->n_named; i++)
         if (str_is(args->names[i], "caller"))
             scope_set(r, s, args->names[i], args->named[i]);
-        else if (!scope_own(s, args->names[i]))
-            return fail(r, "macro %.*s has no parameter %.*s", STR_ARG(m->node->name), STR_ARG(args->names[i]));
+        else if (scope_own(s, args->names[i]))
+            continue;
+        else if (m->node->kwargs)
+            dict_put(r->arena, others.dict, val_str(args->names[i]), args->named[i]);
+        else
+            return fail(r, "macro '%.*s' takes no keyword argument '%.*s'", STR_ARG(m->node->name), STR_ARG(args->names[i]));
+    if (m->node->varargs)
+        scope_set(r, s, STR("varargs"), more);
+    if (m->node->kwargs)
+        scope_set(r, s, STR("kwargs"), others);
     return captured(r, s, m->node->body, out);
 }
 
@@ -126,7 +170,7 @@ errc call_value(struct render *r, struct val f, const struct args *args, struct 
     case VAL_METHOD:
         return f.method->call(r, f.method->self, args, out);
     case VAL_UNDEFINED:
-        return undefined_used(r, f, "called");
+        return undefined_used(r, f);
     default:
         return fail(r, "%s cannot be called", val_type(f));
     }
@@ -186,7 +230,7 @@ static errc eval_cond(struct render *r, struct scope *s, const struct node *n, s
         return eval(r, s, n->a, out);
     if (n->c)
         return eval(r, s, n->c, out);
-    *out = val_undefined(STR("the inline if-expression without else"));
+    *out = val_undefined(STR("the inline if-expression evaluated to false and no else section was defined."));
     return ERR_OK;
 }
 

@@ -27,6 +27,8 @@ static errc bind(struct render *r, struct scope *s, const struct node *targets, 
     struct list *items;
     size_t i = 0, n = 0;
 
+    if (!targets->next && targets->kind == N_TUPLE)
+        return bind(r, s, targets->args, v);
     if (!targets->next) {
         scope_set(r, s, targets->name, v);
         return ERR_OK;
@@ -36,8 +38,11 @@ static errc bind(struct render *r, struct scope *s, const struct node *targets, 
         n++;
     if (items->n != n)
         return fail(r, "%zu values cannot be unpacked into %zu names", items->n, n);
-    for (const struct node *t = targets; t; t = t->next)
-        scope_set(r, s, t->name, items->v[i++]);
+    for (const struct node *t = targets; t; t = t->next, i++)
+        if (t->kind == N_TUPLE)
+            TRY(bind(r, s, t->args, items->v[i]));
+        else
+            scope_set(r, s, t->name, items->v[i]);
     return ERR_OK;
 }
 

@@ -17,7 +17,7 @@ errc f_first(struct render *r, struct val v, const struct args *a, struct val *o
 
     (void)a;
     TRY(val_items(r, v, &l));
-    *out = l->n ? l->v[0] : val_undefined(STR("the first item of an empty list"));
+    *out = l->n ? l->v[0] : val_undefined(STR("No first item, sequence was empty."));
     return ERR_OK;
 }
 
@@ -27,12 +27,11 @@ errc f_last(struct render *r, struct val v, const struct args *a, struct val *ou
 
     (void)a;
     TRY(val_items(r, v, &l));
-    *out = l->n ? l->v[l->n - 1] : val_undefined(STR("the last item of an empty list"));
+    *out = l->n ? l->v[l->n - 1] : val_undefined(STR("No last item, sequence was empty."));
     return ERR_OK;
 }
 
-/* attribute="a.b" or an index, as map, join, sort, sum take it */
-static errc attribute_of(struct render *r, struct val v, const struct val *attribute, struct val *out)
+errc attribute_of(struct render *r, struct val v, const struct val *attribute, struct val *out)
 {
     *out = v;
     if (!attribute || attribute->kind == VAL_NONE)
@@ -105,16 +104,39 @@ static errc sort_keys(struct render *r, const struct val *keys, size_t *at, size
     return ERR_OK;
 }
 
-static errc sorted(struct render *r, struct list *l, const struct val *attribute, bool sensitive, bool descending, struct val *out)
+/* The key of one item: its attribute, or a list of several. Text is compared without case unless asked. */
+static errc sort_key(struct render *r, struct val item, const struct val *attribute, const struct val *fallback, bool sensitive, struct val *out)
+{
+    struct str rest = attribute && attribute->kind == VAL_STR ? attribute->s : (struct str){ 0 }, part;
+    struct val key;
+    struct val list = val_list(r->arena);
+
+    if (!rest.p) {
+        TRY(attribute_of(r, item, attribute, &key));
+        *out = key;
+        return key.kind == VAL_STR && !sensitive ? text_case(r, key.s, 'l', out) : ERR_OK;
+    }
+    while (str_next(&rest, ',', &part)) {
+        struct val name = val_str(part);
+        TRY(attribute_of(r, item, &name, &key));
+        if (key.kind == VAL_UNDEFINED && fallback)
+            key = *fallback;
+        if (key.kind == VAL_STR && !sensitive)
+            TRY(text_case(r, key.s, 'l', &key));
+        list_add(r->arena, list.list, key);
+    }
+    *out = list;
+    return ERR_OK;
+}
+
+errc sorted(struct render *r, struct list *l, const struct val *attribute, const struct val *fallback, bool sensitive, bool descending, struct val *out)
 {
     struct val *keys = arena_calloc(r->arena, l->n, sizeof *keys);
     size_t *at = arena_calloc(r->arena, l->n, sizeof *at), *tmp = arena_calloc(r->arena, l->n, sizeof *tmp);
 
     for (size_t i = 0; i < l->n; i++) {
         at[i] = i;
-        TRY(attribute_of(r, l->v[i], attribute, &keys[i]));
-        if (!sensitive && keys[i].kind == VAL_STR)
-            TRY(text_case(r, keys[i].s, 'l', &keys[i]));
+        TRY(sort_key(r, l->v[i], attribute, fallback, sensitive, &keys[i]));
     }
     TRY(sort_keys(r, keys, at, tmp, l->n, descending));
     *out = val_list(r->arena);
@@ -127,7 +149,7 @@ errc f_sort(struct render *r, struct val v, const struct args *args, struct val 
 {
     struct list *l;
     TRY(val_items(r, v, &l));
-    return sorted(r, l, arg(args, 2, "attribute"), arg_bool(args, 1, "case_sensitive", false), arg_bool(args, 0, "reverse", false), out);
+    return sorted(r, l, arg(args, 2, "attribute"), NULL, arg_bool(args, 1, "case_sensitive", false), arg_bool(args, 0, "reverse", false), out);
 }
 
 errc f_items(struct render *r, struct val v, const struct args *a, struct val *out)
@@ -148,7 +170,7 @@ errc f_dictsort(struct render *r, struct val v, const struct args *args, struct 
     struct val pairs, by = val_int(str_is(arg_str(args, 1, "by", "key"), "value"));
 
     TRY(f_items(r, v, &(struct args){ 0 }, &pairs));
-    return sorted(r, pairs.list, &by, arg_bool(args, 0, "case_sensitive", false), arg_bool(args, 2, "reverse", false), out);
+    return sorted(r, pairs.list, &by, NULL, arg_bool(args, 0, "case_sensitive", false), arg_bool(args, 2, "reverse", false), out);
 }
 
 errc f_unique(struct render *r, struct val v, const struct args *args, struct val *out)
@@ -162,6 +184,7 @@ errc f_unique(struct render *r, struct val v, const struct args *args, struct va
         struct val key;
         bool seen;
         TRY(attribute_of(r, l->v[i], arg(args, 1, "attribute"), &key));
+        TRY(val_hashable(r, key));
         if (key.kind == VAL_STR && !arg_bool(args, 0, "case_sensitive", false))
             TRY(text_case(r, key.s, 'l', &key));
         TRY(val_contains(r, keys, key, &seen));
@@ -178,13 +201,14 @@ static errc extreme(struct render *r, struct val v, const struct args *args, int
     struct list *l;
 
     TRY(val_items(r, v, &l));
-    *out = val_undefined(STR("the extreme of an empty list"));
+    *out = val_undefined(STR("No aggregated item, sequence was empty."));
     for (size_t i = 0; i < l->n; i++) {
         struct val a, b;
         int order = 1;
-        TRY(attribute_of(r, l->v[i], arg(args, 1, "attribute"), &a));
+        bool sensitive = arg_bool(args, 0, "case_sensitive", false);
+        TRY(sort_key(r, l->v[i], arg(args, 1, "attribute"), NULL, sensitive, &a));
         if (i) {
-            TRY(attribute_of(r, *out, arg(args, 1, "attribute"), &b));
+            TRY(sort_key(r, *out, arg(args, 1, "attribute"), NULL, sensitive, &b));
             TRY(val_compare(r, a, b, &order));
             order *= sign;
         }
@@ -199,24 +223,20 @@ errc f_min(struct render *r, struct val v, const struct args *a, struct val *out
 
 errc f_sum(struct render *r, struct val v, const struct args *args, struct val *out)
 {
+    const struct val *start = arg(args, 1, "start");
     struct list *l;
-    double total = 0;
-    int64_t whole = 0;
-    bool real = false;
 
     TRY(val_items(r, v, &l));
+    *out = start ? *start : val_int(0);
     for (size_t i = 0; i < l->n; i++) {
-        struct val x;
+        struct val x, total = *out;
         TRY(attribute_of(r, l->v[i], arg(args, 0, "attribute"), &x));
-        if (!val_is_number(x))
-            return fail(r, "sum of %s is not possible", val_type(x));
-        real |= x.kind == VAL_FLOAT;
-        total += val_number(x);
-        if (x.kind != VAL_FLOAT && __builtin_add_overflow(whole, x.kind == VAL_BOOL ? x.b : x.i, &whole))
-            return fail(r, "a number is out of range");
+        if (total.kind == VAL_STR)
+            return fail(r, "sum() can't sum strings");
+        TRY(binary_op(r, OP_ADD, total, x, out));
+        TRY(tick(r, 1));
     }
-    *out = real ? val_float(total) : val_int(whole);
-    return tick(r, l->n);
+    return ERR_OK;
 }
 
 /* The arguments after the first `skip`, for filters that take another one's name. */
@@ -244,8 +264,10 @@ static errc picked(struct render *r, struct val v, const struct args *args, bool
         if (!test)
             return fail(r, "there is no such test");
     }
-    TRY(val_items(r, v, &l));
     *out = val_list(r->arena);
+    if (!val_true(v))                   /* jinja asks "if seq" first: none and 0 are empty here */
+        return ERR_OK;
+    TRY(val_items(r, v, &l));
     for (size_t i = 0; i < l->n; i++) {
         struct val x;
         TRY(attribute_of(r, l->v[i], by_attribute ? &args->v[0] : NULL, &x));
@@ -272,8 +294,10 @@ errc f_map(struct render *r, struct val v, const struct args *args, struct val *
 
     if (!attribute && !filter)
         return fail(r, "map needs attribute= or the name of a filter");
-    TRY(val_items(r, v, &l));
     *out = val_list(r->arena);
+    if (!val_true(v))
+        return ERR_OK;
+    TRY(val_items(r, v, &l));
     for (size_t i = 0; i < l->n; i++) {
         struct val x;
         if (attribute) {

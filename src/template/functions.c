@@ -17,7 +17,7 @@ static errc f_range(struct render *r, const struct args *args, struct val *out)
     int64_t a = arg_int(args, 0, NULL, 0), b = arg_int(args, 1, NULL, 0), step = arg_int(args, 2, NULL, 1);
 
     for (size_t i = 0; i < args->n; i++)
-        if (args->v[i].kind != VAL_INT)
+        if (args->v[i].kind != VAL_INT && args->v[i].kind != VAL_BOOL)
             return fail(r, "range() needs integers, not %s", val_type(args->v[i]));
     if (!args->n || step == 0)
         return fail(r, "range() needs an end, and a step that is not 0");
@@ -35,12 +35,31 @@ static errc f_range(struct render *r, const struct args *args, struct val *out)
     return tick(r, out->list->n);
 }
 
+/* dict([(k, v), ...]) */
+static errc put_pairs(struct render *r, struct dict *d, struct val pairs)
+{
+    struct list *items, *pair;
+
+    TRY(val_items(r, pairs, &items));
+    for (size_t i = 0; i < items->n; i++) {
+        TRY(val_items(r, items->v[i], &pair));
+        if (pair->n != 2)
+            return fail(r, "dictionary update sequence element #%zu has length %zu; 2 is required", i, pair->n);
+        TRY(val_hashable(r, pair->v[0]));
+        TRY(tick(r, d->n / 16));
+        dict_put(r->arena, d, pair->v[0], pair->v[1]);
+    }
+    return ERR_OK;
+}
+
 static errc f_dict(struct render *r, const struct args *args, struct val *out)
 {
     *out = val_dict(r->arena);
     if (args->n && args->v[0].kind == VAL_DICT)
         for (size_t i = 0; i < args->v[0].dict->n; i++)
             dict_put(r->arena, out->dict, args->v[0].dict->k[i], args->v[0].dict->v[i]);
+    else if (args->n)
+        TRY(put_pairs(r, out->dict, args->v[0]));
     for (size_t i = 0; i < args->n_named; i++)
         dict_put(r->arena, out->dict, val_str(args->names[i]), args->named[i]);
     if (val_depth(*out) > VAL_DEPTH_MAX || out->dict->weight > VAL_WEIGHT_MAX)

@@ -222,11 +222,30 @@ static errc string(struct lexer *x)
     return ERR_OK;
 }
 
+/* 0x1f, 0o17, 0b11 */
+static errc based_number(struct lexer *x, int base)
+{
+    size_t n = 2;
+    int64_t value = 0;
+
+    for (; peek(x, n) == '_' || (hex_value(peek(x, n)) >= 0 && hex_value(peek(x, n)) < base); n++)
+        if (peek(x, n) != '_' && (__builtin_mul_overflow(value, (int64_t)base, &value) || __builtin_add_overflow(value, (int64_t)hex_value(peek(x, n)), &value)))
+            return bad(x, "a number is out of range");
+    if (n == 2)
+        return bad(x, "a number has no digits");
+    add(x, TOK_INT, str_n(x->s.p + x->at, n))->i = value;
+    advance(x, n);
+    return ERR_OK;
+}
+
 static errc number(struct lexer *x)
 {
     size_t n = 0;
     bool real = false;
+    char kind = peek(x, 0) == '0' ? (char)(peek(x, 1) | 32) : 0;
 
+    if (kind == 'x' || kind == 'o' || kind == 'b')
+        return based_number(x, kind == 'x' ? 16 : kind == 'o' ? 8 : 2);
     while (digit(peek(x, n)) || (peek(x, n) == '_' && digit(peek(x, n + 1))))
         n++;
     if (peek(x, n) == '.' && digit(peek(x, n + 1))) {

@@ -37,6 +37,7 @@ errc val_contains(struct render *r, struct val box, struct val item, bool *out)
         return ERR_OK;
     }
     if (box.kind == VAL_DICT || box.kind == VAL_NAMESPACE) {
+        TRY(val_hashable(r, item));
         *out = dict_find(box.dict, item) != NULL;
         return tick(r, box.dict->n / 16);
     }
@@ -81,6 +82,8 @@ errc int_op(struct render *r, enum op op, int64_t a, int64_t b, struct val *out)
         }
         break;
     case OP_POW:
+        if (b < 0 && a == 0)
+            return fail(r, "0.0 cannot be raised to a negative power");
         if (b < 0) {
             *out = val_float(pow((double)a, (double)b));
             return ERR_OK;
@@ -104,9 +107,13 @@ static errc float_op(struct render *r, enum op op, double a, double b, struct va
 {
     if ((op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD) && b == 0)
         return fail(r, "division by zero");
+    if (op == OP_POW && a == 0 && b < 0)
+        return fail(r, "0.0 cannot be raised to a negative power");
     double m = op == OP_MOD ? fmod(a, b) : 0;
     if (m != 0 && (m < 0) != (b < 0))
         m += b;
+    else if (m == 0)
+        m = copysign(0, b);
     *out = val_float(op == OP_ADD ? a + b : op == OP_SUB ? a - b : op == OP_MUL ? a * b : op == OP_DIV ? a / b :
                      op == OP_FLOORDIV ? floor(a / b) : op == OP_MOD ? m : pow(a, b));
     return ERR_OK;
@@ -146,7 +153,7 @@ static errc repeat(struct render *r, struct val v, int64_t times, struct val *ou
 errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct val *out)
 {
     if (a.kind == VAL_UNDEFINED || b.kind == VAL_UNDEFINED)
-        return undefined_used(r, a.kind == VAL_UNDEFINED ? a : b, "computed with");
+        return undefined_used(r, a.kind == VAL_UNDEFINED ? a : b);
     if (val_is_number(a) && val_is_number(b)) {
         if (a.kind == VAL_FLOAT || b.kind == VAL_FLOAT)
             return float_op(r, op, val_number(a), val_number(b), out);
@@ -170,10 +177,14 @@ errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct 
         *out = sum;
         return box_check(r, sum);
     }
-    if (op == OP_MUL && (a.kind == VAL_STR || val_is_sequence(a)) && b.kind == VAL_INT)
-        return repeat(r, a, b.i, out);
-    if (op == OP_MUL && (b.kind == VAL_STR || val_is_sequence(b)) && a.kind == VAL_INT)
-        return repeat(r, b, a.i, out);
+    if (op == OP_MUL && (a.kind == VAL_STR || val_is_sequence(a)) && (b.kind == VAL_INT || b.kind == VAL_BOOL))
+        return repeat(r, a, b.kind == VAL_INT ? b.i : b.b, out);
+    if (op == OP_MUL && (b.kind == VAL_STR || val_is_sequence(b)) && (a.kind == VAL_INT || a.kind == VAL_BOOL))
+        return repeat(r, b, a.kind == VAL_INT ? a.i : a.b, out);
+    if (op == OP_MOD && a.kind == VAL_STR) {
+        struct args args = { .v = b.kind == VAL_TUPLE ? b.list->v : &b, .n = b.kind == VAL_TUPLE ? b.list->n : 1, .mapping = b.kind == VAL_DICT ? b.dict : NULL };
+        return text_percent(r, a.s, &args, out);
+    }
     static const char *const signs[] = { "+", "-", "*", "/", "//", "%", "**" };
     return fail(r, "%s %s %s is not possible", val_type(a), signs[op], val_type(b));
 }

@@ -98,17 +98,35 @@ static errc st_if(struct parser *p, struct node **out)
     return want_block_end(p);
 }
 
+static errc targets(struct parser *p, struct node *n);
+
+static errc target(struct parser *p, struct node **out)
+{
+    static const char *const constants[] = { "true", "True", "false", "False", "none", "None" };
+    struct node *t = *out = parse_node(p, is_op(p, "(") ? N_TUPLE : N_NAME);
+
+    if (take_op(p, "(")) {
+        TRY(parse_deeper(p));
+        TRY(targets(p, t));
+        p->depth--;
+        return want_op(p, ")");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(constants); i++)
+        if (is_name(p, constants[i]))
+            return parse_error(p, "can't assign to '%s'", constants[i]);
+    return want_name(p, &t->name);
+}
+
+/* a, (b, c): one target, or the names that a value is unpacked into. */
 static errc targets(struct parser *p, struct node *n)
 {
     struct node **tail = &n->args;
-    bool bracket = take_op(p, "(");
 
     do {
-        struct node *t = *tail = parse_node(p, N_NAME);
-        TRY(want_name(p, &t->name));
-        tail = &t->next;
-    } while (take_op(p, ",") && p->at->kind == TOK_NAME);
-    return bracket ? want_op(p, ")") : ERR_OK;
+        TRY(target(p, tail));
+        tail = &(*tail)->next;
+    } while (take_op(p, ",") && (p->at->kind == TOK_NAME || is_op(p, "(")));
+    return ERR_OK;
 }
 
 static errc st_for(struct parser *p, struct node **out)
@@ -139,7 +157,7 @@ static errc st_set(struct parser *p, struct node **out)
     struct node *n = *out = parse_node(p, N_SET);
 
     TRY(targets(p, n));
-    if (!n->args->next && take_op(p, "."))
+    if (!n->args->next && n->args->kind == N_NAME && take_op(p, "."))
         TRY(want_name(p, &n->name));    /* an attribute of a namespace */
     if (take_op(p, "=")) {
         TRY(parse_tuple(p, true, &n->a));
@@ -173,6 +191,26 @@ static errc parameters(struct parser *p, struct node *n)
     return ERR_OK;
 }
 
+/* Whether a name is read anywhere in the tree: only such a macro takes arguments beyond its parameters. */
+static bool mentions(const struct node *n, struct str name)
+{
+    for (; n; n = n->next) {
+        if (n->kind == N_NAME && str_eq(n->name, name))
+            return true;
+        if (mentions(n->a, name) || mentions(n->b, name) || mentions(n->c, name) || mentions(n->args, name) || mentions(n->body, name) || mentions(n->other, name))
+            return true;
+    }
+    return false;
+}
+
+static errc macro_body(struct parser *p, const char *end, struct node *macro)
+{
+    TRY(body_until(p, end, &macro->body));
+    macro->varargs = mentions(macro->body, STR("varargs"));
+    macro->kwargs = mentions(macro->body, STR("kwargs"));
+    return ERR_OK;
+}
+
 static errc st_macro(struct parser *p, struct node **out)
 {
     struct node *n = *out = parse_node(p, N_MACRO);
@@ -180,7 +218,7 @@ static errc st_macro(struct parser *p, struct node **out)
     TRY(want_name(p, &n->name));
     TRY(parameters(p, n));
     TRY(want_block_end(p));
-    return body_until(p, "endmacro", &n->body);
+    return macro_body(p, "endmacro", n);
 }
 
 static errc st_call(struct parser *p, struct node **out)
@@ -195,7 +233,7 @@ static errc st_call(struct parser *p, struct node **out)
         return parse_error(p, "a call block needs a call");
     TRY(want_block_end(p));
     n->b = caller;
-    return body_until(p, "endcall", &caller->body);
+    return macro_body(p, "endcall", caller);
 }
 
 static errc st_filter(struct parser *p, struct node **out)
@@ -248,9 +286,24 @@ static errc st_generation(struct parser *p, struct node **out)
     return body_until(p, "endgeneration", &(*out)->body);
 }
 
+/* {% block name %} is what it holds: there is no inheritance here that could replace it. */
+static errc st_block(struct parser *p, struct node **out)
+{
+    struct str name;
+
+    TRY(want_name(p, &name));
+    *out = parse_node(p, N_GROUP);
+    TRY(want_block_end(p));
+    static const char *const ends[] = { "endblock", NULL };
+    TRY(block(p, ends, &(*out)->body));
+    p->at++;
+    (void)(p->at->kind == TOK_NAME && p->at++);         /* its name may follow */
+    return want_block_end(p);
+}
+
 static const struct statement { const char *name; errc (*parse)(struct parser *p, struct node **out); } statements[] = {
     { "if", st_if }, { "for", st_for }, { "set", st_set }, { "macro", st_macro }, { "call", st_call }, { "filter", st_filter },
-    { "with", st_with }, { "break", st_break }, { "continue", st_continue }, { "generation", st_generation },
+    { "with", st_with }, { "break", st_break }, { "continue", st_continue }, { "generation", st_generation }, { "block", st_block },
 };
 
 static errc statement(struct parser *p, struct node **out)

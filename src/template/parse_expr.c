@@ -145,13 +145,12 @@ static errc arguments(struct parser *p, struct node **first)
             if (take_op(p, ")"))
                 break;
         }
-        if (is_op(p, "*") || is_op(p, "**"))
-            return parse_error(p, "* and ** arguments are not supported");
-        if (p->at->kind == TOK_NAME && p->at[1].kind == TOK_OP && str_is(p->at[1].text, "=")) {
+        enum op spread = take_op(p, "**") ? OP_POW : take_op(p, "*") ? OP_MUL : OP_ADD;
+        if (spread == OP_ADD && p->at->kind == TOK_NAME && p->at[1].kind == TOK_OP && str_is(p->at[1].text, "=")) {
             keyword = p->at->text;
             p->at += 2;
             named = true;
-        } else if (named) {
+        } else if (named && spread == OP_ADD) {
             return parse_error(p, "a positional argument follows a named one");
         }
         TRY(parse_expression(p, tail));
@@ -159,6 +158,7 @@ static errc arguments(struct parser *p, struct node **first)
         struct node *box = parse_node(p, N_GROUP);
         box->a = *tail;
         box->name = keyword;
+        box->op = spread;
         *tail = box;
         tail = &box->next;
     }

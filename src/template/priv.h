@@ -34,7 +34,7 @@ struct val {
         bool b;
         int64_t i;
         double f;
-        struct str s;                   /* of UNDEFINED: its name */
+        struct str s;                   /* of UNDEFINED: its name, or a sentence (names have no blanks) */
         struct list *list;
         struct dict *dict;
         struct loop *loop;
@@ -43,7 +43,7 @@ struct val {
         struct method *method;
     };
 };
-struct list { struct val *v; size_t n, cap, depth, weight; };   /* depth of the deepest box inside; values inside, shared ones each time */
+struct list { struct val *v; size_t n, cap, depth, weight; const struct dict *named; /* a tuple's fields, or NULL */ };   /* depth of the deepest box inside; values inside, shared ones each time */
 struct dict { struct val *k, *v; size_t n, cap, depth, weight; };
 #define VAL_WEIGHT_MAX ((size_t)4 << 20)
 #define VAL_DEPTH_MAX (JSON_DEPTH_MAX + 100)                    /* values are walked recursively */
@@ -52,6 +52,7 @@ size_t val_depth(struct val v);
 struct args {
     struct val *v; size_t n;
     struct str *names; struct val *named; size_t n_named;
+    const struct dict *mapping;         /* text_percent: what %(name)s looks into */
 };
 struct render;
 struct function { const char *name; errc (*call)(struct render *r, const struct args *args, struct val *out); };
@@ -67,6 +68,7 @@ static inline struct val val_float(double f) { return (struct val){ VAL_FLOAT, {
 static inline struct val val_str(struct str s) { return (struct val){ VAL_STR, { .s = s } }; }
 static inline struct val val_undefined(struct str name) { return (struct val){ VAL_UNDEFINED, { .s = name } }; }
 
+errc val_hashable(struct render *r, struct val v);      /* as a key of a dict; else fails */
 struct val val_list(struct arena *a);
 struct val val_dict(struct arena *a);
 void list_add(struct arena *a, struct list *l, struct val v);
@@ -88,6 +90,8 @@ size_t str_char_at(struct str s, size_t chars); /* byte offset of that code poin
 /* ---- text by code points (text.c) ---- */
 
 size_t text_next(struct str s, size_t at, int32_t *cp);         /* bytes of the code point at `at` */
+size_t text_line_end(struct str s);                             /* bytes of the line end that s begins with: \n \r \r\n and Unicode's others; 0: none */
+bool text_is_word(int32_t cp);
 bool text_strips(int32_t cp, struct str chars);                 /* whether strip() takes it; chars.p NULL: white space */
 
 /* ---- the tree (parse.c) ---- */
@@ -109,10 +113,12 @@ struct node {
     struct val value;                   /* CONST */
     struct node *a, *b, *c;
     struct node *args;                  /* first of a list linked by next: arguments, items, targets, defaults */
+                                        /* an argument's op: OP_MUL for *x, OP_POW for **x, else OP_ADD; a target may be a N_TUPLE of targets */
     struct node *body, *other;          /* first statements */
     struct node *next;
     const struct filter *filter;
     const struct test *test;
+    bool varargs, kwargs;               /* MACRO: its body reads them */
 };
 
 struct template {
@@ -159,7 +165,8 @@ errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct 
 errc exec(struct render *r, struct scope *s, const struct node *first);
 /* What the statements would print, as a string. */
 errc captured(struct render *r, struct scope *s, const struct node *body, struct val *out);
-errc undefined_used(struct render *r, struct val v, const char *how);
+errc undefined_used(struct render *r, struct val v);                    /* fails with jinja's words */
+struct val undefined_as(struct render *r, const char *fmt, ...) PRINTF(2, 3);   /* undefined, and what to say of it if it is used */
 errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct val *out);
 errc int_op(struct render *r, enum op op, int64_t a, int64_t b, struct val *out);
 errc compare_once(struct render *r, enum op op, struct val a, struct val b, bool *out);
@@ -187,7 +194,14 @@ const struct function *function_find(struct str name);
 /* A bound method of a string, list or dict; false when there is none. */
 bool method_find(struct render *r, struct val v, struct str name, struct val *out);
 void tojson(struct val v, bool ascii, int indent, bool sort, struct str item_sep, struct str key_sep, int depth, struct buf *out);
-errc text_case(struct render *r, struct str s, char how /* u l t c */, struct val *out);
+errc text_case(struct render *r, struct str s, char how /* upper lower title capitalize swap */, struct val *out);
+/* printf as Python's "..." % args has it. */
+errc text_percent(struct render *r, struct str format, const struct args *args, struct val *out);
+/* "{0:>5}".format(...) */
+errc text_format(struct render *r, struct str format, const struct args *args, struct val *out);
+errc text_pad(struct render *r, struct str s, int64_t width, struct str fill, char how /* < > ^ */, struct val *out);
+errc text_center(struct render *r, struct str s, int64_t width, int64_t missing, struct str fill, struct val *out);
+errc text_split_white(struct render *r, struct str s, int64_t max /* -1: all */, struct list *l);
 errc text_strip(struct render *r, struct str s, struct str chars, bool left, bool right, struct val *out);
 errc text_replace(struct render *r, struct str s, struct str from, struct str to, int64_t count, struct val *out);
 

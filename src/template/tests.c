@@ -23,8 +23,34 @@ KIND_TEST(t_mapping, v.kind == VAL_DICT)
 KIND_TEST(t_sequence, val_is_sequence(v) || v.kind == VAL_STR || v.kind == VAL_DICT || v.kind == VAL_UNDEFINED)
 KIND_TEST(t_iterable, val_is_sequence(v) || v.kind == VAL_STR || v.kind == VAL_DICT || v.kind == VAL_UNDEFINED)
 KIND_TEST(t_callable, v.kind == VAL_MACRO || v.kind == VAL_FUNCTION || v.kind == VAL_METHOD)
-KIND_TEST(t_odd, v.kind == VAL_INT && v.i % 2 != 0)
-KIND_TEST(t_even, v.kind == VAL_INT && v.i % 2 == 0)
+KIND_TEST(t_escaped, false)
+KIND_TEST(t_filter, v.kind == VAL_STR && filter_find(v.s))
+KIND_TEST(t_test, v.kind == VAL_STR && test_find(v.s))
+
+/* value % by == equal, for any number */
+static errc remainder_is(struct render *r, struct val v, struct val by, int64_t equal, bool *out)
+{
+    struct val left;
+
+    TRY(v.kind == VAL_STR || val_is_sequence(v) ? fail(r, "a number is required, not %s", val_type(v)) : binary_op(r, OP_MOD, v, by, &left));
+    *out = val_equal(left, val_int(equal));
+    return ERR_OK;
+}
+
+static errc t_odd(struct render *r, struct val v, const struct args *a, bool *out) { (void)a; return remainder_is(r, v, val_int(2), 1, out); }
+static errc t_even(struct render *r, struct val v, const struct args *a, bool *out) { (void)a; return remainder_is(r, v, val_int(2), 0, out); }
+
+/* "is": the very same object; for values that have no identity here, the same type and value */
+static errc t_sameas(struct render *r, struct val v, const struct args *args, bool *out)
+{
+    const struct val *other = arg(args, 0, NULL);
+
+    if (!other)
+        return fail(r, "a test needs something to compare with");
+    bool box = val_is_sequence(v) || v.kind == VAL_DICT;
+    *out = v.kind == other->kind && (box ? v.list == other->list : val_equal(v, *other));
+    return ERR_OK;
+}
 
 static errc ordered(struct render *r, struct val v, const struct args *args, int *out)
 {
@@ -71,23 +97,21 @@ static errc t_in(struct render *r, struct val v, const struct args *args, bool *
 
 static errc t_divisible(struct render *r, struct val v, const struct args *args, bool *out)
 {
-    int64_t by = arg_int(args, 0, NULL, 0);
-
-    if (v.kind != VAL_INT || by == 0 || by == -1)
-        return fail(r, "test \"divisibleby\" needs integers");
-    *out = v.i % by == 0;
-    return ERR_OK;
+    const struct val *by = arg(args, 0, "num");
+    return by ? remainder_is(r, v, *by, 0, out) : fail(r, "test \"divisibleby\" needs a number");
 }
 
+/* str(value).isupper(): something has that case and nothing the other one */
 static errc same_as_case(struct render *r, struct val v, char how, bool *out)
 {
-    struct val other;
+    struct val same, other, text;
+    AUTO_BUF b = { 0 };
 
-    *out = false;
-    if (v.kind != VAL_STR)
-        return ERR_OK;
-    TRY(text_case(r, v.s, how, &other));
-    *out = val_equal(v, other);
+    val_print(v, &b);
+    TRY(str_val(r, &b, &text));
+    TRY(text_case(r, text.s, how, &same));
+    TRY(text_case(r, text.s, how == 'u' ? 'l' : 'u', &other));
+    *out = val_equal(text, same) && !val_equal(same, other);
     return ERR_OK;
 }
 
@@ -96,10 +120,10 @@ static errc t_lower(struct render *r, struct val v, const struct args *a, bool *
 
 static const struct test tests[] = {
     { "boolean", t_boolean }, { "callable", t_callable }, { "defined", t_defined }, { "divisibleby", t_divisible }, { "eq", t_eq },
-    { "equalto", t_eq }, { "even", t_even }, { "false", t_false }, { "float", t_float }, { "ge", t_ge }, { "greaterthan", t_gt }, { "gt", t_gt },
+    { "equalto", t_eq }, { "even", t_even }, { "escaped", t_escaped }, { "false", t_false }, { "filter", t_filter }, { "float", t_float }, { "ge", t_ge }, { "greaterthan", t_gt }, { "gt", t_gt },
     { "in", t_in }, { "integer", t_integer }, { "iterable", t_iterable }, { "le", t_le }, { "lessthan", t_lt }, { "lower", t_lower },
-    { "lt", t_lt }, { "mapping", t_mapping }, { "ne", t_ne }, { "none", t_none }, { "number", t_number }, { "odd", t_odd }, { "sameas", t_eq },
-    { "sequence", t_sequence }, { "string", t_string }, { "true", t_true }, { "undefined", t_undefined }, { "upper", t_upper },
+    { "lt", t_lt }, { "==", t_eq }, { "!=", t_ne }, { "<", t_lt }, { "<=", t_le }, { ">", t_gt }, { ">=", t_ge }, { "mapping", t_mapping }, { "ne", t_ne }, { "none", t_none }, { "number", t_number }, { "odd", t_odd }, { "sameas", t_sameas },
+    { "sequence", t_sequence }, { "string", t_string }, { "test", t_test }, { "true", t_true }, { "undefined", t_undefined }, { "upper", t_upper },
 };
 
 const struct test *test_find(struct str name)

@@ -102,6 +102,15 @@ struct val val_from_json(struct arena *a, const json_t *j)
     return val_none();
 }
 
+errc val_hashable(struct render *r, struct val v)
+{
+    if (v.kind == VAL_LIST || v.kind == VAL_DICT)
+        return fail(r, "unhashable type: '%s'", val_type(v));
+    for (size_t i = 0; v.kind == VAL_TUPLE && i < v.list->n; i++)
+        TRY(val_hashable(r, v.list->v[i]));
+    return ERR_OK;
+}
+
 bool val_is_number(struct val v) { return v.kind == VAL_BOOL || v.kind == VAL_INT || v.kind == VAL_FLOAT; }
 bool val_is_sequence(struct val v) { return v.kind == VAL_LIST || v.kind == VAL_TUPLE; }
 double val_number(struct val v) { return v.kind == VAL_FLOAT ? v.f : v.kind == VAL_BOOL ? (double)v.b : (double)v.i; }
