@@ -19,7 +19,7 @@ static const char *const noted[] = {
     "gpu-memory-utilization", "kaito-kv-cache-cpu-memory-utilization", "kaito-max-probe-steps", "kv-events-config", "kv-transfer-config", "load-format",
     "max-cpu-loras", "max-log-len", "max-logprobs", "max-lora-rank", "max-loras", "max-num-batched-tokens", "max-parallel-loading-workers",
     "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "reasoning-parser", "response-role", "revision", "seed",
-    "swap-space", "task", "runner", "tensor-parallel-size", "tokenizer-mode", "tool-call-parser", "trust-remote-code", "uvicorn-log-level",
+    "swap-space", "task", "runner", "tensor-parallel-size", "tokenizer-mode", "trust-remote-code", "uvicorn-log-level",
 };
 
 #define ROWS_MAX 128
@@ -35,6 +35,8 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
         { .name = "dtype", .kind = OPT_STR, .value = &a->dtype, .arg = "auto|float32|bfloat16", .help = "What products are computed in; auto is float32." },
         { .name = "quantization", .short_name = 'q', .kind = OPT_STR, .value = &a->quantization, .arg = "none|nf4", .help = "Quantise the weights while loading." },
         { .name = "chat-template", .kind = OPT_STR, .value = &a->chat_template, .arg = "FILE|TEXT", .help = "A Jinja chat template instead of the model's own." },
+        { .name = "tool-call-parser", .kind = OPT_STR, .value = &a->tool_call_parser, .arg = "NAME",
+          .help = "How the model writes calls of tools: hermes, llama3_json, mistral, ...; absent: as its chat template shows." },
         { .name = "max-model-len", .kind = OPT_STR, .value = &a->max_len, .arg = "N", .help = "Tokens of prompt and answer together, also 4k or 4K; auto: the model's own limit." },
         { .name = "generation-config", .kind = OPT_STR, .value = &a->generation_config, .arg = "auto", .help = "Defaults of requests come from the model's generation_config.json." },
 
@@ -369,6 +371,7 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .api_keys = a->api_keys.items, .n_api_keys = a->api_keys.n, .cert_file = a->cert_file, .key_file = a->key_file,
         .max_body = (size_t)a->max_body_mib << 20, .trust_request_template = a->trust_template, .fixed_adapters = !a->runtime_lora,
         .no_rate_limit = a->no_rate_limit, .no_prefix_caching = !a->prefix_caching, .batch_invariant = a->batch_invariant,
+        .tool_call_parser = a->tool_call_parser,
     };
     TRY(read_dtype(a->dtype, &o->bf16, e));
     TRY(read_quantization(a->quantization, &o->quantize, e));
