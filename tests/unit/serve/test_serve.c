@@ -55,6 +55,44 @@ static void chat_takes_messages(void **state)
     assert_non_null(strstr(json_cstr(whole, "Result"), json_cstr(alone, "Result")));
 }
 
+static void chat_returns_as_many_sequences_as_asked(void **state)
+{
+    const struct fixture *f = *state;
+    AUTO_JSON one = ask_json(f, "/chat", "{\"prompt\":\"The old\",\"return_full_text\":false,\"generate_kwargs\":{\"seed\":3,\"max_new_tokens\":8}}", 200);
+    AUTO_JSON two = ask_json(f, "/chat", "{\"prompt\":\"The old\",\"return_full_text\":false,\"generate_kwargs\":{\"seed\":3,\"max_new_tokens\":8,\"num_return_sequences\":2}}", 200);
+    AUTO_JSON whole = ask_json(f, "/chat", "{\"prompt\":\"The old\",\"generate_kwargs\":{\"seed\":3,\"max_new_tokens\":8,\"num_return_sequences\":2}}", 200);
+    struct str first = str_of(json_cstr(one, "Result")), both = str_of(json_cstr(two, "Result"));
+
+    assert_true(str_has_prefix(both, first) && both.n > first.n);
+    AUTO_MEM char *joined = xasprintf("The old%.*sThe old%s", (int)first.n, first.p, both.p + first.n);
+    assert_string_equal(json_cstr(whole, "Result"), joined);
+}
+
+static void chat_obeys_ngrams_and_bad_words(void **state)
+{
+    const struct fixture *f = *state;
+    AUTO_JSON plain = ask_json(f, "/chat", "{\"prompt\":\"one two one two\",\"return_full_text\":false,\"generate_kwargs\":{\"do_sample\":false,\"max_new_tokens\":24,\"eos_token_id\":1}}", 200);
+    AUTO_JSON ngram = ask_json(f, "/chat", "{\"prompt\":\"one two one two\",\"return_full_text\":false,\"generate_kwargs\":{\"do_sample\":false,\"max_new_tokens\":24,\"eos_token_id\":1,"
+                               "\"no_repeat_ngram_size\":1}}", 200);
+    AUTO_JSON ids = ask_json(f, "/tokenize", "{\"prompt\":\"sea\",\"add_special_tokens\":false}", 200);
+    AUTO_MEM char *list = json_text(json_object_get(ids, "tokens"));
+    AUTO_MEM char *body = xasprintf("{\"prompt\":\"The\",\"generate_kwargs\":{\"top_k\":50,\"seed\":1,\"max_new_tokens\":200,\"bad_words_ids\":[%s],\"eos_token_id\":1}}", list);
+    AUTO_JSON bad = ask_json(f, "/chat", body, 200);
+
+    assert_string_not_equal(json_cstr(plain, "Result"), json_cstr(ngram, "Result"));
+    assert_null(strstr(json_cstr(bad, "Result"), " sea "));
+}
+
+/* What v0.1 and v0.2 documented: every key with its default. */
+static void chat_takes_the_older_keys_at_their_defaults(void **state)
+{
+    AUTO_JSON j = ask_json(*state, "/chat", "{\"prompt\":\"a\",\"generate_kwargs\":{\"max_length\":6,\"min_length\":0,\"do_sample\":true,\"early_stopping\":false,\"num_beams\":1,"
+                           "\"num_beam_groups\":1,\"diversity_penalty\":0.0,\"temperature\":1.0,\"top_k\":10,\"top_p\":1,\"typical_p\":1,\"repetition_penalty\":1,"
+                           "\"length_penalty\":1,\"no_repeat_ngram_size\":0,\"encoder_no_repeat_ngram_size\":0,\"bad_words_ids\":null,\"num_return_sequences\":1,"
+                           "\"output_scores\":false,\"return_dict_in_generate\":false,\"forced_bos_token_id\":null,\"forced_eos_token_id\":null,\"remove_invalid_values\":null}}", 200);
+    assert_non_null(json_cstr(j, "Result"));
+}
+
 static const struct { const char *body; int status; const char *want; } chat_faults[] = {
     { "{}", 400, "{\"detail\":\"Text generation parameter prompt required\"}" },
     { "{\"prompt\":\"\"}", 400, "{\"detail\":\"Text generation parameter prompt required\"}" },
@@ -64,6 +102,11 @@ static const struct { const char *body; int status; const char *want; } chat_fau
     { "{\"prompt\":\"a\",\"generate_kwargs\":{\"top_k\":\"x\"}}", 422, "{\"detail\":[{\"type\":\"int_parsing\",\"loc\":[\"body\",\"generate_kwargs\",\"top_k\"],\"msg\":\"Input should be a valid integer, unable to parse string as an integer\",\"input\":\"x\"}]}" },
     { "{\"prompt\":\"a b c d e\",\"generate_kwargs\":{\"max_length\":3}}", 400, NULL },
     { "{\"prompt\":\"a\",\"generate_kwargs\":{\"num_beams\":4}}", 400, "{\"detail\":\"num_beams: beam search is not built; use 1\"}" },
+    { "{\"prompt\":\"a\",\"generate_kwargs\":{\"num_beam_groups\":2}}", 400, "{\"detail\":\"num_beam_groups: beam search is not built; use 1\"}" },
+    { "{\"prompt\":\"a\",\"generate_kwargs\":{\"num_return_sequences\":2,\"do_sample\":false}}", 400, NULL },
+    { "{\"prompt\":\"a\",\"generate_kwargs\":{\"num_return_sequences\":0}}", 400, NULL },
+    { "{\"prompt\":\"a\",\"generate_kwargs\":{\"bad_words_ids\":[1]}}", 422, NULL },
+    { "{\"prompt\":\"a\",\"generate_kwargs\":{\"bad_words_ids\":[[99999]]}}", 400, NULL },
     { "{\"prompt\":\"a\",\"generate_kwargs\":{\"temperature\":-1}}", 400, NULL },
     { "{\"prompt\":\"a\",\"generate_kwargs\":{\"eos_token_id\":99999}}", 400, NULL },
     { "{\"prompt\":\"a\",\"generate_kwargs\":{\"frobnicate\":1}}", 422, NULL },
@@ -316,6 +359,9 @@ int main(void)
         cmocka_unit_test(chat_puts_the_prompt_before_its_result),
         cmocka_unit_test(chat_samples_by_default_and_a_seed_fixes_it),
         cmocka_unit_test(chat_takes_messages),
+        cmocka_unit_test(chat_returns_as_many_sequences_as_asked),
+        cmocka_unit_test(chat_obeys_ngrams_and_bad_words),
+        cmocka_unit_test(chat_takes_the_older_keys_at_their_defaults),
         cmocka_unit_test(chat_faults_have_upstreams_shape),
         cmocka_unit_test(openai_faults_have_vllms_shape),
         cmocka_unit_test(a_stream_says_what_the_whole_reply_says),
