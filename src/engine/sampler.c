@@ -27,6 +27,7 @@ struct sampler {
     struct token_logprobs last;
     float *sorted;              /* [vocab] scratch of top_k */
     struct candidate *candidates;               /* [vocab]; n of them are left */
+    struct candidate *scratch;                  /* [vocab] of top_p; NULL without it */
 };
 
 struct range_row { const char *name; double value, low, high; bool low_open; };
@@ -59,6 +60,7 @@ struct sampler *sampler_new(const struct sample_params *p, size_t vocab)
     s->allowed = p->constraint ? xcalloc((vocab + 63) / 64, sizeof *s->allowed) : NULL;
     s->sorted = xcalloc(vocab, sizeof *s->sorted);
     s->candidates = xcalloc(vocab, sizeof *s->candidates);
+    s->scratch = p->top_p < 1 ? xcalloc(vocab, sizeof *s->scratch) : NULL;
     return s;
 }
 
@@ -71,6 +73,7 @@ void sampler_free(struct sampler *s)
     free(s->allowed);
     free(s->sorted);
     free(s->candidates);
+    free(s->scratch);
     free(s);
 }
 
@@ -176,18 +179,71 @@ static void keep_from(struct sampler *s, size_t first)
     softmax(s);
 }
 
-/* The least probable go as long as they sum to at most 1 - top_p; one stays. */
+/* Puts those below a pivot of v [low, high) before it; its new place. *sum: what those below have together. */
+static size_t partition(struct candidate *v, size_t low, size_t high, double *sum)
+{
+    size_t middle = low + (high - low) / 2, at = low;
+    struct candidate pivot = v[middle];
+
+    v[middle] = v[high - 1];
+    *sum = 0;
+    for (size_t i = low; i + 1 < high; i++) {
+        struct candidate c = v[i];
+        if (by_p_rising(&c, &pivot) > 0)
+            continue;
+        *sum += c.p;
+        v[i] = v[at];
+        v[at++] = c;
+    }
+    v[high - 1] = v[at];
+    v[at] = pivot;
+    return at;
+}
+
+/* How many of v [n] the least probable are that sum to at most limit; they come to the front. */
+static size_t drop_least(struct candidate *v, size_t n, double limit)
+{
+    size_t low = 0, high = n;           /* before low: dropped; from high on: kept */
+
+    while (low < high) {
+        double below;
+        size_t at = partition(v, low, high, &below);
+
+        if (below > limit) {
+            high = at;
+        } else if (below + v[at].p > limit) {
+            return at;
+        } else {
+            limit -= below + v[at].p;
+            low = at + 1;
+        }
+    }
+    return low;
+}
+
+/*
+ * The least probable go as long as they sum to at most 1 - top_p; one stays. Found by partition, not by sorting: a vocabulary has
+ * 100,000 tokens, and nearly all of them go.
+ */
 static void cut_top_p(struct sampler *s)
 {
-    double sum = 0;
-    size_t first = 0;
+    size_t kept = 0;
 
     if (s->params.top_p >= 1)
         return;
-    qsort(s->candidates, s->n, sizeof *s->candidates, by_p_rising);
-    while (first + 1 < s->n && (sum += s->candidates[first].p) <= 1 - s->params.top_p)
-        first++;
-    keep_from(s, first);
+    memcpy(s->scratch, s->candidates, s->n * sizeof *s->candidates);
+    size_t dropped = drop_least(s->scratch, s->n, 1 - s->params.top_p);
+    if (dropped == s->n)
+        dropped--;
+    struct candidate first = s->scratch[dropped];       /* the least probable that stays */
+    for (size_t i = dropped + 1; i < s->n; i++)
+        if (by_p_rising(&s->scratch[i], &first) < 0)
+            first = s->scratch[i];
+    for (size_t i = 0; i < s->n; i++)                   /* in the order of ids, as they stand */
+        if (s->candidates[i].id == first.id || by_p_rising(&s->candidates[i], &first) > 0)
+            s->candidates[kept++] = s->candidates[i];
+    s->n = kept;
+    softmax(s);
 }
 
 static void cut_min_p(struct sampler *s)

@@ -126,6 +126,58 @@ static void top_k_counts_right(void **state)
     }
 }
 
+struct share { int id; double p; };
+
+static int by_share(const void *a, const void *b)
+{
+    const struct share *x = a, *y = b;
+
+    return x->p != y->p ? (x->p < y->p ? -1 : 1) : y->id - x->id;
+}
+
+/* Against sorting: of many sets of tokens exactly those are possible that remain when the least probable go. */
+static void top_p_keeps_what_sorting_keeps(void **state)
+{
+    (void)state;
+    enum { N = 97 };
+    uint32_t noise = 12345;
+
+    for (int round = 0; round < 60; round++) {
+        float given[N];
+        struct share shares[N];
+        double sum = 0, gone = 0, top_p = 0.05 + 0.9 * round / 60;
+        bool stays[N] = { 0 };
+        int first = 0;
+
+        for (int i = 0; i < N; i++) {
+            noise = noise * 1664525 + 1013904223;
+            given[i] = (float)(noise >> 24) / 32;       /* steps of 1/32: some are equal */
+            sum += exp((double)given[i]);
+        }
+        for (int i = 0; i < N; i++)
+            shares[i] = (struct share){ i, exp((double)given[i]) / sum };
+        qsort(shares, N, sizeof *shares, by_share);
+        while (first + 1 < N && (gone += shares[first].p) <= 1 - top_p)
+            first++;
+        for (int i = first; i < N; i++)
+            stays[shares[i].id] = true;
+
+        struct sample_params p = sampling();
+        p.top_p = top_p;
+        AUTO_FREE(sampler) s = sampler_new(&p, N);
+        bool seen[N] = { 0 };
+        for (int i = 0; i < 4000; i++) {
+            float copy[N];
+            memcpy(copy, given, sizeof copy);
+            seen[sampler_pick(s, copy, NULL, 0, NULL, 0, NULL)] = true;
+        }
+        for (int i = 0; i < N; i++)
+            if (seen[i] && !stays[i])
+                fail_msg("top_p %g: token %d came", top_p, i);
+        assert_true(seen[shares[first].id] || shares[first].p < 0.01);         /* the last that stays can come */
+    }
+}
+
 static void greedy_takes_the_largest_and_obeys_bans(void **state)
 {
     struct sample_params p = SAMPLE_DEFAULTS;
@@ -197,6 +249,7 @@ int main(void)
         cmocka_unit_test(frequencies_follow_softmax),
         cmocka_unit_test(filters_keep_what_they_should),
         cmocka_unit_test(top_k_counts_right),
+        cmocka_unit_test(top_p_keeps_what_sorting_keeps),
         cmocka_unit_test(greedy_takes_the_largest_and_obeys_bans),
         cmocka_unit_test(repetition_is_penalised_once_per_token),
         cmocka_unit_test(a_seed_fixes_the_text),
