@@ -243,11 +243,11 @@ static bool is_stop(const struct job *j, int32_t id)
     return false;
 }
 
-static int32_t pick(struct job *j, float *logits)
+static int32_t pick(struct job *j, const struct sequence *history, float *logits)
 {
     bool early = j->out.n < j->min_new;
 
-    return sampler_pick(j->sampler, logits, sequence_ids(j->seq), sequence_len(j->seq), early ? j->stop_ids : NULL,
+    return sampler_pick(j->sampler, logits, sequence_ids(history), sequence_len(history), early ? j->stop_ids : NULL,
                         early ? j->n_stop_ids : 0, NULL);
 }
 
@@ -335,12 +335,12 @@ static void score_prompt(const struct scheduler *s, struct job *j, size_t positi
         logprobs_of(logits, s->vocab, j->prompt.v[next], j->sample.logprobs > 0 ? j->sample.logprobs : 0, &j->prompt_results[next]);
 }
 
-static void sample(struct job *j, float *logits)
+static void sample(struct job *j, const struct sequence *history, float *logits)
 {
     j->sampled = true;
     j->fed = false;
     if (logits && j->max_new)
-        j->pending = pick(j, logits);
+        j->pending = pick(j, history, logits);
 }
 
 /* The other samples of this prompt take their first token from the same logits. */
@@ -353,7 +353,7 @@ static void sample_twins(struct scheduler *s, struct job *leader, const float *l
             continue;
         memcpy(s->logits, logits, s->vocab * sizeof *logits);
         j->twin = leader;
-        sample(j, s->logits);
+        sample(j, leader->seq, s->logits);             /* it has no sequence of its own yet */
     }
 }
 
@@ -372,7 +372,7 @@ static void take_logits(void *arg, struct sequence *seq, size_t position, float 
         return;
     if (logits && !j->out.n)
         sample_twins(s, j, logits);
-    sample(j, logits);
+    sample(j, seq, logits);
 }
 
 static bool decodes(const struct job *j) { return j->seq && j->out.n && sequence_waiting(j->seq) == 1; }
