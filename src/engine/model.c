@@ -27,7 +27,7 @@ static errc wrong_shape(const struct loader *l, const char *name, const struct t
 {
     char text[TENSOR_SHAPE_TEXT_MAX];
 
-    return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape %s, found %s", source_path(l->source), name, expected,
+    return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape %s, found %s", source_file(l->source, name), name, expected,
                    tensor_shape_text(t, text));
 }
 
@@ -44,13 +44,13 @@ static errc load_vector(struct loader *l, const char *name, size_t n, float **ou
         return wrong_shape(l, name, t, expected);
     *out = xcalloc(n, sizeof **out);
     if (found.blocks)
-        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: a vector in %s is not read; F32, BF16 and F16 are", source_path(l->source),
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: a vector in %s is not read; F32, BF16 and F16 are", source_file(l->source, name),
                        name, found.blocks->name);
     if (dtype_to_f32(*out, t->data, t->dtype, n, l->e))
-        return err_wrap(l->e, "%s: tensor %s", source_path(l->source), name);
+        return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
     for (size_t i = 0; i < n; i++)
         if (!isfinite((*out)[i]))
-            return err_set(l->e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", source_path(l->source), name, i);
+            return err_set(l->e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", source_file(l->source, name), name, i);
     return ERR_OK;
 }
 
@@ -75,10 +75,10 @@ static errc load_dense(struct loader *l, const char *name, size_t out, size_t in
         return ERR_OK;
     }
     if (t->dtype != DTYPE_F32 && t->dtype != DTYPE_BF16 && t->dtype != DTYPE_F16)
-        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", source_path(l->source),
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", source_file(l->source, name),
                        name, dtype_name(t->dtype));
     *w = (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
-    return l->checks_values ? check_finite(source_path(l->source), name, w, l->e) : ERR_OK;
+    return l->checks_values ? check_finite(source_file(l->source, name), name, w, l->e) : ERR_OK;
 }
 
 static const char *const nf4_suffixes[] = {
@@ -100,7 +100,7 @@ static errc load_prequantized(struct loader *l, const char *name, size_t out, si
     }
     if (rows != out || cols != in)
         return err_set(l->e, ERR_INVALID, "%s: tensor %s: expected shape [%zu, %zu], its quant_state says [%zu, %zu]",
-                       source_path(l->source), name, out, in, rows, cols);
+                       source_file(l->source, name), name, out, in, rows, cols);
     return ERR_OK;
 }
 
@@ -123,7 +123,7 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     if (l->o->quantize == QUANTIZE_NONE)
         return ERR_OK;
     if (found.blocks)
-        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_path(l->source), name,
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_file(l->source, name), name,
                        found.blocks->name);
     if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
         return err_wrap(l->e, "tensor %s", name);
@@ -261,7 +261,7 @@ static errc check_all_used(const struct loader *l)
     const char *name = source_unused(l->source);
 
     return name ? err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s has no place in a %s model as its configuration describes it",
-                          source_path(l->source), name, l->m->config.model_type) : ERR_OK;
+                          source_file(l->source, name), name, l->m->config.model_type) : ERR_OK;
 }
 
 static errc load_all(struct loader *l)

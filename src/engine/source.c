@@ -51,6 +51,11 @@ void source_free(struct source *s)
 }
 
 const char *source_path(const struct source *s) { return s->gguf ? gguf_path(s->gguf) : safetensors_path(s->files); }
+const char *source_file(const struct source *s, const char *name)
+{
+    return s->gguf ? gguf_path(s->gguf) : safetensors_file(s->files, name);
+}
+
 const struct safetensors *source_safetensors(const struct source *s) { return s->files; }
 const struct gguf *source_gguf(const struct source *s) { return s->gguf; }
 

@@ -23,6 +23,7 @@ void source_free(struct source *s);
 DEFINE_AUTO_FREE(source)
 
 const char *source_path(const struct source *s);            /* for messages */
+const char *source_file(const struct source *s, const char *name);      /* the same of one tensor: its shard */
 /* NULL when the tensors are not in safetensors files. */
 const struct safetensors *source_safetensors(const struct source *s);
 const struct gguf *source_gguf(const struct source *s);     /* NULL when they are */

@@ -17,6 +17,7 @@ struct entry {
     char *name;
     struct tensor tensor;
     size_t begin, end;          /* within the data buffer of its file */
+    size_t file;                /* index in files */
 };
 
 struct safetensors {
@@ -27,6 +28,8 @@ struct safetensors {
     struct map *meta;           /* of the first file that has any; values malloc'd */
     struct file_map *maps;
     size_t n_maps, cap_maps;
+    char **files;               /* paths, one for each header read */
+    size_t n_files, cap_files;
 };
 
 void safetensors_free(struct safetensors *s)
@@ -41,6 +44,9 @@ void safetensors_free(struct safetensors *s)
     for (size_t i = 0; i < s->n_maps; i++)
         file_map_close(&s->maps[i]);
     free(s->maps);
+    for (size_t i = 0; i < s->n_files; i++)
+        free(s->files[i]);
+    free(s->files);
     free(s->path);
     free(s);
 }
@@ -178,13 +184,15 @@ static errc add_file(struct safetensors *s, const char *file, struct str bytes, 
     const char *name;
     json_t *value;
 
+    vec_grow(s->files, s->n_files, s->cap_files);
+    s->files[s->n_files++] = xstrdup(file);
     TRY(header_json(file, bytes, &header, &data, e));
     json_object_foreach(header, name, value) {
         if (streq(name, "__metadata__")) {
             TRY(read_meta(s, file, value, e));
             continue;
         }
-        struct entry one = { 0 };
+        struct entry one = { .file = s->n_files - 1 };
         TRY(read_entry(file, name, value, (const uint8_t *)data.p, data.n, &one, e));
         one.name = xstrdup(name);
         vec_grow(s->entries, s->n, s->cap);
@@ -322,6 +330,13 @@ size_t safetensors_count(const struct safetensors *s) { return s->n; }
 const char *safetensors_name(const struct safetensors *s, size_t i) { return s->entries[i].name; }
 const struct tensor *safetensors_at(const struct safetensors *s, size_t i) { return &s->entries[i].tensor; }
 const char *safetensors_path(const struct safetensors *s) { return s->path; }
+
+const char *safetensors_file(const struct safetensors *s, const char *name)
+{
+    const struct entry *found = map_get(s->by_name, str_of(name));
+
+    return found ? s->files[found->file] : s->path;
+}
 
 size_t safetensors_bytes(const struct safetensors *s)
 {

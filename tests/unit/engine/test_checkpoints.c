@@ -261,6 +261,24 @@ static void shards_that_are_not_there(void **state)
     buf_done(&c.data);
 }
 
+/* The message names the shard that holds the tensor, not the index. */
+static void a_wrong_shape_in_a_shard(void **state)
+{
+    struct checkpoint c = begin();
+    json_t *down = json_pack("{s:s, s:[i, i], s:[i, i]}", "dtype", "F32", "shape", 2, 3, "data_offsets", 0, 24);
+    AUTO_JSON second = json_pack("{s:o}", DOWN, down);
+    AUTO_JSON first = json_deep_copy(c.header);
+    AUTO_BUF zeros = { 0 };
+
+    json_object_set(first, "spare", json_object_get(first, DOWN));
+    json_object_del(first, DOWN);
+    write_weights(&c, "model-00001-of-00002.safetensors", first, 0, buf_str(&c.data));
+    buf_add(&zeros, "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24);
+    write_weights(&c, "model-00002-of-00002.safetensors", second, 0, buf_str(&zeros));
+    write_index(&c, "model-00002-of-00002.safetensors");
+    assert_refused(&c, "model-00002-of-00002.safetensors: tensor " DOWN ": expected shape [64, 232], found [2, 3]");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -275,6 +293,7 @@ int main(void)
         cmocka_unit_test(values_that_are_not_numbers),
         cmocka_unit_test(damage_found_while_computing),
         cmocka_unit_test(shards_that_are_not_there),
+        cmocka_unit_test(a_wrong_shape_in_a_shard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

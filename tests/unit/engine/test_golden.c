@@ -220,6 +220,8 @@ static void adapters_equal_peft(void **state)
 static void nf4_checkpoints_equal_bitsandbytes(void **state)
 {
     check_adapter("qlora/float32-double/base", "qlora/float32-double", QUANTIZE_NONE, TOLERANCE);
+    check_adapter("qlora/float32-single/base", "qlora/float32-single", QUANTIZE_NONE, TOLERANCE);
+    check_adapter("qlora/bfloat16-double/base", "qlora/bfloat16-double", QUANTIZE_NONE, 0.05);
     AUTO_MEM char *dir = golden("qlora/bfloat16-single/base");
     AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ 0 });
     assert_int_equal(engine_model(g)->linears[0].w.nf4.dtype, DTYPE_BF16);      /* values are rounded to it */
