@@ -59,7 +59,7 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
           .help = "What keys and values are kept in; auto: bf16 with --dtype bfloat16 or --quantization, else f32." },
         { .name = "enable-prefix-caching", .kind = OPT_BOOL, .value = &a->prefix_caching, .help = "Equal beginnings of prompts are computed once; on by default." },
         { .name = "batch-invariant", .kind = OPT_BOOL, .value = &a->batch_invariant,
-          .help = "One kind of product for prompts and answers: shares every 16 tokens instead of 128, answers too; long prompts take longer." },
+          .help = "One kind of product for prompts and answers, so that the prefix cache keeps answers too; long prompts take longer." },
 
         { .name = "host", .kind = OPT_STR, .value = &a->host, .arg = "ADDRESS", .help = "The address to bind.", .env = "POD_IP", .section = "The network" },
         { .name = "port", .kind = OPT_INT, .value = &a->port, .arg = "PORT", .help = "The port; 0 lets the system choose.", .min = 0, .max = 65535 },

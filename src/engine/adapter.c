@@ -219,6 +219,8 @@ void adapter_free(struct adapter *a)
     free(a);
 }
 
+#define ADD_ROWS 64
+
 struct add_job {
     const struct vec_ops *vec;
     const struct lora *l;
@@ -238,6 +240,23 @@ static void add_columns(void *arg, size_t begin, size_t end)
             j->y[row * j->ldy + o] += j->l->scale * j->vec->dot(j->xa + row * r, j->l->b + o * r, r);
 }
 
+/* The same by products of ADD_ROWS rows, whose result then is added. */
+static void add_products(struct compute *c, const struct lora *l, size_t out, float *y, size_t ldy, const float *xa, size_t rows)
+{
+    struct weight b = weight_f32(l->b, out, l->r);
+    AUTO_MEM float *part = mem_try_alloc(ADD_ROWS * out, sizeof *part);
+
+    if (!part)
+        abort();
+    for (size_t first = 0; first < rows; first += ADD_ROWS) {
+        size_t n = rows - first < ADD_ROWS ? rows - first : ADD_ROWS;
+
+        gemm_forward(c, part, out, xa + first * l->r, l->r, n, &b);
+        for (size_t i = 0; i < n; i++)
+            compute_vec(c)->axpy(y + (first + i) * ldy, part + i * out, l->scale, out);
+    }
+}
+
 void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out, float *y, size_t ldy, const float *x,
                   size_t ldx, size_t rows, float *xa)
 {
@@ -245,7 +264,9 @@ void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out
     struct add_job j = { .vec = compute_vec(c), .l = l, .y = y, .xa = xa, .ldy = ldy, .rows = rows };
 
     gemm_forward(c, xa, l->r, x, ldx, rows, &a);
-    if (rows > GEMM_FEW_ROWS && !compute_is_stable(c))
+    if (compute_rows(c) == GEMM_ROWS_MANY)
+        add_products(c, l, out, y, ldy, xa, rows);
+    else if (rows > GEMM_FEW_ROWS && compute_rows(c) == GEMM_ROWS_ANY)
         gemm_f32(c, false, true, rows, out, l->r, l->scale, xa, l->r, l->b, l->r, 1, y, ldy);
     else
         compute_parallel(c, out, 256, add_columns, &j);

@@ -27,7 +27,7 @@ struct engine_opts {
     bool kv_by_memory;          /* and no sequence may be longer than the cache */
     size_t prefill_chunk;       /* tokens of a prompt per step; 0: 512 */
     bool prefix_caching;        /* equal beginnings are computed once */
-    bool batch_invariant;       /* one kind of product for all rows: shares blocks of 16 tokens instead of tiles of 128, answers too; slower prompts */
+    bool batch_invariant;       /* one kind of product for prompts and answers: answers are shared, too; slower prompts */
 };
 
 errc engine_open(const char *model_dir, const struct engine_opts *o, struct engine **out, struct err *e);
@@ -72,7 +72,7 @@ errc sequence_fork(struct sequence *s, struct sequence **out, struct err *e);
  */
 typedef void engine_logits_fn(void *arg, struct sequence *s, size_t position, float *logits);
 
-/* Part of a step: up to `budget` waiting tokens of a sequence (a whole tile of the prompt at least). */
+/* Part of a step: up to `budget` waiting tokens of a sequence (in bf16 mode a whole tile of the prompt at least). */
 struct engine_work {
     struct sequence *seq;
     size_t budget;

@@ -73,12 +73,17 @@ static size_t part_end(const struct run *u, size_t first)
     return end;
 }
 
+static enum gemm_rows rows_of_part(uint32_t part)
+{
+    return part == PART_GENERATED ? GEMM_ROWS_FEW : part == PART_PROMPTS ? GEMM_ROWS_MANY : GEMM_ROWS_ANY;
+}
+
 void infer_apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)
 {
     for (size_t i = 0; i < n; i++)
         for (size_t first = 0, end; first < u->n; first = end) {
             end = part_end(u, first);
-            compute_set_stable(u->g->compute, !u->rows[first].part);
+            compute_set_rows(u->g->compute, rows_of_part(u->rows[first].part));
             linear_forward(u->g->compute, linears[i], y + first * ldy, ldy, x + first * ldx, ldx, end - first);
             apply_loras(u, linears[i], first, end, y, ldy, x, ldx);
         }
@@ -223,7 +228,7 @@ static void head(const struct run *u, engine_logits_fn *fn, void *arg)
 {
     size_t at[LOGIT_ROWS], n = 0;
 
-    compute_set_stable(u->g->compute, true);
+    compute_set_rows(u->g->compute, GEMM_ROWS_FEW);
     for (size_t r = 0; r < u->n; r++) {
         if (u->rows[r].want)
             at[n++] = r;
@@ -261,5 +266,5 @@ void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_
         else
             sequential_layer(&u, layer);
     head(&u, fn, arg);
-    compute_set_stable(g->compute, false);
+    compute_set_rows(g->compute, GEMM_ROWS_ANY);
 }

@@ -62,7 +62,9 @@ struct engine {
     struct model *model;
     struct compute *compute;
     size_t max_len, chunk;
-    bool stable, share;                         /* one kind of product for all rows; prefix caching */
+    bool share;                                 /* prefix caching */
+    bool stable;                                /* prompts go through the products of generated tokens, too */
+    size_t tile;                                /* ROW_TILE, or KV_BLOCK_TOKENS where prompts need no tiles */
     struct paged_shape kv;
     struct kv_cache *cache;
     struct adapters *adapters;
@@ -71,9 +73,10 @@ struct engine {
 };
 
 /*
- * Prompts are computed in tiles of absolute positions [128 k, 128 (k + 1)), cut at the prompt's end, each with products of its own:
- * many-row products give a row other bits when the number of rows changes, and so it never does. What is generated (positions from
- * n_prompt on) is computed in stable products of any number of rows, also when it has to be computed again.
+ * A row's bits must not depend on its company. Where products of many rows keep that promise (compute_many_alone) all prompt rows of
+ * a pass go through them together. Where they do not, prompts are computed in tiles of absolute positions [128 k, 128 (k + 1)), cut
+ * at the prompt's end, each with products of its own, and only whole tiles are shared. What is generated (positions from n_prompt
+ * on) goes through the products for few rows, also when it has to be computed again.
  */
 #define ROW_TILE 128
 
@@ -98,9 +101,11 @@ errc sequence_check(const struct sequence *s, const int32_t *ids, size_t n, stru
 void sequence_publish(struct sequence *s);
 
 /*
- * One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. Rows of one part go through
- * products together; a row's bits depend on the rows of its part, unless that is part 0.
+ * One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. Rows of one part follow each
+ * other and go through products together: of the few-row kind, of the many-row kind, or, from PART_TILES on, by their number.
  */
+enum { PART_GENERATED, PART_PROMPTS, PART_TILES };
+
 struct infer_row {
     struct sequence *seq;
     int32_t position;

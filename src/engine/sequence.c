@@ -82,7 +82,7 @@ static size_t shareable(const struct sequence *s, size_t n)
 {
     size_t prompt = n < s->n_prompt ? n : s->n_prompt;
 
-    return s->engine->stable ? n / KV_BLOCK_TOKENS * KV_BLOCK_TOKENS : prompt / ROW_TILE * ROW_TILE;
+    return (s->engine->stable ? n : prompt) / s->engine->tile * s->engine->tile;
 }
 
 static struct kv_key next_key(const struct sequence *s)
@@ -93,7 +93,7 @@ static struct kv_key next_key(const struct sequence *s)
 /* Gives back the blocks of a tile that was found in part. */
 static void keep_whole_tiles(struct sequence *s)
 {
-    size_t unit = s->engine->stable ? KV_BLOCK_TOKENS : ROW_TILE, keep = s->n_blocks * KV_BLOCK_TOKENS / unit * unit / KV_BLOCK_TOKENS;
+    size_t unit = s->engine->tile, keep = s->n_blocks * KV_BLOCK_TOKENS / unit * unit / KV_BLOCK_TOKENS;
 
     while (s->n_blocks > keep)
         kv_cache_unref(s->engine->cache, s->blocks[--s->n_blocks]);

@@ -1,6 +1,6 @@
 /*
- * A step: waiting tokens of many sequences become rows of passes. What was generated comes first, all of it in part 0; each tile of
- * a prompt is a part of its own.
+ * A step: waiting tokens of many sequences become rows of passes. What was generated comes first, then prompts: together, or in tiles
+ * that are parts of their own.
  */
 #include <stdlib.h>
 
@@ -13,7 +13,7 @@ struct step {
     void *arg;
     struct infer_row *rows;             /* [infer's max_rows] */
     size_t n;
-    uint32_t parts;                     /* so far in this pass; 0 is the stable one */
+    uint32_t tiles;                     /* so far in this pass */
 };
 
 /* Runs the rows so far. */
@@ -27,7 +27,7 @@ static void flush(struct step *t)
     for (size_t i = 0; i < t->n; i++)
         sequence_publish(t->rows[i].seq);
     t->n = 0;
-    t->parts = 0;
+    t->tiles = 0;
 }
 
 /* Rows [from, to) of a sequence. */
@@ -37,14 +37,15 @@ static void add_rows(struct step *t, const struct engine_work *w, size_t from, s
         t->rows[t->n++] = (struct infer_row){ w->seq, (int32_t)at, part, w->every || at + 1 == w->seq->n };
 }
 
-static void add_stable(struct step *t, const struct engine_work *w, size_t from, size_t to)
+/* Rows whose bits do not depend on the pass they are in. */
+static void add_alone(struct step *t, const struct engine_work *w, size_t from, size_t to, uint32_t part)
 {
     size_t room = t->g->infer->max_rows;
 
     while (from < to) {
         size_t n = room - t->n < to - from ? room - t->n : to - from;
 
-        add_rows(t, w, from, from + n, 0);
+        add_rows(t, w, from, from + n, part);
         from += n;
         if (t->n == room)
             flush(t);
@@ -55,7 +56,7 @@ static void add_tile(struct step *t, const struct engine_work *w, size_t from, s
 {
     if (t->g->infer->max_rows - t->n < to - from)
         flush(t);
-    add_rows(t, w, from, to, ++t->parts);
+    add_rows(t, w, from, to, PART_TILES + t->tiles++);
 }
 
 static size_t tile_end(const struct sequence *s, size_t at)
@@ -66,7 +67,7 @@ static size_t tile_end(const struct sequence *s, size_t at)
 }
 
 /* The whole tiles within the budget, the first in any case; what is left waits for the next step. */
-static void add_prompt(struct step *t, const struct engine_work *w)
+static void add_tiles(struct step *t, const struct engine_work *w)
 {
     const struct sequence *s = w->seq;
     size_t start = s->cached, at = start;
@@ -79,7 +80,17 @@ static void add_prompt(struct step *t, const struct engine_work *w)
     }
 }
 
-static bool is_stable(const struct engine *g, const struct sequence *s) { return g->stable || s->cached >= s->n_prompt; }
+static void add_prompt(struct step *t, const struct engine_work *w)
+{
+    size_t from = w->seq->cached, left = w->seq->n_prompt - from;
+
+    if (t->g->tile == ROW_TILE)
+        add_tiles(t, w);
+    else
+        add_alone(t, w, from, from + (left < w->budget ? left : w->budget), PART_PROMPTS);
+}
+
+static bool is_generated(const struct engine *g, const struct sequence *s) { return g->stable || s->cached >= s->n_prompt; }
 
 void engine_step(struct engine *g, const struct engine_work *work, size_t n, engine_logits_fn *fn, void *arg)
 {
@@ -90,11 +101,11 @@ void engine_step(struct engine *g, const struct engine_work *work, size_t n, eng
         struct sequence *s = work[i].seq;
         size_t end = s->n - s->cached < work[i].budget ? s->n : s->cached + work[i].budget;
 
-        if (is_stable(g, s))
-            add_stable(&t, &work[i], s->cached, end);
+        if (is_generated(g, s))
+            add_alone(&t, &work[i], s->cached, end, PART_GENERATED);
     }
     for (size_t i = 0; i < n; i++)
-        if (!is_stable(g, work[i].seq))
+        if (!is_generated(g, work[i].seq))
             add_prompt(&t, &work[i]);
     flush(&t);
 }

@@ -45,8 +45,9 @@ int compute_threads(const struct compute *c) { return c->threads; }
 const char *compute_kernels(const struct compute *c) { return c->vec->name; }
 const struct vec_ops *compute_vec(const struct compute *c) { return c->vec; }
 void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; }
-void compute_set_stable(struct compute *c, bool stable) { c->stable = stable; }
-bool compute_is_stable(const struct compute *c) { return c->stable; }
+void compute_set_rows(struct compute *c, enum gemm_rows rows) { c->rows = rows; }
+enum gemm_rows compute_rows(const struct compute *c) { return c->rows; }
+bool compute_many_alone(const struct compute *c) { return c->math != GEMM_BF16; }
 
 void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size)
 {

@@ -175,7 +175,7 @@ static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, 
 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
-    if (rows <= GEMM_FEW_ROWS || c->stable) {
+    if (c->rows == GEMM_ROWS_FEW || (c->rows == GEMM_ROWS_ANY && rows <= GEMM_FEW_ROWS)) {
         forward_few(c, y, ldy, x, ldx, rows, w);
         return;
     }

@@ -37,11 +37,14 @@ struct vec_ops;
 const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h: for kernels of other folders */
 void compute_set_math(struct compute *c, enum gemm_math math);
 /*
- * From now on gemm_forward sums every row of y in one order, that of the few-row kernels, whatever the number of rows, so that a
- * row's bits do not depend on how many are in the batch. Some 10 % slower than the tiles for many rows.
+ * Which kernels gemm_forward takes from now on, so that a row's bits do not depend on how many rows come with it: those for few
+ * rows, or those for many, whatever the number. For many rows the former are some 10 % slower.
  */
-void compute_set_stable(struct compute *c, bool stable);
-bool compute_is_stable(const struct compute *c);
+enum gemm_rows { GEMM_ROWS_ANY, GEMM_ROWS_FEW, GEMM_ROWS_MANY };
+void compute_set_rows(struct compute *c, enum gemm_rows rows);
+enum gemm_rows compute_rows(const struct compute *c);
+/* Whether GEMM_ROWS_MANY keeps that promise: not in bf16 mode, where products of many rows may be oneDNN's. */
+bool compute_many_alone(const struct compute *c);
 /* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
 bool compute_bf16_is_fast(void);
 

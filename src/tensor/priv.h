@@ -11,7 +11,7 @@ enum scratch { SCRATCH_WEIGHTS, SCRATCH_X, SCRATCH_COUNT_ };
 struct compute {
     int threads;
     enum gemm_math math;
-    bool stable;                /* one order of sums whatever the number of rows */
+    enum gemm_rows rows;        /* which kernels products take */
     const struct vec_ops *vec;
     struct { void *p; size_t size; } scratch[SCRATCH_COUNT_];
     struct pool *pool;          /* made at the first parallel region */
