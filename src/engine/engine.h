@@ -39,6 +39,7 @@ struct compute *engine_compute(struct engine *g);
 size_t engine_max_len(const struct engine *g);
 size_t engine_kv_token_bytes(const struct engine *g);   /* keys and values of one token in all layers */
 size_t engine_chunk(const struct engine *g);
+bool engine_shares(const struct engine *g);     /* prefix caching is on */
 struct kv_cache_stats engine_kv_stats(const struct engine *g);          /* blocks of KV_BLOCK_TOKENS */
 size_t engine_kv_block_bytes(const struct engine *g);
 void engine_kv_forget(struct engine *g);        /* empties the prefix cache */

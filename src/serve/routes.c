@@ -32,8 +32,10 @@ static void metrics(struct server *s, struct http_exchange *x)
         reply_json(x, 200, j);
         return;
     }
+    AUTO(lora_users_done) struct lora_users loras = { 0 };
     scheduler_stats(s->scheduler, &stats);
-    stats_prometheus(&stats, s->name, &text);
+    scheduler_loras(s->scheduler, &loras);
+    stats_prometheus(&stats, &loras, s->name, &text);
     http_reply_take(x, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
 }
 

@@ -22,8 +22,6 @@ struct scheduler {
     size_t vocab;
     /* the engine thread's */
     float *logits;                      /* [vocab], a copy for each sample of a prompt */
-    struct job **active;                /* [max_seqs], oldest first */
-    size_t n_active;
     struct engine_work *work;           /* [max_seqs] of this step, and whose it is */
     struct job **workers;
     size_t n_work;
@@ -31,6 +29,8 @@ struct scheduler {
     struct thread thread;
 
     struct mutex mu;                    /* guards what follows, and the results of jobs; a leaf */
+    struct job **active;                /* [max_seqs], oldest first; changed by the engine thread alone, so it may read unlocked */
+    size_t n_active;
     struct cond arrived, idle;
     struct job_queue queue;
     uint64_t groups;
@@ -38,7 +38,7 @@ struct scheduler {
     struct stats stats;
 };
 
-void job_init(struct job *j) { *j = (struct job){ .sample = SAMPLE_DEFAULTS, .stop_id = -1 }; }
+void job_init(struct job *j) { *j = (struct job){ .sample = SAMPLE_DEFAULTS, .stop_id = -1, .samples = 1 }; }
 
 /* ── leaving ── */
 
@@ -48,14 +48,28 @@ static void notify_locked(struct job *j)
         cond_broadcast(j->waiter);
 }
 
+static double seconds(int64_t from_us, int64_t to_us) { return (double)(to_us - from_us) / 1e6; }
+
+static void count_locked(struct scheduler *s, const struct job *j, enum finish how)
+{
+    s->stats.finished[how]++;
+    histogram_add(&s->stats.e2e, seconds(j->queued_us, clock_mono_us()));
+    histogram_add(&s->stats.generation_len, (double)j->out.n);
+    if (!j->first_us)
+        return;
+    histogram_add(&s->stats.prefill, seconds(j->admitted_us, j->first_us));
+    histogram_add(&s->stats.decode, seconds(j->first_us, j->last_us));
+    histogram_add(&s->stats.inference, seconds(j->admitted_us, j->last_us));
+    if (j->out.n > 1)
+        histogram_add(&s->stats.per_token, seconds(j->first_us, j->last_us) / (double)(j->out.n - 1));
+}
+
 static void finish_locked(struct scheduler *s, struct job *j, enum finish how)
 {
     mutex_assert_held(&s->mu);
     j->finish = how;
     j->done = true;
-    s->stats.finished[how]++;
-    histogram_add(&s->stats.e2e, (double)(clock_mono_us() - j->queued_us) / 1e6);
-    histogram_add(&s->stats.generation_len, (double)j->out.n);
+    count_locked(s, j, how);
     notify_locked(j);
     cond_broadcast(&s->idle);
 }
@@ -64,6 +78,7 @@ static void remove_active(struct scheduler *s, size_t i)
 {
     sequence_free(TAKE(s->active[i]->seq));
     s->active[i]->fed = true;           /* out holds all, should it come back */
+    LOCK_SCOPE(&s->mu);
     memmove(&s->active[i], &s->active[i + 1], (s->n_active - i - 1) * sizeof *s->active);
     s->n_active--;
 }
@@ -77,6 +92,7 @@ static void finish(struct scheduler *s, size_t i, enum finish how)
     sampler_free(TAKE(j->sampler));
     s->full = false;
     LOCK_SCOPE(&s->mu);
+    s->stats.kv = engine_kv_stats(s->g);        /* who sees the end sees the blocks free */
     finish_locked(s, j, how);
 }
 
@@ -144,20 +160,29 @@ static void drop_waiting(struct scheduler *s)
 
 /* ── joining ── */
 
-static struct job *pop(struct scheduler *s)
+static void join_locked(struct scheduler *s, struct job *j, int64_t now)
+{
+    s->active[s->n_active++] = j;
+    if (j->admitted_us)                 /* it was here before */
+        return;
+    j->admitted_us = now;
+    s->stats.prompt_tokens += j->prompt.n;
+    histogram_add(&s->stats.queue, seconds(j->queued_us, now));
+    histogram_add(&s->stats.prompt_len, (double)j->prompt.n);
+    histogram_add(&s->stats.max_tokens, (double)j->max_new);
+    if (j->samples)
+        histogram_add(&s->stats.samples, (double)j->samples);
+}
+
+static struct job *join_next(struct scheduler *s)
 {
     int64_t now = clock_mono_us();
     LOCK_SCOPE(&s->mu);
     struct job *j = job_queue_next(&s->queue, now);
 
-    if (!j)
-        return NULL;
-    job_queue_remove(&s->queue, j);
-    if (!j->admitted_us) {
-        histogram_add(&s->stats.queue, (double)(now - j->queued_us) / 1e6);
-        histogram_add(&s->stats.prompt_len, (double)j->prompt.n);
-        s->stats.prompt_tokens += j->prompt.n;
-        j->admitted_us = now;
+    if (j) {
+        job_queue_remove(&s->queue, j);
+        join_locked(s, j, now);
     }
     return j;
 }
@@ -166,13 +191,11 @@ static void admit(struct scheduler *s)
 {
     struct job *j;
 
-    while (s->n_active < s->opts.max_seqs && !(s->full && s->n_active) && (j = pop(s))) {
+    while (s->n_active < s->opts.max_seqs && !(s->full && s->n_active) && (j = join_next(s)))
         if (!j->sampler) {
             j->sample.constraint = j->constraint.self ? &j->constraint : NULL;
             j->sampler = sampler_new(&j->sample, s->vocab);
         }
-        s->active[s->n_active++] = j;
-    }
 }
 
 /* ── what each job has in its sequence ── */
@@ -266,7 +289,7 @@ static void publish(struct scheduler *s, struct job *j, int32_t id, bool stops)
     int64_t now = clock_mono_us();
     LOCK_SCOPE(&s->mu);
 
-    histogram_add(j->first_us ? &s->stats.inter_token : &s->stats.ttft, (double)(now - (j->first_us ? j->last_us : j->queued_us)) / 1e6);
+    histogram_add(j->first_us ? &s->stats.inter_token : &s->stats.ttft, seconds(j->first_us ? j->last_us : j->queued_us, now));
     s->stats.generation_tokens++;
     keep_result_locked(j);
     if (stops)
@@ -420,12 +443,28 @@ static void fork_twins(struct scheduler *s)
     }
 }
 
+static void compute(struct scheduler *s)
+{
+    size_t before = 0, after = 0, generated = 0;
+
+    for (size_t k = 0; k < s->n_work; k++) {
+        before += sequence_cached(s->work[k].seq);
+        generated += decodes(s->workers[k]);
+    }
+    engine_step(s->g, s->work, s->n_work, take_logits, s);
+    for (size_t k = 0; k < s->n_work; k++)
+        after += sequence_cached(s->work[k].seq);
+    LOCK_SCOPE(&s->mu);
+    s->stats.prompt_computed += after - before - generated;
+    histogram_add(&s->stats.step_tokens, (double)(after - before));
+}
+
 static void step(struct scheduler *s)
 {
     plan(s);
     if (!s->n_work)
         return;
-    engine_step(s->g, s->work, s->n_work, take_logits, s);
+    compute(s);
     fork_twins(s);
     for (size_t i = s->n_active; i-- > 0; )     /* from the end: who leaves moves only those that had their turn */
         if (s->active[i]->sampled)
@@ -474,6 +513,8 @@ errc scheduler_new(struct engine *g, const struct scheduler_opts *o, struct sche
     s->work = xcalloc(s->opts.max_seqs, sizeof *s->work);
     stats_init(&s->stats);
     s->stats.kv = engine_kv_stats(g);
+    s->stats.max_seqs = s->opts.max_seqs;
+    s->stats.prefix_caching = engine_shares(g);
     mutex_init(&s->mu);
     cond_init(&s->arrived);
     cond_init(&s->idle);
@@ -524,6 +565,28 @@ void scheduler_stats(struct scheduler *s, struct stats *out)
     LOCK_SCOPE(&s->mu);
     *out = s->stats;
     out->waiting = s->queue.n;
+}
+
+static void add_name(struct buf *out, const struct adapter *a)
+{
+    struct str rest = buf_str(out), name;
+
+    if (!a)
+        return;
+    while (str_next(&rest, ',', &name))
+        if (str_is(name, a->name))
+            return;
+    buf_addf(out, "%s%s", out->n ? "," : "", a->name);
+}
+
+void scheduler_loras(struct scheduler *s, struct lora_users *out)
+{
+    LOCK_SCOPE(&s->mu);
+
+    for (size_t i = 0; i < s->n_active; i++)
+        add_name(&out->running, s->active[i]->adapter);
+    for (const struct job *j = s->queue.first; j; j = j->next)
+        add_name(&out->waiting, j->adapter);
 }
 
 /* ── callers: jobs ── */

@@ -30,6 +30,7 @@ struct job {
     bool want_prompt_logprobs;          /* of sample.logprobs likeliest per position; the whole prompt is computed then */
     int priority;                       /* lower goes first, equal ones in order of arrival; who waited long goes before all */
     int64_t deadline_ms;                /* on the monotonic clock: ends with TIMEOUT then; 0: the scheduler's request timeout */
+    size_t samples;                     /* of the request, for the statistics; 0: another job of the request says it */
     uint64_t group;                     /* 0: alone; else jobs of this number have the same prompt and adapter */
     struct cancel *gone;                /* of the client; may be NULL */
 
@@ -86,5 +87,6 @@ void scheduler_watch(struct scheduler *s, struct job *j, struct cancel *gone);  
 void scheduler_cancel(struct scheduler *s, struct job *j);      /* ends it with ABORT at the next step; does not wait */
 void scheduler_release(struct scheduler *s, struct job *j);     /* cancels it when it runs; then frees what it holds */
 void scheduler_stats(struct scheduler *s, struct stats *out);
+void scheduler_loras(struct scheduler *s, struct lora_users *out);     /* names of adapters that are being used */
 
 #endif
