@@ -15,7 +15,7 @@ static const char *const noted[] = {
     "allow-credentials", "allowed-headers", "allowed-methods", "block-size", "code-revision", "compilation-config", "config-format", "cpu-offload-gb",
     "data-parallel-size", "device", "disable-fastapi-docs", "disable-frontend-multiprocessing", "disable-log-requests", "disable-log-stats",
     "disable-uvicorn-access-log", "distributed-executor-backend", "download-dir", "enable-auto-tool-choice", "enable-chunked-prefill", "enable-lora",
-    "enable-log-requests", "enable-prompt-tokens-details", "enable-request-id-headers", "enable-server-load-tracking", "enforce-eager",
+    "enable-log-requests", "enable-request-id-headers", "enable-server-load-tracking", "enforce-eager",
     "gpu-memory-utilization", "kaito-kv-cache-cpu-memory-utilization", "kaito-max-probe-steps", "kv-events-config", "kv-transfer-config", "load-format",
     "max-cpu-loras", "max-log-len", "max-logprobs", "max-lora-rank", "max-loras", "max-num-batched-tokens", "max-parallel-loading-workers",
     "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "reasoning-parser", "response-role", "revision", "seed",
@@ -70,6 +70,8 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
         { .name = "allowed-origins", .kind = OPT_STR, .value = &a->origins, .arg = "JSON", .help = "Web pages that browsers may let ask: a JSON list; [] for none." },
         { .name = "trust-request-chat-template", .kind = OPT_BOOL, .value = &a->trust_template, .help = "Clients may send chat templates (they run in a sandbox)." },
         { .name = "max-body-mib", .kind = OPT_INT, .value = &a->max_body_mib, .arg = "N", .help = "Larger requests are refused with 413.", .min = 1, .max = 4096 },
+        { .name = "enable-prompt-tokens-details", .kind = OPT_BOOL, .value = &a->prompt_details,
+          .help = "Replies' usage says how many prompt tokens came from the prefix cache." },
         { .name = "kaito-disable-rate-limit", .kind = OPT_BOOL, .value = &a->no_rate_limit, .help = "No 429 when the queue is long." },
         { .name = "request-timeout", .kind = OPT_DURATION_MS, .value = &a->request_timeout_ms, .arg = "DURATION", .help = "An answer that takes longer ends with 504; 0s: never." },
 
@@ -371,7 +373,7 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .api_keys = a->api_keys.items, .n_api_keys = a->api_keys.n, .cert_file = a->cert_file, .key_file = a->key_file,
         .max_body = (size_t)a->max_body_mib << 20, .trust_request_template = a->trust_template, .fixed_adapters = !a->runtime_lora,
         .no_rate_limit = a->no_rate_limit, .no_prefix_caching = !a->prefix_caching, .batch_invariant = a->batch_invariant,
-        .tool_call_parser = a->tool_call_parser,
+        .tool_call_parser = a->tool_call_parser, .prompt_details = a->prompt_details,
     };
     TRY(read_dtype(a->dtype, &o->bf16, e));
     TRY(read_quantization(a->quantization, &o->quantize, e));

@@ -6,6 +6,21 @@ json_t *completion_envelope(const struct completion *c, const char *object)
     return json_pack("{s:s, s:s, s:I, s:s}", "id", c->id, "object", object, "created", (json_int_t)c->created, "model", c->model);
 }
 
+/* Of each prompt's first answer, for the others share its reading. All are done. */
+static json_t *prompt_details(const struct completion *c)
+{
+    json_int_t cached = 0;
+    size_t prompt = SIZE_MAX;
+
+    if (!c->s->prompt_details)
+        return json_null();
+    for (size_t i = 0; i < c->n_choices; i++) {
+        cached += c->choices[i].prompt != prompt ? (json_int_t)c->choices[i].g->job.cached_prompt : 0;
+        prompt = c->choices[i].prompt;
+    }
+    return json_pack("{s:I}", "cached_tokens", cached);
+}
+
 json_t *completion_usage(const struct completion *c, const struct choice *only)
 {
     json_int_t prompt = 0, made = 0;
@@ -14,7 +29,8 @@ json_t *completion_usage(const struct completion *c, const struct choice *only)
         prompt += !only || only->prompt == i ? (json_int_t)c->prompts.v[i].ids.n : 0;
     for (size_t i = 0; i < c->n_choices; i++)
         made += !only || only == &c->choices[i] ? (json_int_t)generation_tokens(c->choices[i].g) : 0;
-    return json_pack("{s:I, s:I, s:I, s:n}", "prompt_tokens", prompt, "total_tokens", prompt + made, "completion_tokens", made, "prompt_tokens_details");
+    return json_pack("{s:I, s:I, s:I, s:o}", "prompt_tokens", prompt, "total_tokens", prompt + made, "completion_tokens", made, "prompt_tokens_details",
+                     only ? json_null() : prompt_details(c));
 }
 
 const char *choice_finish(const struct choice *k)

@@ -64,7 +64,7 @@ struct server {
     int32_t *eos;                       /* what ends a generation by default */
     size_t n_eos;
     bool trust_request_template;        /* clients may send chat templates */
-    bool fixed_adapters, no_rate_limit;
+    bool fixed_adapters, no_rate_limit, prompt_details;
     struct names aliases, api_keys, origins;
 };
 

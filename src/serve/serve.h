@@ -56,6 +56,7 @@ struct server_opts {
     bool trust_request_template;                /* clients may send chat templates */
     bool fixed_adapters;        /* no /v1/load_lora_adapter, no /v1/unload_lora_adapter */
     bool no_rate_limit;         /* no 429 when the queue is long */
+    bool prompt_details;        /* usage says how many prompt tokens came from the prefix cache */
 };
 
 /* Loads the model, then binds: when it returns, /health answers 200. */

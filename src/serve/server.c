@@ -131,6 +131,7 @@ static void take_opts(struct server *s, const struct server_opts *o)
     s->trust_request_template = o->trust_request_template;
     s->fixed_adapters = o->fixed_adapters;
     s->no_rate_limit = o->no_rate_limit;
+    s->prompt_details = o->prompt_details;
     copy_names(o->aliases, o->n_aliases, &s->aliases);
     copy_names(o->api_keys, o->n_api_keys, &s->api_keys);
     copy_names(o->allowed_origins, o->n_allowed_origins, &s->origins);

@@ -106,6 +106,26 @@ static void methods_and_paths_are_told_apart(void **state)
     assert_non_null(strstr(json_str_at(e, "error", "message", NULL), "does not support Embeddings"));
 }
 
+static void usage_tells_what_was_cached(void **state)
+{
+    (void)state;
+    struct fixture f = fixture_start(&(struct server_opts){ .prompt_details = true });
+    AUTO_BUF body = { 0 };
+
+    buf_adds(&body, "{\"prompt\":\"");
+    for (int i = 0; i < 200; i++)
+        buf_adds(&body, "sea of ");
+    buf_adds(&body, "\",\"max_tokens\":2,\"n\":2}");
+    AUTO_JSON first = ask_json(&f, "/v1/completions", buf_cstr(&body), 200);
+    AUTO_JSON again = ask_json(&f, "/v1/completions", buf_cstr(&body), 200);
+    const json_t *a = json_at(first, "usage", "prompt_tokens_details", NULL), *b = json_at(again, "usage", "prompt_tokens_details", NULL);
+    json_int_t prompt = json_int(json_object_get(again, "usage"), "prompt_tokens", 0);
+
+    assert_int_equal(json_int(a, "cached_tokens", -1), 0);
+    assert_true(json_int(b, "cached_tokens", -1) > prompt / 2 && json_int(b, "cached_tokens", -1) < prompt);
+    fixture_stop(&f);
+}
+
 static void tls_speaks(void **state)
 {
     (void)state;
@@ -183,6 +203,7 @@ int main(void)
         cmocka_unit_test(a_request_keeps_its_id),
         cmocka_unit_test(other_content_types_are_refused),
         cmocka_unit_test(methods_and_paths_are_told_apart),
+        cmocka_unit_test(usage_tells_what_was_cached),
         cmocka_unit_test(tls_speaks),
         cmocka_unit_test(adapters_come_and_go),
     };
