@@ -10,6 +10,7 @@ static const struct command parts[] = {
     { "chat",     "messages -> text, by a chat template", inspect_chat },
     { "data",     "rows of a data set file", inspect_data },
     { "examples", "what training sees of a data set: ids and labels", inspect_examples },
+    { "embed",   "text or ids -> the vector of a sentence encoder", inspect_embed },
     { "logits",  "ids -> logits, loss and greedy tokens of a model", inspect_logits },
     { "tensors", "names, formats, shapes and ranges of a safetensors file", inspect_tensors },
 };

@@ -8,7 +8,7 @@
 #include "base/json.h"
 #include "cli/command.h"
 
-command_fn inspect_logits, inspect_tensors;
+command_fn inspect_embed, inspect_logits, inspect_tensors;
 command_fn inspect_tokens, inspect_chat, inspect_data, inspect_examples;        /* inspect_text.c */
 
 /* Answers one line: *out is given away. An error becomes the line {"error": text} and the next line is read. */
