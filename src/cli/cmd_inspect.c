@@ -12,7 +12,7 @@ static const struct command parts[] = {
     { "examples", "what training sees of a data set: ids and labels", inspect_examples },
     { "embed",   "text or ids -> the vector of a sentence encoder", inspect_embed },
     { "logits",  "ids -> logits, loss and greedy tokens of a model", inspect_logits },
-    { "tensors", "names, formats, shapes and ranges of a safetensors file", inspect_tensors },
+    { "tensors", "names, formats, shapes and ranges of a safetensors or GGUF file", inspect_tensors },
 };
 
 int cmd_inspect(int argc, char **argv)

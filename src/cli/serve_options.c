@@ -28,7 +28,8 @@ static const char *const noted[] = {
 static size_t make_rows(struct serve_args *a, struct option_row *rows)
 {
     const struct option_row own[] = {
-        { .name = "model", .kind = OPT_STR, .value = &a->model, .arg = "DIR", .help = "The model folder: config.json, tokenizer.json, safetensors. Also as a plain word.",
+        { .name = "model", .kind = OPT_STR, .value = &a->model, .arg = "DIR|FILE.gguf",
+          .help = "The model folder: config.json, tokenizer.json, safetensors; or a GGUF file. Also as a plain word.",
           .section = "The model" },
         { .name = "served-model-name", .kind = OPT_WORDS, .value = &a->names, .arg = "NAME...",
           .help = "What clients call the model; further names are aliases. Absent: the folder's name." },

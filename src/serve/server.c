@@ -20,6 +20,17 @@ static char *last_component(const char *path)
     return xstrndup(path + start, n - start);
 }
 
+/* A folder's name, or a GGUF file's without its ending. */
+static char *name_of_model(const char *path)
+{
+    AUTO_MEM char *last = last_component(path);
+    struct str name = str_of(last);
+
+    if (name.n > 5 && str_has_suffix(name, STR(".gguf")))
+        name.n -= 5;
+    return xstrndup(name.p, name.n);
+}
+
 static bool is_adapter(const char *dir)
 {
     AUTO_MEM char *config = path_join(dir, "adapter_config.json");
@@ -125,7 +136,7 @@ bool names_have(const struct names *l, const char *name)
 
 static void take_opts(struct server *s, const struct server_opts *o)
 {
-    s->name = o->served_name ? xstrdup(o->served_name) : last_component(o->model_dir);
+    s->name = o->served_name ? xstrdup(o->served_name) : name_of_model(o->model_dir);
     s->model_dir = xstrdup(o->model_dir);
     s->created = clock_wall_ms() / 1000;
     s->trust_request_template = o->trust_request_template;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "tensor/gguf.h"
+#include "tokenizer/priv.h"
 
 #define SPACE_MARK "\xe2\x96\x81"
 
@@ -339,19 +340,24 @@ static errc load(struct loader *l)
     return read_template(l);
 }
 
-errc tokenizer_load_gguf(const char *path, struct tokenizer **out, struct err *e)
+errc tokenizer_of_gguf(const struct gguf *g, struct tokenizer **out, struct err *e)
 {
     AUTO_FREE(tokenizer) t = tokenizer_new();
-    AUTO_FREE(gguf) g = NULL;
-    struct loader l = { .t = t, .e = e };
-
-    TRY(gguf_open(path, &g, e));
-    l.g = g;
+    struct loader l = { .g = g, .t = t, .e = e };
     errc rc = load(&l);
+
     free(l.types);
     tokenizer_publish(t);
     if (rc)
-        return strstr(e->text, path) ? rc : err_wrap(e, "%s", path);
+        return strstr(e->text, gguf_path(g)) ? rc : err_wrap(e, "%s", gguf_path(g));
     *out = TAKE(t);
     return ERR_OK;
+}
+
+errc tokenizer_load_gguf(const char *path, struct tokenizer **out, struct err *e)
+{
+    AUTO_FREE(gguf) g = NULL;
+
+    TRY(gguf_open(path, &g, e));
+    return tokenizer_of_gguf(g, out, e);
 }

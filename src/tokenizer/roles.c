@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "tensor/gguf.h"
 #include "tokenizer/gguf.h"
+#include "tokenizer/priv.h"
 
 #define TOKENIZER_JSON_MAX ((size_t)256 << 20)
 #define CONFIG_JSON_MAX ((size_t)16 << 20)
