@@ -6,6 +6,9 @@ MESON_OPTS ?= --buildtype=release -Ddebug=true -Dwerror=$(WERROR)
 # Quick start: an empty HUB starts the stand-in mirror on loopback.
 HUB ?=
 
+# What test-avx512 runs.
+AVX512_TESTS ?= tests/unit/tensor/test_gemm tests/unit/tensor/test_nf4
+
 all: $(BUILD)/build.ninja       ## build/kaito and build/kaito-runtime
 	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime
 	@ln -sf src/cli/kaito src/cli/kaito-runtime $(BUILD)/
@@ -33,6 +36,11 @@ asan:                   ## unit, golden and fuzz replay tests under ASan and UBS
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
 	@OMP_NUM_THREADS=2 python3 tests/run --build build-asan --only meson --patience 5
+
+test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AVX-512: minutes
+	@tools/install-deps packages.avx512
+	@ninja -C $(BUILD) $(AVX512_TESTS)
+	@tools/emulate-avx512 $(AVX512_TESTS:%=$(BUILD)/%)
 
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}
@@ -66,4 +74,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan test-avx512 fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
