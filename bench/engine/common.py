@@ -29,7 +29,11 @@ class Figure:
 
 
 class Failed(Exception):
-    """A measurement that did not come about; the text says why."""
+    """A measurement that did not come about; the text says why. out: what it had printed."""
+
+    def __init__(self, why, out=""):
+        super().__init__(why)
+        self.out = out
 
 
 def run(command, timeout, env=None):
@@ -37,8 +41,8 @@ def run(command, timeout, env=None):
     command = [str(c) for c in command]
     try:
         p = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env={**os.environ, "OMP_WAIT_POLICY": "passive", **(env or {})})
-    except subprocess.TimeoutExpired:
-        raise Failed(f"{pathlib.Path(command[0]).name}: not done after {timeout:.0f} s") from None
+    except subprocess.TimeoutExpired as e:
+        raise Failed(f"{pathlib.Path(command[0]).name}: not done after {timeout:.0f} s", (e.stdout or b"").decode()) from None
     except OSError as e:
         raise Failed(str(e)) from None
     if p.returncode:

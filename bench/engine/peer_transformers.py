@@ -29,15 +29,16 @@ def go(model, batch, prompt, steps):
     return batch * prompt / (t[0] - began), batch * (len(t) - 1) / (t[-1] - t[0])
 
 
-def show(what, values):
-    print(json.dumps({"what": what, "values": values}), flush=True)
+def show(what, value):
+    print(json.dumps({"what": what, "value": value}), flush=True)
 
 
 model = AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.bfloat16).eval()
 with torch.inference_mode():
     go(model, 1, 16, 1)
-    one = [go(model, 1, o["prompt"], o["steps"]) for _ in range(o["runs"])]
-    show("prefill 16 bits", [r[0] for r in one])
-    show("decode 16 bits", [r[1] for r in one])
-    many = [go(model, o["streams"], o["stream_prompt"], o["stream_steps"]) for _ in range(o["stream_runs"])]
-    show(f"{o['streams']} streams 16 bits", [r[1] for r in many])
+    for _ in range(o["runs"]):
+        prefill, decode = go(model, 1, o["prompt"], o["steps"])
+        show("prefill 16 bits", prefill)
+        show("decode 16 bits", decode)
+    for _ in range(o["stream_runs"]):
+        show(f"{o['streams']} streams 16 bits", go(model, o["streams"], o["stream_prompt"], o["stream_steps"])[1])

@@ -15,27 +15,26 @@ def go(llm, batch, prompt, steps):
     return time.perf_counter() - began
 
 
-def show(what, values):
-    print(json.dumps({"what": what, "values": values}), flush=True)
+def show(what, value):
+    print(json.dumps({"what": what, "value": value}), flush=True)
 
 
-def rates(llm, batch, prompt, steps, runs):
-    first, rest = [], []
-    for _ in range(runs):
-        one, all_of_it = go(llm, batch, prompt, 1), go(llm, batch, prompt, steps + 1)
-        first.append(batch * prompt / one)
-        rest.append(batch * steps / (all_of_it - one))
-    return first, rest
+def rates(llm, batch, prompt, steps):
+    """(prompt, answer) in tokens per second."""
+    one, all_of_it = go(llm, batch, prompt, 1), go(llm, batch, prompt, steps + 1)
+    return batch * prompt / one, batch * steps / (all_of_it - one)
 
 
 def main():
     from vllm import LLM
     llm = LLM(sys.argv[1], dtype="bfloat16", max_model_len=1024, max_num_seqs=8, max_num_batched_tokens=1024, enable_prefix_caching=False)
     go(llm, 1, 64, 4)
-    prefill, decode = rates(llm, 1, o["prompt"], o["steps"], o["runs"])
-    show("prefill 16 bits", prefill)
-    show("decode 16 bits", decode)
-    show(f"{o['streams']} streams 16 bits", rates(llm, o["streams"], o["stream_prompt"], o["stream_steps"], o["stream_runs"])[1])
+    for _ in range(o["runs"]):
+        prefill, decode = rates(llm, 1, o["prompt"], o["steps"])
+        show("prefill 16 bits", prefill)
+        show("decode 16 bits", decode)
+    for _ in range(o["stream_runs"]):
+        show(f"{o['streams']} streams 16 bits", rates(llm, o["streams"], o["stream_prompt"], o["stream_steps"])[1])
 
 
 if __name__ == "__main__":
