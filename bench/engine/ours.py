@@ -5,7 +5,7 @@ import http_load
 from common import BUILD, CACHE, Failed, Figure, json_lines, run
 
 # (bench_engine's mode, the weights): the first that this build knows; the GGUF files are those that llama.cpp runs
-WEIGHTS = {4: [("q4", "hf"), ("bf16", "model-q4_k_m.gguf")], 8: [("int8", "hf"), ("bf16", "model-q8_0.gguf")], 16: [("bf16", "hf")]}
+WEIGHTS = {4: [("q4", "hf"), ("nf4", "hf"), ("bf16", "model-q4_k_m.gguf")], 8: [("int8", "hf"), ("bf16", "model-q8_0.gguf")], 16: [("bf16", "hf")]}
 SERVED = ["--dtype", "bf16"]
 
 
