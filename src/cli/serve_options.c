@@ -18,7 +18,7 @@ static const char *const noted[] = {
     "enable-log-requests", "enable-request-id-headers", "enable-server-load-tracking", "enforce-eager",
     "gpu-memory-utilization", "kaito-kv-cache-cpu-memory-utilization", "kaito-max-probe-steps", "kv-events-config", "kv-transfer-config", "load-format",
     "max-cpu-loras", "max-log-len", "max-logprobs", "max-lora-rank", "max-loras", "max-num-batched-tokens", "max-parallel-loading-workers",
-    "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "reasoning-parser", "response-role", "revision", "seed",
+    "no-enable-chunked-prefill", "pipeline", "pipeline-parallel-size", "response-role", "revision", "seed",
     "swap-space", "task", "runner", "tensor-parallel-size", "tokenizer-mode", "trust-remote-code", "uvicorn-log-level",
 };
 
@@ -37,7 +37,9 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
         { .name = "quantization", .short_name = 'q', .kind = OPT_STR, .value = &a->quantization, .arg = "none|nf4", .help = "Quantise the weights while loading." },
         { .name = "chat-template", .kind = OPT_STR, .value = &a->chat_template, .arg = "FILE|TEXT", .help = "A Jinja chat template instead of the model's own." },
         { .name = "tool-call-parser", .kind = OPT_STR, .value = &a->tool_call_parser, .arg = "NAME",
-          .help = "How the model writes calls of tools: hermes, llama3_json, mistral, ...; absent: as its chat template shows." },
+          .help = "How the model writes calls of tools: hermes, llama3_json, llama4_json, mistral, phi4_mini_json. Absent: as its chat template shows." },
+        { .name = "reasoning-parser", .kind = OPT_STR, .value = &a->reasoning_parser, .arg = "NAME",
+          .help = "How the model writes its thoughts, which become reasoning_content: deepseek_r1, qwen3. Absent: they are content." },
         { .name = "max-model-len", .kind = OPT_STR, .value = &a->max_len, .arg = "N", .help = "Tokens of prompt and answer together, also 4k or 4K; auto: the model's own limit." },
         { .name = "generation-config", .kind = OPT_STR, .value = &a->generation_config, .arg = "auto", .help = "Defaults of requests come from the model's generation_config.json." },
 
@@ -371,10 +373,11 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .model_dir = a->model, .served_name = named ? a->names.items[0] : NULL, .aliases = named ? a->names.items + 1 : NULL, .n_aliases = named ? a->names.n - 1 : 0,
         .host = streq(a->host, "localhost") ? "127.0.0.1" : a->host, .port = (uint16_t)a->port, .threads = (int)a->threads, .max_num_seqs = (size_t)a->max_seqs,
         .max_kv_tokens = (size_t)a->kv_tokens, .chat_template_file = a->chat_template, .request_timeout_ms = a->request_timeout_ms,
+        .tool_call_parser = a->tool_call_parser, .reasoning_parser = a->reasoning_parser,
         .api_keys = a->api_keys.items, .n_api_keys = a->api_keys.n, .cert_file = a->cert_file, .key_file = a->key_file,
         .max_body = (size_t)a->max_body_mib << 20, .trust_request_template = a->trust_template, .fixed_adapters = !a->runtime_lora,
         .no_rate_limit = a->no_rate_limit, .no_prefix_caching = !a->prefix_caching, .batch_invariant = a->batch_invariant,
-        .tool_call_parser = a->tool_call_parser, .prompt_details = a->prompt_details,
+        .prompt_details = a->prompt_details,
     };
     TRY(read_dtype(a->dtype, &o->bf16, e));
     TRY(read_quantization(a->quantization, &o->quantize, e));

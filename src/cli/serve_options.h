@@ -10,7 +10,7 @@
 
 struct serve_args {
     const char *model, *quantization, *dtype, *chat_template, *host, *cert_file, *key_file, *origins, *max_len, *adapters_dir, *config_file;
-    const char *generation_config, *tool_call_parser, *termination_log, *kv_memory, *kv_dtype;
+    const char *generation_config, *termination_log, *kv_memory, *kv_dtype, *tool_call_parser, *reasoning_parser;
     int64_t port, threads, max_seqs, kv_tokens, grace_ms, request_timeout_ms, max_body_mib;
     bool trust_template, runtime_lora, no_rate_limit, prompt_details, prefix_caching, batch_invariant;
     struct strlist names, adapters, lora_modules, api_keys, noted;

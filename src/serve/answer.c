@@ -71,7 +71,21 @@ static void whole_text(const struct completion *c, const struct choice *k, struc
     buf_addstr(text, buf_str(&k->text));
 }
 
-/* Calls are taken out of the text; an answer of calls alone has null for content. */
+/* Parts thoughts from text; JSON null when there are none. */
+static json_t *take_thoughts(const struct choice *k, struct buf *text)
+{
+    AUTO_BUF thoughts = { 0 };
+    AUTO_BUF answer = { 0 };
+
+    if (!k->reasoning)
+        return json_null();
+    reasoning_reader_add(k->reasoning, buf_str(text), true, &thoughts, &answer);
+    buf_clear(text);
+    buf_addstr(text, buf_str(&answer));
+    return thoughts.n ? json_strn(buf_str(&thoughts)) : json_null();
+}
+
+/* Thoughts and calls are taken out of the text; an answer of these alone has null for content. */
 static json_t *message_of(const struct completion *c, const struct choice *k)
 {
     AUTO_BUF text = { 0 };
@@ -80,13 +94,15 @@ static json_t *message_of(const struct completion *c, const struct choice *k)
     json_t *calls = NULL;
 
     whole_text(c, k, &text);
+    json_t *thoughts = take_thoughts(k, &text);
     if (k->tools) {
         tool_reader_add(k->tools, buf_str(&text), true, &content, &deltas);
         calls = tool_reader_calls(k->tools);
     }
-    json_t *shown = k->tools && !content.n && json_array_size(calls) ? json_null() : json_strn(buf_str(k->tools ? &content : &text));
-    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:o, s:n}", "role", answer_role(&c->r), "content", shown, "refusal", "annotations", "audio",
-                     "function_call", "tool_calls", calls ? calls : json_array(), "reasoning_content");
+    struct str said = buf_str(k->tools ? &content : &text);
+    json_t *shown = !said.n && (json_array_size(calls) || json_is_string(thoughts)) ? json_null() : json_strn(said);
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:o, s:o}", "role", answer_role(&c->r), "content", shown, "refusal", "annotations", "audio",
+                     "function_call", "tool_calls", calls ? calls : json_array(), "reasoning_content", thoughts);
 }
 
 static json_t *text_of(const struct completion *c, const struct choice *k)

@@ -8,6 +8,7 @@ static void choice_done(struct choice *k)
 {
     generation_free(k->g);
     tool_reader_free(k->tools);
+    reasoning_reader_free(k->reasoning);
     buf_done(&k->text);
 }
 
@@ -74,6 +75,7 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     for (size_t i = 0; i < ids->n; i++)
         token_ids_add(&g->job.prompt, ids->v[i]);
     k->tools = on_chat(c) ? tool_reader_new(c->s, &c->r) : NULL;
+    k->reasoning = on_chat(c) && c->s->reasoning_format && !c->rule ? reasoning_reader_new(c->s->reasoning_format) : NULL;
     TRY(lengths_of(c->s, c->on, &c->r, ids->n, &g->job.max_new, &g->job.min_new, e));
     return c->rule ? text_rule_bind(c->rule, &g->job, e) : ERR_OK;
 }

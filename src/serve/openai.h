@@ -95,6 +95,7 @@ struct choice {
     struct generation *g;
     size_t index, prompt;
     struct tool_reader *tools;  /* NULL: nothing to look for */
+    struct reasoning_reader *reasoning;         /* NULL: the text has no thoughts before it */
     struct buf text;            /* the answer; in a stream what is not sent yet */
     size_t told, offset;        /* in a stream: results and code points of text that were sent */
     bool echoed, ended;

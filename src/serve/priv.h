@@ -8,6 +8,7 @@
 #include "engine/engine.h"
 #include "http/server.h"
 #include "serve/grammars.h"
+#include "serve/reasoning.h"
 #include "serve/scheduler.h"
 #include "serve/serve.h"
 #include "serve/tools.h"
@@ -57,6 +58,7 @@ struct server {
     struct scheduler *scheduler;
     struct grammars *grammars;
     const struct tool_format *tool_format;      /* how the model writes calls; NULL: its text is passed on */
+    const struct reasoning_format *reasoning_format;    /* how it writes thoughts; NULL: they are content */
     struct http_server *http;
     char *name, *model_dir;
     size_t max_seqs, vocab;

@@ -43,6 +43,7 @@ struct server_opts {
     int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */
     const char *chat_template_file;             /* instead of the model's own; or the template itself when it holds a brace; may be NULL */
 
+    const char *reasoning_parser;               /* how it writes thoughts: "deepseek_r1", "qwen3"; NULL: they are content */
     const char *tool_call_parser;               /* how the model writes calls of tools: "hermes", ...; NULL: as its chat template shows */
 
     const char *const *aliases; /* further names that clients may call the model */

@@ -98,6 +98,12 @@ static void collect_eos(struct server *s)
             s->eos[s->n_eos++] = i->stop_ids[k];
 }
 
+static errc choose_reasoning_format(struct server *s, const char *named, struct err *e)
+{
+    s->reasoning_format = reasoning_format_named(named);
+    return named && !s->reasoning_format ? err_set(e, ERR_BAD_REQUEST, "--reasoning-parser: \"%s\" is none of %s", named, reasoning_format_names()) : ERR_OK;
+}
+
 static errc load(struct server *s, const struct server_opts *o, struct err *e)
 {
     struct engine_opts eo = { .quantize = o->quantize, .math = o->bf16 ? GEMM_BF16 : GEMM_F32, .threads = o->threads,
@@ -109,6 +115,7 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
     TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));
     TRY(load_template(s, o->chat_template_file, &template_source, e));
     TRY(choose_tool_format(s, o->tool_call_parser, template_source.n ? template_source.p : tokenizer_info(s->tokenizer)->chat_template_source, e));
+    TRY(choose_reasoning_format(s, o->reasoning_parser, e));
     TRY(engine_open(o->model_dir, &eo, &s->engine, e));
     s->vocab = engine_model(s->engine)->config.vocab;
     collect_eos(s);

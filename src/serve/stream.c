@@ -44,22 +44,34 @@ static json_t *chunk_logprobs(const struct completion *c, struct choice *k, bool
     return choice_logprobs(c, k, from, k->told, echo, &k->offset);
 }
 
-/* What a chat's chunk brings: content, calls, or at the end neither. NULL: nothing that may be sent yet. */
+/* What a chat's chunk brings: thoughts, content, calls, or at the end nothing. NULL: nothing that may be sent yet. */
 static json_t *delta_of(struct choice *k)
 {
+    AUTO_BUF thoughts = { 0 };
+    AUTO_BUF answer = { 0 };
     AUTO_BUF content = { 0 };
+    struct str text = buf_str(&k->text);
     json_t *calls = NULL, *delta = json_object();
 
-    if (!k->tools) {
-        json_put(delta, "content", json_strn(buf_str(&k->text)));
+    if (!k->tools && !k->reasoning) {
+        json_put(delta, "content", json_strn(text));
         return delta;
     }
-    tool_reader_add(k->tools, buf_str(&k->text), k->ended, &content, &calls);
+    if (k->reasoning) {
+        reasoning_reader_add(k->reasoning, text, k->ended, &thoughts, &answer);
+        text = buf_str(&answer);
+    }
+    if (k->tools)
+        tool_reader_add(k->tools, text, k->ended, &content, &calls);
+    else
+        buf_addstr(&content, text);
+    if (thoughts.n)
+        json_put(delta, "reasoning_content", json_strn(buf_str(&thoughts)));
     if (content.n)
         json_put(delta, "content", json_strn(buf_str(&content)));
     if (calls)
         json_put(delta, "tool_calls", calls);
-    if (!content.n && !calls && !k->ended) {
+    if (!json_object_size(delta) && !k->ended) {
         json_decref(delta);
         return NULL;
     }

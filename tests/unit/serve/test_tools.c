@@ -164,6 +164,44 @@ static void arguments_stream_before_they_are_whole(void **state)
     assert_string_equal(json_str_at(json_array_get(more, 0), "function", "arguments", NULL), "{\"a\": \"long te");
 }
 
+/* ---- thoughts ---- */
+
+static const struct { const char *format, *text, *thoughts, *answer; } thinkers[] = {
+    { "qwen3", "<think>\nLet me <see>.\n</think>\n\nYes.", "\nLet me <see>.\n", "\n\nYes." },
+    { "qwen3", "No thoughts, a < b </think> é", "", "No thoughts, a < b </think> é" },
+    { "qwen3", "\n<think>cut </thin", "cut </thin", "" },
+    { "qwen3", "<thin", "", "<thin" },
+    { "deepseek_r1", "Hm.</think>42", "Hm.", "42" },
+    { "deepseek_r1", "<think>Hm.</think>42<think>", "Hm.", "42<think>" },
+    { "deepseek_r1", "never ends", "never ends", "" },
+};
+
+static void think(size_t i, size_t cut, size_t step)
+{
+    AUTO_FREE(reasoning_reader) r = reasoning_reader_new(reasoning_format_named(thinkers[i].format));
+    AUTO_BUF thoughts = { 0 };
+    AUTO_BUF answer = { 0 };
+    struct str text = str_of(thinkers[i].text);
+
+    for (size_t at = 0; at < text.n; at += step ? step : text.n) {
+        size_t n = step ? step : cut;
+        reasoning_reader_add(r, str_n(text.p + at, n < text.n - at ? n : text.n - at), false, &thoughts, &answer);
+    }
+    reasoning_reader_add(r, step ? STR("") : str_from(text, cut), true, &thoughts, &answer);
+    if (!streq(buf_cstr(&thoughts), thinkers[i].thoughts) || !streq(buf_cstr(&answer), thinkers[i].answer))
+        fail_msg("%s, cut at %zu: \"%s\", \"%s\"", text.p, cut, buf_cstr(&thoughts), buf_cstr(&answer));
+}
+
+static void thoughts_are_parted_however_the_text_is_cut(void **state)
+{
+    for (size_t i = 0; i < ARRAY_LEN(thinkers); i++) {
+        for (size_t cut = 0; cut <= strlen(thinkers[i].text); cut++)
+            think(i, cut, 0);
+        think(i, 0, 1);
+    }
+    assert_null(reasoning_format_named("nobody"));
+}
+
 static void templates_name_their_format(void **state)
 {
     assert_string_equal(tool_format_of_template("{{ '<tool_call>' }}")->name, "hermes");
@@ -245,6 +283,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_are_read_however_the_text_is_cut),
         cmocka_unit_test(arguments_stream_before_they_are_whole),
+        cmocka_unit_test(thoughts_are_parted_however_the_text_is_cut),
         cmocka_unit_test(templates_name_their_format),
         cmocka_unit_test(wrong_tools_are_named),
         cmocka_unit_test(a_demanded_call_keeps_its_references),
