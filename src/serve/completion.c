@@ -3,6 +3,7 @@
 #include "serve/openai.h"
 
 #define GENERATIONS_MAX 4096    /* of one request: prompts times samples */
+#define TOKENS_MAX ((size_t)16 << 20)   /* of all their prompts together */
 
 static void choice_done(struct choice *k)
 {
@@ -80,14 +81,25 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     return c->rule ? text_rule_bind(c->rule, &g->job, e) : ERR_OK;
 }
 
+static errc check_size(const struct completion *c, size_t each, struct err *e)
+{
+    size_t tokens = 0;
+
+    for (size_t i = 0; i < c->prompts.n; i++)
+        tokens += c->prompts.v[i].ids.n * each;
+    if (c->prompts.n * each > GENERATIONS_MAX || tokens > TOKENS_MAX)
+        return err_set(e, ERR_BAD_REQUEST, "n: %zu prompts with %zu answers each and %zu tokens in all are more than one request may ask for (%d answers, %zu tokens)",
+                       c->prompts.n, each, tokens, GENERATIONS_MAX, TOKENS_MAX);
+    return ERR_OK;
+}
+
 /* The samples of one prompt are a group: the engine reads the prompt once. */
 static errc make_choices(struct completion *c, struct err *e)
 {
     size_t each = samples_each(&c->r), n = c->prompts.n * each;
     uint64_t group = 0;
 
-    if (n > GENERATIONS_MAX)
-        return err_set(e, ERR_BAD_REQUEST, "n: %zu prompts with %zu answers each are more than %d generations in one request", c->prompts.n, each, GENERATIONS_MAX);
+    TRY(check_size(c, each, e));
     c->choices = xcalloc(n, sizeof *c->choices);
     while (c->n_choices < n) {
         size_t i = c->n_choices++;

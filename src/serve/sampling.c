@@ -153,6 +153,14 @@ errc sampling_of(const struct server *s, const struct completion_request *r, str
     return read_stops(s, r, out, e);
 }
 
+/* What an answer may have when nobody says: the model's own max_new_tokens, within what the context leaves. */
+static size_t default_length(const struct server *s, size_t left)
+{
+    int64_t own = json_int(tokenizer_info(s->tokenizer)->generation_config, "max_new_tokens", 0);
+
+    return own > 0 && (size_t)own < left ? (size_t)own : left;
+}
+
 errc lengths_of(const struct server *s, unsigned on, const struct completion_request *r, size_t n, size_t *max_new, size_t *min_new, struct err *e)
 {
     size_t room = engine_max_len(s->engine);
@@ -167,7 +175,7 @@ errc lengths_of(const struct server *s, unsigned on, const struct completion_req
         return err_set(e, ERR_BAD_REQUEST, "%s: This model's maximum context length is %zu tokens. However, you requested %llu tokens (%zu in the %s, %lld in the "
                        "completion). Please reduce the length of the messages or completion.", name, room, (unsigned long long)r->max_tokens + n, n,
                        on & ON_CHAT ? "messages" : "prompt", (long long)r->max_tokens);
-    *max_new = r->max_tokens >= 0 ? (size_t)r->max_tokens : room - n;
+    *max_new = r->max_tokens >= 0 ? (size_t)r->max_tokens : default_length(s, room - n);
     if (r->min_tokens > (int64_t)*max_new)
         return err_set(e, ERR_BAD_REQUEST, "min_tokens: %lld is more than %s, which is %zu", (long long)r->min_tokens, name, *max_new);
     *min_new = (size_t)r->min_tokens;

@@ -66,6 +66,18 @@ static void refusals_name_the_field(void **state)
     }
 }
 
+static void a_request_has_a_size(void **state)
+{
+    AUTO_BUF b = { 0 };
+
+    buf_adds(&b, "{\"n\":128,\"prompt\":[");
+    for (int i = 0; i < 33; i++)
+        buf_adds(&b, i ? ",\"a\"" : "\"a\"");
+    buf_adds(&b, "]}");
+    AUTO_JSON j = ask_json(*state, "/v1/completions", buf_cstr(&b), 400);
+    assert_non_null(strstr(json_str_at(j, "error", "message", NULL), "33 prompts with 128 answers each"));
+}
+
 static void unknown_and_null_fields_are_ignored(void **state)
 {
     AUTO_JSON j = ask_json(*state, "/v1/chat/completions", "{" USER ",\"max_tokens\":2,\"frobnicate\":{\"a\":[1]},\"temperature\":null,\"stop\":null,\"logit_bias\":null,"
@@ -337,6 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refusals_name_the_field),
+        cmocka_unit_test(a_request_has_a_size),
         cmocka_unit_test(unknown_and_null_fields_are_ignored),
         cmocka_unit_test(prompts_come_in_four_forms),
         cmocka_unit_test(samples_differ_and_a_seed_fixes_all_of_them),
