@@ -54,9 +54,26 @@ static errc load_vector(struct loader *l, const char *name, size_t n, float **ou
     return ERR_OK;
 }
 
+/* The place of the first element that is infinite or not a number; out * in when there is none. NF4 has no such elements. */
+static size_t find_not_finite(const struct weight *w)
+{
+    size_t n = w->out * w->in;
+
+    if (w->kind == WEIGHT_DENSE)
+        return dtype_find_not_finite(w->data, w->dtype, n);
+    AUTO_MEM float *row = xcalloc(w->in, sizeof *row);
+    for (size_t o = 0; w->kind == WEIGHT_BLOCKS && o < w->out; o++) {
+        weight_rows_f32(w, row, o, 1);
+        size_t at = dtype_find_not_finite(row, DTYPE_F32, w->in);
+        if (at < w->in)
+            return o * w->in + at;
+    }
+    return n;
+}
+
 static errc check_finite(const char *file, const char *name, const struct weight *w, struct err *e)
 {
-    size_t n = w->out * w->in, at = w->kind == WEIGHT_DENSE ? dtype_find_not_finite(w->data, w->dtype, n) : n;
+    size_t n = w->out * w->in, at = find_not_finite(w);
 
     return at < n ? err_set(e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", file, name, at) : ERR_OK;
 }

@@ -101,7 +101,7 @@ static json_t *added_json(const struct loader *l)
             continue;
         add_with_spaces(&content, l->t->model.vocab.tokens[i]);
         json_push(list, json_pack("{s:o, s:I, s:b, s:b, s:b}", "content", json_strn(buf_str(&content)), "id", (json_int_t)i, "special", special,
-                                  "normalized", 0, "rstrip", special && swallows_space(l, buf_str(&content))));
+                                  "normalized", 0, "rstrip", swallows_space(l, buf_str(&content))));
     }
     return list;
 }

@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "tensor/gguf.h"
 
 #define TOLERANCE 2e-4          /* of the largest logit, float32 */
 #define IDS_MAX   256
@@ -123,6 +124,28 @@ static void a_folder_means_its_only_file(void **state)
     assert_int_equal(dir_remove(dir, &e), ERR_OK);
 }
 
+/* A scale that is not a number: only the answer tells, and then the matrix is named. */
+static void a_broken_block_is_named(void **state)
+{
+    AUTO_MEM char *source = golden("formats.gguf"), *path = xasprintf("/tmp/test-gguf-%d.gguf", (int)getpid());
+    AUTO_FREE(engine) g = NULL;
+    AUTO_FREE(gguf) file = NULL;
+    AUTO_BUF b = { 0 };
+    float logits[2 * 128];
+    struct err e = { 0 };
+
+    assert_int_equal(file_read(source, 4u << 20, &b, &e), ERR_OK);
+    assert_int_equal(gguf_parse(source, buf_str(&b), &file, &e), ERR_OK);
+    const struct gguf_tensor *t = gguf_tensor(file, "blk.1.ffn_down.weight");
+    assert_string_equal(t->format->name, "Q4_1");
+    memcpy(b.p + (t->data - (const uint8_t *)b.p) + 3 * t->format->bytes, "\0\x7e", 2);
+    assert_int_equal(file_write_atomic(path, buf_str(&b), 0600, &e), ERR_OK);
+    assert_int_equal(engine_open(path, &(struct engine_opts){ .threads = 2 }, &g, &e), ERR_OK);
+    assert_int_equal(engine_score(g, NULL, (const int32_t[]){ 1, 2 }, 2, logits, &e), ERR_CORRUPT);
+    unlink(path);
+    assert_non_null(strstr(e.text, "tensor model.layers.1.mlp.down_proj.weight: element 96 is not a finite number"));
+}
+
 /* ── what is refused ── */
 
 /* A copy of a golden file with the first `from` replaced by `to` of the same length. */
@@ -168,6 +191,7 @@ int main(void)
         cmocka_unit_test(models_equal_transformers),
         cmocka_unit_test(an_adapter_finds_its_rows),
         cmocka_unit_test(a_folder_means_its_only_file),
+        cmocka_unit_test(a_broken_block_is_named),
         cmocka_unit_test(what_is_unknown_is_refused_by_name),
         cmocka_unit_test(what_is_missing_or_does_not_fit_is_named),
     };
