@@ -55,6 +55,7 @@ struct server {
     struct engine *engine;
     struct tokenizer *tokenizer;
     struct template *chat_template;     /* NULL: the tokenizer's */
+    struct embedder *embedder;          /* of a sentence encoder; then engine, scheduler and grammars are NULL */
     struct scheduler *scheduler;
     struct grammars *grammars;
     const struct tool_format *tool_format;      /* how the model writes calls; NULL: its text is passed on */

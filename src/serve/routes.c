@@ -1,4 +1,5 @@
 /* Paths to functions, the small ones among them. */
+#include "serve/embeddings.h"
 #include "serve/openai.h"
 #include "serve/route.h"
 
@@ -53,7 +54,7 @@ const struct route routes[] = {
     { "GET", "/v1/models/", openai_model, .about = "One of them." },
     { "POST", "/v1/chat/completions", openai_chat, .body = &completion_params, .on = ON_CHAT, .about = "Answers messages." },
     { "POST", "/v1/completions", openai_completions, .body = &completion_params, .on = ON_TEXT, .about = "Goes on with prompts." },
-    { "POST", "/v1/embeddings", openai_embeddings, .about = "Vectors of texts." },
+    { "POST", "/v1/embeddings", openai_embeddings, .body = &embedding_params, .on = 1, .about = "Vectors of texts." },
     { "POST", "/tokenize", openai_tokenize, .body = &completion_params, .on = ON_TOKENIZE, .about = "Token ids of a prompt or of messages." },
     { "POST", "/detokenize", openai_detokenize, .body = &detokenize_params, .on = 1, .about = "The text of token ids." },
     { "POST", "/v1/load_lora_adapter", load_lora_adapter, .body = &lora_params, .on = 1, .about = "Loads an adapter." },
@@ -85,13 +86,14 @@ static const struct route *find_route(const char *method, const char *path, bool
 
 void server_handle(void *self, struct http_exchange *x)
 {
+    struct server *s = self;
     bool known;
     const struct route *r = find_route(streq(x->method, "HEAD") ? "GET" : x->method, x->path, &known);
 
-    if (gate(self, x, r && !r->open))
+    if (gate(s, x, r && !r->open))
         return;
-    if (r)
-        r->fn(self, x);
-    else
+    if (r && !(s->embedder && embedder_handle(s, r->path, x)))
+        r->fn(s, x);
+    else if (!r)
         reply_detail(x, known ? 405 : 404, known ? "Method Not Allowed" : "Not Found");
 }

@@ -1,6 +1,7 @@
 /* Start and stop: the model first, then the port. */
 #include "base/clock.h"
 #include "base/file.h"
+#include "serve/embeddings.h"
 #include "serve/priv.h"
 
 #define BODY_MAX ((size_t)16 << 20)
@@ -104,6 +105,15 @@ static errc choose_reasoning_format(struct server *s, const char *named, struct 
     return named && !s->reasoning_format ? err_set(e, ERR_BAD_REQUEST, "--reasoning-parser: \"%s\" is none of %s", named, reasoning_format_names()) : ERR_OK;
 }
 
+/* A sentence encoder: one route of work, no engine. */
+static errc load_embedder(struct server *s, const struct server_opts *o, struct err *e)
+{
+    if (o->n_adapters)
+        return err_set(e, ERR_UNSUPPORTED, "%s is a sentence encoder: it takes no adapters", o->model_dir);
+    TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));
+    return embedder_open(o->model_dir, o->threads, &s->embedder, e);
+}
+
 static errc load(struct server *s, const struct server_opts *o, struct err *e)
 {
     struct engine_opts eo = { .quantize = o->quantize, .math = o->bf16 ? GEMM_BF16 : GEMM_F32, .threads = o->threads,
@@ -112,6 +122,8 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
                               .batch_invariant = o->batch_invariant };
     AUTO_BUF template_source = { 0 };
 
+    if (encoder_is(o->model_dir))
+        return load_embedder(s, o, e);
     TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));
     TRY(load_template(s, o->chat_template_file, &template_source, e));
     TRY(choose_tool_format(s, o->tool_call_parser, template_source.n ? template_source.p : tokenizer_info(s->tokenizer)->chat_template_source, e));
@@ -191,6 +203,7 @@ static void server_release(struct server *s)
     scheduler_free(s->scheduler);
     grammars_free(s->grammars);
     engine_free(s->engine);
+    embedder_free(s->embedder);
     tokenizer_free(s->tokenizer);
     template_free(s->chat_template);
     strv_free(s->aliases.v, s->aliases.n);
@@ -228,7 +241,8 @@ void server_stop(struct server *s, int64_t grace_ms)
 {
     if (!s)
         return;
-    scheduler_drain(s->scheduler, grace_ms);
+    if (s->scheduler)
+        scheduler_drain(s->scheduler, grace_ms);
     server_release(s);
 }
 
