@@ -84,6 +84,8 @@ static errc answer_chat(void *self, const json_t *in, json_t **out, struct err *
     AUTO_JSON vars = json_object();
     AUTO_BUF text = { 0 };
 
+    if (!json_is_object(in))
+        return err_set(e, ERR_BAD_REQUEST, "expected an object with messages");
     json_put_str(vars, "bos_token", c->bos);
     json_put_str(vars, "eos_token", c->eos);
     json_put_str(vars, "pad_token", c->pad);
