@@ -16,7 +16,7 @@
 #define LAYERNORM .eps = "attention.layer_norm_epsilon"
 
 static const struct gguf_architecture architectures[] = {
-    { .name = "llama", .model_type = "llama", RMS, .post_attention = "ffn_norm", .pairs = true },
+    { .name = "llama", .model_type = "llama", RMS, .post_attention = "ffn_norm", .pairs = true, .slides = GGUF_SLIDES_ALL },
     { .name = "qwen2", .model_type = "qwen2", RMS, .post_attention = "ffn_norm" },
     { .name = "qwen3", .model_type = "qwen3", RMS, .post_attention = "ffn_norm" },
     { .name = "phi3", .model_type = "phi3", RMS, .post_attention = "ffn_norm", .slides = GGUF_SLIDES_ALL },
