@@ -43,7 +43,7 @@ static const struct number_row numbers[] = {
 
 static const char *const read_elsewhere[] = {
     "model_type", "architectures", "rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "activation", "bias", "qk_layernorm",
-    "multi_query", "new_decoder_architecture", "parallel_attn", "num_ln_in_parallel_attn", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
+    "multi_query", "new_decoder_architecture", "parallel_attn", "num_ln_in_parallel_attn", "alibi", "rope_theta", "rope_scaling", "rope_parameters", "rope_local_base_freq",
     "partial_rotary_factor", "original_max_position_embeddings", "sliding_window", "use_sliding_window", "max_window_layers",
     "layer_types", "sliding_window_pattern", "_sliding_window_pattern", "attention_bias", "mlp_bias", "tie_word_embeddings",
     "attn_logit_softcapping", "final_logit_softcapping", "query_pre_attn_scalar", "hidden_act", "hidden_activation",
@@ -337,6 +337,24 @@ static void copy_structure(struct model_config *c)
     c->qkv_grouped = f->qkv == QKV_GROUPED;
 }
 
+/*
+ * Slopes fall geometrically over the largest power of two of heads; the rest take every second one of twice as many.
+ * Rounded to bf16, as transformers' Falcon does. Source: Press et al. 2022.
+ */
+static void make_alibi(struct model_config *c)
+{
+    size_t power = 1;
+
+    while (power * 2 <= c->heads)
+        power *= 2;
+    c->alibi = xcalloc(c->heads, sizeof *c->alibi);
+    for (size_t i = 0; i < c->heads; i++) {
+        size_t of = i < power ? power : 2 * power, k = i < power ? i + 1 : 2 * (i - power) + 1;
+
+        c->alibi[i] = f32_round_bf16(powf((float)exp2(-8.0 / (double)of), (float)k));
+    }
+}
+
 static errc read_all(const json_t *j, const json_t *generation, struct model_config *c, struct err *e)
 {
     if (!json_is_object(j))
@@ -354,6 +372,8 @@ static errc read_all(const json_t *j, const json_t *generation, struct model_con
     read_biases(j, c);
     c->qk_norm = c->family->qk_norm == QK_NORM_BY_KEY ? json_flag(j, "qk_layernorm", false) : c->family->qk_norm != QK_NORM_NONE;
     read_tokens(j, generation, c);
+    if (c->family->has_alibi && json_flag(j, "alibi", false))
+        make_alibi(c);
     return ERR_OK;
 }
 
@@ -393,6 +413,7 @@ void model_config_done(struct model_config *c)
     config_rope_done(&c->rope);
     config_rope_done(&c->rope_local);
     free(c->sliding);
+    free(c->alibi);
     free(c->model_type);
     free(c->architecture);
     *c = (struct model_config){ 0 };

@@ -61,6 +61,7 @@ static errc size_cache(struct engine *g, const struct engine_opts *o, struct err
     size_t bytes, blocks;
 
     g->kv = paged_shape(c->layers, c->heads, c->kv_heads, c->head_dim, o->kv_dtype, c->attn_scale, c->attn_softcap);
+    g->kv.slopes = c->alibi;
     if (!paged_block_bytes(&g->kv, &bytes))
         return err_set(e, ERR_INVALID, "%s: the size of its key/value cache overflows", g->model->dir);
     TRY(limit_blocks(g, o, &blocks, e));

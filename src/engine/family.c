@@ -42,7 +42,7 @@ static const struct module_names mixtral_names = {
 #define GEMMA .eps_key = "rms_norm_eps", .act_key = "hidden_activation", .norm_plus_one = true, .scaled_embed = true, \
               .query_scalar = true, .tied = true, .act = ACT_GELU_TANH, .bias_key = "attention_bias", .head_dim = 256, .window = 4096
 #define FALCON .model_type = "falcon", .architecture = "FalconForCausalLM", .names = &falcon_names, .qkv = QKV_GROUPED, \
-               .mlp = MLP_PLAIN, .layernorm = true, .multi_query = true, .bias_key = "bias", .mlp_bias_key = "bias", .tied = true, \
+               .mlp = MLP_PLAIN, .layernorm = true, .has_alibi = true, .multi_query = true, .bias_key = "bias", .mlp_bias_key = "bias", .tied = true, \
                .eps_key = "layer_norm_epsilon", .act_key = "activation", .act = ACT_GELU_ERF, .norm_eps = 1e-5, .theta = 10000, \
                .max_positions = 2048, .inter_per_hidden = 4
 

@@ -136,8 +136,10 @@ static void attention(const struct run *u, size_t layer, float *out, const float
     project(u, y, in);
     norm_heads(u, p->qkv, c->heads, &y->q_norm, y->qk_norm_whole);
     norm_heads(u, p->qkv + q, c->kv_heads, &y->k_norm, y->qk_norm_whole);
-    turn(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
-    turn(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
+    if (!c->alibi) {
+        turn(u->g->compute, p->qkv, ld, cos, sin, u->n, c->heads, c->head_dim, c->rotary);
+        turn(u->g->compute, p->qkv + q, ld, cos, sin, u->n, c->kv_heads, c->head_dim, c->rotary);
+    }
     paged_store(u->g->compute, &u->g->kv, layer, p->paged, u->n, p->qkv + q, p->qkv + q + model_kv_width(c), ld);
     paged_attention(u->g->compute, &u->g->kv, layer, y->slides ? c->window : 0, p->paged, u->n, p->att, q, p->qkv, ld);
     infer_apply(u, &y->attn_out, 1, out, c->hidden, p->att, q);

@@ -236,6 +236,13 @@ static bool weigh(const struct attend *a, float *p, size_t from, size_t to, size
     return true;
 }
 
+/* Falcon's ALiBi: slope times position is rounded to bf16 there, whatever the model computes in. */
+static void add_slope(float *p, float slope, float scale, size_t start, size_t n)
+{
+    for (size_t t = 0; t < n; t++)
+        p[t] += scale * f32_round_bf16(slope * (float)(start + t));
+}
+
 static void attend_span(const struct attend *a, const struct item *x, size_t span, const float *q, float *p, struct softmax *out)
 {
     const struct paged_row *last = &a->rows[x->tile->first + x->tile->n - 1];
@@ -252,6 +259,8 @@ static void attend_span(const struct attend *a, const struct item *x, size_t spa
         size_t position = position_of(a, x, i), lo = first_visible(a, position), hi = position + 1;
         size_t from = lo > start ? lo - start : 0, to = hi > start ? hi - start : 0;
 
+        if (a->s->slopes)
+            add_slope(p + i * SPAN, a->s->slopes[x->head + i % x->heads], a->s->scale, start, n * KV_BLOCK_TOKENS);
         if (!weigh(a, p + i * SPAN, from, to < n * KV_BLOCK_TOKENS ? to : n * KV_BLOCK_TOKENS, n * KV_BLOCK_TOKENS, &out->top[i], &out->sum[i])) {
             out->top[i] = -INFINITY;
             out->sum[i] = 0;

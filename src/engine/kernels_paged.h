@@ -19,6 +19,7 @@ struct paged_shape {
     size_t layers, heads, kv_heads, head_dim, value_dim;
     enum kv_dtype dtype;
     float scale, softcap;               /* softcap 0: none */
+    const float *slopes;                /* ALiBi, [heads]: scale * slope * position is added to a key's score; NULL: none. Borrowed */
 };
 
 struct paged_shape paged_shape(size_t layers, size_t heads, size_t kv_heads, size_t head_dim, enum kv_dtype dtype, float scale, float softcap);

@@ -45,6 +45,7 @@ struct model_config {
     bool qkv_grouped;               /* the fused linear's result needs qkv_ungroup */
     bool rope_pairs;                /* rotary pairs are neighbours, (2i, 2i + 1): rows of q and k of some GGUF files */
     bool qk_norm;                   /* queries and keys are normalised before they are rotated */
+    float *alibi;                   /* [heads] slopes, owned: positions are a bias of the scores and nothing is rotated; NULL: rotary */
     struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
     enum dtype dtype;               /* what config.json says the weights are */
     bool prequantized;              /* bitsandbytes NF4 checkpoint */

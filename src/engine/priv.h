@@ -38,6 +38,7 @@ struct model_family {
     bool scaled_embed;                          /* embeddings times sqrt(hidden) */
     bool query_scalar;                          /* scores scaled by query_pre_attn_scalar instead of head_dim */
     bool head_bias;
+    bool has_alibi;                             /* config.json's alibi is read */
     bool multi_query;                           /* one key/value head unless config.json says otherwise */
     enum qk_norm qk_norm;
     enum slide_rule slides;

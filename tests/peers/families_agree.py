@@ -18,7 +18,7 @@ import transformers
 from safetensors.torch import load_file
 
 transformers.utils.logging.disable_progress_bar()
-RUNTIME, ONLY = sys.argv[1], sys.argv[2:]
+RUNTIME, ONLY = (sys.argv + [None])[1], sys.argv[2:]
 WITHIN = 2e-4       # of the largest logit, float32
 PROMPTS = [list(range(5, 17)), [(i * 37 + i * i * 11) % 90 for i in range(75)]]
 LONGROPE = {"type": "longrope", "short_factor": [1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6], "long_factor": [1.1, 1.9, 2.6, 3.3, 4.1, 4.8, 5.6, 6.3]}
@@ -29,6 +29,7 @@ BASE = dict(vocab_size=97, hidden_size=64, intermediate_size=100, num_hidden_lay
             max_position_embeddings=256, pad_token_id=0, bos_token_id=1, eos_token_id=2)
 FALCON = dict(vocab_size=97, hidden_size=64, num_hidden_layers=2, num_attention_heads=4, max_position_embeddings=256, bos_token_id=1,
               eos_token_id=2)
+SDPA = dict(attention="sdpa")      # Falcon's eager attention adds ALiBi twice: once in the mask, once to the scores
 
 ROWS = {
     "llama": ("Llama", {}),
@@ -89,6 +90,8 @@ ROWS = {
     "falcon sequential": ("Falcon", dict(FALCON, multi_query=False, parallel_attn=False, bias=True)),
     "falcon sequential, one key": ("Falcon", dict(FALCON, multi_query=True, parallel_attn=False)),
     "falcon parallel, all keys": ("Falcon", dict(FALCON, multi_query=False)),
+    "falcon alibi": ("Falcon", dict(FALCON, multi_query=False, parallel_attn=False, alibi=True, bias=True), SDPA),
+    "falcon alibi, 6 heads": ("Falcon", dict(FALCON, hidden_size=48, num_attention_heads=6, multi_query=True, alibi=True), SDPA),
     "gemma2": ("Gemma2", dict(head_dim=16, sliding_window=9, query_pre_attn_scalar=24)),
     "gemma2 no caps, odd sizes": ("Gemma2", dict(ODD, head_dim=18, sliding_window=9, query_pre_attn_scalar=18, attn_logit_softcapping=None,
                                                   final_logit_softcapping=None, num_hidden_layers=3)),
@@ -147,7 +150,7 @@ def make(kind, args, write, folder):
     model = model.to(dtype)
     model.config.torch_dtype = dtype
     model.save_pretrained(folder, safe_serialization=True, max_shard_size=write.get("max_shard_size", "5GB"))
-    return model_class.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation="eager").eval()
+    return model_class.from_pretrained(folder, torch_dtype=torch.float32, attn_implementation=write.get("attention", "eager")).eval()
 
 
 def expected(model):
@@ -246,4 +249,5 @@ def main():
     return failed > 0
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())

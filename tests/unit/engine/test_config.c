@@ -36,6 +36,49 @@ static void defaults_are_the_class_defaults(void **state)
     model_config_done(&c);
 }
 
+#define SIZES "\"hidden_size\":64,\"intermediate_size\":100,\"num_hidden_layers\":2,\"num_attention_heads\":16,\"vocab_size\":640," \
+              "\"max_position_embeddings\":8192"
+
+static void silent_configs_mean_what_the_class_means(void **state)
+{
+    struct model_config c = parse("{\"model_type\":\"mistral\"," SIZES "}", NULL);
+
+    assert_int_equal(c.window, 4096);
+    assert_int_equal(c.kv_heads, 8);
+    model_config_done(&c);
+    c = parse("{\"model_type\":\"mistral\",\"sliding_window\":null," SIZES "}", NULL);
+    assert_int_equal(c.window, 0);
+    model_config_done(&c);
+    c = parse("{\"model_type\":\"mixtral\"," SIZES "}", NULL);
+    assert_true(c.experts == 8 && c.experts_used == 2 && c.window == 0);
+    model_config_done(&c);
+    c = parse("{\"model_type\":\"phi\"," SIZES "}", NULL);
+    assert_true(c.rotary == 2 && c.layernorm && c.parallel && !c.gated && c.head_bias && c.qkv_bias && c.act == ACT_GELU_TANH);
+    model_config_done(&c);
+}
+
+/* The heads of Falcon, by its own keys. */
+static void falcon_counts_heads_its_own_way(void **state)
+{
+    static const struct { const char *keys; size_t kv_heads; bool parallel; } rows[] = {
+        { "", 1, true }, { "\"num_kv_heads\":16,", 1, true }, { "\"multi_query\":false,", 16, true },
+        { "\"new_decoder_architecture\":true,\"num_kv_heads\":4,", 4, true }, { "\"multi_query\":false,\"parallel_attn\":false,", 16, false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *text = xasprintf("{\"model_type\":\"falcon\",%s" SIZES "}", rows[i].keys);
+        struct model_config c = parse(text, NULL);
+
+        assert_int_equal(c.kv_heads, rows[i].kv_heads);
+        assert_int_equal(c.parallel, rows[i].parallel);
+        assert_true(c.tied && c.qkv_grouped && !c.alibi);
+        model_config_done(&c);
+    }
+    struct model_config c = parse("{\"model_type\":\"falcon\",\"alibi\":true," SIZES "}", NULL);
+    assert_true(c.alibi[0] == f32_round_bf16(0.70710678f) && c.alibi[15] == 0.00390625f);
+    model_config_done(&c);
+}
+
 static void stop_tokens_are_the_union(void **state)
 {
     struct model_config c = parse("{" PHI3 "}", "{\"eos_token_id\":[7,1,2],\"bos_token_id\":1}");
@@ -67,6 +110,10 @@ static void bad_configs_are_refused_by_name(void **state)
         { "{" PHI3 ",\"architectures\":[\"Phi3ForSequenceClassification\"]}", "config.json: architecture Phi3ForSequenceClassification is not known for model_type phi3; Phi3ForCausalLM is" },
         { "{" PHI3 ",\"quantization_config\":{\"quant_method\":\"gptq\"}}", "config.json: quantization_config.quant_method gptq is not read; bitsandbytes with load_in_4bit is" },
         { "{" PHI3 ",\"torch_dtype\":\"float8\"}", "config.json: dtype float8 is not known" },
+        { "{\"model_type\":\"mixtral\",\"num_experts_per_tok\":9," SIZES "}", "config.json: num_experts_per_tok 9 is above num_local_experts 8" },
+        { "{\"model_type\":\"llama\",\"logits_scaling\":8," SIZES "}", "config.json: key logits_scaling is not known and might change what the model computes; remove it if it does not" },
+        { "{\"model_type\":\"llama\",\"rope_parameters\":{\"full_attention\":{\"rope_type\":\"default\"},\"sliding_attention\":{\"rope_type\":\"default\"}}," SIZES "}", "config.json: rope_parameters.sliding_attention is not known for model_type llama" },
+        { "{\"model_type\":\"qwen3_moe\"," SIZES "}", "config.json: model_type qwen3_moe is not known; known are phi3, llama, mistral, mixtral, qwen2, qwen3, gemma2, gemma3_text, olmo2, phi, falcon" },
         { "[]", "config.json: must be an object" },
     };
 
@@ -110,6 +157,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_the_class_defaults),
+        cmocka_unit_test(silent_configs_mean_what_the_class_means),
+        cmocka_unit_test(falcon_counts_heads_its_own_way),
         cmocka_unit_test(stop_tokens_are_the_union),
         cmocka_unit_test(bad_configs_are_refused_by_name),
         cmocka_unit_test(harmless_keys_pass),

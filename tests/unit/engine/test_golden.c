@@ -178,6 +178,33 @@ static void both_dialects_of_config_mean_the_same(void **state)
     }
 }
 
+/* tests/golden/families: other shapes and settings than those above. */
+static void settings_equal_transformers(void **state)
+{
+    AUTO_MEM char *root = xasprintf("%s/tests/golden/families", getenv("KAITO_SOURCE")), *path = path_join(root, "expected.json");
+    AUTO_JSON j = read_json(path);
+    const json_t *models = json_object_get(j, "models");
+
+    assert_true(json_array_size(models) >= 13);
+    for (size_t i = 0; i < json_array_size(models); i++) {
+        const json_t *model = json_array_get(models, i), *prompts = json_object_get(model, "prompts");
+        AUTO_MEM char *dir = path_join(root, json_cstr(model, "dir"));
+        AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .prefill_chunk = 32 });
+        size_t vocab = engine_model(g)->config.vocab;
+
+        for (size_t k = 0; k < json_array_size(prompts); k++) {
+            int32_t ids[IDS_MAX];
+            size_t n = read_ids(json_object_get(json_array_get(prompts, k), "ids"), ids);
+            AUTO_MEM float *logits = xcalloc(n * vocab, sizeof *logits);
+            struct err e = { 0 };
+
+            if (engine_score(g, NULL, ids, n, logits, &e))
+                fail_msg("%s", e.text);
+            assert_logits(json_cstr(model, "name"), logits + (n - 1) * vocab, json_object_get(json_array_get(prompts, k), "last_logits"), TOLERANCE);
+        }
+    }
+}
+
 static void check_adapter(const char *base, const char *folder, enum quantize quantize, double tolerance)
 {
     AUTO_MEM char *dir = golden(base), *trained = xasprintf("%s/trained", folder), *adapter_dir = golden(trained);
@@ -326,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(families_equal_transformers),
+        cmocka_unit_test(settings_equal_transformers),
         cmocka_unit_test(both_dialects_of_config_mean_the_same),
         cmocka_unit_test(adapters_equal_peft),
         cmocka_unit_test(nf4_checkpoints_equal_bitsandbytes),
