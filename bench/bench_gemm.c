@@ -1,5 +1,5 @@
 /*
- * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4; all without arguments).
+ * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4 int8 q4; all without arguments).
  * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows, and the limits
  * probed right before and after: GB/s that all threads read from memory, GFLOP/s of oneDNN's f32 product.
  * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache; CACHED=1 takes one that stays in the
@@ -124,6 +124,19 @@ static void make_nf4(const float *f, size_t out, struct weight *w)
     w->nf4.dtype = DTYPE_BF16;
 }
 
+static void make_panels(const float *f, size_t out, enum panels_kind k, struct weight *w)
+{
+    struct weight dense = weight_f32(f, out, IN);
+    struct err e = { 0 };
+
+    *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_PANELS };
+    if (panels_from_weight(&dense, k, 2, &w->panels, &e))
+        abort();
+}
+
+static void make_int8(const float *f, size_t out, struct weight *w) { make_panels(f, out, PANELS_INT8, w); }
+static void make_q4(const float *f, size_t out, struct weight *w) { make_panels(f, out, PANELS_Q4, w); }
+
 static const struct kind {
     const char *name;
     void (*make)(const float *f, size_t out, struct weight *w);
@@ -132,6 +145,8 @@ static const struct kind {
     { "f32", make_f32, GEMM_F32 },
     { "bf16", make_bf16, GEMM_F32 },
     { "nf4", make_nf4, GEMM_F32 },
+    { "int8", make_int8, GEMM_INT8 },
+    { "q4", make_q4, GEMM_INT8 },
 };
 
 static void keep_weights(struct bench *b, size_t n)

@@ -175,6 +175,10 @@ static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, 
 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
+    if (w->kind == WEIGHT_PANELS) {
+        (c->math == GEMM_F32 ? many_forward : panel_forward)(c, y, ldy, x, ldx, rows, w);
+        return;
+    }
     if (c->rows == GEMM_ROWS_FEW || (c->rows == GEMM_ROWS_ANY && rows <= GEMM_FEW_ROWS)) {
         forward_few(c, y, ldy, x, ldx, rows, w);
         return;
@@ -221,6 +225,8 @@ static double element(const struct weight *w, size_t i)
 
     if (w->kind == WEIGHT_NF4)
         nf4_dequantize(&w->nf4, &f, i, 1);
+    else if (w->kind == WEIGHT_PANELS)
+        panels_dequantize(&w->panels, &f, i, 1);
     else if (w->kind == WEIGHT_BLOCKS)
         f = block_element(w, i);
     else

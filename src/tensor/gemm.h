@@ -1,5 +1,6 @@
 /*
- * Products with a weight matrix w [out, in], which may be f32, bf16, f16, NF4 or blocks (tensor/blocks.h); activations are always f32 row-major.
+ * Products with a weight matrix w [out, in], which may be f32, bf16, f16, NF4, blocks (tensor/blocks.h) or panels
+ * (tensor/panels.h); activations are always f32 row-major.
  *
  *   gemm_forward    y  [rows, out] = x [rows, in] . w^T         (a linear layer)
  *   gemm_backward   dx [rows, in]  (+)= dy [rows, out] . w      (its gradient to the input)
@@ -9,7 +10,9 @@
  * Few rows (at most GEMM_FEW_ROWS) go to kernels that read each weight once; more rows to tiles over packed weights, expanded run by
  * run. Either way a row's bits depend on that row and the weights alone, not on the other rows or the threads (but a product of
  * many rows sums in another order than one of few).
- * In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32; in GEMM_F32 mode (default) nothing is rounded.
+ * In GEMM_F32 mode (default) nothing is rounded. In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32. In GEMM_INT8
+ * and GEMM_BF16 mode products with panels round x to 8 bits, each row and 32 elements with a scale of their own (an error of some
+ * 0.6 % of the result's size for Gaussian x); other weights are computed as in GEMM_F32 in GEMM_INT8 mode.
  *
  * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time
  * uses a compute; only that thread enters parallel regions.
@@ -19,15 +22,16 @@
 
 #include "tensor/blocks.h"
 #include "tensor/nf4.h"
+#include "tensor/panels.h"
 #include "tensor/tensor.h"
 
 #define GEMM_FEW_ROWS 16
 
-enum gemm_math { GEMM_F32, GEMM_BF16 };
+enum gemm_math { GEMM_F32, GEMM_BF16, GEMM_INT8 };
 
 struct compute;
 
-/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512". */
+/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni". */
 errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e);
 void compute_free(struct compute *c);
 DEFINE_AUTO_FREE(compute)
@@ -49,7 +53,7 @@ bool compute_many_alone(const struct compute *c);
 bool compute_bf16_is_fast(void);
 
 /* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */
-enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4, WEIGHT_BLOCKS };
+enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4, WEIGHT_BLOCKS, WEIGHT_PANELS };
 
 struct weight {
     size_t out, in;
@@ -59,6 +63,7 @@ struct weight {
     const struct block_format *blocks;          /* WEIGHT_BLOCKS; in is a multiple of its elements */
     void *owned;                /* what weight_done frees when data was made at load; NULL when it is mapped */
     struct nf4 nf4;             /* WEIGHT_NF4 */
+    struct panels panels;       /* WEIGHT_PANELS */
 };
 
 struct weight weight_f32(const float *w, size_t out, size_t in);

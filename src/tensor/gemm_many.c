@@ -37,7 +37,10 @@ static void pack_panel(const struct many *m, float *panel, float *expanded, size
 {
     const struct weight *w = m->w;
 
-    if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
+    if (w->kind == WEIGHT_PANELS)
+        m->vec->panel_f32(w->panels.kind, panel, panels_at(&w->panels, first / PANEL_ROWS) + at / PANEL_BLOCK * panels_block_bytes(w->panels.kind),
+                          w->panels.factors + first, k);
+    else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
         m->vec->pack_f32(panel, (const float *)w->data + first * w->in + at, w->in, n, k);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)
         m->vec->pack_bf16(panel, (const uint16_t *)w->data + first * w->in + at, w->in, n, k);

@@ -27,6 +27,9 @@ void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *
 /* gemm_forward for any number of rows, without rounding (gemm_many.c). */
 void many_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
 
+/* y = x . w^T with x in 8 bits (gemm_panel.c). */
+void panel_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
+
 /*
  * c [m, n] = a [m, k] . op(b) + beta * c with bf16 factors and f32 sums; b is [n, k] when trans_b, else [k, n]. beta is 0 or 1.
  * False when this CPU's oneDNN has no such product: the caller then expands to f32.

@@ -3,6 +3,7 @@
 
 static const struct vec_ops *const rows[] = {
 #ifdef __x86_64__
+    &vec_avx512vnni,
     &vec_avx512,
     &vec_avx2,
 #endif

@@ -7,9 +7,18 @@
 #define TENSOR_VEC_H
 
 #include "tensor/nf4.h"
+#include "tensor/panels.h"
 
 #define VEC_FEW_ROWS_MAX    16
 #define VEC_PANEL           16          /* columns of a packed panel */
+
+/* x in 8 bits: each row and block of 32 is q times a scale; sum is the block's own sum times a constant of the weights' format. */
+struct vec_x8 {
+    const uint8_t *q;           /* [rows] of ldq bytes, as panel_quantize_x writes them */
+    size_t ldq;
+    const float *scale, *sum;   /* [rows, blocks] */
+    size_t blocks;
+};
 
 struct vec_ops {
     const char *name;
@@ -64,6 +73,18 @@ struct vec_ops {
     void (*values_f32)(float *o, size_t ldo, const float *p, size_t ldp, size_t queries, const void *const *panels, size_t n, size_t dim);
     void (*values_bf16)(float *o, size_t ldo, const float *p, size_t ldp, size_t queries, const void *const *panels, size_t n, size_t dim);
     void (*soft_cap)(float *x, float cap, size_t n);    /* x = cap * tanh(x / cap) */
+
+    /*
+     * Panels of quantised weights. panel_quantize: one panel and its factors from x [blocks * 32][PANEL_ROWS]; fit [2, blocks, PANEL_ROWS]
+     * is scratch. panel_f32: its first k elements as dst [k, PANEL_ROWS]. panel_quantize_x: a row of n numbers in 8 bits, taking
+     * panel_x_bytes for each block. panel_dot: y[r * ldy + j] = x[r] . panel row j, for j < cols.
+     */
+    void (*panel_quantize)(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks);
+    void (*panel_f32)(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k);
+    size_t (*panel_x_bytes)(enum panels_kind kind);
+    void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n);
+    void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
+                      const float *factors, size_t cols);
 };
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in);
@@ -74,7 +95,7 @@ const struct vec_ops *const *vec_all(size_t *out_n);            /* every compile
 
 extern const struct vec_ops vec_portable;
 #ifdef __x86_64__
-extern const struct vec_ops vec_avx2, vec_avx512;
+extern const struct vec_ops vec_avx2, vec_avx512, vec_avx512vnni;
 #endif
 
 #endif

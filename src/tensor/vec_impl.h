@@ -420,6 +420,7 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
 
 #include "tensor/vec_few.h"
 #include "tensor/vec_tile.h"
+#include "tensor/vec_panel.h"
 
 INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
                      const float *absmax, enum dtype d, size_t in)
@@ -481,4 +482,6 @@ const struct vec_ops VEC_OPS = {
     .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16,
     .tile_f32 = tile_f32,
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
+    .panel_quantize = panel_quantize, .panel_f32 = panel_f32, .panel_x_bytes = panel_x_bytes, .panel_quantize_x = panel_quantize_x,
+    .panel_dot = panel_dot,
 };

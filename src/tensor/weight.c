@@ -17,6 +17,8 @@ void weight_done(struct weight *w)
 {
     if (w->kind == WEIGHT_NF4)
         nf4_done(&w->nf4);
+    if (w->kind == WEIGHT_PANELS)
+        panels_done(&w->panels);
     free(w->owned);
     *w = (struct weight){ 0 };
 }
@@ -27,6 +29,8 @@ size_t weight_bytes(const struct weight *w)
 
     if (w->kind == WEIGHT_BLOCKS)
         return block_bytes(w->blocks, n);
+    if (w->kind == WEIGHT_PANELS)
+        return panels_bytes(&w->panels);
     return w->kind == WEIGHT_NF4 ? n / 2 + nf4_blocks(n) * sizeof(float) : n * dtype_size(w->dtype);
 }
 
@@ -42,6 +46,8 @@ void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *
 {
     if (w->kind == WEIGHT_NF4)
         nf4_range(vec, &w->nf4, dst, at, count);
+    else if (w->kind == WEIGHT_PANELS)
+        panels_dequantize(&w->panels, dst, at, count);
     else if (w->kind == WEIGHT_BLOCKS)
         w->blocks->dequantize(dst, (const uint8_t *)w->data + block_bytes(w->blocks, at), count / w->blocks->elements);
     else if (w->dtype == DTYPE_BF16)

@@ -49,6 +49,13 @@ static struct weight make_weight(const char *kind, size_t out, size_t in, void *
         w.nf4.dtype = streq(kind, "nf4") ? DTYPE_F32 : DTYPE_BF16;
         return w;
     }
+    if (streq(kind, "int8") || streq(kind, "q4")) {
+        struct weight dense = weight_f32(f, out, in);
+
+        w.kind = WEIGHT_PANELS;
+        assert_int_equal(panels_from_weight(&dense, streq(kind, "q4") ? PANELS_Q4 : PANELS_INT8, 2, &w.panels, &e), ERR_OK);
+        return w;
+    }
     w.data = f;
     w.dtype = streq(kind, "f32") ? DTYPE_F32 : streq(kind, "bf16") ? DTYPE_BF16 : DTYPE_F16;
     for (size_t i = 0; w.dtype != DTYPE_F32 && i < out * in; i++) {
@@ -101,7 +108,7 @@ static void check_products(struct compute *c, const struct weight *w, size_t row
 
 static void products_equal_the_oracle(void **state)
 {
-    static const char *const kinds[] = { "f32", "bf16", "f16", "nf4", "nf4-bf16" };
+    static const char *const kinds[] = { "f32", "bf16", "f16", "nf4", "nf4-bf16", "int8", "q4" };
     static const size_t shapes[][2] = { { 7, 64 }, { 33, 128 }, { 24, 232 }, { 1, 1 }, { 130, 67 } }, rows[] = { 1, 3, 6, 16, 40 };
     size_t n;
     const struct vec_ops *const *all = vec_all(&n);

@@ -1,0 +1,96 @@
+/* Panels: sizes, quantising, the plain reading that tests compare kernels with. */
+#include "tensor/panels.h"
+
+#include <omp.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "tensor/priv.h"
+
+#define GROUP_BYTES (PANEL_ROWS * 4)
+
+size_t panels_block_bytes(enum panels_kind k)
+{
+    static const size_t bytes[PANELS_COUNT_] = {
+        [PANELS_INT8] = PANEL_ROWS * (PANEL_BLOCK + 1), [PANELS_Q4] = PANEL_ROWS * (PANEL_BLOCK / 2 + 2),
+    };
+
+    return bytes[k];
+}
+
+size_t panels_bytes(const struct panels *p)
+{
+    return panels_count(p->out) * (p->blocks * panels_block_bytes(p->kind) + PANEL_ROWS * sizeof(float));
+}
+
+void panels_done(struct panels *p)
+{
+    free(p->data);
+    free(p->factors);
+    *p = (struct panels){ 0 };
+}
+
+/* One panel from rows of w: expanded, turned to [in][row], fitted, written. */
+static void quantize_panel(const struct vec_ops *vec, const struct weight *w, struct panels *p, size_t panel, float *row, float *x, float *fit)
+{
+    size_t first = panel * PANEL_ROWS, n = p->out - first < PANEL_ROWS ? p->out - first : PANEL_ROWS;
+
+    memset(row, 0, PANEL_ROWS * p->blocks * PANEL_BLOCK * sizeof *row);
+    for (size_t j = 0; j < n; j++)
+        weight_range_f32(vec, w, row + j * p->blocks * PANEL_BLOCK, (first + j) * w->in, w->in);
+    vec->pack_f32(x, row, p->blocks * PANEL_BLOCK, PANEL_ROWS, p->blocks * PANEL_BLOCK);
+    vec->panel_quantize(p->kind, (uint8_t *)(uintptr_t)panels_at(p, panel), p->factors + first, x, fit, p->blocks);
+}
+
+errc panels_from_weight(const struct weight *w, enum panels_kind k, int threads, struct panels *out, struct err *e)
+{
+    size_t panels = panels_count(w->out);
+    struct panels p = { .kind = k, .out = w->out, .in = w->in, .blocks = (w->in + PANEL_BLOCK - 1) / PANEL_BLOCK };
+    size_t padded = p.blocks * PANEL_BLOCK;
+    const struct vec_ops *vec = vec_choose(NULL);
+    bool failed = false;
+
+    p.data = mem_try_alloc(panels * p.blocks, panels_block_bytes(k));
+    p.factors = mem_try_alloc(panels * PANEL_ROWS, sizeof *p.factors);
+    failed = !p.data || !p.factors;
+    #pragma omp parallel num_threads(threads) if (!failed)
+    {
+        AUTO_MEM float *row = mem_try_alloc(padded * PANEL_ROWS, sizeof *row);
+        AUTO_MEM float *x = mem_try_alloc(padded * PANEL_ROWS, sizeof *x);
+        AUTO_MEM float *fit = mem_try_alloc(2 * p.blocks * PANEL_ROWS, sizeof *fit);
+        bool ready = row && x && fit && !failed;
+
+        #pragma omp for schedule(dynamic, 4)
+        for (size_t i = 0; i < panels; i++)
+            if (ready)
+                quantize_panel(vec, w, &p, i, row, x, fit);
+        if (!ready)
+            #pragma omp atomic write
+            failed = true;
+    }
+    if (failed) {
+        panels_done(&p);
+        return err_set(e, ERR_UNAVAILABLE, "quantising a matrix of %zu x %zu: no memory left", w->out, w->in);
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+static float element(const struct panels *p, size_t row, size_t i)
+{
+    size_t lane = row % PANEL_ROWS, k = i % PANEL_BLOCK, group = k / 4;
+    const uint8_t *block = panels_at(p, row / PANEL_ROWS) + i / PANEL_BLOCK * panels_block_bytes(p->kind);
+    const uint8_t *at = block + lane * 4 + k % 4;
+
+    if (p->kind == PANELS_INT8)
+        return (float)block[8 * GROUP_BYTES + lane] * (float)((int)at[group * GROUP_BYTES] - 128) * p->factors[row];
+    uint8_t byte = at[group % 4 * GROUP_BYTES], q = group < 4 ? byte & 15 : byte >> 4;
+    const uint8_t *scales = block + 4 * GROUP_BYTES;
+    return (float)((int)scales[lane] * (int)q - 8 * (int)scales[PANEL_ROWS + lane]) * p->factors[row];
+}
+
+void panels_dequantize(const struct panels *p, float *dst, size_t at, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = element(p, (at + i) / p->in, (at + i) % p->in);
+}

@@ -1,0 +1,498 @@
+/*
+ * Panels of quantised weights (tensor/panels.h); included by vec_impl.h. Lanes are rows of the matrix, so there are no sums across
+ * a register. Products take x in 8 bits: each row and block of 32 with a scale of its own, sums of a block in integers.
+ */
+#define HALVES      (PANEL_ROWS / W)        /* registers that a panel's rows take */
+#define GROUP_BYTES (4 * PANEL_ROWS)
+#define GROUPS      (PANEL_BLOCK / 4)
+
+#if W == 16
+#define PANEL_TALL  8                       /* rows of x at a time */
+#elif W == 8
+#define PANEL_TALL  6
+#else
+#define PANEL_TALL  2
+#endif
+
+/* Without a product of bytes that adds up to 32 bits, 8-bit weights are multiplied as 16-bit numbers. */
+#if W > 4 && !defined(__AVX512VNNI__)
+#define INT8_BY_HALVES  1
+#else
+#define INT8_BY_HALVES  0
+#endif
+
+INLINE size_t panel_block_bytes(enum panels_kind k) { return k == PANELS_INT8 ? 33 * PANEL_ROWS : 18 * PANEL_ROWS; }
+
+INLINE vf to_float(vi v) { return __builtin_convertvector(v, vf); }
+INLINE vi to_int(vf v) { return __builtin_convertvector(v, vi); }
+INLINE vf vmin(vf a, vf b) { return blend(a < b, a, b); }
+INLINE vf vlarger(vf a, vf b) { return blend(a > b, a, b); }
+INLINE vf vround(vf v) { return (v + 12582912.0f) - 12582912.0f; }
+INLINE vf vclamp(vf v, float low, float high) { return vmin(vlarger(v, splat(low)), splat(high)); }
+INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
+
+/* ── quantising: x [blocks * 32][PANEL_ROWS] ── */
+
+struct fit { vf d, m; };                    /* w = d q - m, m >= 0 */
+
+INLINE vf spread_abs(const float *x)
+{
+    vf a = { 0 };
+
+    for (size_t k = 0; k < PANEL_BLOCK; k++)
+        a = vlarger(vabs(load(x + k * PANEL_ROWS)), a);
+    return a;
+}
+
+/* Quants at `inverse` steps from `low`, then the line through them by least squares: better than best? */
+INLINE void try_fit(const float *x, vf low, vf inverse, vf sx, vf sxx, struct fit *best, vf *error)
+{
+    vf sq = { 0 }, sqq = { 0 }, sxq = { 0 };
+
+    for (size_t k = 0; k < PANEL_BLOCK; k++) {
+        vf v = load(x + k * PANEL_ROWS), q = vclamp(vround((v - low) * inverse), 0, 15);
+        sq += q;
+        sqq += q * q;
+        sxq += q * v;
+    }
+    vf det = sqq * PANEL_BLOCK - sq * sq;
+    vf d = (sxq * PANEL_BLOCK - sx * sq) / det, m = (sx * sqq - sq * sxq) / det;
+    vi above = m > splat(0);
+    m = blend(above, splat(0), m);
+    d = blend(above, sxq / sqq, d);
+    vf e = d * d * sqq + 2 * d * m * sq + m * m * PANEL_BLOCK - 2 * d * sxq - 2 * m * sx + sxx;
+    vi better = (det > splat(0)) & (d > splat(0)) & (e < *error);
+    best->d = blend(better, d, best->d);
+    best->m = blend(better, -m, best->m);
+    *error = blend(better, e, *error);
+}
+
+INLINE struct fit fit_q4(const float *x)
+{
+    static const float widths[] = { 14.3f, 15, 15.5f, 16, 16.6f, 17.3f };       /* above 15 the ends are cut off */
+    vf low = { 0 }, high = splat(-INFINITY), sx = { 0 }, sxx = { 0 }, error = splat(INFINITY);
+    struct fit best;
+
+    for (size_t k = 0; k < PANEL_BLOCK; k++) {
+        vf v = load(x + k * PANEL_ROWS);
+        low = vmin(v, low);
+        high = vlarger(v, high);
+        sx += v;
+        sxx += v * v;
+    }
+    vf range = high - low;
+    best.d = range / 15;
+    best.m = -low;
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
+        try_fit(x, low, blend(range > splat(0), widths[i] / range, splat(0)), sx, sxx, &best, &error);
+    return best;
+}
+
+/* The row's factor from the largest of d / 255 and m / (8 * 255); 1 / factor, 0 for a row of zeros. */
+INLINE vf row_factor(enum panels_kind kind, const float *fit, size_t blocks, vf *inverse)
+{
+    vf largest = { 0 };
+
+    for (size_t b = 0; b < blocks; b++) {
+        largest = vlarger(load(fit + 2 * b * PANEL_ROWS), largest);
+        if (kind == PANELS_Q4)
+            largest = vlarger(load(fit + (2 * b + 1) * PANEL_ROWS) / 8, largest);
+    }
+    vf f = largest / 255;
+    *inverse = blend(f > splat(0), 1 / f, splat(0));
+    return f;
+}
+
+INLINE void store_bytes(uint8_t *p, vf v)
+{
+    vi n = to_int(v);
+
+    for (size_t i = 0; i < W; i++)
+        p[i] = (uint8_t)n[i];
+}
+
+/* Four elements along `in` as the bytes of each lane. */
+INLINE vi group_of(const float *x, vf inverse, vf shift, float low, float high)
+{
+    vi bytes = { 0 };
+
+    for (size_t k = 0; k < 4; k++)
+        bytes |= to_int(vclamp(vround(load(x + k * PANEL_ROWS) * inverse + shift), low, high)) << (int)(8 * k);
+    return bytes;
+}
+
+INLINE void store_vi(uint8_t *p, vi v) { memcpy(p, &v, sizeof v); }
+
+/* Lanes [at, at + W) of a block. */
+INLINE void write_int8(uint8_t *block, size_t at, const float *x, vf d, vf inverse)
+{
+    vf s = vclamp(vround(d * inverse + 0.499f), 1, 255);        /* up, so that 127 steps are enough */
+
+    store_bytes(block + GROUPS * GROUP_BYTES + at, s);
+    for (size_t g = 0; g < GROUPS; g++)
+        store_vi(block + g * GROUP_BYTES + 4 * at, group_of(x + 4 * g * PANEL_ROWS, inverse / s, splat(128), 1, 255));
+}
+
+INLINE void write_q4(uint8_t *block, size_t at, const float *x, vf d, vf m, vf inverse)
+{
+    vf s = vclamp(vround(d * inverse), 1, 255), low = vclamp(vround(m * inverse / 8), 0, 255);
+    uint8_t *scales = block + GROUPS / 2 * GROUP_BYTES + at;
+
+    store_bytes(scales, s);
+    store_bytes(scales + PANEL_ROWS, low);
+    for (size_t g = 0; g < GROUPS / 2; g++)
+        store_vi(block + g * GROUP_BYTES + 4 * at,
+                 group_of(x + 4 * g * PANEL_ROWS, inverse / s, 8 * low / s, 0, 15) |
+                 group_of(x + 4 * (g + GROUPS / 2) * PANEL_ROWS, inverse / s, 8 * low / s, 0, 15) << 4);
+}
+
+static void panel_quantize(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks)
+{
+    for (size_t at = 0; at < PANEL_ROWS; at += W) {
+        vf inverse;
+
+        for (size_t b = 0; b < blocks; b++) {
+            const float *xb = x + b * PANEL_BLOCK * PANEL_ROWS + at;
+            struct fit f = kind == PANELS_Q4 ? fit_q4(xb) : (struct fit){ .d = spread_abs(xb) / 127 };
+
+            store(fit + 2 * b * PANEL_ROWS + at, f.d);
+            store(fit + (2 * b + 1) * PANEL_ROWS + at, f.m);
+        }
+        store(factors + at, row_factor(kind, fit + at, blocks, &inverse));
+        for (size_t b = 0; b < blocks; b++) {
+            const float *xb = x + b * PANEL_BLOCK * PANEL_ROWS + at;
+            uint8_t *block = panel + b * panel_block_bytes(kind);
+            vf d = load(fit + 2 * b * PANEL_ROWS + at), m = load(fit + (2 * b + 1) * PANEL_ROWS + at);
+
+            if (kind == PANELS_Q4)
+                write_q4(block, at, xb, d, m, inverse);
+            else
+                write_int8(block, at, xb, d, inverse);
+        }
+    }
+}
+
+/* ── as f32: dst [k][PANEL_ROWS] from the panel's first k elements ── */
+
+INLINE vi load_vi(const uint8_t *p) { vi v; memcpy(&v, p, sizeof v); return v; }
+
+static void panel_f32(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k)
+{
+    for (size_t i = 0; i < k; i += 4) {
+        const uint8_t *block = panel + i / PANEL_BLOCK * panel_block_bytes(kind);
+        size_t g = i % PANEL_BLOCK / 4, scales = kind == PANELS_Q4 ? GROUPS / 2 * GROUP_BYTES : GROUPS * GROUP_BYTES;
+
+        for (size_t at = 0; at < PANEL_ROWS; at += W) {
+            vi q = load_vi(block + (kind == PANELS_Q4 ? g % (GROUPS / 2) : g) * GROUP_BYTES + 4 * at), s = WIDEN_BYTES(block + scales + at);
+            vi low = kind == PANELS_Q4 ? WIDEN_BYTES(block + scales + PANEL_ROWS + at) << 3 : s << 7;
+
+            if (kind == PANELS_Q4)
+                q = (g < GROUPS / 2 ? q : q >> 4) & 0x0f0f0f0f;
+            for (size_t j = 0; j < 4 && i + j < k; j++)         /* whole numbers below 2^24: nothing is rounded before the factor */
+                store(dst + (i + j) * PANEL_ROWS + at, to_float((q >> (int)(8 * j) & 255) * s - low) * load(factors + at));
+        }
+    }
+}
+
+/* ── x in 8 bits ── */
+
+static size_t panel_x_bytes(enum panels_kind kind) { return kind == PANELS_INT8 && INT8_BY_HALVES ? 2 * PANEL_BLOCK : PANEL_BLOCK; }
+
+/* Whole numbers of 8 bits, as bytes or as halves; by halves elements 0, 2 come first, then 1, 3 of each group. */
+#if W == 8 && defined(__AVX2__)
+INLINE void store_q_halves(int16_t *dst, const vi *q)
+{
+    for (size_t i = 0; i < PANEL_BLOCK / W; i += 2) {
+        __m256i two = _mm256_permute4x64_epi64(_mm256_packs_epi32((__m256i)q[i], (__m256i)q[i + 1]), 0xd8);
+        _mm256_storeu_si256((void *)(dst + i * W), _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(two, 0xd8), 0xd8));
+    }
+}
+
+INLINE void store_q_bytes(int8_t *dst, const vi *q)
+{
+    __m256i a = _mm256_packs_epi32((__m256i)q[0], (__m256i)q[1]), b = _mm256_packs_epi32((__m256i)q[2], (__m256i)q[3]);
+    __m256i order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+
+    _mm256_storeu_si256((void *)dst, _mm256_permutevar8x32_epi32(_mm256_packs_epi16(a, b), order));
+}
+#elif W == 16 && defined(__AVX512F__)
+INLINE void store_q_halves(int16_t *dst, const vi *q)
+{
+    for (size_t i = 0; i < PANEL_BLOCK / W; i++) {
+        __m256i h = _mm512_cvtepi32_epi16((__m512i)q[i]);
+        _mm256_storeu_si256((void *)(dst + i * W), _mm256_shufflehi_epi16(_mm256_shufflelo_epi16(h, 0xd8), 0xd8));
+    }
+}
+
+INLINE void store_q_bytes(int8_t *dst, const vi *q)
+{
+    for (size_t i = 0; i < PANEL_BLOCK / W; i++)
+        _mm_storeu_si128((void *)(dst + i * W), _mm512_cvtepi32_epi8((__m512i)q[i]));
+}
+#else
+INLINE void store_q_halves(int16_t *dst, const vi *q)
+{
+    static const uint8_t even_first[4] = { 0, 2, 1, 3 };
+
+    for (size_t i = 0; i < PANEL_BLOCK; i++)
+        dst[i] = (int16_t)((const int32_t *)q)[i / 4 * 4 + even_first[i % 4]];
+}
+
+INLINE void store_q_bytes(int8_t *dst, const vi *q)
+{
+    for (size_t i = 0; i < PANEL_BLOCK; i++)
+        dst[i] = (int8_t)((const int32_t *)q)[i];
+}
+#endif
+
+/* A block of 32 numbers; returns the sum of the quants. */
+INLINE int32_t quantize_x_block(bool halves, void *dst, float *scale, const float *x)
+{
+    vi q[PANEL_BLOCK / W], sum = { 0 };
+    vf a = { 0 };
+    float largest = 0, lanes[W];
+    int32_t n[W], total = 0;
+
+    for (size_t i = 0; i < PANEL_BLOCK; i += W)
+        a = vlarger(vabs(load(x + i)), a);
+    memcpy(lanes, &a, sizeof lanes);
+    for (size_t i = 0; i < W; i++)
+        largest = lanes[i] > largest ? lanes[i] : largest;
+    float inverse = largest > 0 ? 127 / largest : 0;
+    for (size_t i = 0; i < PANEL_BLOCK / W; i++) {
+        q[i] = to_int(vround(load(x + i * W) * inverse));
+        sum += q[i];
+    }
+    *scale = largest / 127;
+    memcpy(n, &sum, sizeof n);
+    for (size_t i = 0; i < W; i++)
+        total += n[i];
+    if (halves)
+        store_q_halves(dst, q);
+    else
+        store_q_bytes(dst, q);
+    return total;
+}
+
+static void panel_quantize_x(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n)
+{
+    bool halves = panel_x_bytes(kind) > PANEL_BLOCK;
+    float factor = kind == PANELS_Q4 ? -8 : -128;
+
+    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += panel_x_bytes(kind)) {
+        float padded[PANEL_BLOCK] = { 0 };
+        const float *at = x + b * PANEL_BLOCK;
+
+        if (n - b * PANEL_BLOCK < PANEL_BLOCK)
+            at = memcpy(padded, at, (n - b * PANEL_BLOCK) * sizeof *at);
+        int32_t total = halves ? quantize_x_block(true, q, &scale[b], at) : quantize_x_block(false, q, &scale[b], at);
+        sum[b] = (float)total * scale[b] * factor;
+    }
+}
+
+/* ── products ── */
+
+#ifdef __clang__
+#define UNROLLED
+#else
+#define UNROLLED        _Pragma("GCC unroll 16")        /* early, so that arrays become registers */
+#endif
+
+#if W > 4
+#if W == 16
+typedef __m512i vw;
+#define ADD16(a, b)     _mm512_add_epi16(a, b)
+#define ADD32(a, b)     _mm512_add_epi32(a, b)
+#define BYTES(w, x)     _mm512_maddubs_epi16(w, x)
+#define PAIRS(a, b)     _mm512_madd_epi16(a, b)
+#define ONES            _mm512_set1_epi16(1)
+#define SHIFT16(v, n)   _mm512_srli_epi16(v, n)
+#define AND(a, b)       _mm512_and_si512(a, b)
+#define EVERY32(n)      _mm512_set1_epi32(n)
+#else
+typedef __m256i vw;
+#define ADD16(a, b)     _mm256_add_epi16(a, b)
+#define ADD32(a, b)     _mm256_add_epi32(a, b)
+#define BYTES(w, x)     _mm256_maddubs_epi16(w, x)
+#define PAIRS(a, b)     _mm256_madd_epi16(a, b)
+#define ONES            _mm256_set1_epi16(1)
+#define SHIFT16(v, n)   _mm256_srli_epi16(v, n)
+#define AND(a, b)       _mm256_and_si256(a, b)
+#define EVERY32(n)      _mm256_set1_epi32(n)
+#endif
+
+/* The sum is taken here and now: gcc would put the additions off until the products no longer fit its registers. */
+#define PIN(v)          __asm__ volatile("" : "+v"(v))
+
+INLINE vw load_vw(const uint8_t *p) { vw v; memcpy(&v, p, sizeof v); return v; }
+INLINE vw every_group(const uint8_t *p) { int32_t n; memcpy(&n, p, sizeof n); return EVERY32(n); }
+
+/* Nibbles times bytes: eight sums of pairs, each at most 15 * 127 * 2, fit 16 bits. */
+INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+{
+    const vw low = EVERY32(0x0f0f0f0f);
+
+    for (size_t g = 0; g < GROUPS / 2; g++)
+        for (size_t high = 0; high < 2; high++) {
+            vw w[HALVES];
+
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++) {
+                vw v = load_vw(block + g * GROUP_BYTES + h * sizeof v);
+                w[h] = AND(high ? SHIFT16(v, 4) : v, low);
+            }
+            UNROLLED
+            for (size_t r = 0; r < R; r++) {
+                vw xr = every_group(x + r * ldx + 4 * (g + high * GROUPS / 2));
+                UNROLLED
+                for (size_t h = 0; h < HALVES; h++)
+#ifdef __AVX512VNNI__
+                    sums[r][h] = _mm512_dpbusd_epi32(sums[r][h], w[h], xr);
+#else
+                {
+                    vw sum = ADD16(sums[r][h], BYTES(w[h], xr));
+                    PIN(sum);
+                    sums[r][h] = sum;
+                }
+#endif
+            }
+        }
+#ifndef __AVX512VNNI__
+    UNROLLED
+    for (size_t r = 0; r < R; r++)
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            sums[r][h] = PAIRS(sums[r][h], ONES);
+#endif
+}
+
+INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+{
+    for (size_t g = 0; g < GROUPS; g++)
+#ifdef __AVX512VNNI__
+        UNROLLED
+        for (size_t r = 0; r < R; r++)
+            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], load_vw(block + g * GROUP_BYTES), every_group(x + r * ldx + 4 * g));
+#else
+        for (size_t odd = 0; odd < 2; odd++) {
+            vw w[HALVES];
+
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++) {
+                vw v = load_vw(block + g * GROUP_BYTES + h * sizeof v);
+                w[h] = odd ? SHIFT16(v, 8) : AND(v, EVERY32(0x00ff00ff));
+            }
+            UNROLLED
+            for (size_t r = 0; r < R; r++) {
+                vw xr = every_group(x + r * ldx + 8 * g + 4 * odd);
+                UNROLLED
+                for (size_t h = 0; h < HALVES; h++) {
+                    vw sum = ADD32(sums[r][h], PAIRS(w[h], xr));
+                    PIN(sum);
+                    sums[r][h] = sum;
+                }
+            }
+        }
+#endif
+}
+
+#else
+typedef vi vw;
+
+INLINE void sums_plain(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx, bool nibbles)
+{
+    for (size_t r = 0; r < R; r++)
+        for (size_t g = 0; g < GROUPS; g++)
+            for (size_t lane = 0; lane < PANEL_ROWS; lane++)
+                for (size_t k = 0; k < 4; k++) {
+                    int w = block[(nibbles ? g % (GROUPS / 2) : g) * GROUP_BYTES + 4 * lane + k];
+
+                    if (nibbles)
+                        w = g < GROUPS / 2 ? w & 15 : w >> 4;
+                    sums[r][lane / W][lane % W] += w * (int8_t)x[r * ldx + 4 * g + k];
+                }
+}
+
+INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+{
+    sums_plain(R, sums, block, x, ldx, true);
+}
+
+INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+{
+    sums_plain(R, sums, block, x, ldx, false);
+}
+#endif
+
+/* R rows of x against one panel. */
+INLINE void panel_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const uint8_t *panel,
+                       const float *factors, size_t cols)
+{
+    size_t step = panel_x_bytes(kind), scales = panel_block_bytes(kind) - PANEL_ROWS * (kind == PANELS_Q4 ? 2 : 1);
+    vf f[PANEL_TALL][HALVES] = { { { 0 } } };
+
+    for (size_t b = 0; b < x->blocks; b++, panel += panel_block_bytes(kind)) {
+        vw sums[PANEL_TALL][HALVES];
+
+        UNROLLED
+        for (size_t r = 0; r < R; r++)
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++)
+                sums[r][h] = (vw){ 0 };
+        if (R == 1)             /* memory sets the pace: ask for what comes, across pages too */
+            for (size_t i = 0; i < panel_block_bytes(kind); i += 64)
+                __builtin_prefetch(panel + 3072 + i);
+        if (kind == PANELS_Q4)
+            sums_q4(R, sums, panel, x->q + b * step, x->ldq);
+        else
+            sums_int8(R, sums, panel, x->q + b * step, x->ldq);
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++) {
+            vf s = to_float(WIDEN_BYTES(panel + scales + h * W)), low = s;
+
+            if (kind == PANELS_Q4)
+                low = to_float(WIDEN_BYTES(panel + scales + PANEL_ROWS + h * W));
+            UNROLLED
+            for (size_t r = 0; r < R; r++) {
+                float xs = x->scale[r * x->blocks + b], xsum = x->sum[r * x->blocks + b];
+
+                f[r][h] += to_float((vi)sums[r][h]) * s * xs;
+                f[r][h] += low * xsum;
+            }
+        }
+    }
+    UNROLLED
+    for (size_t r = 0; r < R; r++)
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            tile_store(y + r * ldy + h * W, f[r][h] * load(factors + h * W), cols > h * W ? cols - h * W : 0, false);
+}
+
+INLINE void panel_rows(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
+                       const float *factors, size_t cols)
+{
+    struct vec_x8 at = *x;
+
+    for (size_t n; rows; rows -= n, y += n * ldy, at.q += n * at.ldq, at.scale += n * at.blocks, at.sum += n * at.blocks) {
+        n = rows >= PANEL_TALL ? PANEL_TALL : rows >= 4 && PANEL_TALL > 4 ? 4 : rows >= 2 ? 2 : 1;
+        if (n == PANEL_TALL)
+            panel_tile(kind, PANEL_TALL, y, ldy, &at, panel, factors, cols);
+#if PANEL_TALL > 4
+        else if (n == 4)
+            panel_tile(kind, 4, y, ldy, &at, panel, factors, cols);
+        else if (n == 2)
+            panel_tile(kind, 2, y, ldy, &at, panel, factors, cols);
+#endif
+        else
+            panel_tile(kind, 1, y, ldy, &at, panel, factors, cols);
+    }
+}
+
+static void panel_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
+                      const float *factors, size_t cols)
+{
+    if (kind == PANELS_Q4)
+        panel_rows(PANELS_Q4, y, ldy, x, rows, panel, factors, cols);
+    else
+        panel_rows(PANELS_INT8, y, ldy, x, rows, panel, factors, cols);
+}
