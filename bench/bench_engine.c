@@ -37,6 +37,8 @@ static const struct mode {
 } modes[] = {
     { "f32", GEMM_F32, QUANTIZE_NONE, PRODUCT_F32 },
     { "bf16", GEMM_BF16, QUANTIZE_NONE, PRODUCT_BF16 },
+    { "int8", GEMM_INT8, QUANTIZE_INT8, PRODUCT_F32 },
+    { "q4", GEMM_INT8, QUANTIZE_Q4, PRODUCT_F32 },
     { "nf4", GEMM_BF16, QUANTIZE_NF4_DOUBLE, PRODUCT_BF16 },
 };
 

@@ -33,8 +33,8 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
           .section = "The model" },
         { .name = "served-model-name", .kind = OPT_WORDS, .value = &a->names, .arg = "NAME...",
           .help = "What clients call the model; further names are aliases. Absent: the folder's name." },
-        { .name = "dtype", .kind = OPT_STR, .value = &a->dtype, .arg = "auto|float32|bfloat16", .help = "What products are computed in; auto is float32." },
-        { .name = "quantization", .short_name = 'q', .kind = OPT_STR, .value = &a->quantization, .arg = "none|nf4", .help = "Quantise the weights while loading." },
+        { .name = "dtype", .kind = OPT_STR, .value = &a->dtype, .arg = "auto|float32|bfloat16", .help = "What products are computed in; auto: float32, but 8-bit integers for x with int8 and q4." },
+        { .name = "quantization", .short_name = 'q', .kind = OPT_STR, .value = &a->quantization, .arg = "none|nf4|int8|q4", .help = "Quantise the weights while loading." },
         { .name = "chat-template", .kind = OPT_STR, .value = &a->chat_template, .arg = "FILE|TEXT", .help = "A Jinja chat template instead of the model's own." },
         { .name = "tool-call-parser", .kind = OPT_STR, .value = &a->tool_call_parser, .arg = "NAME",
           .help = "How the model writes calls of tools: hermes, llama3_json, llama4_json, mistral, phi4_mini_json. Absent: as its chat template shows." },
@@ -117,7 +117,8 @@ static char *own(struct serve_args *a, char *text)
 }
 
 struct quantize_row { const char *name; enum quantize q; };
-static const struct quantize_row quantizations[] = { { "none", QUANTIZE_NONE }, { "nf4", QUANTIZE_NF4 }, { "bitsandbytes", QUANTIZE_NF4 } };
+static const struct quantize_row quantizations[] = { { "none", QUANTIZE_NONE }, { "nf4", QUANTIZE_NF4 }, { "bitsandbytes", QUANTIZE_NF4 },
+    { "int8", QUANTIZE_INT8 }, { "q4", QUANTIZE_Q4 } };
 
 static errc read_quantization(const char *name, enum quantize *out, struct err *e)
 {
@@ -134,15 +135,15 @@ static errc read_quantization(const char *name, enum quantize *out, struct err *
 }
 
 /* float16 is computed in float32, which holds it. */
-static errc read_dtype(const char *name, bool *bf16, struct err *e)
+static errc read_dtype(const char *name, enum quantize q, enum gemm_math *out, struct err *e)
 {
-    static const struct { const char *name; bool bf16; } rows[] = {
-        { "auto", false }, { "float32", false }, { "f32", false }, { "float", false }, { "bfloat16", true }, { "bf16", true }, { "float16", false },
-        { "f16", false }, { "half", false },
+    const struct { const char *name; enum gemm_math math; } rows[] = {
+        { "auto", q == QUANTIZE_INT8 || q == QUANTIZE_Q4 ? GEMM_INT8 : GEMM_F32 }, { "float32", GEMM_F32 }, { "f32", GEMM_F32 }, { "float", GEMM_F32 },
+        { "bfloat16", GEMM_BF16 }, { "bf16", GEMM_BF16 }, { "float16", GEMM_F32 }, { "f16", GEMM_F32 }, { "half", GEMM_F32 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (streq(name, rows[i].name)) {
-            *bf16 = rows[i].bf16;
+            *out = rows[i].math;
             return ERR_OK;
         }
     return err_set(e, ERR_BAD_REQUEST, "--dtype: \"%s\" is none of auto, float32 (f32), bfloat16 (bf16), float16", name);
@@ -379,11 +380,11 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .no_rate_limit = a->no_rate_limit, .no_prefix_caching = !a->prefix_caching, .batch_invariant = a->batch_invariant,
         .prompt_details = a->prompt_details,
     };
-    TRY(read_dtype(a->dtype, &o->bf16, e));
     TRY(read_quantization(a->quantization, &o->quantize, e));
+    TRY(read_dtype(a->dtype, o->quantize, &o->math, e));
     TRY(read_length(a->max_len, &o->max_model_len, e));
     TRY(read_bytes(a->kv_memory, &o->max_kv_bytes, e));
-    TRY(read_kv_dtype(a->kv_dtype, o->bf16 || o->quantize != QUANTIZE_NONE, &o->kv_dtype, e));
+    TRY(read_kv_dtype(a->kv_dtype, o->math == GEMM_BF16 || o->quantize != QUANTIZE_NONE, &o->kv_dtype, e));
     if (!streq(a->generation_config, "auto"))
         return err_set(e, ERR_BAD_REQUEST, "--generation-config: only auto is supported, not \"%s\"", a->generation_config);
     TRY(read_adapters(a, e));

@@ -130,6 +130,18 @@ static bool is_prequantized(const struct loader *l, const char *name)
 
 static int quantize_threads(const struct loader *l) { return l->o->threads > 0 ? l->o->threads : omp_get_num_procs(); }
 
+static bool by_panels(const struct loader *l) { return l->o->quantize == QUANTIZE_INT8 || l->o->quantize == QUANTIZE_Q4; }
+
+static errc quantize_to_panels(const struct loader *l, const char *name, struct weight *w)
+{
+    struct panels p;
+
+    if (panels_from_weight(w, l->o->quantize == QUANTIZE_Q4 ? PANELS_Q4 : PANELS_INT8, quantize_threads(l), &p, l->e))
+        return err_wrap(l->e, "tensor %s", name);
+    *w = (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p };
+    return ERR_OK;
+}
+
 static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
 {
     struct source_tensor found;
@@ -142,6 +154,8 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     if (found.blocks)
         return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_file(l->source, name), name,
                        found.blocks->name);
+    if (by_panels(l))
+        return quantize_to_panels(l, name, w);
     if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
         return err_wrap(l->e, "tensor %s", name);
     w->kind = WEIGHT_NF4;
@@ -266,11 +280,12 @@ static errc load_ends(struct loader *l)
     TRY(load_norm(l, names->norm_final, m->config.hidden, &m->norm_final));
     if (m->config.head_bias)
         TRY(load_vector(l, "lm_head.bias", m->config.vocab, &m->head_bias));
-    if (!m->config.tied)
-        return load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t);
     m->head = m->embed;
-    source_use(l->source, "lm_head.weight");            /* some tied checkpoints carry a copy */
-    return ERR_OK;
+    if (m->config.tied)
+        source_use(l->source, "lm_head.weight");        /* some tied checkpoints carry a copy */
+    else
+        TRY(load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t));
+    return by_panels(l) && !t.blocks ? quantize_to_panels(l, "lm_head.weight", &m->head) : ERR_OK;
 }
 
 static errc check_all_used(const struct loader *l)
@@ -344,6 +359,8 @@ void model_free(struct model *m)
     free(m->layers);
     free(m->linears);
     norm_done(&m->norm_final);
+    if (m->head.kind == WEIGHT_PANELS)
+        weight_done(&m->head);
     free(m->head_bias);
     source_free(m->source);
     model_config_done(&m->config);

@@ -96,7 +96,7 @@ struct model {
     struct model_config config;
     struct source *source;          /* engine/source.h: keeps the weights mapped */
     struct weight embed;            /* [vocab, hidden]; rows are looked up */
-    struct weight head;             /* [vocab, hidden]; the same matrix as embed when tied */
+    struct weight head;             /* [vocab, hidden]; the same matrix as embed when tied, unless it was quantised */
     struct layer *layers;           /* [config.layers] */
     float *head_bias;               /* [vocab] or NULL */
     struct norm norm_final;         /* [hidden] */
@@ -105,10 +105,10 @@ struct model {
     char *dir;
 };
 
-enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE };
+enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_INT8, QUANTIZE_Q4 };
 
 struct model_opts {
-    enum quantize quantize;         /* every linear but the head; ignored for a checkpoint that is NF4 already */
+    enum quantize quantize;         /* NF4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is NF4 already */
     int threads;                    /* for quantising; 0: one per CPU */
 };
 

@@ -31,7 +31,7 @@ struct server_opts {
     const char *host;           /* an IP address; NULL: 127.0.0.1 */
     uint16_t port;              /* 0: the system picks one */
     enum quantize quantize;
-    bool bf16;                  /* products in bf16 instead of f32 */
+    enum gemm_math math;
     int threads;                /* 0: one per CPU */
     size_t max_model_len;       /* 0: the model's */
     size_t max_num_seqs;        /* decoded together; 0: 16. As many more may wait before 429 */

@@ -116,7 +116,7 @@ static errc load_embedder(struct server *s, const struct server_opts *o, struct 
 
 static errc load(struct server *s, const struct server_opts *o, struct err *e)
 {
-    struct engine_opts eo = { .quantize = o->quantize, .math = o->bf16 ? GEMM_BF16 : GEMM_F32, .threads = o->threads,
+    struct engine_opts eo = { .quantize = o->quantize, .math = o->math, .threads = o->threads,
                               .max_model_len = o->max_model_len, .max_kv_tokens = o->max_kv_tokens, .max_kv_bytes = o->max_kv_bytes,
                               .kv_by_memory = !o->max_kv_tokens, .kv_dtype = o->kv_dtype, .prefix_caching = !o->no_prefix_caching,
                               .batch_invariant = o->batch_invariant };

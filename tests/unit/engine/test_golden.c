@@ -349,6 +349,55 @@ static void bf16_mode_is_as_close_as_transformers_in_bf16(void **state)
     }
 }
 
+static void logits_of(const char *dir, struct engine_opts o, const int32_t *ids, size_t n, float *logits)
+{
+    AUTO_FREE(engine) g = open_engine(dir, o);
+    AUTO_FREE(sequence) s = sequence_new(g, NULL);
+    struct err e = { 0 };
+
+    assert_int_equal(sequence_add(s, ids, n, &e), ERR_OK);
+    for (bool done = false; !done; )
+        assert_int_equal(engine_prefill(g, s, logits, &done, &e), ERR_OK);
+}
+
+/* Root mean square of the difference over that of the logits. */
+static double logits_error(const float *got, const float *want, size_t n)
+{
+    double error = 0, size = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        error += pow((double)got[i] - (double)want[i], 2);
+        size += pow((double)want[i], 2);
+    }
+    return sqrt(error / size);
+}
+
+/* These tiny random models multiply errors (NF4: 0.36 to 0.53); the error of one product is bounded in test_panels. */
+static void quantised_models_stay_near(void **state)
+{
+    static const struct { enum quantize q; enum gemm_math math; double bound; } rows[] = {
+        { QUANTIZE_INT8, GEMM_F32, 0.04 }, { QUANTIZE_INT8, GEMM_INT8, 0.07 }, { QUANTIZE_Q4, GEMM_F32, 0.5 }, { QUANTIZE_Q4, GEMM_INT8, 0.5 },
+    };
+    static const char *const models[] = { "models/phi3", "models/llama3", "models/qwen2" };
+    static const int32_t ids[] = { 5, 17, 3, 99, 41, 7, 23, 64, 11, 2, 80, 31, 9, 55, 12, 6, 77, 8, 19, 4 };
+
+    for (size_t m = 0; m < ARRAY_LEN(models); m++) {
+        AUTO_MEM char *dir = golden(models[m]);
+        AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ 0 });
+        size_t vocab = engine_model(g)->config.vocab;
+        AUTO_MEM float *want = xcalloc(vocab, sizeof *want), *got = xcalloc(vocab, sizeof *got);
+
+        logits_of(dir, (struct engine_opts){ 0 }, ids, ARRAY_LEN(ids), want);
+        for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+            logits_of(dir, (struct engine_opts){ .quantize = rows[i].q, .math = rows[i].math }, ids, ARRAY_LEN(ids), got);
+            double error = logits_error(got, want, vocab);
+            print_message("# %s, %s, x in %s: error %.4f\n", models[m], rows[i].q == QUANTIZE_Q4 ? "q4" : "int8",
+                          rows[i].math == GEMM_INT8 ? "8 bits" : "f32", error);
+            assert_true(error > 0 && error < rows[i].bound);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +408,7 @@ int main(void)
         cmocka_unit_test(nf4_checkpoints_equal_bitsandbytes),
         cmocka_unit_test(company_does_not_change_a_sequence),
         cmocka_unit_test(limits_are_errors_that_say_so),
+        cmocka_unit_test(quantised_models_stay_near),
         cmocka_unit_test(bf16_mode_is_as_close_as_transformers_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

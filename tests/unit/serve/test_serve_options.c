@@ -35,7 +35,7 @@ static void defaults_are_safe(void **state)
     assert_string_equal(opts.host, "127.0.0.1");
     assert_int_equal(opts.port, 5000);
     assert_null(opts.served_name);
-    assert_false(opts.bf16);
+    assert_int_equal(opts.math, GEMM_F32);
     assert_int_equal(opts.max_model_len, 0);
     assert_int_equal(opts.n_api_keys, 0);
 }
@@ -50,7 +50,7 @@ static void a_vllm_command_line_works(void **state)
     assert_string_equal(opts.served_name, "a");
     assert_int_equal(opts.n_aliases, 1);
     assert_string_equal(opts.aliases[0], "b");
-    assert_true(opts.bf16);
+    assert_int_equal(opts.math, GEMM_BF16);
     assert_int_equal(opts.max_model_len, 4096);
     assert_int_equal(opts.max_num_seqs, 8);
     assert_int_equal(opts.n_adapters, 2);
