@@ -225,7 +225,7 @@ def a_long_queue_is_a_rate_limit(c):
     try:
         async def flood():
             async with s.client(openai.AsyncOpenAI) as a:
-                ask = lambda: a.completions.create(model="phi-3", prompt="The sea", max_tokens=400, extra_body={"ignore_eos": True})
+                ask = lambda: a.completions.create(model="phi-3", prompt="The sea", max_tokens=100, extra_body={"ignore_eos": True})
                 return await asyncio.gather(*[ask() for _ in range(12)], return_exceptions=True)
         results = asyncio.run(flood())
         limited = [r for r in results if isinstance(r, openai.RateLimitError)]

@@ -113,7 +113,7 @@ static void usage_tells_what_was_cached(void **state)
     AUTO_BUF body = { 0 };
 
     buf_adds(&body, "{\"prompt\":\"");
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 60; i++)
         buf_adds(&body, "sea of ");
     buf_adds(&body, "\",\"max_tokens\":2,\"n\":2}");
     AUTO_JSON first = ask_json(&f, "/v1/completions", buf_cstr(&body), 200);
