@@ -278,6 +278,8 @@ errc schema_rule(struct schema *s, const json_t *schema, const char *path, uint3
     if (++s->count > SCHEMA_COUNT_MAX || s->net.too_large)
         return schema_fail(s, path, "the schema is too large");
     text = json_text(schema);
+    if (strlen(text) > SCHEMA_TEXT_MAX) /* it is written once for each level */
+        return schema_fail(s, path, "the schema is longer than 1 MiB");
     void *known = map_get(s->rules, str_of(text));
     if (known) {
         *out = (uint32_t)((uintptr_t)known - 1);

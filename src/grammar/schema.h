@@ -7,6 +7,7 @@
 
 #define SCHEMA_DEPTH_MAX 48     /* schemas inside schemas, references followed included */
 #define SCHEMA_COUNT_MAX 5000
+#define SCHEMA_TEXT_MAX  ((size_t)1 << 20)
 
 /* One compilation. Schemas that are made on the way (merged ones) live in the arena. */
 struct schema {

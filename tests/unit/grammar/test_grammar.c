@@ -160,6 +160,20 @@ static void what_cannot_be_kept_is_refused(void **state)
     }
 }
 
+static void a_schema_has_a_limit(void **state)
+{
+    AUTO_JSON schema = json_object();
+    AUTO_FREE(grammar) g = NULL;
+    AUTO_BUF text = { 0 };
+    struct err e = { 0 };
+
+    for (size_t i = 0; i < 1 << 20; i++)
+        buf_addc(&text, 'x');
+    json_put(schema, "description", json_strn(buf_str(&text)));
+    assert_int_equal(grammar_compile_json_schema(schema, &g, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "$: the schema is longer than 1 MiB");
+}
+
 static void a_choice_is_one_of_its_texts(void **state)
 {
     const struct str choices[] = { STR("red"), STR("redder"), STR("blé") };
@@ -329,6 +343,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_judged),
         cmocka_unit_test(what_cannot_be_kept_is_refused),
+        cmocka_unit_test(a_schema_has_a_limit),
         cmocka_unit_test(a_choice_is_one_of_its_texts),
         cmocka_unit_test(masks_are_exact),
         cmocka_unit_test(limits_of_a_long_string_are_kept),
