@@ -17,7 +17,7 @@ static void to_bf16(void *dst, const float *src, size_t n) { (void)dtype_from_f3
 /* ── 32 elements: d [m] [fifth bits] nibbles ── */
 
 /* y [32] = d * (nibble | fifth bit << 4) + m; high NULL for four bits. The sum is exact before m: q is a small whole number. */
-static void from_nibbles(float *y, const uint8_t *q, const uint8_t *high, float d, int zero, float m)
+PART_OF_READER void from_nibbles(float *y, const uint8_t *q, const uint8_t *high, float d, int zero, float m)
 {
     for (unsigned j = 0; j < 16; j++) {
         int low = q[j] & 15, up = q[j] >> 4;
@@ -31,31 +31,31 @@ static void from_nibbles(float *y, const uint8_t *q, const uint8_t *high, float 
     }
 }
 
-static void from_q4_0(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_q4_0(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 18, dst += 32)
         from_nibbles(dst, p + 2, NULL, block_half(p), 8, 0);
 }
 
-static void from_q4_1(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_q4_1(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 20, dst += 32)
         from_nibbles(dst, p + 4, NULL, block_half(p), 0, block_half(p + 2));
 }
 
-static void from_q5_0(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_q5_0(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 22, dst += 32)
         from_nibbles(dst, p + 6, p + 2, block_half(p), 16, 0);
 }
 
-static void from_q5_1(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_q5_1(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 24, dst += 32)
         from_nibbles(dst, p + 8, p + 4, block_half(p), 0, block_half(p + 2));
 }
 
-static void from_q8_0(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_q8_0(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 34, dst += 32) {
         float d = block_half(p);
@@ -67,7 +67,7 @@ static void from_q8_0(float *dst, const void *src, size_t blocks)
 
 const int8_t block_iq4_values[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
 
-static void from_iq4_nl(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU static void from_iq4_nl(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 18, dst += 32) {
         float d = block_half(p);

@@ -4,46 +4,50 @@
 #include "tensor/blocks_priv.h"
 
 /* Each half of 128 takes 32 bytes; two bits of each byte at a time make 32 elements, 16 to a scale. */
-void block_from_q2_k(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_q2_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 84, dst += 256) {
         const uint8_t *q = p + 16;
         float d = block_half(p + 80), dmin = block_half(p + 82);
 
-        for (unsigned i = 0; i < 256; i++) {
-            uint8_t scale = p[i / 16];
-            int code = q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+        for (unsigned i = 0; i < 256; i += 16) {
+            const uint8_t *from = q + i / 128 * 32 + i % 32;
+            unsigned shift = i % 128 / 32 * 2;
+            float ds = d * (float)(p[i / 16] & 15), m = dmin * (float)(p[i / 16] >> 4);
 
-            dst[i] = d * (float)(scale & 15) * (float)code - dmin * (float)(scale >> 4);
+            for (unsigned k = 0; k < 16; k++)
+                dst[i + k] = ds * (float)(from[k] >> shift & 3) - m;
         }
     }
 }
 
 /* Low four bits of scales 0..7 and 8..15 are the nibbles of bytes 0..7, high two bits are in bytes 8..11. */
-static int q3_k_scale(const uint8_t packed[12], unsigned j)
+PART_OF_READER int q3_k_scale(const uint8_t packed[12], unsigned j)
 {
     unsigned low = j < 8 ? packed[j] & 15u : packed[j - 8] >> 4u, high = packed[8 + j % 4] >> (j / 4 * 2) & 3u;
 
     return (int)(low | high << 4) - 32;
 }
 
-void block_from_q3_k(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_q3_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 110, dst += 256) {
         const uint8_t *high = p, *q = p + 32, *scales = p + 96;
         float d = block_half(p + 108);
 
-        for (unsigned i = 0; i < 256; i++) {
-            int code = q[i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
+        for (unsigned i = 0; i < 256; i += 16) {
+            const uint8_t *from = q + i / 128 * 32 + i % 32, *third = high + i % 32;
+            unsigned shift = i % 128 / 32 * 2, bit = i / 32;
+            float ds = d * (float)q3_k_scale(scales, i / 16);
 
-            code -= high[i % 32] >> (i / 32) & 1 ? 0 : 4;
-            dst[i] = d * (float)q3_k_scale(scales, i / 16) * (float)code;
+            for (unsigned k = 0; k < 16; k++)
+                dst[i + k] = ds * (float)((from[k] >> shift & 3) + (third[k] >> bit & 1) * 4 - 4);
         }
     }
 }
 
 /* 64 elements share 32 bytes: the low nibbles, then the high ones, each 32 with a scale and min of their own. */
-static void from_k4(float *y, const uint8_t *q, const uint8_t *high, float d, float dmin, const uint8_t *scales)
+PART_OF_READER void from_k4(float *y, const uint8_t *q, const uint8_t *high, float d, float dmin, const uint8_t *scales)
 {
     for (unsigned j = 0; j < 8; j++, y += 32) {
         uint8_t scale, min;
@@ -51,23 +55,21 @@ static void from_k4(float *y, const uint8_t *q, const uint8_t *high, float d, fl
         block_k4_scale(scales, j, &scale, &min);
         float ds = d * (float)scale, m = dmin * (float)min;
 
-        for (unsigned k = 0; k < 32; k++) {
-            int code = q[j / 2 * 32 + k] >> (j % 2 * 4) & 15;
+        const uint8_t *from = q + j / 2 * 32;
+        unsigned shift = j % 2 * 4;
 
-            if (high)
-                code |= (high[k] >> j & 1) << 4;
-            y[k] = ds * (float)code - m;
-        }
+        for (unsigned k = 0; k < 32; k++)
+            y[k] = ds * (float)((from[k] >> shift & 15) + (high ? (high[k] >> j & 1) << 4 : 0)) - m;
     }
 }
 
-void block_from_q4_k(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_q4_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 144, dst += 256)
         from_k4(dst, p + 16, NULL, block_half(p), block_half(p + 2), p + 4);
 }
 
-void block_from_q5_k(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_q5_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 176, dst += 256)
         from_k4(dst, p + 48, p + 16, block_half(p), block_half(p + 2), p + 4);
@@ -77,33 +79,38 @@ void block_from_q5_k(float *dst, const void *src, size_t blocks)
  * Each half of 128 takes 64 bytes of low nibbles and 32 of high bit pairs: elements 0..31 and 32..63 are the low nibbles
  * of bytes 0..63, 64..127 the high ones; bit pair k of byte l belongs to element l + 32 k.
  */
-void block_from_q6_k(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_q6_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 210, dst += 256) {
         const uint8_t *low = p, *high = p + 128, *scales = p + 192;
         float d = block_half(p + 208);
 
-        for (unsigned i = 0; i < 256; i++) {
-            unsigned half = i / 128, at = i % 128, nibble = low[half * 64 + at % 64] >> (at / 64 * 4) & 15u;
-            unsigned pair = high[half * 32 + at % 32] >> (at / 32 * 2) & 3u;
+        for (unsigned i = 0; i < 256; i += 16) {
+            unsigned half = i / 128, at = i % 128, shift = at / 64 * 4, pair_shift = at / 32 * 2;
+            const uint8_t *nibbles = low + half * 64 + at % 64, *pairs = high + half * 32 + at % 32;
+            float ds = d * (float)(int8_t)scales[i / 16];
 
-            dst[i] = d * (float)(int8_t)scales[i / 16] * (float)((int)(nibble | pair << 4) - 32);
+            for (unsigned k = 0; k < 16; k++)
+                dst[i + k] = ds * (float)((nibbles[k] >> shift & 15) + (pairs[k] >> pair_shift & 3) * 16 - 32);
         }
     }
 }
 
 /* d, high bits of 8 scales (2 each), low bits (4 each), 128 bytes as Q4_0 in groups of 32. */
-void block_from_iq4_xs(float *dst, const void *src, size_t blocks)
+FOR_EACH_CPU void block_from_iq4_xs(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 136, dst += 256) {
         float d = block_half(p);
         unsigned high = p[2] | (unsigned)p[3] << 8;
 
-        for (unsigned i = 0; i < 256; i++) {
-            unsigned j = i / 32, at = i % 32;
+        for (unsigned i = 0; i < 256; i += 16) {
+            unsigned j = i / 32, shift = i % 32 / 4;
             unsigned scale = (p[4 + j / 2] >> (j % 2 * 4) & 15u) | (high >> (2 * j) & 3u) << 4;
+            const uint8_t *from = p + 8 + j * 16;
+            float ds = d * (float)((int)scale - 32);
 
-            dst[i] = d * (float)((int)scale - 32) * (float)block_iq4_values[p[8 + j * 16 + at % 16] >> (at / 16 * 4) & 15];
+            for (unsigned k = 0; k < 16; k++)
+                dst[i + k] = ds * (float)block_iq4_values[from[k] >> shift & 15];
         }
     }
 }

@@ -4,6 +4,17 @@
 
 #include "tensor/blocks.h"
 
+/*
+ * Readers are compiled for AVX2, too, and the one for this CPU is taken at load. Without FMA: the same bits everywhere.
+ * Sanitizers run before such a choice is made, and clang 14 makes none for functions of one file.
+ */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define FOR_EACH_CPU __attribute__((target_clones("avx2", "default")))
+#else
+#define FOR_EACH_CPU
+#endif
+#define PART_OF_READER static inline __attribute__((always_inline))
+
 static inline float block_half(const uint8_t *p) { return f16_to_f32((uint16_t)(p[0] | p[1] << 8)); }
 
 static inline void block_put_half(uint8_t *p, float f)
