@@ -42,6 +42,14 @@ test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AV
 	@ninja -C $(BUILD) $(AVX512_TESTS)
 	@tools/emulate-avx512 $(AVX512_TESTS:%=$(BUILD)/%)
 
+# What has threads of its own; gcc's TSan does not know OpenMP's barriers, so that has one.
+TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq serve/test_scheduler serve/test_load serve/test_serve
+
+tsan:                   ## the tests of what has threads under TSan
+	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
+	@ninja -C build-tsan $(TSAN_TESTS:%=tests/unit/%)
+	@OMP_NUM_THREADS=1 python3 tests/run --build build-tsan --only meson --patience 5 --tests "$(notdir $(TSAN_TESTS))"
+
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}
 
@@ -74,4 +82,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan test-avx512 fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
