@@ -72,6 +72,10 @@ struct cp_range { int32_t from, to; };
 struct cp_ranges { const struct cp_range *v; size_t n; };
 extern const struct cp_ranges cp_classes[];             /* unicode_ranges.c */
 bool cp_is(int32_t cp, enum cp_class class);
+/* A character newer than PCRE2's tables, and an older one of its category and of as many bytes (unicode_later.c, in order). */
+struct cp_stand_in { int32_t from, to, stand_in; };
+extern const struct cp_stand_in cp_later[];
+extern const size_t n_cp_later;
 bool cp_is_space(int32_t cp);
 bool cp_is_punctuation(int32_t cp);
 bool cp_is_number(int32_t cp);

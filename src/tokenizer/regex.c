@@ -92,6 +92,40 @@ static void string_spans(struct str needle, struct str s, struct spans *out)
         spans_add(out, from, s.n, false);
 }
 
+static int32_t stand_in_of(int32_t cp)
+{
+    size_t low = 0, high = n_cp_later;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (cp > cp_later[mid].to)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < n_cp_later && cp >= cp_later[low].from ? cp_later[low].stand_in : cp;
+}
+
+/* s as PCRE2 is to see it: the same bytes, or a copy of as many in which newer characters have a stand-in. */
+static struct str subject(struct str s, struct buf *copy)
+{
+    for (size_t at = 0; at < s.n;) {
+        size_t start = at;
+        if ((unsigned char)s.p[at] < 0xE0) {            /* the first of them has three bytes */
+            at++;
+            continue;
+        }
+        int32_t cp = utf8_next(s, &at), other = stand_in_of(cp);
+        if (other == cp)
+            continue;
+        char bytes[4];
+        if (!copy->n)
+            buf_addstr(copy, s);
+        memcpy(copy->p + start, bytes, utf8_put(other, bytes));
+    }
+    return copy->n ? buf_str(copy) : s;
+}
+
 errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, struct err *e)
 {
     if (!p->re) {
@@ -99,7 +133,10 @@ errc pattern_spans(const struct pattern *p, struct str s, struct spans *out, str
         return ERR_OK;
     }
     AUTO_FREE(regex_run) run = regex_run_new(p->re);
+    AUTO_BUF copy = { 0 };
     size_t done = 0, from = 0, last = SIZE_MAX;
+
+    s = subject(s, &copy);
     while (s.n && from <= s.n) {
         bool found;
         size_t start = 0, end = 0;

@@ -13,7 +13,6 @@ import struct
 import subprocess
 import sys
 import tempfile
-import unicodedata
 
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
@@ -34,15 +33,14 @@ PIECES = ["Hello", "world", " ", "  ", "\n", "\r\n", "\t", "'s", "don't", "I'LL"
           "<0x41>", "<s>", "</s>", "<unk>", "[MASK]", "<|im_start|>", " [MASK] ", "[CLS]", "tok", "TOK", " tok ", "atokb", "<extra>", "  <extra>  "]
 PLANES = [(0x20, 0x7e), (0xa0, 0x24f), (0x300, 0x36f), (0x370, 0x52f), (0x590, 0x6ff), (0x900, 0xdff), (0xe00, 0xfff), (0x1e00, 0x1fff), (0x2000, 0x2bff),
           (0x3000, 0x30ff), (0x4e00, 0x9fff), (0xac00, 0xd7a3), (0xf900, 0xfaff), (0xfe00, 0xffef), (0x10000, 0x103ff), (0x1d400, 0x1d7ff), (0x1f300, 0x1faff),
-          (0x20000, 0x2a6df), (0xe0000, 0xe01ef), (0x0, 0x10ffff)]
+          (0x20000, 0x2a6df), (0x2ebf0, 0x323af), (0x11f00, 0x11f60), (0x13460, 0x143fa), (0x16100, 0x16d7f), (0xe0000, 0xe01ef), (0x0, 0x10ffff)]
 
 
 def character(rng):
-    """Any code point that this Python knows. Debian 12's PCRE2 knows Unicode 14, as Python 3.11 does; Oniguruma knows 16."""
     lo, hi = rng.choice(PLANES)
     while True:
         c = rng.randint(lo, hi)
-        if not 0xd800 <= c <= 0xdfff and unicodedata.category(chr(c)) != "Cn":
+        if not 0xd800 <= c <= 0xdfff:
             return chr(c)
 
 
