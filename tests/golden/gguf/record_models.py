@@ -4,7 +4,7 @@
 HF_MODELS is the folder of tiny models of the Hugging Face goldens, LLAMA_CPP a checkout of llama.cpp, whose converter writes the
 files. The logits are those of transformers in float32. (pip install torch transformers sentencepiece protobuf gguf safetensors)
 
-NAME.gguf: the model as the converter writes it; spm.json and bpe.json of record_tokenizers.py are about their vocabularies.
+NAME.gguf: the model as the converter writes it; record_tokens.py is about its vocabulary.
 formats.gguf: a Llama model whose matrices are in twelve block formats, filled with random blocks.
 models.json: per model, prompts with the logits after the last token. A file in blocks is compared with its dequantised weights.
 """
