@@ -7,7 +7,7 @@ MESON_OPTS ?= --buildtype=release -Ddebug=true -Dwerror=$(WERROR)
 HUB ?=
 
 # What test-avx512 runs.
-AVX512_TESTS ?= tests/unit/tensor/test_gemm tests/unit/tensor/test_nf4
+AVX512_TESTS ?= tests/unit/tensor/test_gemm tests/unit/tensor/test_panels tests/unit/tensor/test_nf4
 
 all: $(BUILD)/build.ninja       ## build/kaito and build/kaito-runtime
 	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime

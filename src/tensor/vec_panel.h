@@ -105,10 +105,9 @@ INLINE vf row_factor(enum panels_kind kind, const float *fit, size_t blocks, vf 
 
 INLINE void store_bytes(uint8_t *p, vf v)
 {
-    vi n = to_int(v);
+    vb bytes = __builtin_convertvector(to_int(v), vb);
 
-    for (size_t i = 0; i < W; i++)
-        p[i] = (uint8_t)n[i];
+    memcpy(p, &bytes, sizeof bytes);
 }
 
 /* Four elements along `in` as the bytes of each lane. */
