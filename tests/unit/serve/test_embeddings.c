@@ -134,7 +134,6 @@ static void other_routes_say_what_they_can(void **state)
     }
     assert_int_equal(json_int(json_array_get(json_object_get(models, "data"), 0), "max_model_len", 0), 64);
     assert_string_equal(json_cstr(one, "id"), "phi-3");
-    json_decref(one);
     json_decref(ask_json(f, "/v1/models/none", NULL, 404));
     json_decref(ask_json(f, "/health", NULL, 200));
     json_decref(ask_json(f, "/openapi.json", NULL, 200));
