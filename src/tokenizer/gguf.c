@@ -59,9 +59,12 @@ static errc read_tokens(struct loader *l)
         return err_set(l->e, ERR_CORRUPT, "tokenizer.ggml.tokens: expected 1 to %d tokens, found %zu", ID_LIMIT - 1, list ? list->n : 0);
     l->n = list->n;
     TRY(read_types(l));
-    for (struct gguf_items it = gguf_items(list); gguf_next(&it, &item); id++)
-        if (gguf_as_str(&item, &text))          /* checked: all are */
-            vocab_put(&l->t->model.vocab, arena_str(l->t->arena, text), id);
+    for (struct gguf_items it = gguf_items(list); gguf_next(&it, &item); id++) {
+        (void)gguf_as_str(&item, &text);        /* checked: all are */
+        if (!str_utf8_valid(text))
+            return err_set(l->e, ERR_CORRUPT, "tokenizer.ggml.tokens[%d] is not UTF-8", id);
+        vocab_put(&l->t->model.vocab, arena_str(l->t->arena, text), id);
+    }
     return ERR_OK;
 }
 
@@ -127,8 +130,6 @@ static void add_pairs(const struct loader *l, int32_t id, uint32_t rank)
     struct model *m = &l->t->model;
     struct str text = vocab_token(&m->vocab, id);
 
-    if (!str_utf8_valid(text))
-        return;
     for (size_t at = 0; at < text.n;) {
         (void)utf8_next(text, &at);
         int32_t left = at < text.n ? vocab_find(&m->vocab, str_n(text.p, at)) : -1, right = vocab_find(&m->vocab, str_from(text, at));
