@@ -1,5 +1,6 @@
 #include "fixture.h"
 
+#include <dirent.h>
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -83,3 +84,15 @@ void assert_body(const struct fixture *f, const char *method, const char *path, 
 }
 
 json_t *choice_at(const json_t *reply, size_t i) { return json_array_get(json_object_get(reply, "choices"), i); }
+
+size_t open_descriptors(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    size_t n = 0;
+
+    assert_non_null(d);
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}

@@ -22,5 +22,6 @@ int ask(const struct fixture *f, const char *method, const char *path, struct st
 json_t *ask_json(const struct fixture *f, const char *path, const char *body, int want);       /* body NULL: a GET; fails unless `want` */
 void assert_body(const struct fixture *f, const char *method, const char *path, const char *body, int status, const char *want);
 json_t *choice_at(const json_t *reply, size_t i);               /* lent */
+size_t open_descriptors(void);          /* of this process, the one that counts them included */
 
 #endif

@@ -2,7 +2,6 @@
 #include "fixture.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -204,23 +203,11 @@ static void a_half_closed_client_breaks_nothing(void **state)
 
 static void pause_ms(int ms) { (void)poll(NULL, 0, ms); }
 
-static size_t descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
 /* Who sends byte by byte costs a connection, not the service; who leaves gives it back. */
 static void slow_clients_do_not_stop_others(void **state)
 {
     int slow[64];
-    size_t before = descriptors();
+    size_t before = open_descriptors();
 
     for (size_t i = 0; i < ARRAY_LEN(slow); i++) {
         slow[i] = dial(*state);
@@ -234,14 +221,14 @@ static void slow_clients_do_not_stop_others(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(slow); i++)
         close(slow[i]);
-    for (int64_t end = clock_mono_ms() + 10000; descriptors() > before + 2 && clock_mono_ms() < end;)
+    for (int64_t end = clock_mono_ms() + 10000; open_descriptors() > before + 2 && clock_mono_ms() < end;)
         pause_ms(10);
-    assert_true(descriptors() <= before + 2);           /* the client's own connection may be new */
+    assert_true(open_descriptors() <= before + 2);           /* the client's own connection may be new */
 }
 
 static void who_leaves_in_mid_stream_leaves_nothing(void **state)
 {
-    size_t before = descriptors();
+    size_t before = open_descriptors();
 
     for (int i = 0; i < 40; i++) {
         AUTO_BUF out = { 0 };
@@ -252,9 +239,9 @@ static void who_leaves_in_mid_stream_leaves_nothing(void **state)
         hear(fd, i % 2 ? "data: " : "HTTP/1.1", 1, &out);
         close(fd);
     }
-    for (int64_t end = clock_mono_ms() + 20000; descriptors() > before + 2 && clock_mono_ms() < end;)
+    for (int64_t end = clock_mono_ms() + 20000; open_descriptors() > before + 2 && clock_mono_ms() < end;)
         pause_ms(10);
-    assert_true(descriptors() <= before + 2);
+    assert_true(open_descriptors() <= before + 2);
     for (int64_t end = clock_mono_ms() + 20000; clock_mono_ms() < end;) {
         AUTO_BUF text = { 0 };
         assert_int_equal(ask(*state, "GET", "/metrics", STR(""), &text), 200);

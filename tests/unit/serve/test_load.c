@@ -3,7 +3,6 @@
  * connect, ask and leave. Afterwards no block of the cache is in use, nobody runs or waits, and no descriptor is left.
  */
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -35,18 +34,6 @@ static size_t random_below(size_t n)
 {
     seed = seed * 6364136223846793005u + 1442695040888963407u;
     return (size_t)(seed >> 33) % n;
-}
-
-static size_t open_descriptors(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    size_t n = 0;
-
-    assert_non_null(d);
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
 }
 
 /* Connects and asks for a stream. */
