@@ -122,6 +122,9 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
                               .batch_invariant = o->batch_invariant };
     AUTO_BUF template_source = { 0 };
 
+    if (!dir_exists(o->model_dir) && !file_exists(o->model_dir))
+        return err_set(e, ERR_NOT_FOUND, "--model %s: there is no such folder or file; `kaito fetch --model-repo OWNER/NAME --output DIR` downloads a model",
+                       o->model_dir);
     if (encoder_is(o->model_dir))
         return load_embedder(s, o, e);
     TRY(tokenizer_load(o->model_dir, &s->tokenizer, e));

@@ -349,7 +349,8 @@ static void a_missing_model_is_named(void **state)
     struct err e;
 
     assert_int_not_equal(server_start(&(struct server_opts){ .model_dir = "/nonexistent/model" }, &s, &e), ERR_OK);
-    assert_non_null(strstr(e.text, "/nonexistent/model"));
+    assert_non_null(strstr(e.text, "--model /nonexistent/model: there is no such"));
+    assert_non_null(strstr(e.text, "kaito fetch"));
 }
 
 int main(void)
