@@ -29,7 +29,11 @@ test: everything               ## unit, golden, fuzz replay and end-to-end tests
 test-peers: everything         ## tests that need PyPI packages (peft, openai) in a small venv
 	@python3 tests/run --build $(BUILD) --only peers
 
+# Its binaries are made once (some 10 minutes; Go 1.24 or newer) and kept outside the tree.
+KUBE_APISERVER := ../shared/tools/kube-apiserver
+
 test-real: everything          ## the controllers against the real kube-apiserver
+	@[ ! -x $(KUBE_APISERVER)/build ] || PATH="$$PATH:/usr/local/go/bin" $(KUBE_APISERVER)/build
 	@python3 tests/run --build $(BUILD) --only real
 
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
