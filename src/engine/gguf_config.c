@@ -190,7 +190,11 @@ static errc put_norms(const struct reader *r)
     if (!r->a->query_scalar)
         return scale != 0 ? err_set(r->e, ERR_UNSUPPORTED, "%s: key %s.attention.scale is not known for this architecture", gguf_path(r->g), r->a->name) : ERR_OK;
     double scalar = layers == (int64_t)r->a->wide_layers ? (double)got(r, "hidden_size") / (double)got(r, "num_attention_heads") : (double)got(r, "head_dim");
-    json_put(r->config, "query_pre_attn_scalar", json_real(scale > 0 ? 1 / (scale * scale) : scalar));
+    if (scale > 0)
+        scalar = 1 / (scale * scale);
+    if (!isfinite(scalar))
+        return err_set(r->e, ERR_INVALID, "%s: key %s.attention.scale: %g is too small", gguf_path(r->g), r->a->name, scale);
+    json_put(r->config, "query_pre_attn_scalar", json_real(scalar));
     return ERR_OK;
 }
 

@@ -1,6 +1,8 @@
 /* Values of a GGUF file's metadata as C values. Their bytes were checked when the file was opened. */
 #include "tensor/gguf.h"
 
+#include <math.h>
+
 bool gguf_as_int(const struct gguf_value *v, int64_t *out)
 {
 #define CASE(TYPE, type) case TYPE: { type x; memcpy(&x, v->p, sizeof x); *out = (int64_t)x; return true; }
@@ -141,7 +143,11 @@ errc gguf_real(const struct gguf *g, const char *key, double *out, struct err *e
 {
     const struct gguf_value *v = gguf_find(g, key);
 
-    return !v || gguf_as_real(v, out) ? ERR_OK : wrong_kind(g, key, "a number", v, e);
+    if (!v)
+        return ERR_OK;
+    if (!gguf_as_real(v, out))
+        return wrong_kind(g, key, "a number", v, e);
+    return isfinite(*out) ? ERR_OK : err_set(e, ERR_CORRUPT, "%s: key %s is %g, expected a finite number", gguf_path(g), key, *out);
 }
 
 errc gguf_flag(const struct gguf *g, const char *key, bool *out, struct err *e)
