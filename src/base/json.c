@@ -1,5 +1,6 @@
 #include "base/json.h"
 
+#include <math.h>
 #include <stdarg.h>
 
 #include "base/file.h"
@@ -156,6 +157,8 @@ static void add_repaired(struct buf *b, struct str s)
         s = str_from(s, n ? n : 1);
     }
 }
+
+json_t *json_float(double v) { return isfinite(v) ? json_real(v) : json_null(); }
 
 json_t *json_strn(struct str s)
 {

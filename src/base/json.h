@@ -44,6 +44,7 @@ void json_put_int(json_t *object, const char *key, int64_t value);
 void json_put_bool(json_t *object, const char *key, bool value);
 json_t *json_sub(json_t *object, const char *key);
 void json_push(json_t *array, json_t *value);                                   /* takes value */
+json_t *json_float(double v);                                                   /* null when v is not finite, which JSON cannot say */
 json_t *json_strn(struct str s);                                                /* invalid UTF-8 is replaced by U+FFFD */
 json_t *json_strf(const char *fmt, ...) PRINTF(1, 2);
 

@@ -35,7 +35,7 @@ static errc embed(void *self, const json_t *in, json_t **out, struct err *e)
     TRY(encoder_embed(x->encoder, ids.v, ids.n, v, e));
     json_t *list = json_array();
     for (size_t i = 0; i < dim; i++)
-        json_push(list, json_real((double)v[i]));
+        json_push(list, json_float((double)v[i]));
     *out = json_object();
     json_put(*out, "embedding", list);
     json_put_int(*out, "tokens", (int64_t)ids.n);

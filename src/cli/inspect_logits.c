@@ -67,10 +67,10 @@ static errc score(void *self, const json_t *in, json_t **out, struct err *e)
     json_t *last = json_array();
     *out = json_object();
     for (size_t i = 0; i < vocab; i++)
-        json_push(last, json_real((double)logits[(n - 1) * vocab + i]));
+        json_push(last, json_float((double)logits[(n - 1) * vocab + i]));
     json_put(*out, "last_logits", last);
     double sum = cross_entropy_forward(engine_compute(x->engine), logits, vocab, ids + 1, n - 1, vocab, &count, NULL);
-    json_put(*out, "nll", count ? json_real(sum / (double)count) : json_null());
+    json_put(*out, "nll", count ? json_float(sum / (double)count) : json_null());
     return add_greedy(x, ids, n, max_new, *out, e);
 }
 

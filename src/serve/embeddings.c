@@ -170,7 +170,7 @@ static json_t *vector_json(const float *v, size_t n, bool base64)
     if (!base64) {
         json_t *list = json_array();
         for (size_t i = 0; i < n; i++)
-            json_push(list, json_real((double)v[i]));
+            json_push(list, json_float((double)v[i]));
         return list;
     }
     AUTO_BUF bytes = { 0 }, text = { 0 };

@@ -1,4 +1,5 @@
 /* base: strings, buffers, maps, numbers, JSON, YAML, time. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -76,6 +77,17 @@ static void map_survives_deletes_and_growth(void **state)
     void *v;
     size_t at = 0;
     assert_true(map_next(m, &at, &k, &v) && str_is(k, "k1"));       /* insertion order */
+}
+
+static void json_has_no_infinities(void **state)
+{
+    AUTO_JSON list = json_array();
+
+    json_push(list, json_float(0.5));
+    json_push(list, json_float((double)INFINITY));
+    json_push(list, json_float((double)NAN));
+    AUTO_MEM char *text = json_text(list);
+    assert_string_equal(text, "[0.5,null,null]");
 }
 
 static void json_numbers_beyond_int64_become_reals(void **state)
@@ -196,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(str_next_yields_empty_pieces), cmocka_unit_test(numbers_are_whole_words),
         cmocka_unit_test(utf8_refuses_surrogates_and_overlong), cmocka_unit_test(map_survives_deletes_and_growth),
+        cmocka_unit_test(json_has_no_infinities),
         cmocka_unit_test(json_numbers_beyond_int64_become_reals), cmocka_unit_test(yaml_scalars_are_read_as_kubernetes_does),
         cmocka_unit_test(yaml_anchors_and_documents), cmocka_unit_test(yaml_bombs_are_refused),
         cmocka_unit_test(yaml_written_reads_back), cmocka_unit_test(times_parse_and_print), cmocka_unit_test(encodings_round_trip),

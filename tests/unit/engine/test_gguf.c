@@ -177,7 +177,7 @@ static void what_is_unknown_is_refused_by_name(void **state)
 
 static void what_is_missing_or_does_not_fit_is_named(void **state)
 {
-    expect_refusal("llama3.gguf", "\xac\xc5'7" /* 1e-5 */, "\0\0\xc0\x7f", "llama.attention.layer_norm_rms_epsilon is nan, expected a finite number");
+    expect_refusal("llama3.gguf", "RI\x9d" "9" /* 3e-4 */, "\0\0\xc0\x7f", "llama.attention.layer_norm_rms_epsilon is nan, expected a finite number");
     expect_refusal("llama3.gguf", "llama.block_count", "general.not_known", "key llama.block_count is missing");
     expect_refusal("llama3.gguf", "llama.attention.layer_norm_rms_epsilon", "general.attention.layer_norm_rms_epsil",
                    "key llama.attention.layer_norm_rms_epsilon is missing");
