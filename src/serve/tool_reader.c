@@ -5,6 +5,7 @@
  */
 #include "base/clock.h"
 #include "base/mem.h"
+#include "serve/tool_text.h"
 #include "serve/tools.h"
 
 struct call {
@@ -59,141 +60,6 @@ void tool_reader_free(struct tool_reader *t)
     free(t->name);
     buf_done(&t->text);
     free(t);
-}
-
-/* ---- JSON that may not have ended ---- */
-
-static size_t skip_space(struct str s, size_t at)
-{
-    while (at < s.n && strchr(" \t\r\n", s.p[at]) && s.p[at])
-        at++;
-    return at;
-}
-
-/* The end of the string that begins at s[at]; false when it has none yet. */
-static bool string_end(struct str s, size_t at, size_t *end)
-{
-    for (at++; at < s.n; at++) {
-        if (s.p[at] == '\\') {
-            at++;
-        } else if (s.p[at] == '"') {
-            *end = at + 1;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool value_end(struct str s, size_t at, size_t *end)
-{
-    size_t depth = 0;
-
-    if (at < s.n && s.p[at] == '"')
-        return string_end(s, at, end);
-    for (; at < s.n; at++) {
-        char c = s.p[at];
-        if (c == '"') {
-            if (!string_end(s, at, &at))
-                return false;
-            at--;
-        } else if (c == '{' || c == '[') {
-            depth++;
-        } else if (depth && (c == '}' || c == ']')) {
-            if (!--depth) {
-                *end = at + 1;
-                return true;
-            }
-        } else if (!depth && strchr(",]} \t\r\n", c)) {
-            *end = at;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* What is known of a call's object that begins at the front of a text. */
-struct found {
-    bool whole, wrong;
-    size_t end;                 /* behind the object, when it is whole */
-    struct str name;            /* with its quotes; p NULL: not known yet */
-    struct str arguments;       /* as far as they go; p NULL: none yet */
-    bool arguments_whole;
-};
-
-static bool is_key(struct str key, const char *a, const char *b) { return str_is(key, a) || str_is(key, b); }
-
-/* One key and its value at s[*at]; false when the text ends within. */
-static bool look_at_member(struct str s, size_t *at, struct found *f)
-{
-    size_t end, value;
-
-    if (!string_end(s, *at, &end))
-        return false;
-    struct str key = str_n(s.p + *at, end - *at);
-    value = skip_space(s, end);
-    if (value < s.n && s.p[value] != ':') {
-        f->wrong = true;
-        return false;
-    }
-    value = skip_space(s, value + 1);
-    bool whole = value < s.n && value_end(s, value, &end);
-    if (is_key(key, "\"arguments\"", "\"parameters\"") && value < s.n) {
-        f->arguments = str_n(s.p + value, (whole ? end : s.n) - value);
-        f->arguments_whole = whole;
-    }
-    if (!whole)
-        return false;
-    if (str_is(key, "\"name\"") && s.p[value] == '"')
-        f->name = str_n(s.p + value, end - value);
-    *at = end;
-    return true;
-}
-
-/* The object that begins at s[at]; a member "function" that holds the rest is looked into. */
-static void look_at_object(struct str s, size_t at, struct found *f)
-{
-    for (at++;;) {
-        at = skip_space(s, at);
-        if (at >= s.n)
-            return;
-        if (s.p[at] == ',') {
-            at++;
-        } else if (s.p[at] == '}') {
-            f->whole = true;
-            f->end = at + 1;
-            return;
-        } else if (s.p[at] == '"') {
-            if (!look_at_member(s, &at, f))
-                return;
-        } else {
-            f->wrong = true;
-            return;
-        }
-    }
-}
-
-/* name{...} or name[ARGS]{...}, as Mistral's newer models write it. */
-static void look_at_named(struct str s, struct found *f)
-{
-    size_t at = 0, end;
-
-    while (at < s.n && s.p[at] != '{' && s.p[at] != '[' && !strchr(" \n\"", s.p[at]))
-        at++;
-    f->name = str_n(s.p, at);
-    if (str_has_prefix(str_from(s, at), STR("[ARGS]")))
-        at += 6;
-    at = skip_space(s, at);
-    if (at >= s.n || (s.n - at < 6 && str_has_prefix(STR("[ARGS]"), str_from(s, at)))) {
-        f->name = (struct str){ 0 };
-        return;
-    }
-    if (s.p[at] != '{') {
-        f->wrong = true;
-        return;
-    }
-    f->whole = f->arguments_whole = value_end(s, at, &end);
-    f->arguments = str_n(s.p + at, (f->whole ? end : s.n) - at);
-    f->end = f->whole ? end : 0;
 }
 
 /* ---- telling ---- */
@@ -254,7 +120,7 @@ static void begin_call(struct tool_reader *t, struct str name, json_t **deltas)
 }
 
 /* Arguments as clients get them: the object's text; of a string what it says. Nothing of a scalar until it is whole. */
-static struct str shown_arguments(const struct found *f, struct buf *own)
+static struct str shown_arguments(const struct call_text *f, struct buf *own)
 {
     AUTO_JSON text = NULL;
     struct err e;
@@ -267,7 +133,7 @@ static struct str shown_arguments(const struct found *f, struct buf *own)
     return buf_str(own);
 }
 
-static void tell_call(struct tool_reader *t, const struct found *f, struct str name, json_t **deltas)
+static void tell_call(struct tool_reader *t, const struct call_text *f, struct str name, json_t **deltas)
 {
     AUTO_BUF own = { 0 };
 
@@ -293,14 +159,14 @@ static void content_out(struct tool_reader *t, size_t n, struct buf *content)
 static bool step_object(struct tool_reader *t, bool bare_name, bool end, struct buf *content, json_t **deltas)
 {
     struct str s = buf_str(&t->text);
-    struct found f = { 0 };
+    struct call_text f = { 0 };
     AUTO_JSON name = NULL;
     struct err e;
 
     if (bare_name)
-        look_at_named(s, &f);
+        call_look_at_named(s, &f);
     else
-        look_at_object(s, 0, &f);
+        call_look_at_object(s, &f);
     struct str plain = f.name;
     if (f.name.p && !bare_name)
         plain = json_parse(f.name, &name, &e) ? (struct str){ 0 } : json_to_str(name);
@@ -345,7 +211,7 @@ static bool step_calls(struct tool_reader *t, bool end, struct buf *content, jso
 {
     if (t->open)
         return step_object(t, t->format && t->format->named && buf_str(&t->text).p[0] != '{', end, content, deltas);
-    buf_cut(&t->text, skip_space(buf_str(&t->text), 0));
+    buf_cut(&t->text, json_skip_space(buf_str(&t->text), 0));
     struct str s = buf_str(&t->text), mark = str_of(t->format ? t->format->end : NULL);
     if (!s.n)
         return false;
@@ -416,7 +282,7 @@ static size_t certain(const struct tool_format *f, struct str s)
 /* "functools" is a word that content may hold: only with a list behind it does it begin calls. */
 static bool begins_calls(struct str behind, bool end, const char *marker, bool *wait)
 {
-    size_t at = skip_space(behind, 0);
+    size_t at = json_skip_space(behind, 0);
 
     *wait = false;
     if (marker[0] == '<' || marker[0] == '[')
@@ -432,7 +298,7 @@ static bool begins_calls(struct str behind, bool end, const char *marker, bool *
 static bool is_bare_call(struct str s, bool end, bool *wait)
 {
     static const char *const keys[] = { "\"name\"", "\"type\"", "\"function\"", "\"parameters\"", "\"arguments\"" };
-    size_t at = skip_space(s, 0), key, key_end;
+    size_t at = json_skip_space(s, 0), key, key_end;
 
     *wait = !end;
     if (at >= s.n)
@@ -441,8 +307,8 @@ static bool is_bare_call(struct str s, bool end, bool *wait)
         *wait = false;
         return false;
     }
-    key = skip_space(s, at + 1);
-    if (key >= s.n || (s.p[key] == '"' && !string_end(s, key, &key_end)))
+    key = json_skip_space(s, at + 1);
+    if (key >= s.n || (s.p[key] == '"' && !json_string_end(s, key, &key_end)))
         return false;
     *wait = false;
     for (size_t i = 0; s.p[key] == '"' && i < ARRAY_LEN(keys); i++)
@@ -457,7 +323,7 @@ static bool step_content(struct tool_reader *t, bool end, struct buf *content)
     bool wait = false;
 
     if (t->dropping) {
-        buf_cut(&t->text, skip_space(buf_str(&t->text), 0));
+        buf_cut(&t->text, json_skip_space(buf_str(&t->text), 0));
         t->dropping = !t->text.n;
     }
     struct str s = buf_str(&t->text);
