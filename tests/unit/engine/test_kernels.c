@@ -9,18 +9,12 @@
 #include "base/mem.h"
 #include "engine/kernels.h"
 #include "tensor/vec.h"
+#include "../noise.h"
 
 #define STEP 1e-2f              /* f32 sums of about 1: central differences err by STEP^2 and 1e-7 / STEP */
 #define NEAR 2e-3
 
-static uint64_t seed = 7;
 static struct compute *cx;
-
-static float noise(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
-}
 
 static void fill(float *p, size_t n)
 {

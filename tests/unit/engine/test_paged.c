@@ -10,23 +10,7 @@
 #include "base/mem.h"
 #include "engine/kernels_paged.h"
 #include "tensor/vec.h"
-
-static uint64_t seed = 1;
-
-static float noise(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
-}
-
-static float *noises(size_t n)
-{
-    float *f = xcalloc(n, sizeof *f);
-
-    for (size_t i = 0; i < n; i++)
-        f[i] = noise();
-    return f;
-}
+#include "../noise.h"
 
 struct shape { size_t heads, kv_heads, dim, window, tokens; float softcap; };
 

@@ -10,6 +10,7 @@
 #include "tensor/gemm.h"
 #include "tensor/safetensors.h"
 #include "tensor/vec.h"
+#include "../noise.h"
 
 static struct safetensors *truths(void)
 {
@@ -67,23 +68,6 @@ static void simple_formats_quantize_to_the_same_bytes(void **state)
         f->quantize(got, x, source->len / f->elements);
         assert_memory_equal(got, want->data, want->len);
     }
-}
-
-static uint64_t seed = 1;
-
-static float noise(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
-}
-
-static float *noises(size_t n)
-{
-    float *f = xcalloc(n, sizeof *f);
-
-    for (size_t i = 0; i < n; i++)
-        f[i] = noise();
-    return f;
 }
 
 static double error_of(const struct block_format *f, const float *x, size_t n)

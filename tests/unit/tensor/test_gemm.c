@@ -9,23 +9,7 @@
 #include "base/mem.h"
 #include "tensor/gemm.h"
 #include "tensor/vec.h"
-
-static uint64_t seed = 1;
-
-static float noise(void)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (float)((double)(seed >> 33) / 0x1p30 - 1.0);
-}
-
-static float *noises(size_t n)
-{
-    float *f = xcalloc(n ? n : 1, sizeof *f);
-
-    for (size_t i = 0; i < n; i++)
-        f[i] = noise();
-    return f;
-}
+#include "../noise.h"
 
 /* Sums of `in` products of numbers below 1: f32's rounding grows with their root. */
 static void assert_close(const float *got, const float *want, size_t n, size_t in, double unit)

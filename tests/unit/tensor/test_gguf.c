@@ -186,9 +186,23 @@ static void wrong_beginnings(void **state)
     expect_refusal(buf_str(&b), "bad.gguf");
 }
 
+/* Bytes to put behind a text of the file, and what is said of it then. */
+struct damage { const char *text; size_t by; const char *bytes; size_t n; const char *message; };
+
+static void expect_refusals(const struct damage *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        AUTO_BUF b = { 0 };
+
+        read_kinds(&b);
+        memcpy(place(&b, rows[i].text, rows[i].by), rows[i].bytes, rows[i].n);
+        expect_refusal(buf_str(&b), rows[i].message);
+    }
+}
+
 static void wrong_keys_and_values(void **state)
 {
-    static const struct { const char *text; size_t by; const char *bytes; size_t n; const char *message; } rows[] = {
+    static const struct damage rows[] = {
         { "k.uint8", 7, "\x63", 1, "key k.uint8: value type 99 is not known" },
         { "k.bool", 10, "\2", 1, "key k.bool: a bool must be 0 or 1" },
         { "k.string", 12, "\xff\xff\xff\xff\xff\xff\xff\x7f", 8, "k.string: a text of 9223372036854775807 bytes" },
@@ -199,19 +213,13 @@ static void wrong_keys_and_values(void **state)
         { "k.uint16", 0, "k.uint32", 8, "key k.uint32 is there twice" },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO_BUF b = { 0 };
-
-        read_kinds(&b);
-        memcpy(place(&b, rows[i].text, rows[i].by), rows[i].bytes, rows[i].n);
-        expect_refusal(buf_str(&b), rows[i].message);
-    }
+    expect_refusals(rows, ARRAY_LEN(rows));
 }
 
 /* After the name: u32 dimensions, u64 each, u32 format, u64 offset. "plain" and "Q8_0" have two dimensions, "half" one. */
 static void wrong_tensors(void **state)
 {
-    static const struct { const char *text; size_t by; const char *bytes; size_t n; const char *message; } rows[] = {
+    static const struct damage rows[] = {
         { "plain", 5, "\11", 1, "tensor plain: 9 dimensions" },
         { "plain", 5, "\0", 1, "tensor plain: 0 dimensions" },
         { "plain", 9, "\0", 1, "tensor plain: a dimension of 0" },
@@ -224,13 +232,7 @@ static void wrong_tensors(void **state)
         { "half", 4 + 4 + 8 + 4, "\0", 1, "tensors plain and half overlap" },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO_BUF b = { 0 };
-
-        read_kinds(&b);
-        memcpy(place(&b, rows[i].text, rows[i].by), rows[i].bytes, rows[i].n);
-        expect_refusal(buf_str(&b), rows[i].message);
-    }
+    expect_refusals(rows, ARRAY_LEN(rows));
 }
 
 static void the_same_tensor_twice(void **state)
