@@ -18,7 +18,7 @@
  */
 void rmsnorm_forward(struct compute *c, float *y, const float *x, size_t ld, const float *w, float plus, size_t rows,
                      size_t dim, float eps);
-/* dx [T, dim] +=; dw [dim] += (NULL: not wanted). x is the forward's input. dx may not be dy. */
+/* dx [T, dim] +=; dw [dim] += (NULL: not wanted, either). x is the forward's input. dx may not be dy. */
 void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, const float *x, size_t ld, const float *w,
                       float plus, size_t rows, size_t dim, float eps);
 
@@ -27,6 +27,9 @@ void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, 
  */
 void layernorm_forward(struct compute *c, float *y, const float *x, size_t ld, const float *w, const float *b, size_t rows,
                        size_t dim, float eps);
+/* dx [T, dim] +=; dw, db [dim] += (NULL: not wanted, each). x is the forward's input. dx may not be dy. */
+void layernorm_backward(struct compute *c, float *dx, float *dw, float *db, const float *dy, const float *x, size_t ld, const float *w,
+                        size_t rows, size_t dim, float eps);
 
 /*
  * Rotary position embedding, half-split: the first R elements of each head are pairs (i, i + R/2) turned by
@@ -58,22 +61,28 @@ void glu_backward(struct compute *c, float *d_gate_up, const float *dy, const fl
 
 /* Unit without a gate: x [n] = act(x). */
 void act_forward(struct compute *c, float *x, size_t n, enum activation act);
+/* dx [n] = dy * act'(x), overwritten; x is the forward's input. dx may be dy. */
+void act_backward(struct compute *c, float *dx, const float *dy, const float *x, size_t n, enum activation act);
 
 /*
  * [K groups of H / K query heads, a key head, a value head] to [q | k | v], as attention reads them. y is not x.
  *   x, y [T, (H + 2K) * hd] with row distance ld.
  */
 void qkv_ungroup(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd);
+/* Back: from [q | k | v] to groups. */
+void qkv_group(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd);
 
 /*
  * Causal attention of one whole sequence, as training sees it. Query head h reads key/value head h / (H / K).
  * Query i sees keys j <= i, and only i - j < window when window > 0.
- *   scores = scale * q.k, then softcap * tanh(scores / softcap) when softcap > 0, softmax over the visible keys in f32.
+ *   scores = scale * q.k (+ scale * slope of the head * position of the key, rounded as Falcon does it), then softcap * tanh(scores / softcap)
+ *   when softcap > 0, softmax over the visible keys in f32.
  *   q [T, H*hd], k, v [T, K*hd], o [T, H*hd], each with its row distance: three column ranges of one array will do.
  */
 struct attention_shape {
     size_t tokens, heads, kv_heads, head_dim, window;
     float scale, softcap;
+    const float *slopes;        /* ALiBi, [heads]; NULL: none */
 };
 void attention_forward(struct compute *c, const struct attention_shape *s, float *o, size_t ldo, const float *q, size_t ldq,
                        const float *k, const float *v, size_t ldkv);

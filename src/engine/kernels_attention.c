@@ -44,6 +44,13 @@ static struct block block_of(const struct attention_shape *s, size_t head, size_
     return (struct block){ .head = head, .kv = head / (s->heads / s->kv_heads), .first = first, .n = n, .lo = lo, .keys = first + n - lo };
 }
 
+/* Falcon's ALiBi: slope times position is rounded to bf16 there, whatever the model computes in. */
+static void add_slope(float *scores, float slope, float scale, size_t first, size_t n)
+{
+    for (size_t t = 0; t < n; t++)
+        scores[t] += scale * f32_round_bf16(slope * (float)(first + t));
+}
+
 /* p [n, keys] = softmax of each query's scores, 0 where it does not see. capped (NULL: not wanted) receives score / softcap after tanh. */
 static void probabilities(const struct attention_job *j, const struct block *b, float *p, float *capped)
 {
@@ -55,6 +62,8 @@ static void probabilities(const struct attention_job *j, const struct block *b, 
     for (size_t i = 0; i < b->n; i++) {
         float *row = p + i * b->keys;
         size_t from = first_key(s, b->first + i) - b->lo, to = b->first + i + 1 - b->lo;
+        if (s->slopes)
+            add_slope(row, s->slopes[b->head], s->scale, b->lo, b->keys);
         if (s->softcap > 0)
             for (size_t t = from; t < to; t++) {
                 float c = tanhf(row[t] / s->softcap);

@@ -232,23 +232,47 @@ void act_forward(struct compute *c, float *x, size_t n, enum activation act)
     compute_parallel(c, n, 1u << 10, act_part, &j);
 }
 
+struct act_grad_job {
+    float *dx;
+    const float *dy, *x;
+    enum activation act;
+};
+
+static void act_grad_part(void *arg, size_t begin, size_t end)
+{
+    const struct act_grad_job *j = arg;
+
+    for (size_t i = begin; i < end; i++) {
+        float slope;
+
+        (void)act_value(j->act, j->x[i], &slope);
+        j->dx[i] = j->dy[i] * slope;
+    }
+}
+
+void act_backward(struct compute *c, float *dx, const float *dy, const float *x, size_t n, enum activation act)
+{
+    struct act_grad_job j = { .dx = dx, .dy = dy, .x = x, .act = act };
+
+    compute_parallel(c, n, 1u << 10, act_grad_part, &j);
+}
+
 /* ── order of heads ── */
 
-struct ungroup_job {
-    float *y;
-    const float *x;
+struct group_job {
+    float *grouped, *parts;     /* [groups], [q | k | v]; one of them is read */
     size_t ld, heads, kv_heads, hd;
 };
 
 static void ungroup_rows(void *arg, size_t begin, size_t end)
 {
-    const struct ungroup_job *j = arg;
+    const struct group_job *j = arg;
     size_t per = j->heads / j->kv_heads * j->hd;
 
     for (size_t r = begin; r < end; r++)
         for (size_t g = 0; g < j->kv_heads; g++) {
-            const float *x = j->x + r * j->ld + g * (per + 2 * j->hd);
-            float *q = j->y + r * j->ld + g * per, *k = j->y + r * j->ld + j->heads * j->hd + g * j->hd;
+            const float *x = j->grouped + r * j->ld + g * (per + 2 * j->hd);
+            float *q = j->parts + r * j->ld + g * per, *k = j->parts + r * j->ld + j->heads * j->hd + g * j->hd;
 
             memcpy(q, x, per * sizeof *q);
             memcpy(k, x + per, j->hd * sizeof *k);
@@ -258,9 +282,32 @@ static void ungroup_rows(void *arg, size_t begin, size_t end)
 
 void qkv_ungroup(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd)
 {
-    struct ungroup_job j = { .y = y, .x = x, .ld = ld, .heads = heads, .kv_heads = kv_heads, .hd = hd };
+    struct group_job j = { .parts = y, .grouped = (float *)(uintptr_t)x, .ld = ld, .heads = heads, .kv_heads = kv_heads, .hd = hd };
 
     compute_parallel(c, rows, GRAIN, ungroup_rows, &j);
+}
+
+static void group_rows(void *arg, size_t begin, size_t end)
+{
+    const struct group_job *j = arg;
+    size_t per = j->heads / j->kv_heads * j->hd;
+
+    for (size_t r = begin; r < end; r++)
+        for (size_t g = 0; g < j->kv_heads; g++) {
+            float *y = j->grouped + r * j->ld + g * (per + 2 * j->hd);
+            const float *q = j->parts + r * j->ld + g * per, *k = j->parts + r * j->ld + j->heads * j->hd + g * j->hd;
+
+            memcpy(y, q, per * sizeof *q);
+            memcpy(y + per, k, j->hd * sizeof *k);
+            memcpy(y + per + j->hd, k + j->kv_heads * j->hd, j->hd * sizeof *k);
+        }
+}
+
+void qkv_group(struct compute *c, float *y, const float *x, size_t ld, size_t rows, size_t heads, size_t kv_heads, size_t hd)
+{
+    struct group_job j = { .grouped = y, .parts = (float *)(uintptr_t)x, .ld = ld, .heads = heads, .kv_heads = kv_heads, .hd = hd };
+
+    compute_parallel(c, rows, GRAIN, group_rows, &j);
 }
 
 /* ── sums ── */

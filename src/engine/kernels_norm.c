@@ -68,7 +68,8 @@ void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, 
 {
     struct norm_job j = { .vec = compute_vec(c), .y = dx, .x = x, .w = w, .dy = dy, .plus = plus, .eps = eps, .ld = ld, .dim = dim };
 
-    compute_parallel(c, rows, GRAIN, rms_grad_rows, &j);
+    if (dx)
+        compute_parallel(c, rows, GRAIN, rms_grad_rows, &j);
     for (size_t row = 0; dw && row < rows; row++) {
         float r = inverse_rms(&j, x + row * ld);
 
@@ -127,4 +128,55 @@ void layernorm_forward(struct compute *c, float *y, const float *x, size_t ld, c
     struct norm_job j = { .vec = compute_vec(c), .y = y, .x = x, .w = w, .b = b, .eps = eps, .ld = ld, .dim = dim };
 
     compute_parallel(c, rows, GRAIN, layer_rows, &j);
+}
+
+/* With n = (x - mean) / sd and g = w dy: dx = (g - mean(g) - n mean(g n)) / sd. */
+static void layer_grad_row(const struct norm_job *j, float *dx, const float *dy, const float *x)
+{
+    double mean = sum_off(x, 0, j->dim, false) / (double)j->dim, mean_g = 0, mean_gn = 0;
+    double inverse = 1.0 / sqrt(sum_off(x, mean, j->dim, true) / (double)j->dim + (double)j->eps);
+
+    for (size_t i = 0; i < j->dim; i++) {
+        double g = (double)(dy[i] * j->w[i]);
+        mean_g += g;
+        mean_gn += g * ((double)x[i] - mean) * inverse;
+    }
+    mean_g /= (double)j->dim;
+    mean_gn /= (double)j->dim;
+    for (size_t i = 0; i < j->dim; i++)
+        dx[i] += (float)(((double)(dy[i] * j->w[i]) - mean_g - ((double)x[i] - mean) * inverse * mean_gn) * inverse);
+}
+
+static void layer_grad_rows(void *arg, size_t begin, size_t end)
+{
+    const struct norm_job *j = arg;
+
+    for (size_t r = begin; r < end; r++)
+        layer_grad_row(j, j->y + r * j->ld, j->dy + r * j->ld, j->x + r * j->ld);
+}
+
+/* dw += dy n, one row after the other: the sum does not depend on the threads. */
+static void layer_grad_weight(const struct norm_job *j, float *dw, size_t rows)
+{
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = j->x + r * j->ld, *dy = j->dy + r * j->ld;
+        double mean = sum_off(x, 0, j->dim, false) / (double)j->dim;
+        double inverse = 1.0 / sqrt(sum_off(x, mean, j->dim, true) / (double)j->dim + (double)j->eps);
+
+        for (size_t i = 0; i < j->dim; i++)
+            dw[i] += (float)((double)dy[i] * ((double)x[i] - mean) * inverse);
+    }
+}
+
+void layernorm_backward(struct compute *c, float *dx, float *dw, float *db, const float *dy, const float *x, size_t ld, const float *w,
+                        size_t rows, size_t dim, float eps)
+{
+    struct norm_job j = { .vec = compute_vec(c), .y = dx, .x = x, .w = w, .dy = dy, .eps = eps, .ld = ld, .dim = dim };
+
+    if (dx)
+        compute_parallel(c, rows, GRAIN, layer_grad_rows, &j);
+    if (dw)
+        layer_grad_weight(&j, dw, rows);
+    for (size_t r = 0; db && r < rows; r++)
+        j.vec->axpy(db, dy + r * ld, 1, dim);
 }

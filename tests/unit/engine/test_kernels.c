@@ -92,6 +92,48 @@ static void rmsnorm_has_the_right_gradients(void **state)
     }
 }
 
+struct layernorm_case { const float *x, *w, *b, *d; };
+
+static double layernorm_of_x(const float *x, const void *arg)
+{
+    const struct layernorm_case *c = arg;
+    float y[ROWS * DIM];
+
+    layernorm_forward(cx, y, x, DIM, c->w, c->b, ROWS, DIM, 1e-2f);
+    return weighted(y, c->d, ROWS * DIM);
+}
+
+static double layernorm_of_w(const float *w, const void *arg)
+{
+    struct layernorm_case c = *(const struct layernorm_case *)arg;
+
+    c.w = w;
+    return layernorm_of_x(c.x, &c);
+}
+
+static double layernorm_of_b(const float *b, const void *arg)
+{
+    struct layernorm_case c = *(const struct layernorm_case *)arg;
+
+    c.b = b;
+    return layernorm_of_x(c.x, &c);
+}
+
+static void layernorm_has_the_right_gradients(void **state)
+{
+    float x[ROWS * DIM], w[DIM], b[DIM], d[ROWS * DIM], dx[ROWS * DIM], dw[DIM] = { 0 }, db[DIM] = { 0 }, before[ROWS * DIM];
+    struct layernorm_case c = { x, w, b, d };
+
+    fill(x, ROWS * DIM), fill(w, DIM), fill(b, DIM), fill(d, ROWS * DIM), fill(dx, ROWS * DIM);
+    memcpy(before, dx, sizeof dx);
+    layernorm_backward(cx, dx, dw, db, d, x, DIM, w, ROWS, DIM, 1e-2f);
+    for (size_t i = 0; i < ROWS * DIM; i++)
+        dx[i] -= before[i];
+    assert_gradient("layernorm x", layernorm_of_x, &c, x, ROWS * DIM, dx);
+    assert_gradient("layernorm w", layernorm_of_w, &c, w, DIM, dw);
+    assert_gradient("layernorm b", layernorm_of_b, &c, b, DIM, db);
+}
+
 static void layernorm_has_mean_0_and_variance_1(void **state)
 {
     float x[DIM], one[DIM], y[DIM];
@@ -162,6 +204,30 @@ static void glu_has_the_right_gradients(void **state)
     }
 }
 
+static double act_of(const float *x, const void *arg)
+{
+    const struct glu_case *c = arg;
+    float y[INTER];
+
+    memcpy(y, x, sizeof y);
+    act_forward(cx, y, INTER, c->act);
+    return weighted(y, c->d, INTER);
+}
+
+static void act_has_the_right_gradients(void **state)
+{
+    static const enum activation acts[] = { ACT_SILU, ACT_GELU_TANH, ACT_GELU_ERF, ACT_GELU_QUICK, ACT_RELU };
+
+    for (size_t a = 0; a < ARRAY_LEN(acts); a++) {
+        float x[INTER], d[INTER], dx[INTER];
+        struct glu_case c = { acts[a], d };
+
+        fill(x, INTER), fill(d, INTER);
+        act_backward(cx, dx, d, x, INTER, acts[a]);
+        assert_gradient("act", act_of, &c, x, INTER, dx);
+    }
+}
+
 /* act(x) alone is the gated unit with an up of 1. */
 static void act_is_the_unit_without_a_gate(void **state)
 {
@@ -206,10 +272,12 @@ static void gelu_is_exact_to_a_float(void **state)
 static void groups_come_apart_in_order(void **state)
 {
     static const float x[] = { 0, 1, 10, 20, 2, 3, 11, 21 }, want[] = { 0, 1, 2, 3, 10, 11, 20, 21 };
-    float y[8];
+    float y[8], back[8];
 
     qkv_ungroup(cx, y, x, 8, 1, 4, 2, 1);
     assert_memory_equal(y, want, sizeof want);
+    qkv_group(cx, back, y, 8, 1, 4, 2, 1);
+    assert_memory_equal(back, x, sizeof x);
 }
 
 /* ── attention ── */
@@ -229,12 +297,14 @@ static double attention_of(const float *qkv, const void *arg)
 
 static void attention_has_the_right_gradients(void **state)
 {
-    static const struct { size_t window; float softcap; } cases[] = { { 0, 0 }, { 3, 0 }, { 0, 2 } };
+    static const float slopes[AH] = { 0.5f, 0.25f, 0.125f, 0.0625f };
+    static const struct { size_t window; float softcap; const float *slopes; } cases[] = { { 0, 0, NULL }, { 3, 0, NULL }, { 0, 2, NULL },
+                                                                                           { 0, 0, slopes } };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         float qkv[AT * ALD], d[AT * AQ], grad[AT * ALD] = { 0 };
         struct attention_case c = { { .tokens = AT, .heads = AH, .kv_heads = AK, .head_dim = AHD, .window = cases[i].window,
-                                      .scale = 0.7f, .softcap = cases[i].softcap }, d };
+                                      .scale = 0.7f, .softcap = cases[i].softcap, .slopes = cases[i].slopes }, d };
 
         fill(qkv, AT * ALD), fill(d, AT * AQ);
         attention_backward(cx, &c.s, grad, ALD, grad + AQ, grad + AQ + AKV, ALD, d, AQ, qkv, ALD, qkv + AQ, qkv + AQ + AKV, ALD);
@@ -302,10 +372,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rmsnorm_has_the_right_gradients),
-        cmocka_unit_test(layernorm_has_mean_0_and_variance_1),
+        cmocka_unit_test(layernorm_has_the_right_gradients), cmocka_unit_test(layernorm_has_mean_0_and_variance_1),
         cmocka_unit_test(rope_turns_and_turns_back),
         cmocka_unit_test(glu_has_the_right_gradients),
-        cmocka_unit_test(act_is_the_unit_without_a_gate),
+        cmocka_unit_test(act_has_the_right_gradients), cmocka_unit_test(act_is_the_unit_without_a_gate),
         cmocka_unit_test(gelu_is_exact_to_a_float),
         cmocka_unit_test(groups_come_apart_in_order),
         cmocka_unit_test(attention_has_the_right_gradients),
