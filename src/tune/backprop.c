@@ -102,72 +102,106 @@ static float *carve(struct carver *c, size_t a, size_t b)
     return p;
 }
 
-static void carve_loras(const struct backprop *p, struct carver *c, struct linear *const *linears, size_t n, size_t t, float **xa)
-{
-    for (size_t i = 0; i < n; i++) {
-        const struct lora_param *q = linears[i] ? p->loras->of_linear[linears[i]->index] : NULL;
-        if (q)
-            xa[i] = carve(c, t, q->r);
-    }
-}
-
-static void carve_acts(const struct backprop *p, struct carver *c, const struct layer *l, size_t t, struct layer_acts *a)
-{
-    const struct model_config *g = &p->m->config;
-    size_t qkv = model_qkv_width(g);
-
-    *a = (struct layer_acts){ .qkv = carve(c, t, qkv), .att = carve(c, t, model_q_width(g)), .mid = carve(c, t, g->hidden),
-                              .gate_up = carve(c, t, 2 * g->inter) };
-    if (l->q_norm.w || l->k_norm.w)
-        a->qk_raw = carve(c, t, qkv);
-    if (l->norm_attn_out.w)
-        a->attn_raw = carve(c, t, g->hidden);
-    if (l->norm_mlp_out.w)
-        a->mlp_raw = carve(c, t, g->hidden);
-    carve_loras(p, c, l->attn_in, l->n_attn_in, t, a->xa);
-    carve_loras(p, c, &l->attn_out, 1, t, a->xa + 3);
-    carve_loras(p, c, l->mlp.in, l->mlp.n_in, t, a->xa + 4);
-    carve_loras(p, c, &l->mlp.out, 1, t, a->xa + 6);
-}
-
 static size_t max_size(size_t a, size_t b)
 {
     return a > b ? a : b;
 }
 
-static size_t largest_rank(const struct lora_set *s)
-{
-    size_t r = 0;
+/* What the activations of a layer have to hold; of all layers together when they share one place. */
+struct needs {
+    bool qk_raw, attn_raw, mlp_raw;
+    size_t xa[4], mlp_xa[3], router_xa;         /* ranks */
+};
 
-    for (size_t i = 0; i < s->n; i++)
-        r = max_size(r, s->params[i].r);
-    return r;
+static void need_rank(const struct backprop *p, const struct linear *l, size_t *rank)
+{
+    const struct lora_param *q = l ? p->loras->of_linear[l->index] : NULL;
+
+    *rank = max_size(*rank, q ? q->r : 0);
+}
+
+static void need_mlp(const struct backprop *p, const struct mlp *m, struct needs *n)
+{
+    for (size_t k = 0; k < m->n_in; k++)
+        need_rank(p, m->in[k], &n->mlp_xa[k]);
+    need_rank(p, m->out, &n->mlp_xa[2]);
+}
+
+static void need_layer(const struct backprop *p, const struct layer *l, struct needs *n)
+{
+    n->qk_raw |= l->q_norm.w || l->k_norm.w;
+    n->attn_raw |= l->norm_attn_out.w != NULL;
+    n->mlp_raw |= l->norm_mlp_out.w != NULL;
+    for (size_t k = 0; k < l->n_attn_in; k++)
+        need_rank(p, l->attn_in[k], &n->xa[k]);
+    need_rank(p, l->attn_out, &n->xa[XA_OUT]);
+    need_rank(p, l->router, &n->router_xa);
+    if (!l->router)
+        need_mlp(p, &l->mlp, n);
+    for (size_t e = 0; l->router && e < p->m->config.experts; e++)
+        need_mlp(p, &l->experts[e], n);
+}
+
+static float *carve_if(struct carver *c, size_t a, size_t b)
+{
+    return a && b ? carve(c, a, b) : NULL;
+}
+
+static void carve_routes(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct routes *r)
+{
+    const struct model_config *g = &p->m->config;
+
+    *r = (struct routes){ .share = carve(c, t, g->experts), .first = (uint32_t *)(void *)carve(c, 1, g->experts + 1),
+                          .token = (uint32_t *)(void *)carve(c, t, g->experts_used), .out = carve(c, t * g->experts_used, g->hidden),
+                          .xa = carve_if(c, t, n->router_xa) };
+}
+
+static void carve_acts(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct layer_acts *a)
+{
+    const struct model_config *g = &p->m->config;
+    size_t qkv = model_qkv_width(g), entries = g->experts ? t * g->experts_used : t;
+
+    *a = (struct layer_acts){ .qkv = carve(c, t, qkv), .att = carve(c, t, model_q_width(g)), .mlp.in = carve(c, entries, mlp_width(g)) };
+    if (!g->parallel)
+        a->mid = carve(c, t, g->hidden);
+    if (n->qk_raw)
+        a->qk_raw = carve(c, t, qkv);
+    if (n->attn_raw)
+        a->attn_raw = carve(c, t, g->hidden);
+    if (n->mlp_raw)
+        a->mlp_raw = carve(c, t, g->hidden);
+    for (size_t k = 0; k < ARRAY_LEN(n->xa); k++)
+        a->xa[k] = carve_if(c, t, n->xa[k]);
+    for (size_t k = 0; k < ARRAY_LEN(n->mlp_xa); k++)
+        a->mlp.xa[k] = carve_if(c, entries, g->experts && n->mlp_xa[k] ? p->loras->max_rank : n->mlp_xa[k]);
+    if (g->experts)
+        carve_routes(p, c, n, t, &a->routes);
+}
+
+static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
+{
+    struct needs all = { 0 };
+
+    for (size_t i = 0; i < p->m->config.layers; i++) {
+        struct needs one = { 0 };
+        need_layer(p, &p->m->layers[i], &one);
+        need_layer(p, &p->m->layers[i], &all);
+        if (!p->checkpointing)
+            carve_acts(p, c, &one, t, &p->acts[i]);
+    }
+    if (p->checkpointing)
+        carve_acts(p, c, &all, t, &p->acts[0]);
 }
 
 /* All buffers for t tokens. Called twice: to count, then to place. */
 static void carve_all(struct backprop *p, struct carver *c, size_t t)
 {
     const struct model_config *g = &p->m->config;
-    size_t wide = max_size(g->hidden, max_size(2 * g->inter, model_qkv_width(g))), q = model_q_width(g);
+    size_t wide = max_size(g->hidden, max_size(mlp_width(g), model_qkv_width(g))), q = model_q_width(g);
 
     for (size_t i = 0; i <= g->layers; i++)
         p->inputs[i] = carve(c, t, g->hidden);
-    if (p->checkpointing) {     /* layers may differ in what they need: one with everything any layer has */
-        struct layer all = { 0 };
-        for (size_t i = 0; i < g->layers; i++) {
-            const struct layer *l = &p->m->layers[i];
-            all.q_norm = l->q_norm.w ? l->q_norm : all.q_norm;
-            all.k_norm = l->k_norm.w ? l->k_norm : all.k_norm;
-            all.norm_attn_out = l->norm_attn_out.w ? l->norm_attn_out : all.norm_attn_out;
-            all.norm_mlp_out = l->norm_mlp_out.w ? l->norm_mlp_out : all.norm_mlp_out;
-        }
-        carve_acts(p, c, &all, t, &p->acts[0]);
-        for (size_t k = 0; k < ARRAY_LEN(p->acts[0].xa); k++)
-            p->acts[0].xa[k] = carve(c, t, largest_rank(p->loras));
-    } else {
-        for (size_t i = 0; i < g->layers; i++)
-            carve_acts(p, c, &p->m->layers[i], t, &p->acts[i]);
-    }
+    carve_layers(p, c, t);
     for (int i = 0; i < 2; i++) {
         struct rope_table *r = i ? &p->rope_local : &p->rope;
         r->cos = carve(c, t, g->rotary / 2);
@@ -187,7 +221,14 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
     }
     if (p->emulates_bf16)
         p->rounded = carve(c, 1, max_size(t * wide, HEAD_ROWS * g->vocab));
-    p->dxa = carve(c, t, largest_rank(p->loras));
+    if (g->experts) {
+        p->expert_in = carve(c, t, g->hidden);
+        p->expert_d = carve(c, t, g->hidden);
+        p->expert_din = carve(c, t, g->hidden);
+        p->dshare = carve(c, t, g->experts);
+        p->choice = carve(c, 1, g->experts);
+    }
+    p->dxa = carve(c, t, p->loras->max_rank);
     p->logits = carve(c, HEAD_ROWS, g->vocab);
     p->frequencies = carve(c, 1, g->rotary);
 }
@@ -229,34 +270,28 @@ static errc choose_memory(struct backprop *p, struct err *e)
 
 /* --- life ---------------------------------------------------------------------------------------------------------------------- */
 
-static bool layer_is_trained(const struct backprop *p, const struct layer *l)
+static bool mlp_is_trained(const struct backprop *p, const struct mlp *m)
 {
-    bool any = p->loras->of_linear[l->attn_out->index] || p->loras->of_linear[l->mlp.out->index];
+    bool any = p->loras->of_linear[m->out->index] != NULL;
 
-    for (size_t k = 0; k < l->n_attn_in; k++)
-        any |= p->loras->of_linear[l->attn_in[k]->index] != NULL;
-    for (size_t k = 0; k < l->mlp.n_in; k++)
-        any |= p->loras->of_linear[l->mlp.in[k]->index] != NULL;
+    for (size_t k = 0; k < m->n_in; k++)
+        any |= p->loras->of_linear[m->in[k]->index] != NULL;
     return any;
 }
 
-errc backprop_supports(const struct model *m, struct err *e)
+static bool layer_is_trained(const struct backprop *p, const struct layer *l)
 {
-    const struct model_config *g = &m->config;
-    const struct { bool has; const char *what; } lacking[] = {
-        { g->parallel, "attention and MLP side by side" }, { g->layernorm, "layer norms with a mean" }, { !g->gated, "an MLP without a gate" },
-        { g->qkv_grouped, "grouped query_key_value rows" }, { g->head_bias, "a bias on the head" }, { g->experts > 0, "experts" },
-    };
+    bool any = p->loras->of_linear[l->attn_out->index] || (l->router ? p->loras->of_linear[l->router->index] != NULL : mlp_is_trained(p, &l->mlp));
 
-    for (size_t i = 0; i < ARRAY_LEN(lacking); i++)
-        if (lacking[i].has)
-            return err_set(e, ERR_UNSUPPORTED, "tuning of model_type %s is not built: it has %s", g->model_type, lacking[i].what);
-    return ERR_OK;
+    for (size_t k = 0; k < l->n_attn_in; k++)
+        any |= p->loras->of_linear[l->attn_in[k]->index] != NULL;
+    for (size_t e = 0; l->router && e < p->m->config.experts; e++)
+        any |= mlp_is_trained(p, &l->experts[e]);
+    return any;
 }
 
 errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e)
 {
-    TRY(backprop_supports(m, e));
     AUTO_FREE(backprop) p = xzalloc(sizeof *p);
     p->m = m;
     p->loras = loras;
@@ -309,157 +344,4 @@ struct compute *backprop_compute(struct backprop *p)
 size_t backprop_bytes(const struct backprop *p)
 {
     return p->bytes;
-}
-
-/* --- one call --------------------------------------------------------------------------------------------------------------------- */
-
-size_t backprop_row_labels(const struct backprop_row *r)
-{
-    size_t n = 0;
-
-    for (size_t i = 1; i < r->n; i++)
-        n += r->labels[i] >= 0;
-    return n;
-}
-
-static errc check_row(const struct backprop *p, const struct backprop_row *r, struct err *e)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (r->ids[i] < 0 || (size_t)r->ids[i] >= p->m->config.vocab || r->labels[i] >= (int64_t)p->m->config.vocab)
-            return err_set(e, ERR_INVALID, "token id %d is outside the model's vocabulary of %zu; are tokenizer and model a pair?",
-                           r->ids[i] < 0 || (size_t)r->ids[i] >= p->m->config.vocab ? r->ids[i] : r->labels[i], p->m->config.vocab);
-    return ERR_OK;
-}
-
-static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t at, const struct rope_config *rope, struct rope_table *t)
-{
-    size_t half = p->m->config.rotary / 2;
-    float scale, *frequencies = p->frequencies;
-
-    rope_frequencies(&p->m->config, rope, max_size(r->rope_length, r->n), frequencies, &scale);
-    rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
-}
-
-static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, struct err *e)
-{
-    p->rows = rows;
-    p->n_rows = n;
-    p->tokens = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct backprop_row *r = &rows[i];
-        TRY(check_row(p, r, e));
-        if (r->n > p->max_tokens - p->tokens)
-            return err_set(e, ERR_TOO_LARGE, "a row of %zu tokens is longer than the pass was made for (%zu)", r->n, p->max_tokens);
-        for (size_t t = 0; t < r->n; t++) {
-            p->positions[p->tokens + t] = (int32_t)t;
-            p->targets[p->tokens + t] = t + 1 < r->n ? r->labels[t + 1] : -1;
-        }
-        turn_angles(p, r, p->tokens, &p->m->config.rope, &p->rope);
-        if (p->has_local_rope)
-            turn_angles(p, r, p->tokens, &p->m->config.rope_local, &p->rope_local);
-        model_embed(p->m, p->inputs[0] + p->tokens * p->m->config.hidden, r->ids, r->n);
-        p->tokens += r->n;
-    }
-    return ERR_OK;
-}
-
-/* cap * tanh(x / cap) in place, and its derivative (1 - (y / cap)^2) on the way back. */
-static void softcap_forward(float *x, size_t n, float cap)
-{
-    for (size_t i = 0; i < n; i++)
-        x[i] = cap * tanhf(x[i] / cap);
-}
-
-static void softcap_backward(float *d, const float *capped, size_t n, float cap)
-{
-    for (size_t i = 0; i < n; i++)
-        d[i] *= 1 - (capped[i] / cap) * (capped[i] / cap);
-}
-
-/* Loss of `rows` normed hidden rows, and with backward the gradient to them into dh. */
-static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
-                       struct err *e)
-{
-    const struct model_config *g = &p->m->config;
-    size_t counted, n = rows * g->vocab;
-    float *capped = NULL;
-
-    size_t ld = g->hidden;
-    if (p->head_rounds)
-        h = rounded_factor(p, h, &ld, rows, g->hidden);
-    gemm_forward(p->c, p->logits, g->vocab, h, ld, rows, &p->head);
-    if (g->final_softcap > 0)
-        softcap_forward(p->logits, n, g->final_softcap);
-    *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
-    if (!dh)
-        return ERR_OK;
-    if (g->final_softcap > 0) {
-        capped = mem_try_alloc(n, sizeof(float));
-        if (!capped)
-            return err_set(e, ERR_TOO_LARGE, "logits of %zu rows do not fit in memory", rows);
-        memcpy(capped, p->logits, n * sizeof(float));
-    }
-    cross_entropy_backward(p->c, p->logits, g->vocab, targets, rows, g->vocab, weight);
-    if (capped)
-        softcap_backward(p->logits, capped, n, g->final_softcap);
-    free(capped);
-    ld = g->vocab;
-    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows, g->vocab) : p->logits;
-    gemm_backward(p->c, dh, g->hidden, d, ld, rows, &p->head, false);
-    return ERR_OK;
-}
-
-/*
- * Loss over the rows that have a target; only those see the head. p->dx receives the gradient of the last residual.
- * Scratch: p->dmid the gathered residual, p->norm its norm, p->dnorm the gradient there, p->wide that of the residual.
- */
-static errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e)
-{
-    const struct model_config *g = &p->m->config;
-    size_t d = g->hidden, n = 0;
-    const float *last = p->inputs[g->layers];
-    int32_t *targets = p->positions;            /* angles are made: the array is free */
-    size_t *from = xcalloc(p->tokens, sizeof *from);
-
-    for (size_t t = 0; t < p->tokens; t++)
-        if (p->targets[t] >= 0) {
-            memcpy(p->dmid + n * d, last + t * d, d * sizeof(float));
-            targets[n] = p->targets[t];
-            from[n++] = t;
-        }
-    rmsnorm_forward(p->c, p->norm, p->dmid, d, p->m->norm_final.w, g->norm_plus, n, d, g->norm_eps);
-    errc rc = ERR_OK;
-    for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS)
-        rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, n - at < HEAD_ROWS ? n - at : HEAD_ROWS,
-                        weight, loss, e);
-    if (backward && rc == ERR_OK) {
-        memset(p->wide, 0, n * d * sizeof(float));
-        rmsnorm_backward(p->c, p->wide, NULL, p->dnorm, p->dmid, d, p->m->norm_final.w, g->norm_plus, n, d, g->norm_eps);
-        memset(p->dx, 0, p->tokens * d * sizeof(float));
-        for (size_t i = 0; i < n; i++)
-            memcpy(p->dx + from[i] * d, p->wide + i * d, d * sizeof(float));
-    }
-    free(from);
-    return rc;
-}
-
-errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
-              bool backward, double *out_loss, struct err *e)
-{
-    size_t layers = p->m->config.layers;
-    double loss = 0;
-
-    p->step = step;
-    p->first_token = first_token;
-    TRY(start(p, rows, n, e));
-    for (size_t i = 0; i < layers; i++)
-        layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
-    TRY(head_pass(p, weight, backward, &loss, e));
-    for (size_t i = layers; backward && i-- > p->first_trained;) {
-        if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */
-            layer_forward(p, i, &p->acts[0]);
-        layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
-    }
-    *out_loss = loss;
-    return ERR_OK;
 }

@@ -27,10 +27,7 @@ struct backprop_opts {
 
 struct backprop;
 
-/* ERR_UNSUPPORTED, by name, for a model with a part whose backward is not built: such a model is only served. */
-errc backprop_supports(const struct model *m, struct err *e);
-
-/* ERR_UNSUPPORTED as above; ERR_TOO_LARGE when activations or expanded weights do not fit in memory. */
+/* ERR_TOO_LARGE when activations or expanded weights do not fit in memory. Every decoder family of the engine has a backward pass. */
 errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e);
 void backprop_free(struct backprop *p);
 DEFINE_AUTO_FREE(backprop)

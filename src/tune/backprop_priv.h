@@ -1,9 +1,30 @@
-/* What the files of the pass share: its buffers, and the forward and backward of one layer. */
+/*
+ * What the files of the pass share: its buffers, and the forward and backward of each part.
+ *   backprop.c weights, buffers, life;  backprop_run.c one call and the head;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
+ *   _experts.c;  _linear.c one linear with its adapter.
+ */
 #ifndef TUNE_BACKPROP_PRIV_H
 #define TUNE_BACKPROP_PRIV_H
 
 #include "engine/kernels.h"
 #include "tune/backprop.h"
+
+/* Rows of a product: every token of the call, or those of one expert. token [n] says which those are; NULL: row i is token i. */
+struct rows { size_t n; const uint32_t *token; };
+
+/* What an MLP leaves for its backward. xa of its linears in, in, out: scale * dropout(x) . A^T, [rows, r]; NULL where there is no adapter. */
+struct mlp_acts {
+    float *in;                  /* [rows, 2I] gate | up, or [rows, I] before the activation */
+    float *xa[3];
+};
+
+/* Which experts each token goes through: entries [first[e], first[e + 1]) are expert e's, in the order of tokens. */
+struct routes {
+    float *share;               /* [T, E] of a token's result; 0 where it does not go */
+    uint32_t *first, *token;    /* [E + 1]; [T * used] */
+    float *out;                 /* [T * used, D] of experts, before they are shared out */
+    float *xa;                  /* of the router */
+};
 
 /* What one layer leaves for its backward. [T, width] each; NULL where the model has none. */
 struct layer_acts {
@@ -11,10 +32,13 @@ struct layer_acts {
     float *qk_raw;              /* qkv before q_norm and k_norm */
     float *att;                 /* [T, H*hd] */
     float *attn_raw, *mlp_raw;  /* block results before norm_attn_out, norm_mlp_out */
-    float *mid;                 /* [T, D] residual between attention and MLP */
-    float *gate_up;             /* [T, 2I] */
-    float *xa[8];               /* scale * dropout(x) . A^T of the layer's linears, [T, r], as slot() numbers them */
+    float *mid;                 /* [T, D] residual between attention and MLP, where one follows the other */
+    float *xa[4];               /* of attn_in, and of attn_out in the last place */
+    struct mlp_acts mlp;        /* of all tokens; with experts of all entries of the routes */
+    struct routes routes;
 };
+
+#define XA_OUT 3
 
 struct rope_table { float *cos, *sin; };        /* [T, R/2] */
 
@@ -45,10 +69,12 @@ struct backprop {
     struct layer_acts *acts;    /* [layers], or one shared by all when checkpointing */
     struct rope_table rope, rope_local;
     float *norm, *dnorm;        /* [T, D] */
-    float *wide, *dwide;        /* [T, max(2I, QKV)] */
+    float *wide, *dwide;        /* [T, max(MLP's inner width, QKV, D)] */
     float *act;                 /* [T, I] */
     float *dact;                /* [T, max(I, H*hd)] */
     float *dx, *dmid;           /* [T, D] */
+    float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
+    float *dshare, *choice;     /* [T, E], [E], with experts */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */
@@ -64,18 +90,47 @@ struct backprop {
 
 #define HEAD_ROWS 256           /* logits of so many rows exist at a time */
 
+static inline struct rows all_rows(const struct backprop *p) { return (struct rows){ .n = p->tokens }; }
+static inline size_t mlp_width(const struct model_config *g) { return g->gated ? 2 * g->inter : g->inter; }
+
 /* The residual after layer i from p->inputs[i] into p->inputs[i + 1]; fills a. */
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);
 /* p->dx: gradient of the residual after layer i; becomes that before it (untouched for the lowest trained layer). */
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
 
+/* The family's norm over the last dim of [rows, dim] with row distance ld; y may be x. n->w NULL: a copy. */
+void norm_forward(struct backprop *p, const struct norm *n, float *y, const float *x, size_t ld, size_t rows, size_t dim);
+/* dx += d norm(x) . dy; n->w NULL: dx += dy. */
+void norm_backward(struct backprop *p, const struct norm *n, float *dx, const float *dy, const float *x, size_t ld, size_t rows, size_t dim);
+
+/* out = block(in), both [T, D]; out may be in. */
+void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
+void mlp_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
+/*
+ * Gradients of the block's adapters, and din = (or +=, when adds) that of its input from d, that of its result. din NULL: not wanted. din is
+ * not d. in as in forward.
+ */
+void attention_block_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d,
+                              const float *in);
+void mlp_block_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
+
+/* One dense MLP, or one expert, over the given rows. */
+void mlp_forward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *out, const float *in, struct rows rows);
+void mlp_backward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *din, bool adds, const float *d, const float *in,
+                  struct rows rows);
+void experts_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
+void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
+
 /* x [rows, cols] itself, or rounded to bf16 in p->rounded; *ld follows. */
 const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols);
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
-void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa);
+void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa, struct rows rows);
 /* LoRA gradients, and dx = (or +=) dy . W + LoRA part when dx is not NULL. */
 void adapted_backward(struct backprop *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
-                      bool accumulate);
+                      bool accumulate, struct rows rows);
+
+/* Loss over the rows that have a target; with backward p->dx receives the gradient of the last residual. */
+errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e);
 
 #endif

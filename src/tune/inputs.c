@@ -84,7 +84,7 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
     TRY(model_load(o->model_dir, &m, &in->model, e));
     if (!source_safetensors(in->model->source))
         return err_set(e, ERR_UNSUPPORTED, "--model: %s: training reads safetensors; a GGUF file can only be served", o->model_dir);
-    return backprop_supports(in->model, e) ? err_wrap(e, "--model: %s", o->model_dir) : ERR_OK;
+    return ERR_OK;
 }
 
 /*

@@ -90,6 +90,7 @@ static errc add_param(struct lora_set *s, const struct linear *l, const struct t
     p->a_at = s->total;
     p->b_at = s->total + r * l->w.in;
     s->total = p->b_at + l->w.out * r;
+    s->max_rank = r > s->max_rank ? r : s->max_rank;
     s->of_linear[l->index] = p;
     return ERR_OK;
 }

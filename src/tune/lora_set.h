@@ -22,7 +22,7 @@ struct lora_set {
     struct lora_param **of_linear;      /* [model's linears], NULL where there is none */
     size_t n_linears;
     float *w, *g;               /* [total] */
-    size_t total;
+    size_t total, max_rank;
     struct tune_names warnings; /* one line each: names that match nothing */
 };
 

@@ -113,30 +113,6 @@ static void names_that_match_nothing_are_told(void **state)
     model_free(m);
 }
 
-/* Families that are served only: nothing is trained with a backward pass that leaves a part out. */
-static void families_without_a_backward_are_refused(void **state)
-{
-    (void)state;
-    static const struct { const char *model, *text; } rows[] = {
-        { "models/phi2", "tuning of model_type phi is not built: it has attention and MLP side by side" },
-        { "models/falcon7b", "tuning of model_type falcon is not built: it has attention and MLP side by side" },
-        { "models/falcon40b", "tuning of model_type falcon is not built: it has attention and MLP side by side" },
-        { "models/mixtral", "tuning of model_type mixtral is not built: it has experts" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO_MEM char *dir = golden(rows[i].model);
-        struct backprop *p = NULL;
-        struct model *m = NULL;
-        struct err e = { 0 };
-
-        OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
-        assert_int_equal(backprop_new(m, NULL, &(struct backprop_opts){ .threads = 1 }, &p, &e), ERR_UNSUPPORTED);
-        assert_string_equal(e.text, rows[i].text);
-        model_free(m);
-    }
-}
-
 static void matching_is_by_tail(void **state)
 {
     (void)state;
@@ -152,7 +128,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models),
                                         cmocka_unit_test(names_that_match_nothing_are_told),
-                                        cmocka_unit_test(families_without_a_backward_are_refused),
                                         cmocka_unit_test(matching_is_by_tail) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

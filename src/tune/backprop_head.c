@@ -1,0 +1,88 @@
+/* The end of the pass: final norm, head, loss, and their gradient. */
+#include "tune/backprop_priv.h"
+
+#include <math.h>
+
+#include "base/mem.h"
+
+/* cap * tanh(x / cap) in place, and its derivative (1 - (y / cap)^2) on the way back. */
+static void softcap_forward(float *x, size_t n, float cap)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = cap * tanhf(x[i] / cap);
+}
+
+static void softcap_backward(float *d, const float *capped, size_t n, float cap)
+{
+    for (size_t i = 0; i < n; i++)
+        d[i] *= 1 - (capped[i] / cap) * (capped[i] / cap);
+}
+
+/* Loss of `rows` normed hidden rows, and with backward the gradient to them into dh. */
+static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
+                       struct err *e)
+{
+    const struct model_config *g = &p->m->config;
+    size_t counted, n = rows * g->vocab;
+    float *capped = NULL;
+
+    size_t ld = g->hidden;
+    if (p->head_rounds)
+        h = rounded_factor(p, h, &ld, rows, g->hidden);
+    gemm_forward(p->c, p->logits, g->vocab, h, ld, rows, &p->head);
+    if (p->m->head_bias)
+        add_bias(p->c, p->logits, g->vocab, p->m->head_bias, rows, g->vocab);
+    if (g->final_softcap > 0)
+        softcap_forward(p->logits, n, g->final_softcap);
+    *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
+    if (!dh)
+        return ERR_OK;
+    if (g->final_softcap > 0) {
+        capped = mem_try_alloc(n, sizeof(float));
+        if (!capped)
+            return err_set(e, ERR_TOO_LARGE, "logits of %zu rows do not fit in memory", rows);
+        memcpy(capped, p->logits, n * sizeof(float));
+    }
+    cross_entropy_backward(p->c, p->logits, g->vocab, targets, rows, g->vocab, weight);
+    if (capped)
+        softcap_backward(p->logits, capped, n, g->final_softcap);
+    free(capped);
+    ld = g->vocab;
+    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows, g->vocab) : p->logits;
+    gemm_backward(p->c, dh, g->hidden, d, ld, rows, &p->head, false);
+    return ERR_OK;
+}
+
+/*
+ * Loss over the rows that have a target; only those see the head. p->dx receives the gradient of the last residual.
+ * Scratch: p->dmid the gathered residual, p->norm its norm, p->dnorm the gradient there, p->wide that of the residual.
+ */
+errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e)
+{
+    const struct model_config *g = &p->m->config;
+    size_t d = g->hidden, n = 0;
+    const float *last = p->inputs[g->layers];
+    int32_t *targets = p->positions;            /* angles are made: the array is free */
+    size_t *from = xcalloc(p->tokens, sizeof *from);
+
+    for (size_t t = 0; t < p->tokens; t++)
+        if (p->targets[t] >= 0) {
+            memcpy(p->dmid + n * d, last + t * d, d * sizeof(float));
+            targets[n] = p->targets[t];
+            from[n++] = t;
+        }
+    norm_forward(p, &p->m->norm_final, p->norm, p->dmid, d, n, d);
+    errc rc = ERR_OK;
+    for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS)
+        rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, n - at < HEAD_ROWS ? n - at : HEAD_ROWS,
+                        weight, loss, e);
+    if (backward && rc == ERR_OK) {
+        memset(p->wide, 0, n * d * sizeof(float));
+        norm_backward(p, &p->m->norm_final, p->wide, p->dnorm, p->dmid, d, n, d);
+        memset(p->dx, 0, p->tokens * d * sizeof(float));
+        for (size_t i = 0; i < n; i++)
+            memcpy(p->dx + from[i] * d, p->wide + i * d, d * sizeof(float));
+    }
+    free(from);
+    return rc;
+}

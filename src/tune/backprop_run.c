@@ -1,0 +1,74 @@
+/* One call of the pass: rows side by side, all layers forward, the head, and back down to the lowest layer that learns. */
+#include "tune/backprop_priv.h"
+
+size_t backprop_row_labels(const struct backprop_row *r)
+{
+    size_t n = 0;
+
+    for (size_t i = 1; i < r->n; i++)
+        n += r->labels[i] >= 0;
+    return n;
+}
+
+static errc check_row(const struct backprop *p, const struct backprop_row *r, struct err *e)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (r->ids[i] < 0 || (size_t)r->ids[i] >= p->m->config.vocab || r->labels[i] >= (int64_t)p->m->config.vocab)
+            return err_set(e, ERR_INVALID, "token id %d is outside the model's vocabulary of %zu; are tokenizer and model a pair?",
+                           r->ids[i] < 0 || (size_t)r->ids[i] >= p->m->config.vocab ? r->ids[i] : r->labels[i], p->m->config.vocab);
+    return ERR_OK;
+}
+
+static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t at, const struct rope_config *rope, struct rope_table *t)
+{
+    size_t half = p->m->config.rotary / 2;
+    float scale, *frequencies = p->frequencies;
+
+    rope_frequencies(&p->m->config, rope, r->rope_length > r->n ? r->rope_length : r->n, frequencies, &scale);
+    rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
+}
+
+static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, struct err *e)
+{
+    p->rows = rows;
+    p->n_rows = n;
+    p->tokens = 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct backprop_row *r = &rows[i];
+        TRY(check_row(p, r, e));
+        if (r->n > p->max_tokens - p->tokens)
+            return err_set(e, ERR_TOO_LARGE, "a row of %zu tokens is longer than the pass was made for (%zu)", r->n, p->max_tokens);
+        for (size_t t = 0; t < r->n; t++) {
+            p->positions[p->tokens + t] = (int32_t)t;
+            p->targets[p->tokens + t] = t + 1 < r->n ? r->labels[t + 1] : -1;
+        }
+        if (!p->m->config.alibi)
+            turn_angles(p, r, p->tokens, &p->m->config.rope, &p->rope);
+        if (p->has_local_rope)
+            turn_angles(p, r, p->tokens, &p->m->config.rope_local, &p->rope_local);
+        model_embed(p->m, p->inputs[0] + p->tokens * p->m->config.hidden, r->ids, r->n);
+        p->tokens += r->n;
+    }
+    return ERR_OK;
+}
+
+errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
+              bool backward, double *out_loss, struct err *e)
+{
+    size_t layers = p->m->config.layers;
+    double loss = 0;
+
+    p->step = step;
+    p->first_token = first_token;
+    TRY(start(p, rows, n, e));
+    for (size_t i = 0; i < layers; i++)
+        layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
+    TRY(head_pass(p, weight, backward, &loss, e));
+    for (size_t i = layers; backward && i-- > p->first_trained;) {
+        if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */
+            layer_forward(p, i, &p->acts[0]);
+        layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
+    }
+    *out_loss = loss;
+    return ERR_OK;
+}
