@@ -1,6 +1,7 @@
-/* The compressions of Parquet pages. The size is known beforehand and must come out exactly. */
+/* The compressions of Parquet pages and Arrow buffers. The size is known beforehand and must come out exactly. */
 #include <brotli/decode.h>
 #include <lz4.h>
+#include <lz4frame.h>
 #include <snappy-c.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -90,5 +91,33 @@ errc pq_decompress(int codec, struct str in, uint8_t *out, size_t n_out, struct 
                        codec >= 0 && (size_t)codec < ARRAY_LEN(codecs) ? codecs[codec].name : "of an unknown kind");
     if (!codecs[codec].run(in, out, n_out))
         return err_set(e, ERR_CORRUPT, "a page does not decompress (%s, %zu bytes): download the file again", codecs[codec].name, in.n);
+    return ERR_OK;
+}
+
+static bool lz4_frames(struct str in, uint8_t *out, size_t n)
+{
+    LZ4F_dctx *ctx;
+    size_t done = 0, rc = 1;
+
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&ctx, LZ4F_VERSION)))
+        return false;
+    while (in.n && !LZ4F_isError(rc)) {
+        size_t room = n - done, used = in.n;
+        rc = LZ4F_decompress(ctx, out + done, &room, in.p, &used, NULL);
+        done += room;
+        in = str_from(in, used);
+        if (!room && !used)
+            break;
+    }
+    LZ4F_freeDecompressionContext(ctx);
+    return rc == 0 && done == n && !in.n;
+}
+
+errc arrow_decompress(int codec, struct str in, uint8_t *out, size_t n_out, struct err *e)
+{
+    if (codec != 0 && codec != 1)
+        return err_set(e, ERR_UNSUPPORTED, "compression %d is not known: write the file with lz4 or zstd", codec);
+    if (!(codec ? zstd : lz4_frames)(in, out, n_out))
+        return err_set(e, ERR_CORRUPT, "a buffer does not decompress (%s, %zu bytes): download the file again", codec ? "zstd" : "lz4", in.n);
     return ERR_OK;
 }

@@ -1,63 +1,31 @@
-/* A path -> the file that upstream would take -> its reader. */
+/* Files in a row -> what each holds -> its reader. */
+#include "base/hash.h"
 #include "dataset/priv.h"
 
+json_t *row_text(struct str s)
+{
+    AUTO_BUF text = { 0 };
+
+    if (str_utf8_valid(s))
+        return json_strn(s);
+    base64_add(&text, s.p, s.n);
+    return json_pack("{s:o}", ROW_BINARY_KEY, json_strn(buf_str(&text)));
+}
+
+bool row_is_binary(const json_t *v)
+{
+    return json_is_object(v) && json_object_size(v) == 1 && json_is_string(json_object_get(v, ROW_BINARY_KEY));
+}
+
 struct dataset {
-    char *path;
+    struct file_list files;
+    char *extension;
+    size_t at;                          /* of the open file in files */
+    size_t row;                         /* rows taken from it */
     struct file_map map;
     const struct reader_ops *ops;
     struct reader *reader;
 };
-
-static bool name_fits(const char *name)
-{
-    static const char *const kinds[] = { "csv", "json", "parquet", "arrow" };
-    AUTO_MEM char *lower = xstrdup(name);
-
-    for (char *p = lower; *p; p++)
-        *p = (char)(*p >= 'A' && *p <= 'Z' ? *p + 32 : *p);
-    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-        if (strstr(lower, kinds[i]))
-            return true;
-    return false;
-}
-
-#define FOLDER_DEPTH_MAX 16
-
-/* Files of a folder before its sub-folders, by name. */
-static errc find_in(const char *dir, int depth, char **out, struct err *e)
-{
-    char **names = NULL;
-    size_t n = 0;
-
-    TRY(dir_list(dir, &names, &n, e));
-    for (int pass = 0; pass < 2 && !*out && depth < FOLDER_DEPTH_MAX; pass++)
-        for (size_t i = 0; i < n && !*out; i++) {
-            AUTO_MEM char *path = path_join(dir, names[i]);
-            if (pass == 0 && !dir_exists(path) && name_fits(names[i]))
-                *out = TAKE(path);
-            else if (pass == 1 && dir_exists(path))
-                (void)find_in(path, depth + 1, out, NULL);      /* an unreadable folder holds nothing for us */
-        }
-    strv_free(names, n);
-    return ERR_OK;
-}
-
-errc dataset_find(const char *path, char **out_file, struct err *e)
-{
-    char *found = NULL;
-
-    if (!dir_exists(path)) {
-        if (!file_exists(path))
-            return err_set(e, ERR_NOT_FOUND, "%s: no such data set file or folder", path);
-        *out_file = xstrdup(path);
-        return ERR_OK;
-    }
-    TRY(find_in(path, 0, &found, e));
-    if (!found)
-        return err_set(e, ERR_NOT_FOUND, "%s: unable to find a valid dataset file: its name must contain parquet, json or csv", path);
-    *out_file = found;
-    return ERR_OK;
-}
 
 static bool begins(struct str head, const char *text)
 {
@@ -75,8 +43,13 @@ static errc kind_of(const char *path, const char *extension, struct str bytes, c
         return err_set(e, ERR_CORRUPT, "the file is empty");
     if (str_has_prefix(bytes, STR("PAR1")))
         *out = &parquet_reader;
-    else if (str_has_prefix(bytes, STR("ARROW1")) || str_has_prefix(bytes, STR("\xFF\xFF\xFF\xFF")))
-        return err_set(e, ERR_UNSUPPORTED, "Arrow files are not supported yet: save the data set as Parquet or JSON Lines");
+    else if (str_has_prefix(bytes, STR("ARROW1")) || str_has_prefix(bytes, STR("\xFF\xFF\xFF\xFF")) || streq(extension, "arrow") ||
+             (!extension && strstr(path, ".arrow")))
+        *out = &arrow_reader;
+    else if (str_has_prefix(bytes, STR("\x1f\x8b")) || str_has_prefix(bytes, STR("\x28\xb5\x2f\xfd")) || str_has_prefix(bytes, STR("PK\x03\x04")))
+        return err_set(e, ERR_UNSUPPORTED, "the file is compressed as a whole: unpack it first (gunzip, unzstd, unzip)");
+    else if (str_has_prefix(bytes, STR("\xFF\xFE")) || str_has_prefix(bytes, STR("\xFE\xFF")))
+        return err_set(e, ERR_UNSUPPORTED, "the file is UTF-16 text: save it as UTF-8");
     else if (begins(head, "<!doctype") || begins(head, "<html"))
         return err_set(e, ERR_CORRUPT, "this is a web page, not data: check the URL it was downloaded from");
     else if (streq(extension, "parquet") || (!extension && strstr(path, ".parquet")))
@@ -88,42 +61,83 @@ static errc kind_of(const char *path, const char *extension, struct str bytes, c
     else if (strstr(path, "csv"))
         *out = &csv_reader;
     else
-        return err_set(e, ERR_UNSUPPORTED, "neither Parquet nor JSON nor CSV: give one of these");
+        return err_set(e, ERR_UNSUPPORTED, "neither Parquet nor Arrow nor JSON nor CSV: give one of these");
+    return ERR_OK;
+}
+
+static void close_file(struct dataset *d)
+{
+    if (d->reader)
+        d->ops->free(d->reader);
+    d->reader = NULL;
+    file_map_close(&d->map);
+}
+
+static errc open_file(struct dataset *d, size_t i, struct err *e)
+{
+    close_file(d);
+    d->at = i;
+    d->row = 0;
+    TRY(file_map_open(dataset_path(d), &d->map, e));
+    errc rc = kind_of(dataset_path(d), d->extension, str_n((const char *)d->map.p, d->map.n), &d->ops, e);
+    if (!rc)
+        rc = d->ops->open(d->map, &d->reader, e);
+    return rc ? err_wrap(e, "%s", dataset_path(d)) : ERR_OK;
+}
+
+errc dataset_open_all(const char *const *paths, size_t n, const char *extension, struct dataset **out, struct err *e)
+{
+    AUTO_FREE(dataset) d = xzalloc(sizeof *d);
+
+    d->extension = extension ? xstrdup(extension) : NULL;
+    for (size_t i = 0; i < n; i++)
+        TRY(file_list_add(&d->files, paths[i], e));
+    if (!d->files.n)
+        return err_set(e, ERR_BAD_REQUEST, "no data set file was named");
+    TRY(open_file(d, 0, e));
+    *out = TAKE(d);
     return ERR_OK;
 }
 
 errc dataset_open(const char *path, const char *extension, struct dataset **out, struct err *e)
 {
-    AUTO_FREE(dataset) d = xzalloc(sizeof *d);
-
-    TRY(dataset_find(path, &d->path, e));
-    TRY(file_map_open(d->path, &d->map, e));
-    errc rc = kind_of(d->path, extension, str_n((const char *)d->map.p, d->map.n), &d->ops, e);
-    if (!rc)
-        rc = d->ops->open(d->map, &d->reader, e);
-    if (rc)
-        return err_wrap(e, "%s", d->path);
-    *out = TAKE(d);
-    return ERR_OK;
+    return dataset_open_all(&path, 1, extension, out, e);
 }
 
 void dataset_free(struct dataset *d)
 {
     if (!d)
         return;
-    if (d->reader)
-        d->ops->free(d->reader);
-    file_map_close(&d->map);
-    free(d->path);
+    close_file(d);
+    file_list_done(&d->files);
+    free(d->extension);
     free(d);
 }
 
-const char *dataset_path(const struct dataset *d) { return d->path; }
+const char *dataset_path(const struct dataset *d) { return d->files.v[d->at]; }
+size_t dataset_row(const struct dataset *d) { return d->row ? d->row - 1 : 0; }
+size_t dataset_files(const struct dataset *d) { return d->files.n; }
+const char *dataset_unused(const struct dataset *d) { return d->files.unused.n ? buf_cstr(&d->files.unused) : NULL; }
 
 errc dataset_next(struct dataset *d, json_t **out, struct err *e)
 {
     *out = NULL;
-    return d->ops->next(d->reader, out, e) ? err_wrap(e, "%s", d->path) : ERR_OK;
+    if (!d->reader)
+        return err_set(e, ERR_CORRUPT, "%s: could not be opened before", dataset_path(d));
+    for (;;) {
+        if (d->ops->next(d->reader, out, e))
+            return err_wrap(e, "%s", dataset_path(d));
+        d->row += *out != NULL;
+        if (*out || d->at + 1 >= d->files.n)
+            return ERR_OK;
+        TRY(open_file(d, d->at + 1, e));
+    }
 }
 
-errc dataset_rewind(struct dataset *d, struct err *e) { return d->ops->rewind(d->reader, e); }
+errc dataset_rewind(struct dataset *d, struct err *e)
+{
+    if (d->at || !d->reader)
+        return open_file(d, 0, e);
+    d->row = 0;
+    return d->ops->rewind(d->reader, e);
+}

@@ -1,8 +1,9 @@
 /*
  * Data set files -> rows -> training examples (ids and labels).
  *
- * Rows: Parquet (all encodings and codecs that pyarrow, Spark and DuckDB write, except LZO and encryption), JSON Lines, a JSON
- * array of objects, CSV with a header. One row group (or one line) is in memory at a time, whatever the file's size.
+ * Rows: Parquet (all encodings and codecs that pyarrow, Spark and DuckDB write, except LZO and encryption), Arrow IPC streams and files,
+ * JSON Lines, a JSON array of objects, CSV with a header. One page per column, one batch or one line is in memory at a time, whatever
+ * the file's size.
  *
  * Examples: a data set is tokenised once, in file order, into an unlinked scratch file that is mapped read-only, so that any order
  * costs the same and memory does not grow with the data. Numbering is by row: the same file gives the same examples.
@@ -25,22 +26,23 @@
 struct tokenizer;
 struct template;
 
-/*
- * The file of a folder that upstream would take: the first (by name, files before sub-folders) whose lower-cased name contains
- * csv, json, parquet or arrow. A path to a file is itself. malloc'd. ERR_NOT_FOUND: "no data set file in ...".
- */
-errc dataset_find(const char *path, char **out_file, struct err *e);
-
 struct dataset;
 
 /*
- * path: a file, or a folder (see dataset_find). extension: "parquet", "json", "csv" or NULL to tell from the first bytes
- * and the name. ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOT_FOUND.
+ * path: a file, or a folder: its first data file by name (upstream's rule: the name contains csv, json, parquet or arrow; files before
+ * sub-folders) and that file's neighbours of the same kind, without those that are named after a test or validation split.
+ * extension: "parquet", "json", "csv", "arrow" or NULL to tell from the first bytes and the name.
+ * ERR_CORRUPT, ERR_UNSUPPORTED, ERR_NOT_FOUND.
  */
 errc dataset_open(const char *path, const char *extension, struct dataset **out, struct err *e);
+/* The same over several paths, one after the other. Every file must hold rows of the same form. */
+errc dataset_open_all(const char *const *paths, size_t n, const char *extension, struct dataset **out, struct err *e);
 void dataset_free(struct dataset *d);                           /* NULL is fine */
 DEFINE_AUTO_FREE(dataset)
-const char *dataset_path(const struct dataset *d);              /* of the file that was taken */
+const char *dataset_path(const struct dataset *d);              /* of the file that is being read */
+size_t dataset_row(const struct dataset *d);                    /* of the last row in that file, from 0 */
+size_t dataset_files(const struct dataset *d);
+const char *dataset_unused(const struct dataset *d);            /* "a, b": data files of folders that are not read; NULL: none */
 
 /* The next row as an object, yours; *out is NULL after the last one. Rewind starts again. */
 errc dataset_next(struct dataset *d, json_t **out, struct err *e);

@@ -41,6 +41,14 @@ struct form {
     errc (*encode)(struct builder *b, const json_t *row);
 };
 
+/* The error of a value that should be text. */
+static errc no_text(const struct builder *b, const char *column, const json_t *value)
+{
+    if (row_is_binary(value))
+        return err_set(b->e, ERR_INVALID, "column %s: binary data, not text: save it as UTF-8 strings", column);
+    return err_set(b->e, ERR_INVALID, "column %s: expected a string, as in the first row", column);
+}
+
 /* ---- messages ---- */
 
 static const char *role_of(const char *from)
@@ -71,6 +79,8 @@ static errc messages_of(struct builder *b, const json_t *list, const char *colum
             content = json_object_get(m, "tool_calls") ? json_null() : NULL;
         if (!content)
             return err_set(b->e, ERR_INVALID, "column %s[%zu]: %s is missing", column, i, role ? "content" : "value");
+        if (row_is_binary(content))
+            return err_set(b->e, ERR_INVALID, "column %s[%zu]: binary data, not text: save it as UTF-8 strings", column, i);
         json_t *copy = json_copy((json_t *)(uintptr_t)m);
         json_object_del(copy, "from");
         json_object_del(copy, "value");
@@ -194,6 +204,8 @@ static errc encode_pair(struct builder *b, const json_t *row)
 
     if (json_is_string(p) && json_is_string(c))
         return encode_pair_text(b, json_to_str(p), json_to_str(c));
+    if (!json_is_array(p) || !json_is_array(c))
+        return no_text(b, json_is_string(p) ? "completion" : "prompt", json_is_string(p) ? c : p);
     TRY(messages_of(b, p, "prompt", &all));
     TRY(messages_of(b, c, "completion", &rest));
     size_t n_prompt = json_array_size(all);
@@ -224,8 +236,10 @@ static errc encode_instruction(struct builder *b, const json_t *row)
 
     if (!input.n)
         input = json_to_str(json_object_get(row, "context"));
-    if (!instruction.p || !answer.p)
-        return err_set(b->e, ERR_INVALID, "columns instruction and output: expected strings, as in the first row");
+    if (!instruction.p)
+        return no_text(b, "instruction", json_object_get(row, "instruction"));
+    if (!answer.p)
+        return no_text(b, json_object_get(row, "output") ? "output" : "response", answer_of(row));
     buf_addstr(&question, instruction);
     if (input.n) {
         buf_adds(&question, "\n\n");
@@ -247,7 +261,7 @@ static errc encode_text(struct builder *b, const json_t *row)
     AUTO_BUF text = { 0 };
 
     if (!s.p)
-        return err_set(b->e, ERR_INVALID, "column %s: expected a string, as in the first row", text_column(b));
+        return no_text(b, text_column(b), json_object_get(row, text_column(b)));
     add_end(b, s, &text);
     return tokenizer_encode(b->t, buf_str(&text), true, &b->ids, b->e);
 }
@@ -304,7 +318,7 @@ static errc choose_form(struct builder *b, const json_t *row)
             return ERR_OK;
         }
     json_object_foreach((json_t *)(uintptr_t)row, name, value)
-        buf_addf(&names, "%s%s", names.n ? ", " : "", name);
+        buf_addf(&names, "%s%s%s", names.n ? ", " : "", name, row_is_binary(value) ? " (binary data)" : "");
     return err_set(b->e, ERR_INVALID, "no usable columns: found %.400s; wanted messages (a list of {role, content}), conversations, "
                    "prompt with completion, instruction with output, text, or input_ids", names.n ? buf_cstr(&names) : "none");
 }
@@ -381,7 +395,7 @@ static errc build_all(struct dataset *d, struct builder *b, struct examples *x, 
             break;
         bool first = !b->form;
         if (encode_row(b, j))
-            return first && !b->form ? err_wrap(b->e, "%s", dataset_path(d)) : err_wrap(b->e, "%s: row %zu", dataset_path(d), row);
+            return first && !b->form ? err_wrap(b->e, "%s", dataset_path(d)) : err_wrap(b->e, "%s: row %zu", dataset_path(d), dataset_row(d));
         TRY(keep(x, b, fd, &at, row));
     }
     if (!x->n)

@@ -105,7 +105,7 @@ static json_t *leaf_value(const struct pq_column *c, const struct node *n)
     case PQ_INT96:
         return json_null();                     /* a retired form of time stamps: of no use to training */
     default:
-        return json_strn(c->value.s);
+        return row_text(c->value.s);
     }
 }
 

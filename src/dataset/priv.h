@@ -20,7 +20,18 @@ struct reader_ops {
     errc (*rewind)(struct reader *r, struct err *e);
     void (*free)(struct reader *r);
 };
-extern const struct reader_ops parquet_reader, json_reader, csv_reader;
+extern const struct reader_ops parquet_reader, arrow_reader, json_reader, csv_reader;
+
+/* A value of a text or binary column: a string when it is UTF-8, else {"bytes": base64}, as `datasets` writes binary cells. */
+#define ROW_BINARY_KEY "bytes"
+json_t *row_text(struct str s);
+bool row_is_binary(const json_t *v);
+
+/* ---- files.c ---- */
+
+struct file_list { char **v; size_t n; struct buf unused; };   /* unused: "a, b", names of data files in folders that are left out */
+errc file_list_add(struct file_list *l, const char *path, struct err *e);
+void file_list_done(struct file_list *l);
 
 /* ---- bytes with an end ---- */
 
@@ -65,6 +76,7 @@ errc pq_page_read(struct bytes *b, struct pq_page *out, struct err *e);
 /* ---- codec.c ---- */
 
 errc pq_decompress(int codec, struct str in, uint8_t *out, size_t n_out, struct err *e);
+errc arrow_decompress(int codec, struct str in, uint8_t *out, size_t n_out, struct err *e);     /* 0: LZ4 frames, 1: zstd */
 
 /* ---- values.c: decoders that yield one value at a time ---- */
 

@@ -104,8 +104,9 @@ static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
     if (!end)
         return err_set(e, ERR_CORRUPT, "row %zu, line %zu: the object is not closed, or longer than %zu MiB: the file is cut short or damaged",
                        r->row, r->line, ROW_MAX_BYTES >> 20);
-    if (json_parse(str_n(r->text.p + r->at, end - r->at), out, e))
-        return err_wrap(e, "row %zu, line %zu", r->row, r->line);
+    struct err why;
+    if (json_parse(str_n(r->text.p + r->at, end - r->at), out, &why))
+        return err_set(e, ERR_CORRUPT, "row %zu, line %zu: %s", r->row, r->line, why.text);
     for (; r->at < end; r->at++)
         r->line += r->text.p[r->at] == '\n';
     r->row++;
@@ -183,6 +184,9 @@ static errc csv_next(struct reader *r, json_t **out, struct err *e)
         return ERR_OK;
     for (bool last = false; !last; n++) {
         TRY(cell(r, &text, &last, e));
+        if (!str_utf8_valid(buf_str(&text)))
+            return err_set(e, ERR_CORRUPT, "row %zu, line %zu, column %s: not UTF-8 text: save the file as UTF-8", r->row, line,
+                           n < r->n_columns ? r->columns[n] : "?");
         if (n < r->n_columns)
             json_put(row, r->columns[n], text.n ? json_strn(buf_str(&text)) : json_null());
     }

@@ -124,6 +124,10 @@ static void faults_name_the_file_the_place_and_the_fix(void **state)
     assert_fault("a.json", STR("[{\"a\":1}, 3]"), ERR_CORRUPT, "a.json: row 1, line 1: expected an object {...}, found '3'");
     assert_fault("a.csv", STR("a,b\n1\n"), ERR_CORRUPT, "a.csv: row 0, line 2: 1 cells where the header has 2");
     assert_fault("a.json", STR(""), ERR_CORRUPT, "a.json: the file is empty");
+    assert_fault("a.csv", STR("a,b\n1,2\nx,\xe9t\xe9\n"), ERR_CORRUPT, "a.csv: row 1, line 3, column b: not UTF-8 text: save the file as UTF-8");
+    assert_fault("a.csv", STR("\xff\xfe\x61\x00"), ERR_UNSUPPORTED, "a.csv: the file is UTF-16 text: save it as UTF-8");
+    assert_fault("a.json.gz", STR("\x1f\x8b\x08\x00"), ERR_UNSUPPORTED, "a.json.gz: the file is compressed as a whole: unpack it first (gunzip, unzstd, unzip)");
+    assert_fault("a.jsonl", STR("{\"a\":1}\n{\"a\":\"\xff\"}"), ERR_CORRUPT, "a.jsonl: row 1, line 2: line 1, column 6: unable to decode byte 0xff near '\"'");
 }
 
 static void text_rows_are_read_one_by_one(void **state)
@@ -142,19 +146,78 @@ static void text_rows_are_read_one_by_one(void **state)
     remove_temp(array);
 }
 
-static void a_folder_gives_the_first_fitting_file(void **state)
+/* The rows of files made from {name, text} pairs in a folder, read through the folder; their "a" put together. */
+static void assert_folder(const char *const (*files)[2], size_t n, const char *want, const char *unused)
 {
-    (void)state;
-    AUTO_MEM char *path = temp_file("b.JSONL", STR("{\"text\":\"x\"}\n"));
-    AUTO_MEM char *dir = xstrdup(path);
-    *strrchr(dir, '/') = 0;
-    AUTO_MEM char *found = NULL, *readme = path_join(dir, "a.md");
+    char dir[] = "/tmp/kaito-dataset-XXXXXX";
+    AUTO_FREE(dataset) d = NULL;
+    AUTO_BUF got = { 0 };
     struct err e;
 
-    assert_int_equal(file_write_atomic(readme, STR("x"), 0600, &e), ERR_OK);
-    assert_int_equal(dataset_find(dir, &found, &e), ERR_OK);
-    assert_string_equal(found, path);
-    remove_temp(path);
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < n; i++) {
+        AUTO_MEM char *path = path_join(dir, files[i][0]), *parent = xstrdup(path);
+        *strrchr(parent, '/') = 0;
+        assert_int_equal(dir_make(parent, 0700, &e), ERR_OK);
+        assert_int_equal(file_write_atomic(path, str_of(files[i][1]), 0600, &e), ERR_OK);
+    }
+    if (dataset_open(dir, NULL, &d, &e))
+        fail_msg("%s", e.text);
+    for (json_t *row = NULL;;) {
+        if (dataset_next(d, &row, &e))
+            fail_msg("%s", e.text);
+        if (!row)
+            break;
+        buf_adds(&got, json_cstr(row, "a"));
+        json_decref(row);
+    }
+    assert_string_equal(buf_cstr(&got), want);
+    assert_string_equal(dataset_unused(d) ? dataset_unused(d) : "", unused);
+    assert_int_equal(dir_remove(dir, &e), ERR_OK);
+}
+
+static void a_folder_gives_its_first_kind_of_file_without_held_out_splits(void **state)
+{
+    static const char *const shards[][2] = {
+        { "a.md", "x" }, { "test-00000-of-00001.jsonl", "{\"a\":\"t\"}" }, { "train-00000-of-00002.jsonl", "{\"a\":\"1\"}" },
+        { "train-00001-of-00002.jsonl", "{\"a\":\"2\"}\n{\"a\":\"3\"}" }, { "train.csv", "a\nc\n" },
+    };
+    static const char *const nested[][2] = { { "b/c.JSONL", "{\"a\":\"x\"}" }, { "b/d/e.json", "{\"a\":\"y\"}" } };
+    static const char *const only_test[][2] = { { "my_test.csv", "a\n1\n" }, { "other.txt", "a" } };
+    static const char *const contest[][2] = { { "contest.csv", "a\n1\n" }, { "validation.csv", "a\n2\n" } };
+
+    (void)state;
+    assert_folder(shards, ARRAY_LEN(shards), "123", "test-00000-of-00001.jsonl, train.csv");
+    assert_folder(nested, ARRAY_LEN(nested), "x", "");
+    assert_folder(only_test, ARRAY_LEN(only_test), "1", "");
+    assert_folder(contest, ARRAY_LEN(contest), "1", "validation.csv");
+}
+
+static void several_files_are_read_one_after_the_other(void **state)
+{
+    AUTO_MEM char *csv = temp_file("a.csv", STR("text\nx\n")), *lines = temp_file("b.jsonl", STR("{\"text\":\"y\"}\n{\"text\":3}\n"));
+    const char *const paths[] = { csv, lines, "/nonexistent.json" };
+    AUTO_FREE(dataset) d = NULL;
+    struct dataset *none = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(dataset_open_all(paths, 2, NULL, &d, &e), ERR_OK);
+    assert_int_equal(dataset_files(d), 2);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < 3; i++) {
+            AUTO_JSON row = NULL;
+            assert_int_equal(dataset_next(d, &row, &e), ERR_OK);
+            assert_non_null(row);
+            assert_string_equal(dataset_path(d), i ? lines : csv);
+            assert_int_equal(dataset_row(d), i == 2);
+        }
+        assert_int_equal(dataset_rewind(d, &e), ERR_OK);
+    }
+    assert_int_equal(dataset_open_all(paths, 3, NULL, &none, &e), ERR_NOT_FOUND);
+    assert_string_equal(e.text, "/nonexistent.json: no such data set file or folder");
+    remove_temp(csv);
+    remove_temp(lines);
 }
 
 /* ---- examples ---- */
@@ -254,6 +317,9 @@ static void rows_that_do_not_fit_are_named(void **state)
         { "[{\"text\":\"a\"},{\"text\":null}]", "rows.jsonl: row 1: column text: expected a string, as in the first row" },
         { "[{\"messages\":[{\"content\":\"hi\"}]}]", "rows.jsonl: row 0: column messages[0]: role is missing: each message needs role and content" },
         { "[]", "rows.jsonl: the file is empty" },
+        { "[{\"text\":{\"bytes\":\"/w==\"}}]", "rows.jsonl: no usable columns: found text (binary data); wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
+        { "[{\"text\":\"a\"},{\"text\":{\"bytes\":\"/w==\"}}]", "rows.jsonl: row 1: column text: binary data, not text: save it as UTF-8 strings" },
+        { "[{\"prompt\":\"a\",\"completion\":\"b\"},{\"prompt\":\"a\",\"completion\":null}]", "rows.jsonl: row 1: column completion: expected a string, as in the first row" },
     };
     AUTO_FREE(tokenizer) t = NULL;
     struct err e;
@@ -306,7 +372,8 @@ int main(void)
         cmocka_unit_test(every_codec_and_encoding_gives_the_same_rows),
         cmocka_unit_test(an_empty_file_has_no_rows),
         cmocka_unit_test(text_rows_are_read_one_by_one),
-        cmocka_unit_test(a_folder_gives_the_first_fitting_file),
+        cmocka_unit_test(a_folder_gives_its_first_kind_of_file_without_held_out_splits),
+        cmocka_unit_test(several_files_are_read_one_after_the_other),
         cmocka_unit_test(faults_name_the_file_the_place_and_the_fix),
         cmocka_unit_test(rows_that_do_not_fit_are_named),
         cmocka_unit_test(examples_are_cut_counted_and_ordered),
