@@ -14,6 +14,7 @@
 struct options {
     struct tune_opts run;
     const char *memory, *bind, *termination_log;
+    struct strlist data;
     int64_t threads, metrics_port, checkpoint_steps;
 };
 
@@ -32,7 +33,7 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
     const struct option_row rows[] = {
         { "model", 0, OPT_STR, &o->run.model_dir, "DIR", "Model folder: config.json, safetensors, tokenizer.json.", NULL, true },
         { "config", 0, OPT_STR, &o->run.config_path, "FILE", "training_config.yaml, as in the ConfigMap.", "YAML_FILE_PATH", true },
-        { "data", 0, OPT_STR, &o->run.data_path, "PATH", "Data set: a Parquet, JSON, JSON Lines or CSV file, or a folder with one.",
+        { "data", 0, OPT_WORDS, &o->data, "PATH...", "Data set: Parquet, Arrow, JSON, JSON Lines or CSV files, or a folder with them.",
           "DATASET_FOLDER_PATH", true },
         { "output", 0, OPT_STR, &o->run.output_dir, "DIR", "Where the adapter goes. Without it: TrainingArguments.output_dir.", NULL, false },
         { "method", 0, OPT_STR, &o->run.method, "NAME", "lora or qlora; must agree with QuantizationConfig.", NULL, false },
@@ -58,6 +59,9 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "unexpected argument \"%s\"; see --help", extra);
     if (o->threads < 0 || o->threads > 1024 || o->metrics_port < -1 || o->metrics_port > 65535 || o->checkpoint_steps < 0)
         return err_set(e, ERR_BAD_REQUEST, "--threads, --metrics-port or --checkpoint-steps is out of range; see --help");
+    o->run.data_path = o->data.items[0];
+    o->run.more_data = o->data.items + 1;
+    o->run.n_more_data = o->data.n - 1;
     o->run.threads = (int)o->threads;
     o->run.checkpoint_steps = (uint64_t)o->checkpoint_steps;
     if (streq(o->memory, "fast"))
@@ -145,6 +149,7 @@ int cmd_tune(int argc, char **argv)
     if (rc == ERR_OK)
         rc = run(&o, &screen, &result, &e);
     finish_line(&screen);
+    strlist_done(&o.data);
     if (rc)
         return termination_fail("tune", o.termination_log, &e);
     tell_end(&o, &result);

@@ -43,11 +43,12 @@ static void describe_modules(const struct lora_set *s, struct buf *out)
 
 static void describe_data(const struct trainer *t, struct buf *out)
 {
-    size_t n = t->plan.rows, every = n / SAMPLED_ROWS + 1;
+    const struct samples *s = t->samples;
+    size_t n = s->first[s->n], every = n / SAMPLED_ROWS + 1;
 
-    buf_addf(out, "%zu\n", n);
+    buf_addf(out, "%zu %zu\n", s->n, n);
     for (size_t i = 0; i < n; i += every) {
-        struct example x = examples_get(t->examples, t->rows[i]);
+        struct example x = examples_get(t->examples, s->rows[i]);
         buf_add(out, x.ids, x.n * sizeof *x.ids);
         buf_add(out, x.labels, x.n * sizeof *x.labels);
     }

@@ -24,7 +24,6 @@ static const struct { const char *name; const char *note; } optimisers[] = {
 struct reader {
     const struct section *section;
     struct tune_config *c;
-    size_t notes_cap;
 };
 
 /* --- values, as the argument parser upstream reads them ---------------------------------------------------------------- */
@@ -95,11 +94,7 @@ static errc bad(const struct reader *r, const struct key *k, const json_t *v, co
 
 static void note(struct reader *r, const char *key, const char *text, const char *say)
 {
-    struct tune_names *n = &r->c->notes;
-    char *line = xasprintf("%s.%s: \"%.120s\": %s", r->section->name, key, text, say);
-
-    vec_grow(n->v, n->n, r->notes_cap);
-    n->v[n->n++] = line;
+    tune_config_note(r->c, "%s.%s: \"%.120s\": %s", r->section->name, key, text, say);
 }
 
 static errc store_number(const struct reader *r, const struct key *k, const json_t *v, struct err *e)
@@ -436,6 +431,18 @@ errc tune_config_read(const char *path, struct tune_config *out, struct err *e)
     *out = (struct tune_config){ 0 };
     TRY(file_read(path, CONFIG_BYTES_MAX, &text, e));
     return tune_config_parse(buf_str(&text), path, out, e);
+}
+
+void tune_config_note(struct tune_config *c, const char *fmt, ...)
+{
+    AUTO_BUF line = { 0 };
+    va_list ap;
+
+    va_start(ap, fmt);
+    buf_vaddf(&line, fmt, ap);
+    va_end(ap);
+    vec_grow(c->notes.v, c->notes.n, c->notes_cap);
+    c->notes.v[c->notes.n++] = buf_take(&line);
 }
 
 void tune_config_done(struct tune_config *c)

@@ -70,7 +70,8 @@ struct tune_config {
         double train_share;
     } data;
 
-    struct tune_names notes;                    /* one line each: accepted keys that change nothing here, and why */
+    struct tune_names notes;                    /* one line each: accepted keys that change nothing here, and why; and what inputs add */
+    size_t notes_cap;
     json_t *doc;                                /* owns the strings */
 };
 
@@ -81,5 +82,6 @@ struct tune_config {
 errc tune_config_parse(struct str yaml, const char *name, struct tune_config *out, struct err *e);
 errc tune_config_read(const char *path, struct tune_config *out, struct err *e);
 void tune_config_done(struct tune_config *c);
+void tune_config_note(struct tune_config *c, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

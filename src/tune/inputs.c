@@ -115,6 +115,35 @@ static errc check_learnable(const struct inputs *in, struct err *e)
                    in->data_path, examples_count(in->examples));
 }
 
+static errc split_rows(struct inputs *in, struct err *e)
+{
+    const struct tune_config *c = &in->config;
+    size_t n = examples_count(in->examples);
+
+    samples_split(n, c->data.train_share, (uint64_t)c->data.shuffle_seed, &in->train, NULL);
+    if (in->train.n == 0)
+        return err_set(e, ERR_INVALID, "DatasetConfig.train_test_split: %g of %zu rows leaves none to train on; raise it to 1", c->data.train_share, n);
+    return ERR_OK;
+}
+
+static errc open_data(struct inputs *in, const struct tune_opts *o, struct dataset **out, struct err *e)
+{
+    const struct tune_config *c = &in->config;
+    AUTO_MEM char *first = data_path(c, o->data_path);
+    const char **paths = xcalloc(o->n_more_data + 1, sizeof *paths);
+
+    paths[0] = first;
+    for (size_t i = 0; i < o->n_more_data; i++)
+        paths[i + 1] = o->more_data[i];
+    errc rc = dataset_open_all(paths, o->n_more_data + 1, c->data.extension, out, e);
+    free(paths);
+    TRY(rc);
+    in->data_path = xstrdup(dataset_path(*out));
+    if (dataset_unused(*out))
+        tune_config_note(&in->config, "data files beside %s that are not read: %s; name them in --data", in->data_path, dataset_unused(*out));
+    return ERR_OK;
+}
+
 errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e)
 {
     const struct tune_config *c = &in->config;
@@ -126,14 +155,13 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
         .scratch_dir = scratch_dir,
     };
     AUTO_FREE(dataset) d = NULL;
-    AUTO_MEM char *path = data_path(c, o->data_path);
 
-    TRY(dataset_open(path, c->data.extension, &d, e));
-    in->data_path = xstrdup(dataset_path(d));
+    TRY(open_data(in, o, &d, e));
     TRY(examples_build(d, in->tokenizer, &x, &in->examples, e));
     if (examples_count(in->examples) == 0)
         return err_set(e, ERR_INVALID, "%s: the data set is empty; add rows", in->data_path);
-    return check_learnable(in, e);
+    TRY(check_learnable(in, e));
+    return split_rows(in, e);
 }
 
 static bool has_non_finite(const struct tensor *t)
@@ -166,6 +194,7 @@ void inputs_done(struct inputs *in)
 {
     examples_free(in->examples);
     free(in->data_path);
+    samples_done(&in->train);
     template_free(in->chat_template);
     tokenizer_free(in->tokenizer);
     model_free(in->model);

@@ -5,6 +5,7 @@
 #include "dataset/dataset.h"
 #include "engine/model.h"
 #include "tokenizer/tokenizer.h"
+#include "tune/samples.h"
 #include "tune/tune.h"
 
 struct inputs {
@@ -12,8 +13,9 @@ struct inputs {
     struct model *model;
     struct tokenizer *tokenizer;
     struct template *chat_template;     /* ModelConfig.chat_template; NULL: the model's */
-    char *data_path;                    /* of the file that was taken */
+    char *data_path;                    /* of the file that was taken; of several, the first */
     struct examples *examples;
+    struct samples train;               /* what training draws from; not empty */
 };
 
 /* Cheap checks first: configuration, then the model's files, then the rows. Release with inputs_done, also after an error. */

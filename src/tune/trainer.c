@@ -4,34 +4,13 @@
 
 #include "base/mem.h"
 
-uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size_t *out_n)
-{
-    size_t held = (size_t)ceil((double)examples * (1 - train_share) - 1e-9), n = 0;
-    uint32_t *order = xcalloc(examples + 1, sizeof *order), *rows = xcalloc(examples + 1, sizeof *rows);
-    bool *out = xcalloc(examples + 1, sizeof *out);
-
-    examples_order(examples, seed, 0, order);
-    for (size_t i = 0; i < held; i++)
-        out[order[i]] = true;
-    for (size_t i = 0; i < examples; i++)
-        if (!out[i])
-            rows[n++] = (uint32_t)i;
-    free(out);
-    free(order);
-    *out_n = n;
-    return rows;
-}
-
-errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, const struct samples *samples,
                   struct lora_set *loras, struct backprop *pass, struct err *e)
 {
-    *t = (struct trainer){ .config = c, .examples = x, .loras = loras, .pass = pass, .rows = rows, .ordered = UINT64_MAX };
-    if (n_rows == 0)
-        return err_set(e, ERR_INVALID, "DatasetConfig.train_test_split: %g of %zu rows leaves none to train on; raise it to 1",
-                       c->data.train_share, examples_count(x));
-    TRY(tune_plan_make(c, n_rows, &t->plan, e));
-    t->order = xcalloc(n_rows, sizeof *t->order);
-    t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, sizeof *t->batch);
+    *t = (struct trainer){ .config = c, .examples = x, .samples = samples, .loras = loras, .pass = pass, .ordered = UINT64_MAX };
+    TRY(tune_plan_make(c, samples->n, &t->plan, e));
+    t->order = xcalloc(samples->n, sizeof *t->order);
+    t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, samples->most * sizeof *t->batch);
     t->optimiser = (struct adamw){ .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
                                    .weight_decay = c->train.weight_decay };
     return adamw_init(&t->optimiser, loras->total, e);
@@ -40,7 +19,6 @@ errc trainer_init(struct trainer *t, const struct tune_config *c, const struct e
 void trainer_done(struct trainer *t)
 {
     adamw_done(&t->optimiser);
-    free(t->rows);
     free(t->order);
     free(t->batch);
     *t = (struct trainer){ 0 };
@@ -64,13 +42,15 @@ static void order_epoch(struct trainer *t, uint64_t epoch)
 /* The rows of micro-batch `micro` appended at t->batch[n]; transformers pads to the longest, which LongRoPE looks at. */
 static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
 {
+    const struct samples *s = t->samples;
     size_t batch = (size_t)t->config->train.batch_size, first = micro * batch, longest = 0, from = n;
 
-    for (size_t i = first; i < first + batch && i < t->plan.rows; i++) {
-        struct example x = examples_get(t->examples, t->rows[t->order[i]]);
-        t->batch[n++] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
-        longest = x.n > longest ? x.n : longest;
-    }
+    for (size_t i = first; i < first + batch && i < t->plan.rows; i++)
+        for (uint32_t k = s->first[t->order[i]]; k < s->first[t->order[i] + 1]; k++) {
+            struct example x = examples_get(t->examples, s->rows[k]);
+            t->batch[n++] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
+            longest = x.n > longest ? x.n : longest;
+        }
     for (size_t i = from; i < n; i++)
         t->batch[i].rope_length = longest;
     return n;

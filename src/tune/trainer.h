@@ -13,28 +13,26 @@
 #include "dataset/dataset.h"
 #include "tune/adamw.h"
 #include "tune/backprop.h"
+#include "tune/samples.h"
 #include "tune/schedule.h"
 
 struct trainer {
     const struct tune_config *config;
     const struct examples *examples;
+    const struct samples *samples;
     struct lora_set *loras;
-    struct backprop *pass;          /* borrowed, like the three above */
+    struct backprop *pass;          /* borrowed, like the four above */
 
     struct tune_plan plan;
     struct adamw optimiser;     /* .step: steps done */
-    uint32_t *rows;             /* [plan.rows] the examples that are trained on, in file order */
-    uint32_t *order;            /* [plan.rows] into rows, of epoch `ordered` */
+    uint32_t *order;            /* [plan.rows] of samples, of epoch `ordered` */
     uint64_t ordered;
 
-    struct backprop_row *batch;     /* [batch size * accumulation] */
+    struct backprop_row *batch;     /* [batch size * accumulation * examples of the largest sample] */
 };
 
-/* The rows that train_test_split keeps for training, malloc'd: the same for the same count, share and seed. */
-uint32_t *trainer_split(size_t examples, double train_share, uint64_t seed, size_t *out_n);
-
-/* rows as from trainer_split; taken. */
-errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, uint32_t *rows, size_t n_rows,
+/* Everything is borrowed. */
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, const struct samples *samples,
                   struct lora_set *loras, struct backprop *pass, struct err *e);
 void trainer_done(struct trainer *t);
 

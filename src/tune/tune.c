@@ -33,6 +33,7 @@ struct run {
     struct history history;
     json_t *fingerprint;
     struct progress_view view;
+    size_t notes_told;
 
     int64_t started_ms, checkpoint_ms, checkpoint_cost_ms, line_ms, rate_ms;
     uint64_t resumed_step, checkpoint_step, rate_tokens;
@@ -93,11 +94,9 @@ static errc prepare_trainer(struct run *r, struct err *e)
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = s->longest,
                            .dropout = (float)c->lora.dropout, .seed = (uint64_t)c->train.seed };
-    size_t n;
 
     TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
-    uint32_t *rows = trainer_split(examples_count(r->in.examples), c->data.train_share, (uint64_t)c->data.shuffle_seed, &n);
-    return trainer_init(&r->trainer, c, r->in.examples, rows, n, &r->loras, r->pass, e);
+    return trainer_init(&r->trainer, c, r->in.examples, &r->in.train, &r->loras, r->pass, e);
 }
 
 static void describe(const struct run *r)
@@ -116,17 +115,26 @@ static void describe(const struct run *r)
          (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
 }
 
+/* Those that were not told before. */
+static void tell_notes(struct run *r)
+{
+    const struct tune_names *n = &r->in.config.notes;
+
+    while (r->notes_told < n->n)
+        tell(r, TUNE_TELL_NOTE, "%s", n->v[r->notes_told++]);
+}
+
 static errc open_all(struct run *r, struct err *e)
 {
     TRY(inputs_read_config(&r->in, r->o, e));
-    for (size_t i = 0; i < r->in.config.notes.n; i++)
-        tell(r, TUNE_TELL_NOTE, "%s", r->in.config.notes.v[i]);
+    tell_notes(r);
     TRY(open_output(r, e));
     TRY(inputs_load_tokenizer(&r->in, r->o, e));
     TRY(inputs_load_model(&r->in, r->o, e));
     TRY(prepare_loras(r, e));
     enter(r, TUNE_PHASE_TOKENISING);
     TRY(inputs_load_data(&r->in, r->o, r->o->scratch_dir ? r->o->scratch_dir : r->output_dir, e));
+    tell_notes(r);
     TRY(prepare_trainer(r, e));
     describe(r);
     return checkpoint_fingerprint(&r->trainer, r->in.model, r->o->init_adapter, &r->fingerprint, e);

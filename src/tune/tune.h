@@ -27,6 +27,8 @@ enum tune_tell {
 
 struct tune_opts {
     const char *model_dir, *config_path, *data_path;
+    const char *const *more_data;       /* files read after data_path, in this order */
+    size_t n_more_data;
     const char *output_dir;             /* NULL: TrainingArguments.output_dir */
     const char *method;                 /* "lora", "qlora": must agree with QuantizationConfig; NULL: as it says */
     const char *init_adapter;           /* start from this PEFT folder's values */
