@@ -1,7 +1,30 @@
 /* The model of tokenizer.json: its vocabulary, and what each kind has besides. */
 #include <math.h>
 
+#include "tokenizer/lists.h"
 #include "tokenizer/parse.h"
+
+/* A token that comes again takes its new id. */
+static void put_token(struct tokenizer *t, struct str token, int32_t id)
+{
+    struct vocab *v = &t->model.vocab;
+    int32_t before = vocab_find(v, token);
+
+    vocab_put(v, arena_str(t->arena, token), id);
+    if (before >= 0 && before != id)
+        v->tokens[before] = (struct str){ 0 };
+}
+
+static void scan_vocab(struct tokenizer *t, const struct list *l)
+{
+    AUTO(scan_done) struct scan s = scan_list(l);
+    struct str token;
+    int32_t id;
+
+    vocab_reserve(&t->model.vocab, l->n);
+    while (scan_token(&s, &token, &id))
+        put_token(t, token, id);
+}
 
 static errc read_vocab(struct tokenizer *t, const json_t *model, struct err *e)
 {
@@ -9,6 +32,10 @@ static errc read_vocab(struct tokenizer *t, const json_t *model, struct err *e)
     const char *token;
     size_t n;
 
+    if (t->lists && t->lists->vocab.text.p) {
+        scan_vocab(t, &t->lists->vocab);
+        return ERR_OK;
+    }
     if (!json_is_object(vocab) || json_object_size(vocab) == 0)
         return parse_bad(e, "model.vocab", "an object of tokens");
     json_object_keylen_foreach(vocab, token, n, id) {
@@ -20,26 +47,59 @@ static errc read_vocab(struct tokenizer *t, const json_t *model, struct err *e)
     return ERR_OK;
 }
 
-static errc read_merge(struct tokenizer *t, const json_t *j, size_t rank, struct err *e)
+static errc put_merge(struct model *m, struct str left, struct str right, size_t rank, struct buf *joined, struct err *e)
 {
-    struct model *m = &t->model;
-    struct str left, right, line = json_to_str(j);
+    buf_clear(joined);
+    buf_addstr(joined, left);
+    buf_addstr(joined, m->prefix.n && str_has_prefix(right, m->prefix) ? str_from(right, m->prefix.n) : right);
+    int32_t a = vocab_find(&m->vocab, left), b = vocab_find(&m->vocab, right), c = vocab_find(&m->vocab, buf_str(joined));
+    if (a < 0 || b < 0 || c < 0)
+        return err_set(e, ERR_CORRUPT, "model.merges[%zu]: \"%.*s\" is not in the vocabulary", rank, STR_ARG(a < 0 ? left : b < 0 ? right : buf_str(joined)));
+    model_merge_put(m, a, b, (uint32_t)rank, c);
+    return ERR_OK;
+}
+
+static errc not_two(size_t rank, struct str line, struct err *e)
+{
+    return err_set(e, ERR_CORRUPT, "model.merges[%zu]: \"%.*s\" is not two tokens", rank, STR_ARG(line));
+}
+
+static errc scan_merges(struct model *m, const struct list *l, struct err *e)
+{
+    AUTO(scan_done) struct scan s = scan_list(l);
+    AUTO_BUF joined = { 0 };
+    struct str left, right;
+
+    model_merges_reserve(m, l->n);
+    for (size_t rank = 0; scan_merge(&s, &left, &right); rank++) {
+        if (!right.n)
+            return not_two(rank, left, e);
+        TRY(put_merge(m, left, right, rank, &joined, e));
+    }
+    return ERR_OK;
+}
+
+static errc read_merge(struct model *m, const json_t *j, size_t rank, struct buf *joined, struct err *e)
+{
+    struct str left = json_to_str(json_array_get(j, 0)), right = json_to_str(json_array_get(j, 1)), line = json_to_str(j);
+
+    if (json_is_string(j) && (!str_cut(line, ' ', &left, &right) || !right.n))
+        return not_two(rank, line, e);
+    if (!left.p || !right.p)
+        return err_set(e, ERR_CORRUPT, "model.merges[%zu]: expected two tokens", rank);
+    return put_merge(m, left, right, rank, joined, e);
+}
+
+static errc read_merges(struct tokenizer *t, const json_t *merges, struct err *e)
+{
     AUTO_BUF joined = { 0 };
 
-    if (json_is_string(j)) {
-        if (!str_cut(line, ' ', &left, &right) || !right.n)
-            return err_set(e, ERR_CORRUPT, "model.merges[%zu]: \"%.*s\" is not two tokens", rank, STR_ARG(line));
-    } else {
-        left = json_to_str(json_array_get(j, 0)), right = json_to_str(json_array_get(j, 1));
-        if (!left.p || !right.p)
-            return err_set(e, ERR_CORRUPT, "model.merges[%zu]: expected two tokens", rank);
-    }
-    buf_addstr(&joined, left);
-    buf_addstr(&joined, m->prefix.n && str_has_prefix(right, m->prefix) ? str_from(right, m->prefix.n) : right);
-    int32_t a = vocab_find(&m->vocab, left), b = vocab_find(&m->vocab, right), c = vocab_find(&m->vocab, buf_str(&joined));
-    if (a < 0 || b < 0 || c < 0)
-        return err_set(e, ERR_CORRUPT, "model.merges[%zu]: \"%.*s\" is not in the vocabulary", rank, STR_ARG(a < 0 ? left : b < 0 ? right : buf_str(&joined)));
-    model_merge_put(m, a, b, (uint32_t)rank, c);
+    if (t->lists && t->lists->merges.text.p)
+        return scan_merges(&t->model, &t->lists->merges, e);
+    if (!json_is_array(merges))
+        return parse_bad(e, "model.merges", "a list");
+    for (size_t i = 0; i < json_array_size(merges); i++)
+        TRY(read_merge(&t->model, json_array_get(merges, i), i, &joined, e));
     return ERR_OK;
 }
 
@@ -62,7 +122,6 @@ static void find_unk(struct tokenizer *t, const json_t *j)
 static errc read_bpe(struct tokenizer *t, const json_t *j, struct err *e)
 {
     struct model *m = &t->model;
-    const json_t *merges = json_object_get(j, "merges");
 
     TRY(read_vocab(t, j, e));
     find_unk(t, j);
@@ -73,10 +132,7 @@ static errc read_bpe(struct tokenizer *t, const json_t *j, struct err *e)
     m->suffix = parse_text(t, j, "end_of_word_suffix");
     if (json_num(j, "dropout", 0) > 0)
         return err_set(e, ERR_UNSUPPORTED, "model.dropout: %g makes token ids random; set it to null", json_num(j, "dropout", 0));
-    if (!json_is_array(merges))
-        return parse_bad(e, "model.merges", "a list");
-    for (size_t i = 0; i < json_array_size(merges); i++)
-        TRY(read_merge(t, json_array_get(merges, i), i, e));
+    TRY(read_merges(t, json_object_get(j, "merges"), e));
     model_find_bytes(m);
     return ERR_OK;
 }

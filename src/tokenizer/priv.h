@@ -15,13 +15,15 @@
 
 /* ---- vocabulary: token <-> id ---- */
 
+struct vocab_slot { struct str text; int32_t id; };     /* the text's p NULL: free */
 struct vocab {
     struct str *tokens;                 /* by id; p == NULL: no such id */
     size_t n, cap;
-    uint32_t *slots;                    /* open addressing: id + 1, 0 free */
+    struct vocab_slot *slots;           /* open addressing */
     size_t n_slots, used;
 };
 void vocab_done(struct vocab *v);
+void vocab_reserve(struct vocab *v, size_t n);          /* memory for n tokens in all */
 void vocab_put(struct vocab *v, struct str token /* lives as long as v */, int32_t id);
 int32_t vocab_find(const struct vocab *v, struct str token);        /* -1: none */
 struct str vocab_token(const struct vocab *v, int32_t id);
@@ -158,6 +160,7 @@ struct model {
     struct trie pieces;                 /* Unigram: token -> id */
     double *scores, min_score;          /* Unigram: log-probability by id */
 };
+void model_merges_reserve(struct model *m, size_t n);
 void model_merge_put(struct model *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
 void model_find_bytes(struct model *m);                 /* byte_ids, from the vocabulary */
 const struct merge *model_merge_find(const struct model *m, int32_t left, int32_t right);
@@ -165,8 +168,10 @@ const struct merge *model_merge_find(const struct model *m, int32_t left, int32_
 typedef errc model_encode(const struct model *m, struct str word, struct token_ids *out, struct err *e);
 model_encode bpe_encode, unigram_encode, wordpiece_encode, wordlevel_encode;
 
+struct lists;
 struct tokenizer {
     struct arena *arena;                /* token texts, steps */
+    const struct lists *lists;          /* while tokenizer.json is read: what was cut out of it; or NULL */
     struct model model;
     struct vocab added_by_text;         /* added tokens; an id may also be in model.vocab */
     struct added_token *added;

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "tensor/gguf.h"
 #include "tokenizer/gguf.h"
+#include "tokenizer/lists.h"
 #include "tokenizer/priv.h"
 
 #define TOKENIZER_JSON_MAX ((size_t)256 << 20)
@@ -168,14 +169,28 @@ void tokenizer_publish(struct tokenizer *t)
     t->info.vocab_size = t->n_ids;
 }
 
+/* The tree of tokenizer.json without its large lists; where that fails the whole text is read, and says what is wrong. */
+static errc parse_text_of(struct str text, json_t **root, struct lists *lists, struct err *e)
+{
+    AUTO_BUF rest = { 0 };
+
+    if (lists_cut(text, &rest, lists) && json_parse(buf_str(&rest), root, e) == ERR_OK)
+        return ERR_OK;
+    *lists = (struct lists){ 0 };
+    return json_parse(text, root, e);
+}
+
 errc tokenizer_parse(struct str json, const char *name, struct tokenizer **out, struct err *e)
 {
     AUTO_FREE(tokenizer) t = tokenizer_new();
     AUTO_JSON root = NULL;
+    struct lists lists = { 0 };
 
-    errc rc = json_parse(json, &root, e);
+    errc rc = parse_text_of(json, &root, &lists, e);
+    t->lists = &lists;
     if (!rc)
         rc = tokenizer_build(t, root, e);
+    t->lists = NULL;
     tokenizer_publish(t);
     if (rc)
         return err_wrap(e, "%s", name);

@@ -13,22 +13,38 @@ static size_t slot_of(const struct vocab *v, struct str token)
 {
     size_t i = hash_bytes(token.p, token.n) & (v->n_slots - 1);
 
-    while (v->slots[i] && !str_eq(v->tokens[v->slots[i] - 1], token))
+    while (v->slots[i].text.p && !str_eq(v->slots[i].text, token))
         i = (i + 1) & (v->n_slots - 1);
     return i;
 }
 
-static void grow_slots(struct vocab *v)
+static void set_slots(struct vocab *v, size_t n)
 {
-    uint32_t *old = v->slots;
+    struct vocab_slot *old = v->slots;
     size_t n_old = v->n_slots;
 
-    v->n_slots = n_old ? n_old * 2 : 1024;
+    v->n_slots = n;
     v->slots = xcalloc(v->n_slots, sizeof *v->slots);
     for (size_t i = 0; i < n_old; i++)
-        if (old[i])
-            v->slots[slot_of(v, v->tokens[old[i] - 1])] = old[i];
+        if (old[i].text.p)
+            v->slots[slot_of(v, old[i].text)] = old[i];
     free(old);
+}
+
+/* A power of two that n entries fill to three quarters at most. */
+static size_t slots_for(size_t n)
+{
+    size_t slots = 1024;
+
+    while (slots / 4 * 3 < n + 1)
+        slots *= 2;
+    return slots;
+}
+
+void vocab_reserve(struct vocab *v, size_t n)
+{
+    if (slots_for(n) > v->n_slots)
+        set_slots(v, slots_for(n));
 }
 
 void vocab_put(struct vocab *v, struct str token, int32_t id)
@@ -37,20 +53,20 @@ void vocab_put(struct vocab *v, struct str token, int32_t id)
         vec_grow(v->tokens, v->n, v->cap);
         v->tokens[v->n++] = (struct str){ 0 };
     }
-    if (v->used * 2 >= v->n_slots)
-        grow_slots(v);
+    if (slots_for(v->used) > v->n_slots)
+        set_slots(v, slots_for(v->used));
     size_t i = slot_of(v, token);
-    if (!v->slots[i])
+    if (!v->slots[i].text.p)
         v->used++;
     v->tokens[id] = token;
-    v->slots[i] = (uint32_t)id + 1;
+    v->slots[i] = (struct vocab_slot){ token, id };
 }
 
 int32_t vocab_find(const struct vocab *v, struct str token)
 {
-    if (!v->n_slots)
-        return -1;
-    return (int32_t)v->slots[slot_of(v, token)] - 1;
+    size_t i = v->n_slots ? slot_of(v, token) : 0;
+
+    return v->n_slots && v->slots[i].text.p ? v->slots[i].id : -1;
 }
 
 struct str vocab_token(const struct vocab *v, int32_t id)
@@ -72,12 +88,12 @@ static uint64_t pair_key(int32_t left, int32_t right)
     return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
 }
 
-static void grow_merges(struct model *m)
+static void set_merges(struct model *m, size_t n)
 {
     struct merge *old = m->merges;
     size_t n_old = m->n_merge_slots;
 
-    m->n_merge_slots = n_old ? n_old * 2 : 1024;
+    m->n_merge_slots = n;
     m->merges = xcalloc(m->n_merge_slots, sizeof *m->merges);
     for (size_t i = 0; i < m->n_merge_slots; i++)
         m->merges[i].id = -1;
@@ -87,10 +103,16 @@ static void grow_merges(struct model *m)
     free(old);
 }
 
+void model_merges_reserve(struct model *m, size_t n)
+{
+    if (slots_for(n) > m->n_merge_slots)
+        set_merges(m, slots_for(n));
+}
+
 void model_merge_put(struct model *m, int32_t left, int32_t right, uint32_t rank, int32_t id)
 {
-    if (m->n_merges * 2 >= m->n_merge_slots)
-        grow_merges(m);
+    if (slots_for(m->n_merges) > m->n_merge_slots)
+        set_merges(m, slots_for(m->n_merges));
     uint64_t pair = pair_key(left, right);
     struct merge *slot = &m->merges[merge_slot(m, pair)];
     if (slot->id < 0)
