@@ -52,6 +52,8 @@ static void few_rows(const struct few_job *j, const float *x, float *y, size_t r
                         end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
         j->vec->few_f32(y + begin, j->ldy, x, j->ldx, rows, (const float *)w->data + at, end - begin, w->in);
+    else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F16)
+        j->vec->few_f16(y + begin, j->ldy, x, j->ldx, rows, (const uint16_t *)w->data + at, end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)
         j->vec->few_bf16(y + begin, j->ldy, x, j->ldx, rows, (const uint16_t *)w->data + at, end - begin, w->in);
     else

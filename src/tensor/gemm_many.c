@@ -44,6 +44,8 @@ static void pack_panel(const struct many *m, float *panel, float *expanded, size
         m->vec->pack_f32(panel, (const float *)w->data + first * w->in + at, w->in, n, k);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)
         m->vec->pack_bf16(panel, (const uint16_t *)w->data + first * w->in + at, w->in, n, k);
+    else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F16)
+        m->vec->pack_f16(panel, (const uint16_t *)w->data + first * w->in + at, w->in, n, k);
     else {
         for (size_t j = 0; j < n; j++)
             weight_range_f32(m->vec, w, expanded + j * k, (first + j) * w->in + at, k);

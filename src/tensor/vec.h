@@ -53,6 +53,7 @@ struct vec_ops {
     void (*few_f32)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float *w, size_t n, size_t in);
     void (*few_bf16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
     /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
+    void (*few_f16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
     void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
                     const float *absmax, enum dtype round_to, size_t n, size_t in);
 
@@ -66,6 +67,7 @@ struct vec_ops {
     void (*pack_f32)(float *dst, const float *w, size_t ld, size_t n, size_t k);
     void (*pack_bf16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
+    void (*pack_f16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
 
     /* Attention (vec_attention.h): panels of 16 positions; dim of values a multiple of 16. s [queries, 16 n] = q . keys; o += p . values */
     void (*scores_f32)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);

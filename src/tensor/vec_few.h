@@ -8,13 +8,13 @@
 #define FEW_GROUP   24          /* weight rows whose sums wait while x stays in the first-level cache */
 #define FEW_RUN     1024
 
-enum few_kind { FEW_F32, FEW_BF16 };
+enum few_kind { FEW_F32, FEW_BF16, FEW_F16 };
 
 INLINE const char *w_at(enum few_kind kind, const void *w, size_t i) { return (const char *)w + i * (kind == FEW_F32 ? 4 : 2); }
 
 INLINE vf load_w(enum few_kind kind, const void *w, size_t i)
 {
-    return kind == FEW_F32 ? load((const float *)w + i) : load_bf16((const uint16_t *)w + i);
+    return kind == FEW_F32 ? load((const float *)w + i) : kind == FEW_F16 ? load_f16((const uint16_t *)w + i) : load_bf16((const uint16_t *)w + i);
 }
 
 INLINE vf load_w_part(enum few_kind kind, const void *w, size_t i, size_t n)
@@ -24,7 +24,7 @@ INLINE vf load_w_part(enum few_kind kind, const void *w, size_t i, size_t n)
     if (kind == FEW_F32)
         return load_part((const float *)w + i, n);
     memcpy(h, (const uint16_t *)w + i, n * sizeof *h);
-    return load_bf16(h);
+    return kind == FEW_F16 ? load_f16(h) : load_bf16(h);
 }
 
 /* Sums over elements [begin, end) into acc [R, FEW_GROUP]; what comes next is fetched meanwhile: the following J rows of w. */
@@ -114,4 +114,9 @@ static void few_f32(float *y, size_t ldy, const float *x, size_t ldx, size_t row
 static void few_bf16(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in)
 {
     few(FEW_BF16, y, ldy, x, ldx, rows, w, n, in);
+}
+
+static void few_f16(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in)
+{
+    few(FEW_F16, y, ldy, x, ldx, rows, w, n, in);
 }

@@ -41,6 +41,25 @@ INLINE vi widen_bytes(const void *p) { vb b; memcpy(&b, p, sizeof b); return __b
 INLINE vf load_bf16(const uint16_t *p) { return (vf)(WIDEN_HALVES(p) << 16); }
 
 INLINE float hsum(vf v)
+/* f16 as f32: subnormal numbers, infinities and NaNs, too. */
+#if W == 16 && defined(__AVX512F__)
+INLINE vf load_f16(const void *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+#elif W == 8 && defined(__AVX2__)
+INLINE vf load_f16(const void *p) { return (vf)_mm256_cvtph_ps(_mm_loadu_si128(p)); }
+#else
+INLINE vf load_f16(const void *p)
+{
+    vf f;
+
+    for (size_t i = 0; i < W; i++) {
+        uint16_t h;
+        memcpy(&h, (const char *)p + 2 * i, sizeof h);
+        f[i] = f16_to_f32(h);
+    }
+    return f;
+}
+#endif
+
 {
     float f[W];
 
@@ -478,8 +497,8 @@ const struct vec_ops VEC_OPS = {
     .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .gelu_tanh = gelu_tanh, .gelu_erf = gelu_erf,
     .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
     .nf4_codes = nf4_codes, .max_abs = max_abs,
-    .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_nf4 = few_nf4,
-    .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16,
+    .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_f16 = few_f16, .few_nf4 = few_nf4,
+    .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .pack_f16 = pack_f16,
     .tile_f32 = tile_f32,
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
     .panel_quantize = panel_quantize, .panel_f32 = panel_f32, .panel_x_bytes = panel_x_bytes, .panel_quantize_x = panel_quantize_x,

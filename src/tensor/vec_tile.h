@@ -46,6 +46,7 @@ INLINE void pack(enum few_kind kind, float *dst, const void *w, size_t ld, size_
 
 static void pack_f32(float *dst, const float *w, size_t ld, size_t n, size_t k) { pack(FEW_F32, dst, w, ld, n, k); }
 static void pack_bf16(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k) { pack(FEW_BF16, dst, w, ld, n, k); }
+static void pack_f16(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k) { pack(FEW_F16, dst, w, ld, n, k); }
 
 static void pack_rows(float *dst, const float *x, size_t ldx, size_t rows, size_t k)
 {
