@@ -21,14 +21,6 @@ FOR_EACH_CPU void block_from_q2_k(float *dst, const void *src, size_t blocks)
     }
 }
 
-/* Low four bits of scales 0..7 and 8..15 are the nibbles of bytes 0..7, high two bits are in bytes 8..11. */
-PART_OF_READER int q3_k_scale(const uint8_t packed[12], unsigned j)
-{
-    unsigned low = j < 8 ? packed[j] & 15u : packed[j - 8] >> 4u, high = packed[8 + j % 4] >> (j / 4 * 2) & 3u;
-
-    return (int)(low | high << 4) - 32;
-}
-
 FOR_EACH_CPU void block_from_q3_k(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 110, dst += 256) {
@@ -38,7 +30,7 @@ FOR_EACH_CPU void block_from_q3_k(float *dst, const void *src, size_t blocks)
         for (unsigned i = 0; i < 256; i += 16) {
             const uint8_t *from = q + i / 128 * 32 + i % 32, *third = high + i % 32;
             unsigned shift = i % 128 / 32 * 2, bit = i / 32;
-            float ds = d * (float)q3_k_scale(scales, i / 16);
+            float ds = d * (float)block_q3_k_scale(scales, i / 16);
 
             for (unsigned k = 0; k < 16; k++)
                 dst[i + k] = ds * (float)((from[k] >> shift & 3) + (third[k] >> bit & 1) * 4 - 4);

@@ -25,6 +25,14 @@ static inline void block_put_half(uint8_t *p, float f)
     p[1] = (uint8_t)(h >> 8);
 }
 
+/* Scale j < 16 of a Q3_K block. Low four bits of scales 0..7 and 8..15 are the nibbles of bytes 0..7, high two bits are in bytes 8..11. */
+PART_OF_READER int block_q3_k_scale(const uint8_t packed[12], unsigned j)
+{
+    unsigned low = j < 8 ? packed[j] & 15u : packed[j - 8] >> 4u, high = packed[8 + j % 4] >> (j / 4 * 2) & 3u;
+
+    return (int)(low | high << 4) - 32;
+}
+
 /* The sixteen values of the non-linear four-bit formats. */
 extern const int8_t block_iq4_values[16];
 

@@ -75,7 +75,7 @@ static const float *prepared_x(struct compute *c, const float *x, size_t *ldx, s
     bool order = w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0;
     float *copy;
 
-    if (!order && c->math == GEMM_F32)
+    if (!order && c->math != GEMM_BF16)
         return x;
     copy = compute_scratch(c, SCRATCH_X, rows * w->in, sizeof *copy);
     for (size_t r = 0; r < rows; r++) {

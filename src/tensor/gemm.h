@@ -11,7 +11,7 @@
  * run. Either way a row's bits depend on that row and the weights alone, not on the other rows or the threads (but a product of
  * many rows sums in another order than one of few).
  * In GEMM_F32 mode (default) nothing is rounded. In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32. In GEMM_INT8
- * and GEMM_BF16 mode products with panels round x to 8 bits, each row and 32 elements with a scale of their own (an error of some
+ * and GEMM_BF16 mode products with panels (of our own and of GGUF blocks) round x to 8 bits, each row and 32 elements with a scale of their own (an error of some
  * 0.6 % of the result's size for Gaussian x); other weights are computed as in GEMM_F32 in GEMM_INT8 mode.
  *
  * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time

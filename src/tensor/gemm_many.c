@@ -37,7 +37,7 @@ static void pack_panel(const struct many *m, float *panel, float *expanded, size
 {
     const struct weight *w = m->w;
 
-    if (w->kind == WEIGHT_PANELS)
+    if (w->kind == WEIGHT_PANELS && w->panels.factors)
         m->vec->panel_f32(w->panels.kind, panel, panels_at(&w->panels, first / PANEL_ROWS) + at / PANEL_BLOCK * panels_block_bytes(w->panels.kind),
                           w->panels.factors + first, k);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)

@@ -18,13 +18,26 @@ struct panel_job {
     float *scale, *sum;
 };
 
+static bool of_blocks(const struct panels *w) { return w->kind >= PANELS_COUNT_; }
+
 static void quantize_rows(void *arg, size_t begin, size_t end)
 {
     const struct panel_job *j = arg;
 
     for (size_t r = begin; r < end; r++)
-        j->vec->panel_quantize_x(j->w->kind, j->q + r * j->x8.ldq, j->scale + r * j->x8.blocks, j->sum + r * j->x8.blocks, j->x + r * j->ldx,
-                                 j->w->in);
+        (of_blocks(j->w) ? j->vec->blocks_quantize_x : j->vec->panel_quantize_x)(
+            j->w->kind, j->q + r * j->x8.ldq, j->scale + r * j->x8.blocks, j->sum + r * j->x8.blocks, j->x + r * j->ldx, j->w->in);
+}
+
+static void one_panel(const struct panel_job *j, size_t panel, float *y, const struct vec_x8 *x, size_t rows)
+{
+    const struct panels *w = j->w;
+    size_t first = panel * PANEL_ROWS, cols = w->out - first < PANEL_ROWS ? w->out - first : PANEL_ROWS;
+
+    if (of_blocks(w))
+        j->vec->blocks_dot(w->kind, y + first, j->ldy, x, rows, panels_at(w, panel), cols);
+    else
+        j->vec->panel_dot(w->kind, y + first, j->ldy, x, rows, panels_at(w, panel), w->factors + first, cols);
 }
 
 static void panels_part(void *arg, size_t begin, size_t end)
@@ -36,19 +49,16 @@ static void panels_part(void *arg, size_t begin, size_t end)
         struct vec_x8 some = { .q = x->q + r * x->ldq, .ldq = x->ldq, .scale = x->scale + r * x->blocks, .sum = x->sum + r * x->blocks,
                                .blocks = x->blocks };
 
-        for (size_t p = begin; p < end; p++) {
-            size_t first = p * PANEL_ROWS, left = j->w->out - first;
-
-            j->vec->panel_dot(j->w->kind, j->y + r * j->ldy + first, j->ldy, &some, j->rows - r < ROWS ? j->rows - r : ROWS,
-                              panels_at(j->w, p), j->w->factors + first, left < PANEL_ROWS ? left : PANEL_ROWS);
-        }
+        for (size_t p = begin; p < end; p++)
+            one_panel(j, p, j->y + r * j->ldy, &some, j->rows - r < ROWS ? j->rows - r : ROWS);
     }
 }
 
 void panel_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *weight)
 {
     const struct panels *w = &weight->panels;
-    size_t ldq = w->blocks * c->vec->panel_x_bytes(w->kind), step = STEP_BYTES / (w->blocks * panels_block_bytes(w->kind)) + 1;
+    size_t x_bytes = (of_blocks(w) ? c->vec->blocks_x_bytes : c->vec->panel_x_bytes)(w->kind);
+    size_t ldq = w->blocks * x_bytes, step = STEP_BYTES / panels_stride(w) + 1;
     uint8_t *q = compute_scratch(c, SCRATCH_X, rows, ldq + 2 * w->blocks * sizeof(float));
     float *scale = (float *)(void *)(q + rows * ldq), *sum = scale + rows * w->blocks;
     struct panel_job j = {

@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include "base/mem.h"
+#include "tensor/panels_blocks.h"
 #include "tensor/priv.h"
 
 #define GROUP_BYTES (PANEL_ROWS * 4)
@@ -20,9 +21,19 @@ size_t panels_block_bytes(enum panels_kind k)
     return bytes[k];
 }
 
+static bool of_blocks(const struct panels *p) { return p->kind >= PANELS_COUNT_; }
+
+size_t panels_stride(const struct panels *p)
+{
+    if (!of_blocks(p))
+        return p->blocks * panels_block_bytes(p->kind);
+    struct panel_unit u = panel_unit_of(p->kind);
+    return p->blocks / u.blocks * panel_unit_bytes(u);
+}
+
 size_t panels_bytes(const struct panels *p)
 {
-    return panels_count(p->out) * (p->blocks * panels_block_bytes(p->kind) + PANEL_ROWS * sizeof(float));
+    return panels_count(p->out) * (panels_stride(p) + (p->factors ? PANEL_ROWS * sizeof(float) : 0));
 }
 
 void panels_done(struct panels *p)
@@ -45,6 +56,19 @@ static uint8_t *alloc_data(size_t n, size_t size)
     return p;
 }
 
+errc panels_alloc(struct panels *p, struct err *e)
+{
+    size_t panels = panels_count(p->out);
+
+    p->data = alloc_data(panels, panels_stride(p));
+    if (p->data && !of_blocks(p))
+        p->factors = mem_try_alloc(panels * PANEL_ROWS, sizeof *p->factors);
+    if (p->data && (p->factors || of_blocks(p)))
+        return ERR_OK;
+    panels_done(p);
+    return err_set(e, ERR_UNAVAILABLE, "panels of a matrix of %zu x %zu: no memory left", p->out, p->in);
+}
+
 /* One panel from rows of w: expanded, turned to [in][row], fitted, written. */
 static void quantize_panel(const struct vec_ops *vec, const struct weight *w, struct panels *p, size_t panel, float *row, float *x, float *fit)
 {
@@ -59,24 +83,21 @@ static void quantize_panel(const struct vec_ops *vec, const struct weight *w, st
 
 errc panels_from_weight(const struct weight *w, enum panels_kind k, int threads, struct panels *out, struct err *e)
 {
-    size_t panels = panels_count(w->out);
     struct panels p = { .kind = k, .out = w->out, .in = w->in, .blocks = (w->in + PANEL_BLOCK - 1) / PANEL_BLOCK };
     size_t padded = p.blocks * PANEL_BLOCK;
     const struct vec_ops *vec = vec_choose(NULL);
     bool failed = false;
 
-    p.data = alloc_data(panels * p.blocks, panels_block_bytes(k));
-    p.factors = mem_try_alloc(panels * PANEL_ROWS, sizeof *p.factors);
-    failed = !p.data || !p.factors;
-    #pragma omp parallel num_threads(threads) if (!failed)
+    TRY(panels_alloc(&p, e));
+    #pragma omp parallel num_threads(threads)
     {
         AUTO_MEM float *row = mem_try_alloc(padded * PANEL_ROWS, sizeof *row);
         AUTO_MEM float *x = mem_try_alloc(padded * PANEL_ROWS, sizeof *x);
         AUTO_MEM float *fit = mem_try_alloc(2 * p.blocks * PANEL_ROWS, sizeof *fit);
-        bool ready = row && x && fit && !failed;
+        bool ready = row && x && fit;
 
         #pragma omp for schedule(dynamic, 4)
-        for (size_t i = 0; i < panels; i++)
+        for (size_t i = 0; i < panels_count(w->out); i++)
             if (ready)
                 quantize_panel(vec, w, &p, i, row, x, fit);
         if (!ready)
@@ -107,5 +128,5 @@ static float element(const struct panels *p, size_t row, size_t i)
 void panels_dequantize(const struct panels *p, float *dst, size_t at, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        dst[i] = element(p, (at + i) / p->in, (at + i) % p->in);
+        dst[i] = (of_blocks(p) ? panels_block_element : element)(p, (at + i) / p->in, (at + i) % p->in);
 }

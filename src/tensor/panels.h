@@ -18,22 +18,27 @@
 #define PANEL_ROWS  16
 #define PANEL_BLOCK 32
 
-enum panels_kind { PANELS_INT8, PANELS_Q4, PANELS_COUNT_ };
+/* Those before PANELS_COUNT_ are made by quantising; the others hold GGUF blocks as they are (tensor/panels_blocks.h). */
+enum panels_kind {
+    PANELS_INT8, PANELS_Q4, PANELS_COUNT_,
+    PANELS_Q8_0 = PANELS_COUNT_, PANELS_Q4_0, PANELS_Q4_1, PANELS_Q5_0, PANELS_Q5_1, PANELS_Q4_K, PANELS_Q5_K, PANELS_Q6_K, PANELS_END_,
+};
 
 struct panels {
     enum panels_kind kind;
     size_t out, in;
     size_t blocks;              /* along in, rounded up */
     uint8_t *data;              /* [panels][blocks][block bytes], owned, aligned to 64 */
-    float *factors;             /* [panels * PANEL_ROWS], owned */
+    float *factors;             /* [panels * PANEL_ROWS], owned; NULL: of GGUF blocks */
 };
 
-size_t panels_block_bytes(enum panels_kind k);
+size_t panels_block_bytes(enum panels_kind k);          /* of a quantised kind */
+size_t panels_stride(const struct panels *p);           /* bytes of a panel */
 size_t panels_bytes(const struct panels *p);
 static inline size_t panels_count(size_t out) { return (out + PANEL_ROWS - 1) / PANEL_ROWS; }
 static inline const uint8_t *panels_at(const struct panels *p, size_t panel)
 {
-    return p->data + panel * p->blocks * panels_block_bytes(p->kind);
+    return p->data + panel * panels_stride(p);
 }
 
 struct weight;

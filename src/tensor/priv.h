@@ -24,6 +24,9 @@ void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size
 /* Elements [at, at + n) of w counted row by row, as f32; at a multiple of the format's block. */
 void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *dst, size_t at, size_t n);
 
+/* Memory for panels of p's kind and size. */
+errc panels_alloc(struct panels *p, struct err *e);
+
 /* gemm_forward for any number of rows, without rounding (gemm_many.c). */
 void many_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
 

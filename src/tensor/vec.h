@@ -12,7 +12,8 @@
 #define VEC_FEW_ROWS_MAX    16
 #define VEC_PANEL           16          /* columns of a packed panel */
 
-/* x in 8 bits: each row and block of 32 is q times a scale; sum is the block's own sum times a constant of the weights' format. */
+/* x in 8 bits: each row and block of 32 is q times a scale; sum is the block's own sum times a constant of the weights' format
+ * (of Q6_K its halves' sums: vec_panel_blocks.h). */
 struct vec_x8 {
     const uint8_t *q;           /* [rows] of ldq bytes, as panel_quantize_x writes them */
     size_t ldq;
@@ -52,8 +53,8 @@ struct vec_ops {
      */
     void (*few_f32)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float *w, size_t n, size_t in);
     void (*few_bf16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
-    /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
     void (*few_f16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
+    /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
     void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
                     const float *absmax, enum dtype round_to, size_t n, size_t in);
 
@@ -66,8 +67,8 @@ struct vec_ops {
     void (*pack_rows)(float *dst, const float *x, size_t ldx, size_t n, size_t k);
     void (*pack_f32)(float *dst, const float *w, size_t ld, size_t n, size_t k);
     void (*pack_bf16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
-    void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
     void (*pack_f16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
+    void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
 
     /* Attention (vec_attention.h): panels of 16 positions; dim of values a multiple of 16. s [queries, 16 n] = q . keys; o += p . values */
     void (*scores_f32)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);
@@ -87,6 +88,10 @@ struct vec_ops {
     void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n);
     void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
                       const float *factors, size_t cols);
+    /* The same of panels of GGUF blocks (tensor/panels_blocks.h); n a multiple of the format's elements. */
+    size_t (*blocks_x_bytes)(enum panels_kind kind);
+    void (*blocks_quantize_x)(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n);
+    void (*blocks_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols);
 };
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in);

@@ -8,6 +8,7 @@
 #include <immintrin.h>
 #endif
 
+#include "tensor/panels_blocks.h"
 #include "tensor/vec.h"
 
 #define W VEC_LANES
@@ -40,7 +41,6 @@ INLINE vi widen_bytes(const void *p) { vb b; memcpy(&b, p, sizeof b); return __b
 
 INLINE vf load_bf16(const uint16_t *p) { return (vf)(WIDEN_HALVES(p) << 16); }
 
-INLINE float hsum(vf v)
 /* f16 as f32: subnormal numbers, infinities and NaNs, too. */
 #if W == 16 && defined(__AVX512F__)
 INLINE vf load_f16(const void *p) { return (vf)_mm512_cvtph_ps(_mm256_loadu_si256(p)); }
@@ -60,6 +60,7 @@ INLINE vf load_f16(const void *p)
 }
 #endif
 
+INLINE float hsum(vf v)
 {
     float f[W];
 
@@ -440,6 +441,7 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
 #include "tensor/vec_few.h"
 #include "tensor/vec_tile.h"
 #include "tensor/vec_panel.h"
+#include "tensor/vec_panel_blocks.h"
 
 INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
                      const float *absmax, enum dtype d, size_t in)
@@ -503,4 +505,5 @@ const struct vec_ops VEC_OPS = {
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
     .panel_quantize = panel_quantize, .panel_f32 = panel_f32, .panel_x_bytes = panel_x_bytes, .panel_quantize_x = panel_quantize_x,
     .panel_dot = panel_dot,
+    .blocks_x_bytes = blocks_x_bytes, .blocks_quantize_x = blocks_quantize_x, .blocks_dot = blocks_dot,
 };

@@ -1,0 +1,283 @@
+/*
+ * Products with panels of GGUF blocks (tensor/panels_blocks.h); included by vec_impl.h after vec_panel.h, whose integer sums and 8-bit x
+ * these use. Lanes are rows of the matrix; a block's sum is a whole number before its scales make it a float.
+ */
+
+/* ── x ── */
+
+static size_t blocks_x_bytes(enum panels_kind kind) { return panel_x_bytes(kind == PANELS_Q8_0 ? PANELS_INT8 : PANELS_Q4); }
+
+/* The sums of both halves of a block of bytes as two 16-bit numbers in place of a float. */
+INLINE float half_sums(const uint8_t *q)
+{
+    int16_t sums[2] = { 0 };
+    float f;
+
+    for (size_t i = 0; i < PANEL_BLOCK; i++)
+        sums[i / (PANEL_BLOCK / 2)] = (int16_t)(sums[i / (PANEL_BLOCK / 2)] + (int8_t)q[i]);
+    memcpy(&f, sums, sizeof f);
+    return f;
+}
+
+/* sum[b] is what takes the quants' zero away or adds the minimum: the block's sum times -zero, 1 or -1; of Q6_K half_sums. */
+static void blocks_quantize_x(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n)
+{
+    struct panel_unit u = panel_unit_of(kind);
+    float factor = u.zero ? -(float)u.zero : u.scales ? -1 : 1;
+
+    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += blocks_x_bytes(kind)) {
+        const float *at = x + b * PANEL_BLOCK;          /* rows hold whole blocks */
+        int32_t total = u.bits == 8 && INT8_BY_HALVES ? quantize_x_block(true, q, &scale[b], at) : quantize_x_block(false, q, &scale[b], at);
+
+        sum[b] = u.scales == 2 ? half_sums(q) : (float)total * scale[b] * factor;
+    }
+}
+
+/* ── sums of quants times x ── */
+
+#if W > 4
+#if W == 16
+#define LEFT16(v, n)    _mm512_slli_epi16(v, n)
+#define OR(a, b)        _mm512_or_si512(a, b)
+#define WIDEN_SIGNED(p) ((vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(p))))
+#else
+#define LEFT16(v, n)    _mm256_slli_epi16(v, n)
+#define OR(a, b)        _mm256_or_si256(a, b)
+#define WIDEN_SIGNED(p) ((vi)_mm256_cvtepi8_epi32(_mm_loadl_epi64((const void *)(p))))
+#endif
+
+/* `bits` of v at bit `from` of every byte, moved to bit 4. */
+INLINE vw above_nibble(vw v, const int bits, const int from)
+{
+    vw moved = from < 4 ? LEFT16(v, 4 - from) : from > 4 ? SHIFT16(v, from - 4) : v;
+
+    return AND(moved, EVERY32(bits == 1 ? 0x10101010 : 0x30303030));
+}
+
+INLINE vw quants_of(const int bits, const uint8_t *q, const size_t g, size_t h)
+{
+    vw v = load_vw(q + g % 4 * GROUP_BYTES + h * sizeof v), low = AND(g < 4 ? v : SHIFT16(v, 4), EVERY32(0x0f0f0f0f));
+
+    if (bits == 5)
+        return OR(low, above_nibble(load_vw(q + 4 * GROUP_BYTES + h * sizeof v), 1, (int)g));
+    if (bits == 6)
+        return OR(low, above_nibble(load_vw(q + (4 + g / 4) * GROUP_BYTES + h * sizeof v), 2, (int)(2 * (g % 4))));
+    return low;
+}
+
+/* Adds groups [first, first + n): as many products as 16 bits hold are added before they are widened. */
+INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x,
+                       size_t ldx)
+{
+#ifdef __AVX512VNNI__
+    UNROLLED
+    for (size_t g = first; g < first + n; g++) {
+        vw w = quants_of(bits, q, g, 0);
+
+        UNROLLED
+        for (size_t r = 0; r < R; r++)
+            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w, every_group(x + r * ldx + 4 * g));
+    }
+#else
+    const size_t fit = bits == 4 ? 8 : bits == 5 ? 4 : 2;
+
+    UNROLLED
+    for (size_t g0 = first; g0 < first + n; g0 += fit) {
+        vw part[PANEL_TALL][HALVES];
+
+        UNROLLED
+        for (size_t g = g0; g < g0 + fit; g++) {
+            vw w[HALVES];
+
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++)
+                w[h] = quants_of(bits, q, g, h);
+            UNROLLED
+            for (size_t r = 0; r < R; r++) {
+                vw xr = every_group(x + r * ldx + 4 * g);
+                UNROLLED
+                for (size_t h = 0; h < HALVES; h++) {
+                    vw sum = g == g0 ? BYTES(w[h], xr) : ADD16(part[r][h], BYTES(w[h], xr));
+                    PIN(sum);
+                    part[r][h] = sum;
+                }
+            }
+        }
+        UNROLLED
+        for (size_t r = 0; r < R; r++)
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++)
+                sums[r][h] = ADD32(sums[r][h], PAIRS(part[r][h], ONES));
+    }
+#endif
+}
+
+#else
+INLINE vi widen_signed(const uint8_t *p) { return (WIDEN_BYTES(p) ^ 128) - 128; }
+#define WIDEN_SIGNED(p) widen_signed(p)
+
+INLINE int quant_of(const int bits, const uint8_t *q, size_t g, size_t byte)
+{
+    int v = q[g % 4 * GROUP_BYTES + byte] >> (g / 4 * 4) & 15;
+
+    if (bits == 5)
+        v |= (q[4 * GROUP_BYTES + byte] >> g & 1) << 4;
+    if (bits == 6)
+        v |= (q[(4 + g / 4) * GROUP_BYTES + byte] >> (2 * (g % 4)) & 3) << 4;
+    return v;
+}
+
+INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x,
+                       size_t ldx)
+{
+    for (size_t r = 0; r < R; r++)
+        for (size_t g = first; g < first + n; g++)
+            for (size_t lane = 0; lane < PANEL_ROWS; lane++)
+                for (size_t k = 0; k < 4; k++)
+                    sums[r][lane / W][lane % W] += quant_of(bits, q, g, 4 * lane + k) * (int8_t)x[r * ldx + 4 * g + k];
+}
+#endif
+
+INLINE void clear_sums(const size_t R, vw sums[][HALVES])
+{
+    UNROLLED
+    for (size_t r = 0; r < R; r++)
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            sums[r][h] = (vw){ 0 };
+}
+
+/* Q6_K: each half's sum less that of its zeros, times its scale. */
+INLINE void add_scaled_half(const size_t half, const size_t R, vw sums[][HALVES], vw total[][HALVES], const uint8_t *scales, const float *x_sums,
+                            size_t blocks)
+{
+    UNROLLED
+    for (size_t h = 0; h < HALVES; h++) {
+        vi s = WIDEN_SIGNED(scales + half * PANEL_ROWS + h * W);
+
+        UNROLLED
+        for (size_t r = 0; r < R; r++) {
+            int16_t both[2];
+
+            memcpy(both, x_sums + r * blocks, sizeof both);
+            total[r][h] = (vw)((vi)total[r][h] + ((vi)sums[r][h] - 32 * both[half]) * s);
+        }
+    }
+}
+
+INLINE void block_sums(enum panels_kind kind, const size_t R, vw sums[][HALVES], const uint8_t *quants, const uint8_t *scales, const uint8_t *x,
+                       size_t ldx, const float *x_sums, size_t blocks)
+{
+    const struct panel_unit u = panel_unit_of(kind);
+
+    clear_sums(R, sums);
+    if (u.bits == 8) {
+        sums_int8(R, sums, quants, x, ldx);
+    } else if (u.scales < 2) {
+        add_groups(u.bits, 0, 8, R, sums, quants, x, ldx);
+    } else {
+        UNROLLED
+        for (size_t half = 0; half < 2; half++) {
+            vw part[PANEL_TALL][HALVES];
+
+            clear_sums(R, part);
+            add_groups(u.bits, 4 * half, 4, R, part, quants, x, ldx);
+            add_scaled_half(half, R, part, sums, scales, x_sums, blocks);
+        }
+    }
+}
+
+/* ── products ── */
+
+/* What lanes of half h multiply a block's sum with, and the sum of x. */
+INLINE void block_scales(enum panels_kind kind, const uint8_t *unit, const uint8_t *scales, size_t h, vf *s, vf *low)
+{
+    const struct panel_unit u = panel_unit_of(kind);
+
+    *s = load_f16(unit + 2 * h * W);
+    *low = u.min ? load_f16(unit + 2 * (PANEL_ROWS + h * W)) : *s;
+    if (u.scales == 1) {
+        *s *= to_float(WIDEN_BYTES(scales + h * W));
+        *low *= to_float(WIDEN_BYTES(scales + PANEL_ROWS + h * W));
+    }
+}
+
+/* R rows of x against one panel. */
+INLINE void blocks_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const uint8_t *unit, size_t cols)
+{
+    const struct panel_unit u = panel_unit_of(kind);
+    const size_t step = blocks_x_bytes(kind);
+    vf f[PANEL_TALL][HALVES] = { { { 0 } } };
+
+    for (size_t b = 0; b < x->blocks; unit += panel_unit_bytes(u)) {
+        for (size_t in_unit = 0; in_unit < u.blocks; in_unit++, b++) {
+            const uint8_t *quants = unit + panel_unit_head(u) + in_unit * panel_unit_quants(u);
+            const uint8_t *scales = unit + panel_unit_scales(u) + in_unit * panel_unit_scale_step(u);
+            vw sums[PANEL_TALL][HALVES];
+
+            if (R == 1)         /* memory sets the pace: ask for what comes, across pages too */
+                for (size_t i = 0; i < panel_unit_bytes(u) / u.blocks; i += 64)
+                    __builtin_prefetch(quants + 3072 + i);
+            block_sums(kind, R, sums, quants, scales, x->q + b * step, x->ldq, x->sum + b, x->blocks);
+            UNROLLED
+            for (size_t h = 0; h < HALVES; h++) {
+                vf s, low;
+
+                block_scales(kind, unit, scales, h, &s, &low);
+                UNROLLED
+                for (size_t r = 0; r < R; r++) {
+                    f[r][h] += to_float((vi)sums[r][h]) * s * x->scale[r * x->blocks + b];
+                    if (u.scales < 2)
+                        f[r][h] += low * x->sum[r * x->blocks + b];
+                }
+            }
+        }
+    }
+    UNROLLED
+    for (size_t r = 0; r < R; r++)
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            tile_store(y + r * ldy + h * W, f[r][h], cols > h * W ? cols - h * W : 0, false);
+}
+
+INLINE void blocks_rows(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols)
+{
+    struct vec_x8 at = *x;
+
+    for (size_t n; rows; rows -= n, y += n * ldy, at.q += n * at.ldq, at.scale += n * at.blocks, at.sum += n * at.blocks) {
+        n = rows >= PANEL_TALL ? PANEL_TALL : rows >= 4 && PANEL_TALL > 4 ? 4 : rows >= 2 ? 2 : 1;
+        if (n == PANEL_TALL)
+            blocks_tile(kind, PANEL_TALL, y, ldy, &at, panel, cols);
+#if PANEL_TALL > 4
+        else if (n == 4)
+            blocks_tile(kind, 4, y, ldy, &at, panel, cols);
+        else if (n == 2)
+            blocks_tile(kind, 2, y, ldy, &at, panel, cols);
+#endif
+        else
+            blocks_tile(kind, 1, y, ldy, &at, panel, cols);
+    }
+}
+
+#define ROWS_OF(kind) \
+    static void rows_##kind(float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols) \
+    { \
+        blocks_rows(PANELS_##kind, y, ldy, x, rows, panel, cols); \
+    }
+ROWS_OF(Q8_0)
+ROWS_OF(Q4_0)
+ROWS_OF(Q4_1)
+ROWS_OF(Q5_0)
+ROWS_OF(Q5_1)
+ROWS_OF(Q4_K)
+ROWS_OF(Q5_K)
+ROWS_OF(Q6_K)
+
+static void blocks_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols)
+{
+    static void (*const of[])(float *, size_t, const struct vec_x8 *, size_t, const uint8_t *, size_t) = {
+        rows_Q8_0, rows_Q4_0, rows_Q4_1, rows_Q5_0, rows_Q5_1, rows_Q4_K, rows_Q5_K, rows_Q6_K,
+    };
+
+    of[kind - PANELS_Q8_0](y, ldy, x, rows, panel, cols);
+}
