@@ -39,6 +39,7 @@ static const struct mode {
     { "bf16", GEMM_BF16, QUANTIZE_NONE, PRODUCT_BF16 },
     { "int8", GEMM_INT8, QUANTIZE_INT8, PRODUCT_F32 },
     { "q4", GEMM_INT8, QUANTIZE_Q4, PRODUCT_F32 },
+    { "blocks", GEMM_INT8, QUANTIZE_NONE, PRODUCT_F32 },        /* of a GGUF file */
     { "nf4", GEMM_BF16, QUANTIZE_NF4_DOUBLE, PRODUCT_BF16 },
 };
 
@@ -155,7 +156,7 @@ int main(int argc, char **argv)
     int64_t prompt = 512, steps = 64, streams = 1, runs = 3, threads = 0;
     const struct option_row rows[] = {
         { .name = "model", .kind = OPT_STR, .value = &model, .arg = "DIR", .help = "The model folder, or a GGUF file.", .required = true },
-        { .name = "mode", .kind = OPT_STR, .value = &mode, .arg = "MODE", .help = "Weights and products: f32, bf16, int8, q4, nf4." },
+        { .name = "mode", .kind = OPT_STR, .value = &mode, .arg = "MODE", .help = "Weights and products: f32, bf16, int8, q4, nf4; blocks: of a GGUF file." },
         { .name = "prompt", .kind = OPT_INT, .value = &prompt, .arg = "N", .help = "Tokens of each prompt.", .min = 1, .max = 1 << 20 },
         { .name = "steps", .kind = OPT_INT, .value = &steps, .arg = "N", .help = "Tokens of each answer.", .min = 1, .max = 1 << 20 },
         { .name = "streams", .kind = OPT_INT, .value = &streams, .arg = "N", .help = "Sequences at once.", .min = 1, .max = STREAMS_MAX },

@@ -134,11 +134,11 @@ static errc read_quantization(const char *name, enum quantize *out, struct err *
     return err_set(e, ERR_BAD_REQUEST, "--quantization: \"%s\" is none of %s", name, buf_cstr(&names));
 }
 
-/* float16 is computed in float32, which holds it. */
-static errc read_dtype(const char *name, enum quantize q, enum gemm_math *out, struct err *e)
+/* auto: activations in 8 bits where weights are in panels, else float32. float16 is computed in float32, which holds it. */
+static errc read_dtype(const char *name, enum gemm_math *out, struct err *e)
 {
     const struct { const char *name; enum gemm_math math; } rows[] = {
-        { "auto", q == QUANTIZE_INT8 || q == QUANTIZE_Q4 ? GEMM_INT8 : GEMM_F32 }, { "float32", GEMM_F32 }, { "f32", GEMM_F32 }, { "float", GEMM_F32 },
+        { "auto", GEMM_INT8 }, { "float32", GEMM_F32 }, { "f32", GEMM_F32 }, { "float", GEMM_F32 },
         { "bfloat16", GEMM_BF16 }, { "bf16", GEMM_BF16 }, { "float16", GEMM_F32 }, { "f16", GEMM_F32 }, { "half", GEMM_F32 },
     };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -381,7 +381,7 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
         .prompt_details = a->prompt_details,
     };
     TRY(read_quantization(a->quantization, &o->quantize, e));
-    TRY(read_dtype(a->dtype, o->quantize, &o->math, e));
+    TRY(read_dtype(a->dtype, &o->math, e));
     TRY(read_length(a->max_len, &o->max_model_len, e));
     TRY(read_bytes(a->kv_memory, &o->max_kv_bytes, e));
     TRY(read_kv_dtype(a->kv_dtype, o->math == GEMM_BF16 || o->quantize != QUANTIZE_NONE, &o->kv_dtype, e));

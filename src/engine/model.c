@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "engine/gguf.h"
 #include "engine/priv.h"
+#include "tensor/panels_blocks.h"
 
 struct loader {
     struct model *m;
@@ -54,7 +55,7 @@ static errc load_vector(struct loader *l, const char *name, size_t n, float **ou
     return ERR_OK;
 }
 
-/* The place of the first element that is infinite or not a number; out * in when there is none. NF4 has no such elements. */
+/* The place of the first element that is infinite or not a number; out * in when there is none. NF4 and panels have no such elements. */
 static size_t find_not_finite(const struct weight *w)
 {
     size_t n = w->out * w->in;
@@ -142,6 +143,19 @@ static errc quantize_to_panels(const struct loader *l, const char *name, struct 
     return ERR_OK;
 }
 
+/* The same numbers in the order that products with 8-bit activations read; what there are no panels for stays mapped. */
+static errc blocks_to_panels(const struct loader *l, const char *name, struct weight *w)
+{
+    struct panels p;
+
+    if (!l->o->panels || w->kind != WEIGHT_BLOCKS || !panels_have_blocks(w->blocks))
+        return ERR_OK;
+    if (panels_from_blocks(w, quantize_threads(l), &p, l->e))
+        return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
+    *w = (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p };
+    return ERR_OK;
+}
+
 static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
 {
     struct source_tensor found;
@@ -150,7 +164,7 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
         return load_prequantized(l, name, out, in, w);
     TRY(load_dense(l, name, out, in, w, &found));
     if (l->o->quantize == QUANTIZE_NONE)
-        return ERR_OK;
+        return blocks_to_panels(l, name, w);
     if (found.blocks)
         return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_file(l->source, name), name,
                        found.blocks->name);
@@ -285,7 +299,9 @@ static errc load_ends(struct loader *l)
         source_use(l->source, "lm_head.weight");        /* some tied checkpoints carry a copy */
     else
         TRY(load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t));
-    return by_panels(l) && !t.blocks ? quantize_to_panels(l, "lm_head.weight", &m->head) : ERR_OK;
+    if (by_panels(l) && !t.blocks)
+        return quantize_to_panels(l, "lm_head.weight", &m->head);
+    return blocks_to_panels(l, m->config.tied ? embed : "lm_head.weight", &m->head);
 }
 
 static errc check_all_used(const struct loader *l)

@@ -109,7 +109,8 @@ enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_INT8,
 
 struct model_opts {
     enum quantize quantize;         /* NF4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is NF4 already */
-    int threads;                    /* for quantising; 0: one per CPU */
+    bool panels;                    /* GGUF blocks become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay mapped */
+    int threads;                    /* for both; 0: one per CPU */
 };
 
 errc model_config_load(const char *dir, struct model_config *out, struct err *e);      /* config.json, generation_config.json */
