@@ -12,13 +12,31 @@
 #define VEC_FEW_ROWS_MAX    16
 #define VEC_PANEL           16          /* columns of a packed panel */
 
-/* x in 8 bits: each row and block of 32 is q times a scale; sum is the block's own sum times a constant of the weights' format
- * (of Q6_K its halves' sums: vec_panel_blocks.h). */
+/*
+ * A tile of x in 8 bits: 1 to panel_tall rows side by side, q [blocks][rows] of panel_x_bytes, scale [blocks][rows]. The numbers of
+ * a block are its whole numbers times its scale.
+ */
+struct vec_x8_scale {
+    float scale;
+    union {
+        int32_t start;          /* INT8: minus 128 times the sum of the whole numbers */
+        float low;              /* Q4: minus 8 times the sum of the numbers; GGUF blocks: vec_panel_blocks.h */
+        int16_t halves[2];      /* Q6_K: the sums of the whole numbers in both halves */
+    };
+};
+
 struct vec_x8 {
-    const uint8_t *q;           /* [rows] of ldq bytes, as panel_quantize_x writes them */
-    size_t ldq;
-    const float *scale, *sum;   /* [rows, blocks] */
-    size_t blocks;
+    size_t rows, blocks;
+    const uint8_t *q;
+    const struct vec_x8_scale *scale;
+};
+
+struct vec_panel {
+    const uint8_t *blocks;
+    const float *factors;       /* [PANEL_ROWS]; NULL: of GGUF blocks */
+    size_t cols;                /* results wanted of each row: at most PANEL_ROWS */
+    const uint8_t *ahead;       /* memory wanted soon: ahead_step bytes are fetched with each block */
+    size_t ahead_step;
 };
 
 struct vec_ops {
@@ -79,19 +97,19 @@ struct vec_ops {
 
     /*
      * Panels of quantised weights. panel_quantize: one panel and its factors from x [blocks * 32][PANEL_ROWS]; fit [2, blocks, PANEL_ROWS]
-     * is scratch. panel_f32: its first k elements as dst [k, PANEL_ROWS]. panel_quantize_x: a row of n numbers in 8 bits, taking
-     * panel_x_bytes for each block. panel_dot: y[r * ldy + j] = x[r] . panel row j, for j < cols.
+     * is scratch. panel_f32: its first k elements as dst [k, PANEL_ROWS]. panel_quantize_x: a row of n numbers into a tile of that many
+     * rows, its q and scale in the first block given. panel_dot: y[r * ldy + j] = x[r] . panel row j, for j < cols.
      */
     void (*panel_quantize)(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks);
     void (*panel_f32)(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k);
+    size_t panel_tall;
     size_t (*panel_x_bytes)(enum panels_kind kind);
-    void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n);
-    void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
-                      const float *factors, size_t cols);
+    void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n);
+    void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p);
     /* The same of panels of GGUF blocks (tensor/panels_blocks.h); n a multiple of the format's elements. */
     size_t (*blocks_x_bytes)(enum panels_kind kind);
-    void (*blocks_quantize_x)(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n);
-    void (*blocks_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols);
+    void (*blocks_quantize_x)(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n);
+    void (*blocks_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p);
 };
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in);

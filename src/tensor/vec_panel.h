@@ -7,7 +7,7 @@
 #define GROUPS      (PANEL_BLOCK / 4)
 
 #if W == 16
-#define PANEL_TALL  8                       /* rows of x at a time */
+#define PANEL_TALL  8                       /* rows of x at a time, at most */
 #elif W == 8
 #define PANEL_TALL  6
 #else
@@ -195,7 +195,10 @@ static void panel_f32(enum panels_kind kind, float *dst, const uint8_t *panel, c
 
 /* ── x in 8 bits ── */
 
-static size_t panel_x_bytes(enum panels_kind kind) { return kind == PANELS_INT8 && INT8_BY_HALVES ? 2 * PANEL_BLOCK : PANEL_BLOCK; }
+#define X_Q4    ((size_t)PANEL_BLOCK)
+#define X_INT8  ((size_t)PANEL_BLOCK * (INT8_BY_HALVES ? 2 : 1))
+
+static size_t panel_x_bytes(enum panels_kind kind) { return kind == PANELS_INT8 ? X_INT8 : X_Q4; }
 
 /* Whole numbers of 8 bits, as bytes or as halves; by halves elements 0, 2 come first, then 1, 3 of each group. */
 #if W == 8 && defined(__AVX2__)
@@ -273,19 +276,21 @@ INLINE int32_t quantize_x_block(bool halves, void *dst, float *scale, const floa
     return total;
 }
 
-static void panel_quantize_x(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n)
+static void panel_quantize_x(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n)
 {
     bool halves = panel_x_bytes(kind) > PANEL_BLOCK;
-    float factor = kind == PANELS_Q4 ? -8 : -128;
 
-    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += panel_x_bytes(kind)) {
+    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += rows * panel_x_bytes(kind), scale += rows) {
         float padded[PANEL_BLOCK] = { 0 };
         const float *at = x + b * PANEL_BLOCK;
 
         if (n - b * PANEL_BLOCK < PANEL_BLOCK)
             at = memcpy(padded, at, (n - b * PANEL_BLOCK) * sizeof *at);
-        int32_t total = halves ? quantize_x_block(true, q, &scale[b], at) : quantize_x_block(false, q, &scale[b], at);
-        sum[b] = (float)total * scale[b] * factor;
+        int32_t total = halves ? quantize_x_block(true, q, &scale->scale, at) : quantize_x_block(false, q, &scale->scale, at);
+        if (kind == PANELS_Q4)
+            scale->low = (float)total * scale->scale * -8;
+        else
+            scale->start = -128 * total;
     }
 }
 
@@ -327,7 +332,7 @@ INLINE vw load_vw(const uint8_t *p) { vw v; memcpy(&v, p, sizeof v); return v; }
 INLINE vw every_group(const uint8_t *p) { int32_t n; memcpy(&n, p, sizeof n); return EVERY32(n); }
 
 /* Nibbles times bytes: eight sums of pairs, each at most 15 * 127 * 2, fit 16 bits. */
-INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
     const vw low = EVERY32(0x0f0f0f0f);
 
@@ -342,7 +347,7 @@ INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, con
             }
             UNROLLED
             for (size_t r = 0; r < R; r++) {
-                vw xr = every_group(x + r * ldx + 4 * (g + high * GROUPS / 2));
+                vw xr = every_group(x + r * X_Q4 + 4 * (g + high * GROUPS / 2));
                 UNROLLED
                 for (size_t h = 0; h < HALVES; h++)
 #ifdef __AVX512VNNI__
@@ -356,22 +361,15 @@ INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, con
 #endif
             }
         }
-#ifndef __AVX512VNNI__
-    UNROLLED
-    for (size_t r = 0; r < R; r++)
-        UNROLLED
-        for (size_t h = 0; h < HALVES; h++)
-            sums[r][h] = PAIRS(sums[r][h], ONES);
-#endif
 }
 
-INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
     for (size_t g = 0; g < GROUPS; g++)
 #ifdef __AVX512VNNI__
         UNROLLED
         for (size_t r = 0; r < R; r++)
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], load_vw(block + g * GROUP_BYTES), every_group(x + r * ldx + 4 * g));
+            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], load_vw(block + g * GROUP_BYTES), every_group(x + r * X_INT8 + 4 * g));
 #else
         for (size_t odd = 0; odd < 2; odd++) {
             vw w[HALVES];
@@ -383,7 +381,7 @@ INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, c
             }
             UNROLLED
             for (size_t r = 0; r < R; r++) {
-                vw xr = every_group(x + r * ldx + 8 * g + 4 * odd);
+                vw xr = every_group(x + r * X_INT8 + 8 * g + 4 * odd);
                 UNROLLED
                 for (size_t h = 0; h < HALVES; h++) {
                     vw sum = ADD32(sums[r][h], PAIRS(w[h], xr));
@@ -398,7 +396,7 @@ INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, c
 #else
 typedef vi vw;
 
-INLINE void sums_plain(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx, bool nibbles)
+INLINE void sums_plain(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, bool nibbles)
 {
     for (size_t r = 0; r < R; r++)
         for (size_t g = 0; g < GROUPS; g++)
@@ -408,90 +406,117 @@ INLINE void sums_plain(const size_t R, vw sums[][HALVES], const uint8_t *block, 
 
                     if (nibbles)
                         w = g < GROUPS / 2 ? w & 15 : w >> 4;
-                    sums[r][lane / W][lane % W] += w * (int8_t)x[r * ldx + 4 * g + k];
+                    sums[r][lane / W][lane % W] += w * (int8_t)x[r * PANEL_BLOCK + 4 * g + k];
                 }
 }
 
-INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
-    sums_plain(R, sums, block, x, ldx, true);
+    sums_plain(R, sums, block, x, true);
 }
 
-INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x, size_t ldx)
+INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
-    sums_plain(R, sums, block, x, ldx, false);
+    sums_plain(R, sums, block, x, false);
 }
 #endif
 
-/* R rows of x against one panel. */
-INLINE void panel_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const uint8_t *panel,
-                       const float *factors, size_t cols)
-{
-    size_t step = panel_x_bytes(kind), scales = panel_block_bytes(kind) - PANEL_ROWS * (kind == PANELS_Q4 ? 2 : 1);
-    vf f[PANEL_TALL][HALVES] = { { { 0 } } };
+/* What a block adds to its rows' results in a row of x, before the factors. */
+#if W > 4 && !defined(__AVX512VNNI__)
+INLINE vi q4_scales(const uint8_t *p) { vi s = WIDEN_BYTES(p); return s | s << 16; }
+INLINE vf q4_scaled(vw sums, vi s) { return to_float((vi)PAIRS(sums, (vw)s)); }       /* adds up the pairs' sums of 16 bits, too */
+#else
+INLINE vi q4_scales(const uint8_t *p) { return WIDEN_BYTES(p); }
+INLINE vf q4_scaled(vw sums, vi s) { return to_float((vi)sums) * to_float(s); }
+#endif
 
-    for (size_t b = 0; b < x->blocks; b++, panel += panel_block_bytes(kind)) {
-        vw sums[PANEL_TALL][HALVES];
+INLINE void block_q4(const size_t R, vf f[][HALVES], const uint8_t *block, const uint8_t *x, const struct vec_x8_scale *scale)
+{
+    const uint8_t *scales = block + GROUPS / 2 * GROUP_BYTES;
+    vw sums[PANEL_TALL][HALVES] = { { { 0 } } };
+
+    sums_q4(R, sums, block, x);
+    UNROLLED
+    for (size_t h = 0; h < HALVES; h++) {
+        vi s = q4_scales(scales + h * W);
+        vf low = to_float(WIDEN_BYTES(scales + PANEL_ROWS + h * W));
+
+        UNROLLED
+        for (size_t r = 0; r < R; r++) {
+            f[r][h] += q4_scaled(sums[r][h], s) * scale[r].scale;
+            f[r][h] += low * scale[r].low;
+        }
+    }
+}
+
+INLINE void block_int8(const size_t R, vf f[][HALVES], const uint8_t *block, const uint8_t *x, const struct vec_x8_scale *scale)
+{
+    vw sums[PANEL_TALL][HALVES];
+
+    UNROLLED
+    for (size_t r = 0; r < R; r++)
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            sums[r][h] = (vw)((vi){ 0 } + scale[r].start);
+    sums_int8(R, sums, block, x);
+    UNROLLED
+    for (size_t h = 0; h < HALVES; h++) {
+        vf s = to_float(WIDEN_BYTES(block + GROUPS * GROUP_BYTES + h * W));
 
         UNROLLED
         for (size_t r = 0; r < R; r++)
-            UNROLLED
-            for (size_t h = 0; h < HALVES; h++)
-                sums[r][h] = (vw){ 0 };
-        if (R == 1)             /* memory sets the pace: ask for what comes, across pages too */
-            for (size_t i = 0; i < panel_block_bytes(kind); i += 64)
-                __builtin_prefetch(panel + 3072 + i);
+            f[r][h] += to_float((vi)sums[r][h]) * s * scale[r].scale;
+    }
+}
+
+INLINE const uint8_t *fetch(const uint8_t *p, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += 64)
+        __builtin_prefetch(p + i);
+    return p + bytes;
+}
+
+/* R rows of x against one panel. */
+INLINE void panel_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
+{
+    vf f[PANEL_TALL][HALVES] = { { { 0 } } };
+    const uint8_t *block = p->blocks, *ahead = p->ahead, *q = x->q;
+    const struct vec_x8_scale *scale = x->scale;
+
+    for (size_t b = 0; b < x->blocks; b++, block += panel_block_bytes(kind), q += R * panel_x_bytes(kind), scale += R) {
+        ahead = fetch(ahead, p->ahead_step);
         if (kind == PANELS_Q4)
-            sums_q4(R, sums, panel, x->q + b * step, x->ldq);
+            block_q4(R, f, block, q, scale);
         else
-            sums_int8(R, sums, panel, x->q + b * step, x->ldq);
-        UNROLLED
-        for (size_t h = 0; h < HALVES; h++) {
-            vf s = to_float(WIDEN_BYTES(panel + scales + h * W)), low = s;
-
-            if (kind == PANELS_Q4)
-                low = to_float(WIDEN_BYTES(panel + scales + PANEL_ROWS + h * W));
-            UNROLLED
-            for (size_t r = 0; r < R; r++) {
-                float xs = x->scale[r * x->blocks + b], xsum = x->sum[r * x->blocks + b];
-
-                f[r][h] += to_float((vi)sums[r][h]) * s * xs;
-                f[r][h] += low * xsum;
-            }
-        }
+            block_int8(R, f, block, q, scale);
     }
     UNROLLED
     for (size_t r = 0; r < R; r++)
         UNROLLED
         for (size_t h = 0; h < HALVES; h++)
-            tile_store(y + r * ldy + h * W, f[r][h] * load(factors + h * W), cols > h * W ? cols - h * W : 0, false);
+            tile_store(y + r * ldy + h * W, f[r][h] * load(p->factors + h * W), p->cols > h * W ? p->cols - h * W : 0, false);
 }
 
-INLINE void panel_rows(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
-                       const float *factors, size_t cols)
-{
-    struct vec_x8 at = *x;
+#define PANEL_TILE(kind, tile, R) \
+    static void kind##_##R(float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p) { tile(PANELS_##kind, R, y, ldy, x, p); }
+#define PANEL_TILES(R)  PANEL_TILE(INT8, panel_tile, R) PANEL_TILE(Q4, panel_tile, R)
+#define PANEL_HEIGHT(R) [PANELS_INT8][R] = INT8_##R, [PANELS_Q4][R] = Q4_##R,
 
-    for (size_t n; rows; rows -= n, y += n * ldy, at.q += n * at.ldq, at.scale += n * at.blocks, at.sum += n * at.blocks) {
-        n = rows >= PANEL_TALL ? PANEL_TALL : rows >= 4 && PANEL_TALL > 4 ? 4 : rows >= 2 ? 2 : 1;
-        if (n == PANEL_TALL)
-            panel_tile(kind, PANEL_TALL, y, ldy, &at, panel, factors, cols);
-#if PANEL_TALL > 4
-        else if (n == 4)
-            panel_tile(kind, 4, y, ldy, &at, panel, factors, cols);
-        else if (n == 2)
-            panel_tile(kind, 2, y, ldy, &at, panel, factors, cols);
+#if PANEL_TALL == 8
+#define PANEL_HEIGHTS(X)    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8)
+#elif PANEL_TALL == 6
+#define PANEL_HEIGHTS(X)    X(1) X(2) X(3) X(4) X(5) X(6)
+#else
+#define PANEL_HEIGHTS(X)    X(1) X(2)
 #endif
-        else
-            panel_tile(kind, 1, y, ldy, &at, panel, factors, cols);
-    }
-}
 
-static void panel_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel,
-                      const float *factors, size_t cols)
+PANEL_HEIGHTS(PANEL_TILES)
+
+static void panel_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
 {
-    if (kind == PANELS_Q4)
-        panel_rows(PANELS_Q4, y, ldy, x, rows, panel, factors, cols);
-    else
-        panel_rows(PANELS_INT8, y, ldy, x, rows, panel, factors, cols);
+    static void (*const tiles[PANELS_COUNT_][PANEL_TALL + 1])(float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p) = {
+        PANEL_HEIGHTS(PANEL_HEIGHT)
+    };
+
+    tiles[kind][x->rows](y, ldy, x, p);
 }

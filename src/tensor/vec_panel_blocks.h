@@ -7,29 +7,28 @@
 
 static size_t blocks_x_bytes(enum panels_kind kind) { return panel_x_bytes(kind == PANELS_Q8_0 ? PANELS_INT8 : PANELS_Q4); }
 
-/* The sums of both halves of a block of bytes as two 16-bit numbers in place of a float. */
-INLINE float half_sums(const uint8_t *q)
+INLINE void half_sums(int16_t sums[2], const uint8_t *q)
 {
-    int16_t sums[2] = { 0 };
-    float f;
-
+    sums[0] = sums[1] = 0;
     for (size_t i = 0; i < PANEL_BLOCK; i++)
         sums[i / (PANEL_BLOCK / 2)] = (int16_t)(sums[i / (PANEL_BLOCK / 2)] + (int8_t)q[i]);
-    memcpy(&f, sums, sizeof f);
-    return f;
 }
 
-/* sum[b] is what takes the quants' zero away or adds the minimum: the block's sum times -zero, 1 or -1; of Q6_K half_sums. */
-static void blocks_quantize_x(enum panels_kind kind, uint8_t *q, float *scale, float *sum, const float *x, size_t n)
+/* low is what takes the quants' zero away or adds the minimum: the block's sum times -zero, 1 or -1; Q6_K has its halves' sums. */
+static void blocks_quantize_x(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n)
 {
     struct panel_unit u = panel_unit_of(kind);
     float factor = u.zero ? -(float)u.zero : u.scales ? -1 : 1;
 
-    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += blocks_x_bytes(kind)) {
+    for (size_t b = 0; b * PANEL_BLOCK < n; b++, q += rows * blocks_x_bytes(kind), scale += rows) {
         const float *at = x + b * PANEL_BLOCK;          /* rows hold whole blocks */
-        int32_t total = u.bits == 8 && INT8_BY_HALVES ? quantize_x_block(true, q, &scale[b], at) : quantize_x_block(false, q, &scale[b], at);
+        bool halves = u.bits == 8 && INT8_BY_HALVES;
+        int32_t total = halves ? quantize_x_block(true, q, &scale->scale, at) : quantize_x_block(false, q, &scale->scale, at);
 
-        sum[b] = u.scales == 2 ? half_sums(q) : (float)total * scale[b] * factor;
+        if (u.scales == 2)
+            half_sums(scale->halves, q);
+        else
+            scale->low = (float)total * scale->scale * factor;
     }
 }
 
@@ -66,8 +65,7 @@ INLINE vw quants_of(const int bits, const uint8_t *q, const size_t g, size_t h)
 }
 
 /* Adds groups [first, first + n): as many products as 16 bits hold are added before they are widened. */
-INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x,
-                       size_t ldx)
+INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
 {
 #ifdef __AVX512VNNI__
     UNROLLED
@@ -76,7 +74,7 @@ INLINE void add_groups(const int bits, const size_t first, const size_t n, const
 
         UNROLLED
         for (size_t r = 0; r < R; r++)
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w, every_group(x + r * ldx + 4 * g));
+            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w, every_group(x + r * X_Q4 + 4 * g));
     }
 #else
     const size_t fit = bits == 4 ? 8 : bits == 5 ? 4 : 2;
@@ -94,7 +92,7 @@ INLINE void add_groups(const int bits, const size_t first, const size_t n, const
                 w[h] = quants_of(bits, q, g, h);
             UNROLLED
             for (size_t r = 0; r < R; r++) {
-                vw xr = every_group(x + r * ldx + 4 * g);
+                vw xr = every_group(x + r * X_Q4 + 4 * g);
                 UNROLLED
                 for (size_t h = 0; h < HALVES; h++) {
                     vw sum = g == g0 ? BYTES(w[h], xr) : ADD16(part[r][h], BYTES(w[h], xr));
@@ -127,14 +125,13 @@ INLINE int quant_of(const int bits, const uint8_t *q, size_t g, size_t byte)
     return v;
 }
 
-INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x,
-                       size_t ldx)
+INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
 {
     for (size_t r = 0; r < R; r++)
         for (size_t g = first; g < first + n; g++)
             for (size_t lane = 0; lane < PANEL_ROWS; lane++)
                 for (size_t k = 0; k < 4; k++)
-                    sums[r][lane / W][lane % W] += quant_of(bits, q, g, 4 * lane + k) * (int8_t)x[r * ldx + 4 * g + k];
+                    sums[r][lane / W][lane % W] += quant_of(bits, q, g, 4 * lane + k) * (int8_t)x[r * X_Q4 + 4 * g + k];
 }
 #endif
 
@@ -148,41 +145,37 @@ INLINE void clear_sums(const size_t R, vw sums[][HALVES])
 }
 
 /* Q6_K: each half's sum less that of its zeros, times its scale. */
-INLINE void add_scaled_half(const size_t half, const size_t R, vw sums[][HALVES], vw total[][HALVES], const uint8_t *scales, const float *x_sums,
-                            size_t blocks)
+INLINE void add_scaled_half(const size_t half, const size_t R, vw sums[][HALVES], vw total[][HALVES], const uint8_t *scales,
+                            const struct vec_x8_scale *x)
 {
     UNROLLED
     for (size_t h = 0; h < HALVES; h++) {
         vi s = WIDEN_SIGNED(scales + half * PANEL_ROWS + h * W);
 
         UNROLLED
-        for (size_t r = 0; r < R; r++) {
-            int16_t both[2];
-
-            memcpy(both, x_sums + r * blocks, sizeof both);
-            total[r][h] = (vw)((vi)total[r][h] + ((vi)sums[r][h] - 32 * both[half]) * s);
-        }
+        for (size_t r = 0; r < R; r++)
+            total[r][h] = (vw)((vi)total[r][h] + ((vi)sums[r][h] - 32 * x[r].halves[half]) * s);
     }
 }
 
 INLINE void block_sums(enum panels_kind kind, const size_t R, vw sums[][HALVES], const uint8_t *quants, const uint8_t *scales, const uint8_t *x,
-                       size_t ldx, const float *x_sums, size_t blocks)
+                       const struct vec_x8_scale *x_scale)
 {
     const struct panel_unit u = panel_unit_of(kind);
 
     clear_sums(R, sums);
     if (u.bits == 8) {
-        sums_int8(R, sums, quants, x, ldx);
+        sums_int8(R, sums, quants, x);
     } else if (u.scales < 2) {
-        add_groups(u.bits, 0, 8, R, sums, quants, x, ldx);
+        add_groups(u.bits, 0, 8, R, sums, quants, x);
     } else {
         UNROLLED
         for (size_t half = 0; half < 2; half++) {
             vw part[PANEL_TALL][HALVES];
 
             clear_sums(R, part);
-            add_groups(u.bits, 4 * half, 4, R, part, quants, x, ldx);
-            add_scaled_half(half, R, part, sums, scales, x_sums, blocks);
+            add_groups(u.bits, 4 * half, 4, R, part, quants, x);
+            add_scaled_half(half, R, part, sums, scales, x_scale);
         }
     }
 }
@@ -203,22 +196,21 @@ INLINE void block_scales(enum panels_kind kind, const uint8_t *unit, const uint8
 }
 
 /* R rows of x against one panel. */
-INLINE void blocks_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const uint8_t *unit, size_t cols)
+INLINE void blocks_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
 {
     const struct panel_unit u = panel_unit_of(kind);
-    const size_t step = blocks_x_bytes(kind);
+    const uint8_t *unit = p->blocks, *ahead = p->ahead, *q = x->q;
+    const struct vec_x8_scale *scale = x->scale;
     vf f[PANEL_TALL][HALVES] = { { { 0 } } };
 
     for (size_t b = 0; b < x->blocks; unit += panel_unit_bytes(u)) {
-        for (size_t in_unit = 0; in_unit < u.blocks; in_unit++, b++) {
+        for (size_t in_unit = 0; in_unit < u.blocks; in_unit++, b++, q += R * blocks_x_bytes(kind), scale += R) {
             const uint8_t *quants = unit + panel_unit_head(u) + in_unit * panel_unit_quants(u);
             const uint8_t *scales = unit + panel_unit_scales(u) + in_unit * panel_unit_scale_step(u);
             vw sums[PANEL_TALL][HALVES];
 
-            if (R == 1)         /* memory sets the pace: ask for what comes, across pages too */
-                for (size_t i = 0; i < panel_unit_bytes(u) / u.blocks; i += 64)
-                    __builtin_prefetch(quants + 3072 + i);
-            block_sums(kind, R, sums, quants, scales, x->q + b * step, x->ldq, x->sum + b, x->blocks);
+            ahead = fetch(ahead, p->ahead_step);
+            block_sums(kind, R, sums, quants, scales, q, scale);
             UNROLLED
             for (size_t h = 0; h < HALVES; h++) {
                 vf s, low;
@@ -226,9 +218,9 @@ INLINE void blocks_tile(enum panels_kind kind, const size_t R, float *y, size_t 
                 block_scales(kind, unit, scales, h, &s, &low);
                 UNROLLED
                 for (size_t r = 0; r < R; r++) {
-                    f[r][h] += to_float((vi)sums[r][h]) * s * x->scale[r * x->blocks + b];
+                    f[r][h] += to_float((vi)sums[r][h]) * s * scale[r].scale;
                     if (u.scales < 2)
-                        f[r][h] += low * x->sum[r * x->blocks + b];
+                        f[r][h] += low * scale[r].low;
                 }
             }
         }
@@ -237,47 +229,22 @@ INLINE void blocks_tile(enum panels_kind kind, const size_t R, float *y, size_t 
     for (size_t r = 0; r < R; r++)
         UNROLLED
         for (size_t h = 0; h < HALVES; h++)
-            tile_store(y + r * ldy + h * W, f[r][h], cols > h * W ? cols - h * W : 0, false);
+            tile_store(y + r * ldy + h * W, f[r][h], p->cols > h * W ? p->cols - h * W : 0, false);
 }
 
-INLINE void blocks_rows(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols)
+#define BLOCK_KINDS(X, R)   X(Q8_0, R) X(Q4_0, R) X(Q4_1, R) X(Q5_0, R) X(Q5_1, R) X(Q4_K, R) X(Q5_K, R) X(Q6_K, R)
+#define BLOCK_TILE(kind, R) PANEL_TILE(kind, blocks_tile, R)
+#define BLOCK_ROW(kind, R)  [PANELS_##kind - PANELS_Q8_0][R] = kind##_##R,
+#define BLOCK_TILES(R)      BLOCK_KINDS(BLOCK_TILE, R)
+#define BLOCK_HEIGHT(R)     BLOCK_KINDS(BLOCK_ROW, R)
+
+PANEL_HEIGHTS(BLOCK_TILES)
+
+static void blocks_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
 {
-    struct vec_x8 at = *x;
-
-    for (size_t n; rows; rows -= n, y += n * ldy, at.q += n * at.ldq, at.scale += n * at.blocks, at.sum += n * at.blocks) {
-        n = rows >= PANEL_TALL ? PANEL_TALL : rows >= 4 && PANEL_TALL > 4 ? 4 : rows >= 2 ? 2 : 1;
-        if (n == PANEL_TALL)
-            blocks_tile(kind, PANEL_TALL, y, ldy, &at, panel, cols);
-#if PANEL_TALL > 4
-        else if (n == 4)
-            blocks_tile(kind, 4, y, ldy, &at, panel, cols);
-        else if (n == 2)
-            blocks_tile(kind, 2, y, ldy, &at, panel, cols);
-#endif
-        else
-            blocks_tile(kind, 1, y, ldy, &at, panel, cols);
-    }
-}
-
-#define ROWS_OF(kind) \
-    static void rows_##kind(float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols) \
-    { \
-        blocks_rows(PANELS_##kind, y, ldy, x, rows, panel, cols); \
-    }
-ROWS_OF(Q8_0)
-ROWS_OF(Q4_0)
-ROWS_OF(Q4_1)
-ROWS_OF(Q5_0)
-ROWS_OF(Q5_1)
-ROWS_OF(Q4_K)
-ROWS_OF(Q5_K)
-ROWS_OF(Q6_K)
-
-static void blocks_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, size_t rows, const uint8_t *panel, size_t cols)
-{
-    static void (*const of[])(float *, size_t, const struct vec_x8 *, size_t, const uint8_t *, size_t) = {
-        rows_Q8_0, rows_Q4_0, rows_Q4_1, rows_Q5_0, rows_Q5_1, rows_Q4_K, rows_Q5_K, rows_Q6_K,
+    static void (*const tiles[][PANEL_TALL + 1])(float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p) = {
+        PANEL_HEIGHTS(BLOCK_HEIGHT)
     };
 
-    of[kind - PANELS_Q8_0](y, ldy, x, rows, panel, cols);
+    tiles[kind - PANELS_Q8_0][x->rows](y, ldy, x, p);
 }
