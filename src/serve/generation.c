@@ -137,12 +137,12 @@ static errc pull(struct generation *g, struct buf *out, struct err *e)
     if (g->stop_string || !done)
         return ERR_OK;
     g->done = true;
-    if (g->job.finish == FINISH_ERROR) {
+    if (g->job.err.code) {
         *e = g->job.err;
         return e->code;
     }
     if (g->job.finish == FINISH_ABORT)
-        return err_set(e, ERR_CANCELLED, "the generation was cancelled");
+        return err_set(e, ERR_CANCELLED, "the client has left: the generation was cancelled");
     if (g->include_stop && g->job.stop_id >= 0)
         token_stream_add(g->stream, g->job.stop_id, &g->held);
     token_stream_end(g->stream, &g->held);

@@ -47,12 +47,12 @@ static char *field_of(const char *text)
     return n && text[n] == ':' && text[n + 1] == ' ' ? xstrndup(text, n) : NULL;
 }
 
-/* What the client did wrong is 400, whatever our code calls it. */
+/* What the client did is 400, whatever our code calls it; leaving, too, as vLLM has it. */
 int openai_status(const struct err *e)
 {
     int status = err_http(e->code);
 
-    return status == 422 || status == 415 || status == 501 ? 400 : status == 499 ? 500 : status;
+    return status == 422 || status == 415 || status == 501 || status == 499 ? 400 : status;
 }
 
 json_t *openai_error_json(const struct err *e)

@@ -42,7 +42,7 @@ struct job {
     size_t cached_prompt;               /* prompt tokens that came from the prefix cache */
     enum finish finish;
     int32_t stop_id;                    /* the stop token that ended it, -1: none */
-    struct err err;                     /* FINISH_ERROR */
+    struct err err;                     /* FINISH_ERROR; ABORT when the server stopped rather than the client left */
     bool done, abandoned, submitted;
     struct cond *waiter;                /* who sleeps for news of this job; NULL: nobody */
 

@@ -24,6 +24,8 @@ static void count_locked(struct scheduler *s, const struct job *j, enum finish h
 static void finish_locked(struct scheduler *s, struct job *j, enum finish how)
 {
     mutex_assert_held(&s->mu);
+    if (how == FINISH_ABORT && s->stop && !j->abandoned && !cancel_is(j->gone))
+        (void)err_set(&j->err, ERR_UNAVAILABLE, "the server is shutting down");
     j->finish = how;
     j->done = true;
     count_locked(s, j, how);

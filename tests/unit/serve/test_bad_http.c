@@ -192,6 +192,9 @@ static void a_half_closed_client_breaks_nothing(void **state)
     (void)shutdown(fd, SHUT_WR);
     hear(fd, NULL, 0, &out);
     close(fd);
+    int status = status_of(buf_str(&out));      /* it counts as one that left, unless its answer was faster */
+    assert_true(status == 200 || status == 400);
+    buf_clear(&out);
     fd = dial(*state);
     say(fd, STR(HEAD("5000") "{\"prompt\":"));           /* the rest never comes */
     (void)shutdown(fd, SHUT_WR);

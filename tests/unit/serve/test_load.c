@@ -36,13 +36,16 @@ static size_t random_below(size_t n)
     return (size_t)(seed >> 33) % n;
 }
 
+/* Every third client, one of those that leave, asks for eight answers at once. */
+static size_t samples_of(size_t i) { return i % 3 ? 1 + i % 2 : 8; }
+
 /* Connects and asks for a stream. */
 static void client_start(struct client *c, uint16_t port, size_t i)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     AUTO_MEM char *body = xasprintf("{\"prompt\":\"Question %zu: what is the capital of France, and of %zu others? %s\",\"max_tokens\":%zu,\"stream\":true,"
                                     "\"ignore_eos\":true,\"temperature\":%zu,\"n\":%zu}", i % 7, i, i % 3 ? "Be brief." : "Tell me all that you know.",
-                                    5 + i % 11, i % 2, 1 + i % 2);
+                                    5 + i % 11, (size_t)(samples_of(i) > 1), samples_of(i));
     AUTO_MEM char *head = xasprintf("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
                                     "Content-Length: %zu\r\n\r\n%s", strlen(body), body);
 
@@ -104,6 +107,18 @@ static double metric(const struct fixture *f, const char *name)
     return strtod(strchr(at, '}') + 1, NULL);
 }
 
+/* Of all labels together. */
+static double metric_sum(const struct fixture *f, const char *name)
+{
+    AUTO_BUF text = { 0 };
+    double sum = 0;
+
+    assert_int_equal(ask(f, "GET", "/metrics", STR(""), &text), 200);
+    for (const char *at = buf_cstr(&text); (at = strstr(at, name)); at++)
+        sum += strtod(strchr(at, '}') + 1, NULL);
+    return sum;
+}
+
 /* Threads of connections end a moment after their clients. */
 static void assert_nothing_left(const struct fixture *f, size_t descriptors)
 {
@@ -126,12 +141,13 @@ static void streams_that_end_and_streams_that_are_left(void **state)
 {
     struct fixture *f = *state;
     struct client *c = xcalloc(STREAMS, sizeof *c);
-    size_t whole = 0;
+    size_t whole = 0, samples = 0;
 
     assert_true(metric(f, "vllm:kv_cache_usage_perc{") == 0);
     size_t before = open_descriptors();
     for (size_t i = 0; i < STREAMS; i++) {
         client_start(&c[i], server_port(f->server), i);
+        samples += samples_of(i);
         if (i % 3 == 0)
             c[i].leave_after = 1 + random_below(3000);
     }
@@ -146,6 +162,10 @@ static void streams_that_end_and_streams_that_are_left(void **state)
     assert_true(whole >= STREAMS * 2 / 3);
     free(c);
     assert_nothing_left(f, before);
+    double ended = metric_sum(f, "vllm:request_success_total{"), aborted = metric_sum(f, "finished_reason=\"abort\"");
+    if (ended != (double)samples || !(aborted > 0))
+        fail_msg("%g of %zu answers are counted as ended, %g of them as left", ended, samples, aborted);
+    assert_true(metric(f, "vllm:e2e_request_latency_seconds_count{") == (double)samples);
 }
 
 static void a_thousand_that_leave(void **state)
