@@ -31,6 +31,7 @@ void adamw_done(struct adamw *o)
 struct update {
     float *w, *m, *v;
     const float *g;
+    size_t decayed;
     float keep, beta2, one_minus_beta1, one_minus_beta2, step_size, root_correction2, epsilon;
 };
 
@@ -39,7 +40,7 @@ static void update_range(void *arg, size_t begin, size_t end)
     const struct update *u = arg;
 
     for (size_t i = begin; i < end; i++) {
-        float g = u->g[i], w = u->w[i] * u->keep;
+        float g = u->g[i], w = u->w[i] * (i < u->decayed ? u->keep : 1);
         float m = u->m[i] + u->one_minus_beta1 * (g - u->m[i]);
         float v = u->v[i] * u->beta2 + u->one_minus_beta2 * (g * g);
         u->m[i] = m;
@@ -48,12 +49,12 @@ static void update_range(void *arg, size_t begin, size_t end)
     }
 }
 
-void adamw_update(struct compute *c, struct adamw *o, float *w, const float *g, double learning_rate)
+void adamw_update(struct compute *c, struct adamw *o, float *w, const float *g, size_t decayed, double learning_rate)
 {
     o->step++;
     double correction1 = 1 - pow(o->beta1, (double)o->step), correction2 = 1 - pow(o->beta2, (double)o->step);
     struct update u = {
-        .w = w, .g = g, .m = o->m, .v = o->v,
+        .w = w, .g = g, .m = o->m, .v = o->v, .decayed = decayed,
         .keep = (float)(1 - learning_rate * o->weight_decay),
         .beta2 = (float)o->beta2,
         .one_minus_beta1 = (float)(1 - o->beta1), .one_minus_beta2 = (float)(1 - o->beta2),

@@ -17,8 +17,8 @@ struct adamw {
 errc adamw_init(struct adamw *o, size_t n, struct err *e);       /* the four settings are the caller's to fill in */
 void adamw_done(struct adamw *o);
 
-/* w -= ...; g is read only. */
-void adamw_update(struct compute *c, struct adamw *o, float *w, const float *g, double learning_rate);
+/* w -= ...; g is read only. weight_decay is for elements below `decayed`. */
+void adamw_update(struct compute *c, struct adamw *o, float *w, const float *g, size_t decayed, double learning_rate);
 
 /* The 2-norm of g, summed in f64 in one fixed order; NaN or infinite when an element is. */
 double gradient_norm(const float *g, size_t n);

@@ -70,6 +70,23 @@ static void choose_products(struct backprop *p)
     compute_set_math(p->c, p->product_math);
 }
 
+/* Matrices that are trained are those of the set. */
+static void take_own_weights(struct backprop *p)
+{
+    const struct model *m = p->m;
+
+    for (size_t i = 0; i < m->n_linears; i++) {
+        const struct own_param *q = lora_set_own(p->loras, &m->linears[i], false);
+        if (q)
+            p->weights[i] = weight_f32(p->loras->w + q->at, q->rows, q->cols);
+    }
+    p->own_embed = lora_set_own(p->loras, &m->embed, false);
+    p->own_head = lora_set_own(p->loras, &m->head, false);
+    p->own_head_bias = lora_set_own(p->loras, &m->head, true);
+    if (p->own_head)
+        p->head = weight_f32(p->loras->w + p->own_head->at, p->own_head->rows, p->own_head->cols);
+}
+
 static errc prepare_weights(struct backprop *p, struct err *e)
 {
     const struct model *m = p->m;
@@ -80,12 +97,15 @@ static errc prepare_weights(struct backprop *p, struct err *e)
     p->head = m->head;
     for (size_t i = 0; i < m->n_linears; i++)
         p->weights[i] = m->linears[i].w;
-    if (!may_expand(p))
-        return ERR_OK;
-    for (size_t i = 0; i < m->n_linears; i++)
-        if (worth_expanding(p, &p->weights[i]))
-            TRY(expand(p, &p->weights[i], e));
-    return worth_expanding(p, &p->head) ? expand(p, &p->head, e) : ERR_OK;
+    if (may_expand(p)) {
+        for (size_t i = 0; i < m->n_linears; i++)
+            if (worth_expanding(p, &p->weights[i]))
+                TRY(expand(p, &p->weights[i], e));
+        if (worth_expanding(p, &p->head))
+            TRY(expand(p, &p->head, e));
+    }
+    take_own_weights(p);
+    return ERR_OK;
 }
 
 /* --- activations ----------------------------------------------------------------------------------------------------------- */
@@ -193,6 +213,19 @@ static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
         carve_acts(p, c, &all, t, &p->acts[0]);
 }
 
+/* Results of all DoRA linears side by side; notes where each begins. */
+static size_t dora_outs(const struct backprop *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->loras->n; i++)
+        if (p->loras->params[i].dora) {
+            p->dora_at[p->loras->params[i].linear->index] = n;
+            n += p->loras->params[i].linear->w.out;
+        }
+    return n;
+}
+
 /* All buffers for t tokens. Called twice: to count, then to place. */
 static void carve_all(struct backprop *p, struct carver *c, size_t t)
 {
@@ -227,6 +260,12 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
         p->expert_din = carve(c, t, g->hidden);
         p->dshare = carve(c, t, g->experts);
         p->choice = carve(c, 1, g->experts);
+    }
+    if (p->loras->any_dora) {
+        p->gain = carve(c, 1, dora_outs(p));
+        p->lengths = carve(c, 1, dora_outs(p));
+        p->scaled = carve(c, t, wide);
+        p->plain = carve(c, t, wide);
     }
     p->dxa = carve(c, t, p->loras->max_rank);
     p->logits = carve(c, HEAD_ROWS, g->vocab);
@@ -270,23 +309,36 @@ static errc choose_memory(struct backprop *p, struct err *e)
 
 /* --- life ---------------------------------------------------------------------------------------------------------------------- */
 
+static bool is_own(const struct backprop *p, const void *part)
+{
+    return lora_set_own(p->loras, part, false) || lora_set_own(p->loras, part, true);
+}
+
+static bool is_trained(const struct backprop *p, const struct linear *l)
+{
+    return p->loras->of_linear[l->index] || is_own(p, l);
+}
+
 static bool mlp_is_trained(const struct backprop *p, const struct mlp *m)
 {
-    bool any = p->loras->of_linear[m->out->index] != NULL;
+    bool any = is_trained(p, m->out);
 
     for (size_t k = 0; k < m->n_in; k++)
-        any |= p->loras->of_linear[m->in[k]->index] != NULL;
+        any |= is_trained(p, m->in[k]);
     return any;
 }
 
 static bool layer_is_trained(const struct backprop *p, const struct layer *l)
 {
-    bool any = p->loras->of_linear[l->attn_out->index] || (l->router ? p->loras->of_linear[l->router->index] != NULL : mlp_is_trained(p, &l->mlp));
+    const struct norm *norms[] = { &l->norm_attn, &l->norm_mlp, &l->norm_attn_out, &l->norm_mlp_out, &l->q_norm, &l->k_norm };
+    bool any = is_trained(p, l->attn_out) || (l->router ? is_trained(p, l->router) : mlp_is_trained(p, &l->mlp));
 
     for (size_t k = 0; k < l->n_attn_in; k++)
-        any |= p->loras->of_linear[l->attn_in[k]->index] != NULL;
+        any |= is_trained(p, l->attn_in[k]);
     for (size_t e = 0; l->router && e < p->m->config.experts; e++)
         any |= mlp_is_trained(p, &l->experts[e]);
+    for (size_t k = 0; k < ARRAY_LEN(norms); k++)
+        any |= is_own(p, norms[k]);
     return any;
 }
 
@@ -301,7 +353,8 @@ errc backprop_new(const struct model *m, struct lora_set *loras, const struct ba
     p->inputs = xcalloc(m->config.layers + 1, sizeof *p->inputs);
     p->acts = xcalloc(m->config.layers, sizeof *p->acts);
     TRY(compute_new(o->threads, NULL, &p->c, e));
-    while (p->first_trained < m->config.layers && !layer_is_trained(p, &m->layers[p->first_trained]))
+    p->dora_at = xcalloc(m->n_linears + 1, sizeof *p->dora_at);
+    while (!lora_set_own(loras, &m->embed, false) && p->first_trained < m->config.layers && !layer_is_trained(p, &m->layers[p->first_trained]))
         p->first_trained++;
     TRY(prepare_weights(p, e));
     TRY(choose_memory(p, e));
@@ -317,6 +370,7 @@ void backprop_free(struct backprop *p)
         free(p->owned[i]);
     free(p->owned);
     free(p->weights);
+    free(p->dora_at);
     free(p->memory);
     free(p->inputs);
     free(p->acts);

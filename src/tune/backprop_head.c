@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "tensor/vec.h"
 
 /* cap * tanh(x / cap) in place, and its derivative (1 - (y / cap)^2) on the way back. */
 static void softcap_forward(float *x, size_t n, float cap)
@@ -18,6 +19,17 @@ static void softcap_backward(float *d, const float *capped, size_t n, float cap)
         d[i] *= 1 - (capped[i] / cap) * (capped[i] / cap);
 }
 
+/* Gradients of the head's own weights; p->logits hold the gradient of the logits of h [rows, D]. */
+static void learn_head(struct backprop *p, const float *h, size_t ldh, size_t rows)
+{
+    const struct model_config *g = &p->m->config;
+
+    if (p->own_head)
+        gemm_grad(p->c, p->loras->g + p->own_head->at, p->logits, g->vocab, g->vocab, h, ldh, g->hidden, rows);
+    for (size_t r = 0; p->own_head_bias && r < rows; r++)
+        compute_vec(p->c)->axpy(p->loras->g + p->own_head_bias->at, p->logits + r * g->vocab, 1, g->vocab);
+}
+
 /* Loss of `rows` normed hidden rows, and with backward the gradient to them into dh. */
 static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
                        struct err *e)
@@ -30,8 +42,9 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
     if (p->head_rounds)
         h = rounded_factor(p, h, &ld, rows, g->hidden);
     gemm_forward(p->c, p->logits, g->vocab, h, ld, rows, &p->head);
-    if (p->m->head_bias)
-        add_bias(p->c, p->logits, g->vocab, p->m->head_bias, rows, g->vocab);
+    const float *bias = p->own_head_bias ? p->loras->w + p->own_head_bias->at : p->m->head_bias;
+    if (bias)
+        add_bias(p->c, p->logits, g->vocab, bias, rows, g->vocab);
     if (g->final_softcap > 0)
         softcap_forward(p->logits, n, g->final_softcap);
     *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
@@ -47,6 +60,7 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
     if (capped)
         softcap_backward(p->logits, capped, n, g->final_softcap);
     free(capped);
+    learn_head(p, h, ld, rows);
     ld = g->vocab;
     const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows, g->vocab) : p->logits;
     gemm_backward(p->c, dh, g->hidden, d, ld, rows, &p->head, false);

@@ -13,10 +13,25 @@ static void copy_columns(float *y, const float *x, size_t ld, size_t rows, size_
         memcpy(y + r * ld, x + r * ld, dim * sizeof *y);
 }
 
+/* The set's values where they are trained. */
+static struct norm norm_now(const struct backprop *p, const struct norm *n)
+{
+    const struct own_param *w = lora_set_own(p->loras, n, false), *b = lora_set_own(p->loras, n, true);
+
+    return (struct norm){ .w = w ? p->loras->w + w->at : n->w, .b = b ? p->loras->w + b->at : n->b };
+}
+
+static bool norm_learns(const struct backprop *p, const struct norm *n)
+{
+    return n->w && (lora_set_own(p->loras, n, false) || lora_set_own(p->loras, n, true));
+}
+
 void norm_forward(struct backprop *p, const struct norm *n, float *y, const float *x, size_t ld, size_t rows, size_t dim)
 {
+    struct norm now = norm_now(p, n);
+
     if (n->w)
-        model_norm(p->c, p->m, n, y, x, ld, rows, dim);
+        model_norm(p->c, p->m, &now, y, x, ld, rows, dim);
     else
         copy_columns(y, x, ld, rows, dim);
 }
@@ -24,13 +39,16 @@ void norm_forward(struct backprop *p, const struct norm *n, float *y, const floa
 void norm_backward(struct backprop *p, const struct norm *n, float *dx, const float *dy, const float *x, size_t ld, size_t rows, size_t dim)
 {
     const struct model_config *g = &p->m->config;
+    const struct own_param *w = lora_set_own(p->loras, n, false), *b = lora_set_own(p->loras, n, true);
+    float *dw = w ? p->loras->g + w->at : NULL, *db = b ? p->loras->g + b->at : NULL;
+    struct norm now = norm_now(p, n);
 
     if (!n->w)
         axpy(p->c, dx, dy, 1, rows * dim);
     else if (g->layernorm)
-        layernorm_backward(p->c, dx, NULL, NULL, dy, x, ld, n->w, rows, dim, g->norm_eps);
+        layernorm_backward(p->c, dx, dw, db, dy, x, ld, now.w, rows, dim, g->norm_eps);
     else
-        rmsnorm_backward(p->c, dx, NULL, dy, x, ld, n->w, g->norm_plus, rows, dim, g->norm_eps);
+        rmsnorm_backward(p->c, dx, dw, dy, x, ld, now.w, g->norm_plus, rows, dim, g->norm_eps);
 }
 
 /* The same for whole residual rows. */
@@ -96,9 +114,10 @@ static void sequential_backward(struct backprop *p, const struct layer *l, struc
     norm_rows_backward(p, &l->norm_mlp, p->dx, p->dnorm, a->mid);
     d = block_gradient(p, a->attn_raw, &l->norm_attn_out);
     norm_rows(p, &l->norm_attn, p->norm, x);
-    attention_block_backward(p, l, a, lowest ? NULL : p->dnorm, false, d, p->norm);
-    if (!lowest)
-        norm_rows_backward(p, &l->norm_attn, p->dx, p->dnorm, x);
+    bool wanted = !lowest || norm_learns(p, &l->norm_attn);
+    attention_block_backward(p, l, a, wanted ? p->dnorm : NULL, false, d, p->norm);
+    if (wanted)
+        norm_rows_backward(p, &l->norm_attn, lowest ? NULL : p->dx, p->dnorm, x);
 }
 
 /* --- side by side --------------------------------------------------------------------------------------------------------------- */
@@ -126,16 +145,17 @@ static void parallel_forward(struct backprop *p, const struct layer *l, struct l
 static void parallel_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, const float *x, bool lowest)
 {
     bool two = l->norm_mlp.w != NULL;
-    float *din = lowest ? NULL : p->dnorm;
+    bool wanted = !lowest || norm_learns(p, &l->norm_attn) || norm_learns(p, &l->norm_mlp);
+    float *din = wanted ? p->dnorm : NULL;
 
     memset(p->dmid, 0, residual_floats(p) * sizeof(float));
     norm_rows(p, &l->norm_attn, p->norm, x);
     attention_block_backward(p, l, a, din, false, p->dx, p->norm);
-    if (two && !lowest)
+    if (two && wanted)
         norm_rows_backward(p, &l->norm_attn, p->dmid, p->dnorm, x);
     norm_for_mlp(p, l, x);
     mlp_block_backward(p, l, a, din, !two, p->dx, p->norm);
-    if (lowest)
+    if (!wanted)
         return;
     norm_rows_backward(p, two ? &l->norm_mlp : &l->norm_attn, p->dmid, p->dnorm, x);
     axpy(p->c, p->dx, p->dmid, 1, residual_floats(p));
@@ -148,5 +168,7 @@ void layer_forward(struct backprop *p, size_t i, struct layer_acts *a)
 
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a)
 {
-    (p->m->config.parallel ? parallel_backward : sequential_backward)(p, &p->m->layers[i], a, p->inputs[i], i == p->first_trained);
+    bool lowest = i == p->first_trained && !p->own_embed;
+
+    (p->m->config.parallel ? parallel_backward : sequential_backward)(p, &p->m->layers[i], a, p->inputs[i], lowest);
 }

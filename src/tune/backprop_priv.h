@@ -53,7 +53,7 @@ struct backprop {
      */
     bool emulates_bf16, head_rounds;
     enum gemm_math product_math;                /* of the compute, for base products */
-    struct weight *weights;     /* [n_linears]: the model's, or expanded copies */
+    struct weight *weights;     /* [n_linears]: the model's, expanded copies, or those of the set that are trained */
     struct weight head;
     void **owned;               /* what the expanded copies are made of */
     size_t n_owned;
@@ -61,6 +61,7 @@ struct backprop {
     size_t max_tokens;
     bool checkpointing;
     size_t first_trained;       /* layers below it need no backward */
+    const struct own_param *own_embed, *own_head, *own_head_bias;       /* NULL: as the model has them */
     bool has_local_rope;
     size_t bytes;
     float *memory;              /* one block for everything below */
@@ -78,6 +79,9 @@ struct backprop {
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */
+    float *gain, *lengths;      /* DoRA, [out] of every adapted linear, at dora_at[index]: m / |W + sBA|, and |W + sBA| */
+    size_t *dora_at;            /* [n_linears], owned; only with DoRA */
+    float *scaled, *plain;      /* [T, widest out of a linear], only with DoRA */
     float *logits;              /* [HEAD_ROWS, V] */
     float *frequencies;         /* [R/2] */
     int32_t *targets, *positions;               /* [T] */
@@ -98,9 +102,9 @@ void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);
 /* p->dx: gradient of the residual after layer i; becomes that before it (untouched for the lowest trained layer). */
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
 
-/* The family's norm over the last dim of [rows, dim] with row distance ld; y may be x. n->w NULL: a copy. */
+/* The family's norm, with the set's values where they are trained, over the last dim of [rows, dim] with row distance ld; y may be x. n->w NULL: a copy. */
 void norm_forward(struct backprop *p, const struct norm *n, float *y, const float *x, size_t ld, size_t rows, size_t dim);
-/* dx += d norm(x) . dy; n->w NULL: dx += dy. */
+/* dx += d norm(x) . dy; n->w NULL: dx += dy. dx NULL: not wanted. What is trained of the norm gets its gradient. */
 void norm_backward(struct backprop *p, const struct norm *n, float *dx, const float *dy, const float *x, size_t ld, size_t rows, size_t dim);
 
 /* out = block(in), both [T, D]; out may be in. */
@@ -129,6 +133,9 @@ void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_
 /* LoRA gradients, and dx = (or +=) dy . W + LoRA part when dx is not NULL. */
 void adapted_backward(struct backprop *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
                       bool accumulate, struct rows rows);
+
+/* For the weights that the set has now; before a pass. */
+void dora_prepare(struct backprop *p);
 
 /* Loss over the rows that have a target; with backward p->dx receives the gradient of the last residual. */
 errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e);

@@ -1,6 +1,8 @@
 /* One call of the pass: rows side by side, all layers forward, the head, and back down to the lowest layer that learns. */
 #include "tune/backprop_priv.h"
 
+#include "tensor/vec.h"
+
 size_t backprop_row_labels(const struct backprop_row *r)
 {
     size_t n = 0;
@@ -28,6 +30,37 @@ static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t
     rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
 }
 
+static void embed(struct backprop *p, float *x, const struct backprop_row *r)
+{
+    size_t d = p->m->config.hidden;
+
+    if (!p->own_embed) {
+        model_embed(p->m, x, r->ids, r->n);
+        return;
+    }
+    for (size_t t = 0; t < r->n; t++)
+        for (size_t i = 0; i < d; i++)
+            x[t * d + i] = p->loras->w[p->own_embed->at + (size_t)r->ids[t] * d + i] * p->m->config.embed_scale;
+}
+
+/* The padding token's embedding does not learn (torch's padding_idx, which every family but Falcon has). */
+static bool embedding_learns(const struct backprop *p, int32_t id)
+{
+    return id != p->m->config.pad || streq(p->m->config.model_type, "falcon");
+}
+
+/* p->dx is the gradient of the embedded rows. */
+static void embed_backward(struct backprop *p)
+{
+    size_t d = p->m->config.hidden, at = 0;
+
+    for (size_t k = 0; p->own_embed && k < p->n_rows; at += p->rows[k++].n)
+        for (size_t t = 0; t < p->rows[k].n; t++)
+            if (embedding_learns(p, p->rows[k].ids[t]))
+                compute_vec(p->c)->axpy(p->loras->g + p->own_embed->at + (size_t)p->rows[k].ids[t] * d, p->dx + (at + t) * d,
+                                        p->m->config.embed_scale, d);
+}
+
 static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, struct err *e)
 {
     p->rows = rows;
@@ -46,7 +79,7 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
             turn_angles(p, r, p->tokens, &p->m->config.rope, &p->rope);
         if (p->has_local_rope)
             turn_angles(p, r, p->tokens, &p->m->config.rope_local, &p->rope_local);
-        model_embed(p->m, p->inputs[0] + p->tokens * p->m->config.hidden, r->ids, r->n);
+        embed(p, p->inputs[0] + p->tokens * p->m->config.hidden, r);
         p->tokens += r->n;
     }
     return ERR_OK;
@@ -60,6 +93,7 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
 
     p->step = step;
     p->first_token = first_token;
+    dora_prepare(p);
     TRY(start(p, rows, n, e));
     for (size_t i = 0; i < layers; i++)
         layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
@@ -69,6 +103,8 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
             layer_forward(p, i, &p->acts[0]);
         layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
     }
+    if (backward)
+        embed_backward(p);
     *out_loss = loss;
     return ERR_OK;
 }

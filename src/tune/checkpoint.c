@@ -38,7 +38,9 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
 static void describe_modules(const struct lora_set *s, struct buf *out)
 {
     for (size_t i = 0; i < s->n; i++)
-        buf_addf(out, "%s %zu %.9g\n", s->params[i].linear->path, s->params[i].r, (double)s->params[i].scale);
+        buf_addf(out, "%s %zu %.9g %d\n", s->params[i].linear->path, s->params[i].r, (double)s->params[i].scale, s->params[i].dora);
+    for (size_t i = 0; i < s->n_own; i++)
+        buf_addf(out, "%s\n", s->own[i].name);
 }
 
 static void describe_data(const struct trainer *t, struct buf *out)

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/yaml.h"
+#include "tune/match.h"
 
 #define CONFIG_BYTES_MAX (1u << 20)
 
@@ -358,6 +359,33 @@ static errc check_training(struct reader *r, struct err *e)
     return ERR_OK;
 }
 
+static errc check_pattern(const struct tune_pattern *p, const char *key, struct err *e)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (match_is_expression(p->names[i]))
+            TRY(match_check(p->names[i], key, e));
+    return ERR_OK;
+}
+
+static errc check_lora(struct reader *r, struct err *e)
+{
+    const struct tune_config *c = r->c;
+    const struct tune_names *targets = &c->lora.target_modules;
+
+    if (!streq(c->lora.bias, "none") && !streq(c->lora.bias, "all") && !streq(c->lora.bias, "lora_only"))
+        return wrong(r, "LoraConfig.bias", c->lora.bias, "is none of none, all, lora_only", e);
+    for (size_t i = 0; i < targets->n; i++)
+        if (match_is_expression(targets->v[i])) {
+            if (targets->n > 1)
+                return wrong(r, "LoraConfig.target_modules", targets->v[i], "is an expression: give it alone, as a text", e);
+            if (c->lora.n_layers)
+                return wrong(r, "LoraConfig.layers_to_transform", "", "cannot go with an expression; name the layers in the expression", e);
+            TRY(match_check(targets->v[i], "LoraConfig.target_modules", e));
+        }
+    TRY(check_pattern(&c->lora.rank_pattern, "LoraConfig.rank_pattern", e));
+    return check_pattern(&c->lora.alpha_pattern, "LoraConfig.alpha_pattern", e);
+}
+
 static errc check_together(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
@@ -373,8 +401,7 @@ static errc check_together(struct reader *r, struct err *e)
     if (c->quant.in_4bit && !streq(c->quant.quant_type, "nf4"))
         return wrong(r, "QuantizationConfig.bnb_4bit_quant_type", c->quant.quant_type,
                      "is not built (it is the default when the key is absent); set it to nf4", e);
-    if (!streq(c->lora.bias, "none"))
-        return wrong(r, "LoraConfig.bias", c->lora.bias, "is not built; set it to none", e);
+    TRY(check_lora(r, e));
     if (c->lora.task_type && !streq(c->lora.task_type, "CAUSAL_LM"))
         return wrong(r, "LoraConfig.task_type", c->lora.task_type, "is not a decoder's task; use CAUSAL_LM", e);
     if (c->data.train_share <= 0)
@@ -452,6 +479,7 @@ void tune_config_done(struct tune_config *c)
     free(c->notes.v);
     free(c->lora.target_modules.v);
     free(c->lora.layers_pattern.v);
+    free(c->lora.modules_to_save.v);
     free(c->lora.layers);
     free(c->lora.rank_pattern.names);
     free(c->lora.rank_pattern.values);

@@ -42,8 +42,8 @@ struct tune_config {
         double alpha, dropout;
         struct tune_names target_modules;       /* empty: every linear layer but the head */
         bool target_given, all_linear;
-        bool rslora, init_weights;
-        struct tune_names layers_pattern;
+        bool rslora, dora, init_weights;
+        struct tune_names layers_pattern, modules_to_save;
         int64_t *layers;                        /* layers_to_transform */
         size_t n_layers;
         struct tune_pattern rank_pattern, alpha_pattern;

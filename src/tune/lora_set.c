@@ -4,30 +4,20 @@
 
 #include "base/hash.h"
 #include "base/mem.h"
-#include "engine/adapter.h"
+#include "tune/lora_set_priv.h"
+#include "tune/match.h"
 #include "tune/random.h"
-
-static bool is_tail(const char *path, const char *tail)
-{
-    size_t n = strlen(path), k = strlen(tail);
-
-    return k > 0 && k <= n && streq(path + n - k, tail) && (k == n || path[n - k - 1] == '.');
-}
 
 const char *lora_match(const char *path, const struct tune_names *targets)
 {
+    bool expression = targets->n == 1 && match_is_expression(targets->v[0]);
+
+    if (expression)
+        return match_whole(targets->v[0], path) ? targets->v[0] : NULL;
     for (size_t i = 0; i < targets->n; i++)
-        if (is_tail(path, targets->v[i]))
+        if (match_tail(targets->v[i], path))
             return targets->v[i];
     return NULL;
-}
-
-static double pattern_value(const struct tune_pattern *p, const char *path, double fallback)
-{
-    for (size_t i = 0; i < p->n; i++)
-        if (is_tail(path, p->names[i]))
-            return p->values[i];
-    return fallback;
 }
 
 /* The first number among the path's components: "model.layers.7.mlp.down_proj" is layer 7. */
@@ -72,24 +62,34 @@ static void module_names(const struct model *m, struct buf *out)
         const char *dot = strrchr(m->linears[i].path, '.'), *name = dot ? dot + 1 : m->linears[i].path;
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++)
-            seen = is_tail(m->linears[j].path, name);
+            seen = match_tail(name, m->linears[j].path);
         if (!seen)
             buf_addf(out, "%s%s", out->n ? ", " : "", name);
     }
 }
 
+static size_t take_floats(struct lora_set *s, size_t n)
+{
+    size_t at = s->total;
+
+    s->total += n;
+    return at;
+}
+
 static errc add_param(struct lora_set *s, const struct linear *l, const struct tune_config *c, struct err *e)
 {
-    size_t r = (size_t)pattern_value(&c->lora.rank_pattern, l->path, (double)c->lora.r);
-    double alpha = pattern_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
+    size_t r = (size_t)match_value(&c->lora.rank_pattern, l->path, (double)c->lora.r);
+    double alpha = match_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
 
     if (r > l->w.in || r > l->w.out)
         return err_set(e, ERR_INVALID, "LoraConfig.r: %zu is larger than %s [%zu, %zu]; lower it", r, l->path, l->w.out, l->w.in);
     struct lora_param *p = &s->params[s->n++];
-    *p = (struct lora_param){ .linear = l, .r = r, .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };
-    p->a_at = s->total;
-    p->b_at = s->total + r * l->w.in;
-    s->total = p->b_at + l->w.out * r;
+    *p = (struct lora_param){ .linear = l, .r = r, .dora = c->lora.dora,
+                              .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };
+    p->a_at = take_floats(s, r * l->w.in);
+    p->b_at = take_floats(s, l->w.out * r);
+    p->m_at = p->dora ? take_floats(s, l->w.out) : 0;
+    s->any_dora |= p->dora;
     s->max_rank = r > s->max_rank ? r : s->max_rank;
     s->of_linear[l->index] = p;
     return ERR_OK;
@@ -101,9 +101,9 @@ static errc check_targets(const struct tune_names *targets, struct err *e)
 
     for (size_t i = 0; i < targets->n; i++)
         for (size_t j = 0; j < ARRAY_LEN(other); j++)
-            if (is_tail(targets->v[i], other[j]))
+            if (match_tail(other[j], targets->v[i]))
                 return err_set(e, ERR_INVALID, "LoraConfig.target_modules: \"%s\": adapters on the embedding or the head are not built; "
-                               "remove it from the list", targets->v[i]);
+                               "remove it from the list, or name it in modules_to_save", targets->v[i]);
     return ERR_OK;
 }
 
@@ -115,7 +115,7 @@ static errc match_all(struct lora_set *s, const struct model *m, const struct tu
 
     TRY(check_targets(targets, e));
     for (size_t i = 0; i < m->n_linears; i++)
-        if ((every || lora_match(m->linears[i].path, targets)) && layer_wanted(c, m->linears[i].path))
+        if ((every || lora_match(m->linears[i].path, targets)) && layer_wanted(c, m->linears[i].path) && !own_wanted(c, m->linears[i].path))
             TRY(add_param(s, &m->linears[i], c, e));
     AUTO_BUF known = { 0 };
     module_names(m, &known);
@@ -129,7 +129,7 @@ static errc match_all(struct lora_set *s, const struct model *m, const struct tu
     for (size_t t = 0; t < targets->n && !every; t++) {
         bool used = false;
         for (size_t i = 0; i < s->n && !used; i++)
-            used = is_tail(s->params[i].linear->path, targets->v[t]);
+            used = lora_match(s->params[i].linear->path, &(struct tune_names){ &targets->v[t], 1 }) != NULL;
         if (!used)
             warn(s, &cap, xasprintf("LoraConfig.target_modules: \"%s\" matches no module of this model; it has %s", targets->v[t],
                                     buf_cstr(&known)));
@@ -160,12 +160,14 @@ errc lora_set_init(struct lora_set *s, const struct model *m, const struct tune_
         TRY(match_all(s, m, c, &c->lora.target_modules, e));
     else
         TRY(match_default(s, m, c, default_targets, e));
+    TRY(own_add(s, m, c, e));
     s->w = mem_try_alloc(s->total, sizeof(float));
     s->g = mem_try_alloc(s->total, sizeof(float));
     if (!s->w || !s->g)
         return err_set(e, ERR_TOO_LARGE, "%zu LoRA parameters do not fit in memory; lower LoraConfig.r", s->total);
     memset(s->w, 0, s->total * sizeof(float));
     memset(s->g, 0, s->total * sizeof(float));
+    own_fill(s, m);
     return ERR_OK;
 }
 
@@ -174,6 +176,9 @@ void lora_set_done(struct lora_set *s)
     for (size_t i = 0; i < s->warnings.n; i++)
         free((char *)(uintptr_t)s->warnings.v[i]);
     free(s->warnings.v);
+    for (size_t i = 0; i < s->n_own; i++)
+        free(s->own[i].name);
+    free(s->own);
     free(s->params);
     free(s->of_linear);
     free(s->w);
@@ -198,29 +203,24 @@ void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero_b)
             memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
         else
             fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), random_stream(seed, path * 2 + 1));
+        if (p->dora)
+            lora_row_norms(s, p, &l->w, 0, l->w.out, s->w + p->m_at);
     }
 }
 
-errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, struct err *e)
+void lora_row_norms(const struct lora_set *s, const struct lora_param *p, const struct weight *w, size_t first, size_t end, float *norms)
 {
-    AUTO_FREE(adapter) a = NULL;
+    const float *a = s->w + p->a_at, *b = s->w + p->b_at;
+    AUTO_MEM float *row = xcalloc(w->in, sizeof *row);
 
-    TRY(adapter_load(dir, NULL, 1, m, &a, e));
-    for (size_t i = 0; i < s->n_linears; i++) {
-        const struct lora_param *p = s->of_linear[i];
-        const struct lora *from = &a->loras[i];
-        if ((p ? p->r : 0) != from->r)
-            return err_set(e, ERR_INVALID, "%s: has rank %zu on %s, the configuration %zu; make LoraConfig.r and target_modules equal to it",
-                           dir, from->r, m->linears[i].path, p ? p->r : 0);
-        if (!p)
-            continue;
-        memcpy(s->w + p->a_at, from->a, p->r * p->linear->w.in * sizeof(float));
-        memcpy(s->w + p->b_at, from->b, p->r * p->linear->w.out * sizeof(float));
+    for (size_t o = first; o < end; o++) {
+        double sum = 0;
+        weight_rows_f32(w, row, o, 1);
+        for (size_t k = 0; k < p->r; k++)
+            for (size_t i = 0; i < w->in; i++)
+                row[i] += p->scale * b[o * p->r + k] * a[k * w->in + i];
+        for (size_t i = 0; i < w->in; i++)
+            sum += (double)row[i] * (double)row[i];
+        norms[o] = (float)sqrt(sum);
     }
-    return ERR_OK;
-}
-
-char *lora_param_name(const struct lora_param *p, char which)
-{
-    return xasprintf("base_model.model.%s.lora_%c.weight", p->linear->path, which);
 }

@@ -5,18 +5,25 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tensor/safetensors.h"
+#include "tune/match.h"
 
 static json_t *number(double x)
 {
     return x == floor(x) && fabs(x) < 1e15 ? json_integer((json_int_t)x) : json_real(x);
 }
 
-static json_t *pattern_json(const struct tune_pattern *p)
+/* Plain keys as they are; an expression as the paths it matches, which every reader knows. */
+static json_t *pattern_json(const struct lora_set *s, const struct tune_pattern *p)
 {
     json_t *o = json_object();
 
-    for (size_t i = 0; i < p->n; i++)
-        json_put(o, p->names[i], number(p->values[i]));
+    for (size_t i = 0; i < p->n; i++) {
+        if (!match_is_expression(p->names[i]))
+            json_put(o, p->names[i], number(p->values[i]));
+        for (size_t k = 0; match_is_expression(p->names[i]) && k < s->n; k++)
+            if (match_tail(p->names[i], s->params[k].linear->path) && match_value(p, s->params[k].linear->path, -1) == p->values[i])
+                json_put(o, s->params[k].linear->path, number(p->values[i]));
+    }
     return o;
 }
 
@@ -34,6 +41,10 @@ static json_t *targets_json(const struct lora_set *s, const struct tune_config *
     json_t *list = json_array();
     bool named = c->lora.target_given && !c->lora.all_linear;
 
+    if (named && match_is_expression(c->lora.target_modules.v[0])) {
+        json_decref(list);
+        return json_string(c->lora.target_modules.v[0]);
+    }
     for (size_t i = 0; i < s->n; i++) {
         const char *path = s->params[i].linear->path, *dot = strrchr(path, '.');
         const char *name = named ? lora_match(path, &c->lora.target_modules) : dot ? dot + 1 : path;
@@ -72,10 +83,10 @@ void peft_config(const struct lora_set *s, const struct tune_config *c, json_t *
 {
     json_t *o = json_object();
 
-    json_put(o, "alpha_pattern", pattern_json(&c->lora.alpha_pattern));
+    json_put(o, "alpha_pattern", pattern_json(s, &c->lora.alpha_pattern));
     json_put(o, "auto_mapping", json_null());
     json_put(o, "base_model_name_or_path", json_string(c->lora.base_model ? c->lora.base_model : c->model.path));
-    json_put(o, "bias", json_string("none"));
+    json_put(o, "bias", json_string(c->lora.bias));
     json_put(o, "fan_in_fan_out", json_false());
     json_put(o, "inference_mode", json_true());
     json_put(o, "init_lora_weights", json_boolean(c->lora.init_weights));
@@ -87,14 +98,14 @@ void peft_config(const struct lora_set *s, const struct tune_config *c, json_t *
     json_put(o, "lora_dropout", json_real(c->lora.dropout));
     json_put(o, "megatron_config", json_null());
     json_put(o, "megatron_core", json_string("megatron.core"));
-    json_put(o, "modules_to_save", json_null());
+    json_put(o, "modules_to_save", names_json(&c->lora.modules_to_save));
     json_put(o, "peft_type", json_string("LORA"));
     json_put(o, "r", json_integer(c->lora.r));
-    json_put(o, "rank_pattern", pattern_json(&c->lora.rank_pattern));
+    json_put(o, "rank_pattern", pattern_json(s, &c->lora.rank_pattern));
     json_put(o, "revision", text_or_null(c->lora.revision));
     json_put(o, "target_modules", targets_json(s, c));
     json_put(o, "task_type", json_string("CAUSAL_LM"));     /* upstream leaves null and fills auto_mapping; both load */
-    json_put(o, "use_dora", json_false());
+    json_put(o, "use_dora", json_boolean(c->lora.dora));
     json_put(o, "use_rslora", json_boolean(c->lora.rslora));
     *out = o;
 }
@@ -102,20 +113,16 @@ void peft_config(const struct lora_set *s, const struct tune_config *c, json_t *
 static errc write_values(const char *dir, const struct lora_set *s, struct err *e)
 {
     AUTO_MEM char *path = path_join(dir, "adapter_model.safetensors");
-    struct safetensors_item *items = xcalloc(s->n * 2, sizeof *items);
+    size_t n;
+    struct lora_tensor *all = lora_tensors(s, &n);
+    struct safetensors_item *items = xcalloc(n + 1, sizeof *items);
 
-    for (size_t i = 0; i < s->n; i++) {
-        const struct lora_param *p = &s->params[i];
-        size_t in = p->linear->w.in, out = p->linear->w.out;
-        items[2 * i] = (struct safetensors_item){ lora_param_name(p, 'A'), { .dtype = DTYPE_F32, .ndim = 2, .shape = { p->r, in },
-                                                  .len = p->r * in, .data = s->w + p->a_at } };
-        items[2 * i + 1] = (struct safetensors_item){ lora_param_name(p, 'B'), { .dtype = DTYPE_F32, .ndim = 2, .shape = { out, p->r },
-                                                      .len = out * p->r, .data = s->w + p->b_at } };
-    }
-    errc rc = safetensors_write(path, items, s->n * 2, e);
-    for (size_t i = 0; i < s->n * 2; i++)
-        free((char *)(uintptr_t)items[i].name);
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct safetensors_item){ all[i].name, { .dtype = DTYPE_F32, .ndim = all[i].cols ? 2 : 1, .len = lora_tensor_len(&all[i]),
+                                              .shape = { all[i].rows, all[i].cols }, .data = s->w + all[i].at } };
+    errc rc = safetensors_write(path, items, n, e);
     free(items);
+    lora_tensors_free(all, n);
     return rc;
 }
 

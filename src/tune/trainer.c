@@ -103,7 +103,7 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     if (!isfinite(loss) || !isfinite(norm))
         return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
     gradient_clip(s->g, s->total, norm, t->config->train.max_grad_norm);
-    adamw_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, rate);
+    adamw_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, s->decayed, rate);
     *out = (struct trainer_step){ .step = step + 1, .epoch = tune_epoch_shown(plan, epoch, micro),
                                   .epoch_ends = micro == plan->micro_batches, .loss = loss / divisor, .grad_norm = norm,
                                   .learning_rate = rate, .tokens = tokens, .label_tokens = labels };

@@ -1,5 +1,5 @@
 /*
- * Every LoRA gradient against finite differences: for each matrix the derivative along a random direction, on every family that can
+ * Every gradient against finite differences: for each tensor the derivative along a random direction, on every family that can
  * be tuned and with dropout, windows, grouped heads, biases, q/k norms and post-norms. The loss is f32, so the step is large and the
  * central difference is taken at two widths (Richardson) to cancel the third-order term. Every token goes through all
  * experts here: a loss that jumps when a choice changes has no slope to compare (the choice itself is held to PEFT in test_agreement).
@@ -13,7 +13,8 @@
 
 #define TOLERANCE 5e-3
 
-struct case_row { const char *model; float dropout; enum tune_memory memory; };
+/* lora: more keys of LoraConfig. lengths_move: DoRA, whose gradients of A and B take the lengths of rows as constants; only the others have slopes. */
+struct case_row { const char *lora; float dropout; enum tune_memory memory; bool lengths_move; };
 
 static double loss_of(struct backprop *p, const struct backprop_row *rows, size_t n, bool backward)
 {
@@ -42,7 +43,7 @@ static double slope(struct backprop *p, const struct backprop_row *rows, float *
     return (up - down) / (2 * h);
 }
 
-static void check_matrix(struct backprop *p, const struct backprop_row *rows, struct lora_set *s, size_t at, size_t n, const char *name, char which)
+static void check_tensor(struct backprop *p, const struct backprop_row *rows, struct lora_set *s, size_t at, size_t n, const char *name)
 {
     float *direction = xmalloc(n * sizeof *direction);
     double size = 0, want = 0, norm = 0, g = 0;
@@ -61,7 +62,7 @@ static void check_matrix(struct backprop *p, const struct backprop_row *rows, st
     /* relative to what a random direction sees of the gradient, so that an accidental near-zero slope is not a failure */
     double scale = fmax(fabs(want), sqrt(norm / (double)n));
     if (!(fabs(g - want) <= TOLERANCE * scale + 2e-3))
-        fail_msg("%s.%c: slope %.6g, gradient %.6g (norm %.3g)", name, which, g, want, sqrt(norm));
+        fail_msg("%s: slope %.6g, gradient %.6g (norm %.3g)", name, g, want, sqrt(norm));
     free(direction);
 }
 
@@ -75,7 +76,8 @@ static void check_model(const char *dir, const struct case_row *row)
 
     OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
     m->config.experts_used = m->config.experts;
-    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, init_lora_weights: false}\n"), "test", &c, E));
+    AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, init_lora_weights: false%s}\n", row->lora ? row->lora : "");
+    OK(tune_config_parse(str_of(yaml), "test", &c, E));
     OK(lora_set_init(&s, m, &c, NULL, E));
     lora_set_fill(&s, 7, false);
     OK(backprop_new(m, &s, &(struct backprop_opts){ .threads = 2, .memory = row->memory, .checkpointing_allowed = true, .longest_row = 40,
@@ -86,11 +88,12 @@ static void check_model(const char *dir, const struct case_row *row)
     }
     struct backprop_row rows[2] = { { ids, labels, 29, 29 }, { ids + 29, labels + 29, 11, 11 } };
     (void)loss_of(p, rows, 2, true);
-    for (size_t i = 0; i < s.n; i++) {
-        const struct lora_param *q = &s.params[i];
-        check_matrix(p, rows, &s, q->a_at, q->r * q->linear->w.in, q->linear->path, 'A');
-        check_matrix(p, rows, &s, q->b_at, q->r * q->linear->w.out, q->linear->path, 'B');
-    }
+    size_t n;
+    struct lora_tensor *tensors = lora_tensors(&s, &n);
+    for (size_t i = 0; i < n; i++)
+        if (!row->lengths_move || !(strstr(tensors[i].name, ".lora_A.") || strstr(tensors[i].name, ".lora_B.")))
+            check_tensor(p, rows, &s, tensors[i].at, lora_tensor_len(&tensors[i]), tensors[i].name);
+    lora_tensors_free(tensors, n);
     backprop_free(p);
     lora_set_done(&s);
     tune_config_done(&c);
@@ -125,9 +128,31 @@ static void other_families(void **state)
     }
 }
 
+/* What is trained beside A and B: magnitudes, biases, norms, whole matrices, embedding and head. */
+static void other_tensors(void **state)
+{
+    (void)state;
+    static const struct { const char *model; struct case_row row; } rows[] = {
+        { "phi3", { .lora = ", use_dora: true", .lengths_move = true } },
+        { "qwen2", { .lora = ", use_dora: true, bias: all, modules_to_save: [norm]", .dropout = 0.2F, .memory = TUNE_MEMORY_LOW, .lengths_move = true } },
+        { "phi2", { .lora = ", bias: all, target_modules: [fc1]" } },
+        { "qwen2", { .lora = ", bias: lora_only, target_modules: [q_proj]", .memory = TUNE_MEMORY_LOW } },
+        { "phi2", { .lora = ", target_modules: [fc1], modules_to_save: [lm_head, layernorm, 0.mlp.fc2]", .memory = TUNE_MEMORY_LOW } },
+        { "gemma3", { .lora = ", target_modules: [o_proj], modules_to_save: [embed_tokens, lm_head, norm, k_norm, layernorm]" } },
+        { "falcon40b", { .lora = ", target_modules: [query_key_value], modules_to_save: [ln_mlp, ln_attn, word_embeddings]" } },
+        { "mixtral", { .lora = ", target_modules: [q_proj], modules_to_save: [gate, 1.w2]" } },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *path = xasprintf("models/%s", rows[i].model), *dir = golden(path);
+
+        check_model(dir, &rows[i].row);
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(phi3), cmocka_unit_test(other_families) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(phi3), cmocka_unit_test(other_families), cmocka_unit_test(other_tensors) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,7 +104,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
         double d = step || !t->clipped ? before : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
         if (!(d < t->grad_tolerance))
             fail_msg("step %zu: gradient is %.3g away", step, d);
-        adamw_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, 5e-3 * (1 - (double)step / 12));
+        adamw_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, r.loras.decayed, 5e-3 * (1 - (double)step / 12));
     }
     AUTO_MEM char *trained_path = xasprintf("%s/trained/adapter_model.safetensors", t->folder), *trained = find(trained_path);
     double d = distance_to_file(&r.loras, r.loras.w, trained, ".weight");

@@ -1,0 +1,116 @@
+/* The set as the tensors of a PEFT file: names, shapes, places; reading one back. */
+#include <math.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "tensor/safetensors.h"
+#include "tune/lora_set.h"
+
+#define CONFIG_BYTES_MAX (4u << 20)
+
+char *lora_param_name(const struct lora_param *p, char which)
+{
+    if (which == 'M')
+        return xasprintf("base_model.model.%s.lora_magnitude_vector", p->linear->path);
+    return xasprintf("base_model.model.%s.lora_%c.weight", p->linear->path, which);
+}
+
+static int by_place(const void *a, const void *b)
+{
+    const struct lora_tensor *x = a, *y = b;
+
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+struct lora_tensor *lora_tensors(const struct lora_set *s, size_t *out_n)
+{
+    struct lora_tensor *t = xcalloc(3 * s->n + s->n_own + 1, sizeof *t);
+    size_t n = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        const struct lora_param *p = &s->params[i];
+        size_t in = p->linear->w.in, out = p->linear->w.out;
+        t[n++] = (struct lora_tensor){ lora_param_name(p, 'A'), p->a_at, p->r, in };
+        t[n++] = (struct lora_tensor){ lora_param_name(p, 'B'), p->b_at, out, p->r };
+        if (p->dora)
+            t[n++] = (struct lora_tensor){ lora_param_name(p, 'M'), p->m_at, out, 0 };
+    }
+    for (size_t i = 0; i < s->n_own; i++)
+        t[n++] = (struct lora_tensor){ xstrdup(s->own[i].name), s->own[i].at, s->own[i].rows, s->own[i].cols };
+    qsort(t, n, sizeof *t, by_place);
+    *out_n = n;
+    return t;
+}
+
+void lora_tensors_free(struct lora_tensor *t, size_t n)
+{
+    for (size_t i = 0; t && i < n; i++)
+        free(t[i].name);
+    free(t);
+}
+
+/* --- reading ---------------------------------------------------------------------------------------------------------------------- */
+
+static errc check_rank(const struct lora_set *s, const char *dir, const struct safetensors *file, const struct model *m, struct err *e)
+{
+    for (size_t i = 0; i < s->n_linears; i++) {
+        const struct lora_param *p = s->of_linear[i];
+        AUTO_MEM char *name = lora_param_name(&(struct lora_param){ .linear = &m->linears[i] }, 'A');
+        const struct tensor *a = safetensors_get(file, name);
+        size_t rank = a && a->ndim ? a->shape[0] : 0;
+        if ((p ? p->r : 0) != rank)
+            return err_set(e, ERR_INVALID, "%s: has rank %zu on %s, the configuration %zu; make LoraConfig.r and target_modules equal to it",
+                           dir, rank, m->linears[i].path, p ? p->r : 0);
+    }
+    return ERR_OK;
+}
+
+static errc read_tensor(struct lora_set *s, const struct lora_tensor *x, const struct safetensors *file, struct err *e)
+{
+    size_t n = lora_tensor_len(x);
+    const struct tensor *t;
+
+    TRY(safetensors_need(file, x->name, &t, e));
+    if (t->len != n || t->ndim != (x->cols ? 2 : 1) || t->shape[0] != x->rows)
+        return err_set(e, ERR_INVALID, "%s: tensor %s does not fit the model: is it for another model?", safetensors_path(file), x->name);
+    if (dtype_to_f32(s->w + x->at, t->data, t->dtype, n, e))
+        return err_wrap(e, "%s: tensor %s", safetensors_path(file), x->name);
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(s->w[x->at + i]))
+            return err_set(e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", safetensors_path(file), x->name, i);
+    return ERR_OK;
+}
+
+static errc check_all_known(const struct lora_tensor *all, size_t n, const struct safetensors *file, struct err *e)
+{
+    for (size_t i = 0; i < safetensors_count(file); i++) {
+        bool known = false;
+        for (size_t k = 0; k < n && !known; k++)
+            known = streq(all[k].name, safetensors_name(file, i));
+        if (!known)
+            return err_set(e, ERR_INVALID, "%s: tensor %s is nothing that LoraConfig trains; make LoraConfig equal to the adapter's",
+                           safetensors_path(file), safetensors_name(file, i));
+    }
+    return ERR_OK;
+}
+
+errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, struct err *e)
+{
+    AUTO_MEM char *config_path = path_join(dir, "adapter_config.json"), *path = path_join(dir, "adapter_model.safetensors");
+    AUTO_FREE(safetensors) file = NULL;
+    AUTO_JSON config = NULL;
+    size_t n;
+
+    TRY(json_parse_file(config_path, CONFIG_BYTES_MAX, &config, e));
+    if (!streq(json_cstr(config, "peft_type"), "LORA"))
+        return err_set(e, ERR_UNSUPPORTED, "%s: peft_type is not LORA", config_path);
+    TRY(safetensors_open(path, &file, e));
+    TRY(check_rank(s, dir, file, m, e));
+    struct lora_tensor *all = lora_tensors(s, &n);
+    errc rc = check_all_known(all, n, file, e);
+    for (size_t i = 0; i < n && rc == ERR_OK; i++)
+        rc = read_tensor(s, &all[i], file, e);
+    lora_tensors_free(all, n);
+    return rc;
+}

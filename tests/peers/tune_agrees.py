@@ -1,0 +1,197 @@
+"""
+tune_agrees.py KAITO_RUNTIME SOURCE [NAME...]: the mathematics of tuning beside PEFT, transformers and torch.optim.AdamW, one row per family and
+option. Prints TAP.
+tune_agrees.py --record SOURCE [NAME...]: writes the rows' truths into tests/golden/tune/expected.json (tests/unit/tune/test_agreement.c reads
+it); rows that this version of transformers does not have keep what is there.
+
+A row: the model's folder below tests/golden, LoraConfig, and how the loss is made. Six AdamW steps in f32, two rows of tokens each, one sum of
+losses over both divided by their label tokens. Adapters begin with numbers that C and Python compute alike, so that no file is
+needed; of gradients and results a few projections on random directions are kept per tensor, and its length.
+"""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+import numpy as np
+import torch
+import transformers
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModelForCausalLM
+
+STEPS, RATE, DECAY, PROJECTIONS = 6, 5e-3, 0.01, 4
+MASK = (1 << 64) - 1
+ALL = "all-linear"
+HF, FAMILIES = "hf/models/", "families/"
+SDPA = dict(attention="sdpa")       # Falcon's eager attention adds ALiBi twice
+OLD = dict(old=True)                # transformers 5 keeps experts as one stacked parameter, beside which PEFT has no plain LoRA
+
+ROWS = {
+    "phi2": (HF + "phi2", dict(target_modules=ALL)),
+    "phi normed queries": (FAMILIES + "phi-normed-queries", dict(target_modules=["q_proj", "k_proj", "dense", "fc1", "fc2"])),
+    "falcon 7b": (HF + "falcon7b", dict(target_modules=ALL)),
+    "falcon 40b": (HF + "falcon40b", dict(target_modules=ALL)),
+    "falcon 11b: one norm": (FAMILIES + "falcon-11b-one-norm", dict(target_modules=ALL)),
+    "falcon alibi": (FAMILIES + "falcon-alibi", dict(target_modules=ALL), SDPA),
+    "falcon sequential": (FAMILIES + "falcon-sequential", dict(target_modules=["query_key_value", "dense_4h_to_h"])),
+    "mixtral": (HF + "mixtral", dict(target_modules=["q_proj", "v_proj", "o_proj", "gate", "w1", "w2", "w3"]), OLD),
+    "mixtral, attention alone": (HF + "mixtral", dict(target_modules=["q_proj", "v_proj"])),
+    "gemma2": (HF + "gemma2", dict(target_modules=ALL)),
+    "gemma3": (HF + "gemma3", dict(target_modules=ALL)),
+    "olmo2": (HF + "olmo2", dict(target_modules=ALL)),
+    "qwen3": (HF + "qwen3", dict(target_modules=ALL)),
+    "phi4-mini": (HF + "phi4-mini", dict(target_modules=ALL)),
+    "phi3 longrope": (HF + "phi3-longrope", dict(target_modules=["qkv_proj", "down_proj"])),
+    "dora": (HF + "llama3", dict(target_modules=ALL, use_dora=True)),
+    "dora, biases of the base": (HF + "qwen2", dict(target_modules=["q_proj", "v_proj", "down_proj"], use_dora=True, use_rslora=True)),
+    "dora, fused projections": (HF + "phi3", dict(target_modules=["qkv_proj", "gate_up_proj"], use_dora=True)),
+    "rslora, patterns": (HF + "llama2", dict(target_modules=ALL, use_rslora=True, rank_pattern={"k_proj": 3, r"layers\.1\.mlp\.(gate|up)_proj": 2},
+                                             alpha_pattern={"mlp.down_proj": 5, r".*\.0\..*o_proj": 24})),
+    "expression": (HF + "llama2", dict(target_modules=r".*\.[01]\.(self_attn\.[qv]|mlp\.down)_proj")),
+    "layers 1": (HF + "llama2", dict(target_modules=["q_proj", "up_proj"], layers_to_transform=[1])),
+    "bias all": (HF + "phi2", dict(target_modules=["q_proj", "fc2"], bias="all")),
+    "bias lora_only": (HF + "qwen2", dict(target_modules=["q_proj", "k_proj", "down_proj"], bias="lora_only")),
+    "head, embedding and norms": (HF + "llama2", dict(target_modules=["q_proj", "v_proj"], modules_to_save=["lm_head", "embed_tokens", "norm", "layernorm"])),
+    "a linear trained whole, layer norms": (HF + "phi2", dict(target_modules=["q_proj"], modules_to_save=["1.mlp.fc1", "input_layernorm", "lm_head"])),
+    "head of tied weights": (HF + "gemma2", dict(target_modules=["q_proj"], modules_to_save=["lm_head"])),
+    "embedding of gemma": (HF + "gemma3", dict(target_modules=["v_proj"], modules_to_save=["embed_tokens", "q_norm"])),
+    "everything": (HF + "qwen2", dict(target_modules=ALL, use_dora=True, bias="all", modules_to_save=["norm", "1.mlp.up_proj"])),
+}
+
+
+# --- numbers that C computes alike (src/tune/random.h, base/hash.h) --------------------------------------------------------------------------
+
+def mix(x):
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def fnv1a(text):
+    h = 2166136261
+    for b in text.encode():
+        h = (h ^ b) * 16777619 & 0xFFFFFFFF
+    return h
+
+
+def numbers(name, salt, n):
+    """n floats in [-1, 1), a function of a name."""
+    with np.errstate(over="ignore"):
+        bits = mix(np.uint64((fnv1a(name) << 8) + salt) * np.uint64(0x10001) + np.arange(n, dtype=np.uint64))
+    return (2 * (bits >> np.uint64(40)).astype(np.float32) * np.float32(2.0 ** -24) - 1).astype(np.float32)
+
+
+def sketch(name, t):
+    """Its length, and what it shows along a few directions."""
+    x = t.detach().double().flatten().numpy()
+    return [float(np.sqrt((x * x).sum()))] + [float((x * numbers(name, 1 + k, x.size).astype(np.float64)).sum()) for k in range(PROJECTIONS)]
+
+
+# --- one row ------------------------------------------------------------------------------------------------------------------------------
+
+def saved_name(name):
+    """PEFT's name in the adapter's file for a parameter of the model."""
+    name = name.replace(".default", "").replace(".modules_to_save", "")
+    return name[:-len(".weight")] if name.endswith("lora_magnitude_vector.weight") else name
+
+
+def trained(model):
+    return {saved_name(n): p for n, p in model.named_parameters() if p.requires_grad}
+
+
+def load(source, folder, lora, how):
+    path = os.path.join(source, "tests/golden", folder)
+    base = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation=how.get("attention", "eager"))
+    torch.manual_seed(0)
+    model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, **lora), autocast_adapter_dtype=False)
+    with torch.no_grad():
+        for name, p in trained(model).items():
+            if ".lora_A." in name or ".lora_B." in name:
+                p.copy_(torch.from_numpy(numbers(name, 0, p.numel()) * np.float32(0.2 if ".lora_A." in name else 0.1)).reshape(p.shape))
+    return model.train()
+
+
+def rows_of(step, vocab):
+    """Two rows of tokens with some labels masked."""
+    out = []
+    for r, n in enumerate((21 + step, 13)):
+        ids = [(i * 37 + i * i * 11 + step * 17 + r * 5) % vocab for i in range(n)]
+        out.append((ids, [-100 if i % 7 == 2 + r else t for i, t in enumerate(ids)]))
+    return out
+
+
+def loss_of(model, rows):
+    total, count = 0, 0
+    for ids, labels in rows:
+        logits = model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, :-1].float()
+        target = torch.tensor(labels[1:])
+        total = total + torch.nn.functional.cross_entropy(logits, target, ignore_index=-100, reduction="sum")
+        count += int((target >= 0).sum())
+    return total / count
+
+
+def decays(name):
+    """As transformers' Trainer groups parameters."""
+    return not re.search(r"bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)", name)
+
+
+def truth(source, name):
+    folder, lora, how = (list(ROWS[name]) + [{}])[:3]
+    if how.get("old") and int(transformers.__version__.split(".")[0]) >= 5:
+        return None
+    try:
+        AutoConfig.from_pretrained(os.path.join(source, "tests/golden", folder))
+        model = load(source, folder, lora, how)
+    except (ValueError, KeyError, AttributeError, TypeError) as e:
+        print(f"# {name}: {str(e).splitlines()[0][:100]}")
+        return None
+    params = trained(model)
+    groups = [{"params": [p for n, p in params.items() if decays(n) == d], "weight_decay": DECAY * d} for d in (True, False)]
+    adam = torch.optim.AdamW([g for g in groups if g["params"]], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
+    out = {"name": name, "model": folder, "lora": dict(lora, r=4, lora_alpha=8), "steps": []}
+    for step in range(STEPS):
+        for g in adam.param_groups:
+            g["lr"] = RATE * (1 - step / STEPS)
+        adam.zero_grad()
+        loss = loss_of(model, rows_of(step, model.config.vocab_size))
+        loss.backward()
+        norm = torch.sqrt(sum((p.grad.double() ** 2).sum() for p in params.values()))
+        if step == 0:
+            out["gradients"] = {n: sketch(n, p.grad) for n, p in params.items()}
+        torch.nn.utils.clip_grad_norm_(params.values(), 1.0)
+        adam.step()
+        out["steps"].append({"loss": loss.item(), "grad_norm": norm.item()})
+    out["trained"] = {n: sketch(n, p) for n, p in params.items()}
+    return out, model
+
+
+def round9(x):
+    if isinstance(x, float):
+        return float(f"{x:.8g}")
+    if isinstance(x, list):
+        return [round9(v) for v in x]
+    return {k: round9(v) for k, v in x.items()} if isinstance(x, dict) else x
+
+
+def record(source, names):
+    path = os.path.join(source, "tests/golden/tune/expected.json")
+    have = {r["name"]: r for r in json.load(open(path))["rows"]} if os.path.exists(path) else {}
+    for name in names:
+        made = truth(source, name)
+        if made:
+            have[name] = dict(round9(made[0]), made_with=f"transformers {transformers.__version__}")
+    with open(path, "w") as f:
+        json.dump({"rows": [have[n] for n in ROWS if n in have]}, f, separators=(",", ":"))
+
+
+def main():
+    if sys.argv[1] == "--record":
+        return record(sys.argv[2], sys.argv[3:] or list(ROWS))
+
+
+if __name__ == "__main__":
+    main()

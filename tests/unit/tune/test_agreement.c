@@ -1,0 +1,189 @@
+/*
+ * Families and options of LoraConfig beside PEFT: six AdamW steps in f32 on the rows of tests/golden/tune/expected.json (recorded by
+ * tests/peers/tune_agrees.py, which says how numbers are made). Losses within 1e-4, gradients and trained values within 1e-3 of their norm:
+ * lengths and projections on random directions stand for whole tensors.
+ */
+#include "helpers.h"
+
+#include <math.h>
+
+#include "base/hash.h"
+#include "tune/adamw.h"
+#include "tune/backprop.h"
+#include "tune/random.h"
+
+#define RATE 5e-3
+#define PROJECTIONS 4
+
+struct rig {
+    const char *name;
+    struct model *model;
+    struct tune_config config;
+    struct lora_set set;
+    struct lora_tensor *tensors;
+    size_t n_tensors;
+    struct backprop *pass;
+    struct adamw adam;
+};
+
+/* The i-th of the numbers in [-1, 1) that belong to a name. */
+static float number_of(const char *name, uint64_t salt, uint64_t i)
+{
+    uint64_t stream = (((uint64_t)fnv1a_32(name, strlen(name)) << 8) + salt) * 0x10001u;
+
+    return 2 * random_unit(random_mix(stream + i)) - 1;
+}
+
+static void fill(struct rig *r)
+{
+    for (size_t k = 0; k < r->n_tensors; k++) {
+        const struct lora_tensor *t = &r->tensors[k];
+        float bound = strstr(t->name, ".lora_A.") ? 0.2F : strstr(t->name, ".lora_B.") ? 0.1F : 0;
+        for (size_t i = 0; bound > 0 && i < lora_tensor_len(t); i++)
+            r->set.w[t->at + i] = number_of(t->name, 0, i) * bound;
+    }
+}
+
+static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
+{
+    AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *dir = golden(path);
+    AUTO_MEM char *lora = json_text(json_object_get(row, "lora"));
+    AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: %s\n", lora);
+
+    *r = (struct rig){ .name = json_cstr(row, "name") };
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &r->model, E));
+    OK(tune_config_parse(str_of(yaml), "test", &r->config, E));
+    OK(lora_set_init(&r->set, r->model, &r->config, NULL, E));
+    lora_set_fill(&r->set, 1, true);
+    r->tensors = lora_tensors(&r->set, &r->n_tensors);
+    fill(r);
+    OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40 },
+                    &r->pass, E));
+    r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
+    OK(adamw_init(&r->adam, r->set.total, E));
+}
+
+static void close_rig(struct rig *r)
+{
+    adamw_done(&r->adam);
+    backprop_free(r->pass);
+    lora_tensors_free(r->tensors, r->n_tensors);
+    lora_set_done(&r->set);
+    tune_config_done(&r->config);
+    model_free(r->model);
+}
+
+static double projection(const char *name, uint64_t salt, const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i] * (double)number_of(name, salt, i);
+    return sum;
+}
+
+/*
+ * A key's bias that is not rotated moves all scores of a query alike: its gradient is rounding noise, which AdamW makes steps of.
+ */
+static double tolerance_of(const char *name)
+{
+    return strstr(name, ".k_proj.") && strstr(name, ".bias") ? 1e-2 : 1e-3;
+}
+
+/* A random direction in [-1, 1)^n sees sqrt(1/3) of a difference's length on average. */
+static void compare_tensor(const struct rig *r, const struct lora_tensor *t, const float *x, const json_t *want, const char *what, double whole)
+{
+    double length = json_number_value(json_array_get(want, 0)), got = gradient_norm(x, lora_tensor_len(t));
+    double within = tolerance_of(t->name) * length + 1e-5 * whole;
+
+    if (json_array_size(want) != 1 + PROJECTIONS)
+        fail_msg("%s: %s of %s is not recorded", r->name, what, t->name);
+    if (!(fabs(got - length) <= within))
+        fail_msg("%s: %s of %s has length %.9g instead of %.9g", r->name, what, t->name, got, length);
+    for (size_t k = 0; k < PROJECTIONS; k++) {
+        double p = projection(t->name, 1 + k, x, lora_tensor_len(t)), q = json_number_value(json_array_get(want, 1 + k));
+        if (!(fabs(p - q) <= within))
+            fail_msg("%s: %s of %s projects to %.9g instead of %.9g (length %.3g)", r->name, what, t->name, p, q, length);
+    }
+}
+
+static void compare(const struct rig *r, const float *values, const json_t *want, const char *what, double whole)
+{
+    assert_int_equal(json_object_size(want), r->n_tensors);
+    for (size_t i = 0; i < r->n_tensors; i++)
+        compare_tensor(r, &r->tensors[i], values + r->tensors[i].at, json_object_get(want, r->tensors[i].name), what, whole);
+}
+
+/* Two rows of tokens with some labels masked. */
+static size_t make_rows(size_t step, size_t vocab, int32_t ids[2][64], int32_t labels[2][64], struct backprop_row rows[2])
+{
+    size_t count = 0;
+
+    for (size_t r = 0; r < 2; r++) {
+        size_t n = r ? 13 : 21 + step;
+        for (size_t i = 0; i < n; i++) {
+            ids[r][i] = (int32_t)((i * 37 + i * i * 11 + step * 17 + r * 5) % vocab);
+            labels[r][i] = i % 7 == 2 + r ? -100 : ids[r][i];
+        }
+        rows[r] = (struct backprop_row){ .ids = ids[r], .labels = labels[r], .n = n, .rope_length = n };
+        count += backprop_row_labels(&rows[r]);
+    }
+    return count;
+}
+
+static void close_to(const struct rig *r, size_t step, const json_t *want, const char *key, double got, double tolerance)
+{
+    double w = json_num(want, key, NAN);
+
+    if (!(fabs(got - w) <= tolerance * fabs(w)))
+        fail_msg("%s, step %zu: %s %.9g instead of %.9g", r->name, step, key, got, w);
+}
+
+static void run_step(struct rig *r, size_t step, size_t steps, const json_t *row)
+{
+    const json_t *want = json_array_get(json_object_get(row, "steps"), step);
+    int32_t ids[2][64], labels[2][64];
+    struct backprop_row rows[2];
+    size_t count = make_rows(step, r->model->config.vocab, ids, labels, rows);
+    double loss;
+
+    memset(r->set.g, 0, r->set.total * sizeof(float));
+    OK(backprop_run(r->pass, rows, 2, step, 0, 1 / (float)count, true, &loss, E));
+    double norm = gradient_norm(r->set.g, r->set.total);
+    close_to(r, step, want, "loss", loss / (double)count, 1e-4);
+    close_to(r, step, want, "grad_norm", norm, 1e-3);
+    if (step == 0)
+        compare(r, r->set.g, json_object_get(row, "gradients"), "gradient", norm);
+    gradient_clip(r->set.g, r->set.total, norm, 1);
+    adamw_update(backprop_compute(r->pass), &r->adam, r->set.w, r->set.g, r->set.decayed, RATE * (1 - (double)step / (double)steps));
+}
+
+static void check_row(const json_t *row, enum tune_memory memory)
+{
+    size_t steps = json_array_size(json_object_get(row, "steps"));
+    struct rig r;
+
+    open_rig(&r, row, memory);
+    for (size_t step = 0; step < steps; step++)
+        run_step(&r, step, steps, row);
+    compare(&r, r.set.w, json_object_get(row, "trained"), "trained value", 0);
+    close_rig(&r);
+}
+
+static void every_row(void **state)
+{
+    (void)state;
+    AUTO_JSON j = golden_json("../tune/expected.json");
+    const json_t *rows = json_object_get(j, "rows");
+
+    assert_true(json_array_size(rows) >= 25);
+    for (size_t i = 0; i < json_array_size(rows); i++)
+        check_row(json_array_get(rows, i), i % 2 ? TUNE_MEMORY_LOW : TUNE_MEMORY_FAST);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(every_row) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
