@@ -18,9 +18,10 @@
 
 struct sink { uint64_t *bits; struct vec32 *exits; };
 
-static void take_tokens(const struct grammar_vocab *v, uint32_t node, uint64_t *bits)
+/* Of the nodes [from, to). */
+static void take_tokens(const struct grammar_vocab *v, uint32_t from, uint32_t to, uint64_t *bits)
 {
-    for (uint32_t k = v->token[node]; k < v->token[node + 1]; k++) {
+    for (uint32_t k = v->token[from]; k < v->token[to]; k++) {
         uint32_t id = (uint32_t)v->ids[k];
         bits[id / 64] |= 1ull << (id % 64);
     }
@@ -39,6 +40,7 @@ static void walk(struct machine *m, uint32_t below, uint32_t state, const struct
 {
     const struct grammar_vocab *v = m->v;
     uint32_t path[TOKEN_BYTES_MAX + 2], base = v->depth[below];
+    bool in_text = !below && state_is_text(m, state);
 
     path[0] = state;
     for (uint32_t i = below + 1; i < v->end[below];) {
@@ -47,8 +49,13 @@ static void walk(struct machine *m, uint32_t below, uint32_t state, const struct
             i = v->end[i];
             continue;
         }
+        if (in_text && to == state && v->is_text[i]) {
+            take_tokens(v, i, v->end[i], out->bits);
+            i = v->end[i];
+            continue;
+        }
         path[depth] = to;
-        take_tokens(v, i, out->bits);
+        take_tokens(v, i, i + 1, out->bits);
         if (m->states[to].exits)
             vec32_add(out->exits, i);
         i++;

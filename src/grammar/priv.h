@@ -108,6 +108,7 @@ void number_put(struct net *n, uint32_t from, uint32_t to, const struct number_b
 struct grammar_vocab {
     size_t n, n_nodes, max_bytes;
     uint8_t *byte;
+    bool *is_text;                      /* from the root to any place below, all is text; and the node ends a character */
     uint16_t *depth;
     uint32_t *end, *token;
     int32_t *ids;
@@ -172,6 +173,14 @@ static inline uint32_t machine_next(struct machine *m, uint32_t state, uint8_t b
 
     return to != NONE ? to : machine_step(m, state, class);
 }
+
+/* ---- text: well-formed UTF-8 without quotes, backslashes and control characters (text_state.c) ---- */
+
+struct text_place { uint8_t left, lo, hi; };            /* bytes that the character under way still needs, and the range of the next */
+bool text_step(struct text_place *p, uint8_t byte);     /* false: no text */
+/* Any text leads from the state back to it; while it goes on, no rule is left. */
+bool state_is_text(struct machine *m, uint32_t state);
+
 const struct mask *machine_mask(struct machine *m, uint32_t state);
 void local_free(struct local *l);
 

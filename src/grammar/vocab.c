@@ -1,11 +1,23 @@
 /* The trie of a vocabulary's bytes, in depth-first order, so that a subtree that cannot match is one jump. */
 #include "grammar/priv.h"
 
-struct entry { struct str bytes; int32_t id; };
+struct entry { uint64_t head; struct str bytes; int32_t id; };         /* head: the first eight bytes as a number, so that most comparisons end there */
+
+static uint64_t head_of(struct str s)
+{
+    uint64_t x = 0;
+
+    for (size_t i = 0; i < 8; i++)
+        x = x << 8 | (i < s.n ? (uint8_t)s.p[i] : 0);
+    return x;
+}
 
 static int by_bytes(const void *a, const void *b)
 {
     const struct entry *x = a, *y = b;
+
+    if (x->head != y->head)
+        return x->head < y->head ? -1 : 1;
     int c = str_cmp(x->bytes, y->bytes);
 
     return c ? c : (x->id > y->id) - (x->id < y->id);
@@ -44,7 +56,7 @@ static size_t sorted_entries(const struct grammar_vocab *v, struct entry *out)
 
     for (size_t i = 0; i < v->n; i++)
         if (v->bytes[i].n && v->bytes[i].n <= TOKEN_BYTES_MAX && !vocab_is_eos(v, (int32_t)i))
-            out[n++] = (struct entry){ v->bytes[i], (int32_t)i };
+            out[n++] = (struct entry){ head_of(v->bytes[i]), v->bytes[i], (int32_t)i };
     qsort(out, n, sizeof *out, by_bytes);
     return n;
 }
@@ -56,6 +68,7 @@ static void allocate(struct grammar_vocab *v, const struct entry *entries, size_
     for (size_t i = 0; i < n; i++)
         nodes += entries[i].bytes.n - (i ? common(entries[i - 1].bytes, entries[i].bytes) : 0);
     v->byte = xcalloc(nodes, sizeof *v->byte);
+    v->is_text = xcalloc(nodes, sizeof *v->is_text);
     v->depth = xcalloc(nodes, sizeof *v->depth);
     v->end = xcalloc(nodes, sizeof *v->end);
     v->token = xcalloc(nodes + 1, sizeof *v->token);
@@ -91,6 +104,27 @@ static void build(struct grammar_vocab *v, const struct entry *entries, size_t n
     v->token[v->n_nodes] = (uint32_t)n;
 }
 
+/* A node behind something else than text, or above it, is not. */
+static void mark_text(struct grammar_vocab *v)
+{
+    struct text_place at[TOKEN_BYTES_MAX + 1] = { 0 };
+    uint32_t path[TOKEN_BYTES_MAX + 1] = { 0 };
+
+    for (uint32_t i = 1; i < v->n_nodes; ) {
+        size_t depth = v->depth[i];
+
+        path[depth] = i;
+        at[depth] = at[depth - 1];
+        if (text_step(&at[depth], v->byte[i])) {
+            v->is_text[i++] = !at[depth].left;
+            continue;
+        }
+        for (size_t k = 0; k < depth; k++)
+            v->is_text[path[k]] = false;
+        i = v->end[i];
+    }
+}
+
 struct grammar_vocab *grammar_vocab_new(const struct str *tokens, size_t n, const int32_t *eos, size_t n_eos)
 {
     struct grammar_vocab *v = xzalloc(sizeof *v);
@@ -103,6 +137,7 @@ struct grammar_vocab *grammar_vocab_new(const struct str *tokens, size_t n, cons
     size_t kept = sorted_entries(v, entries);
     allocate(v, entries, kept);
     build(v, entries, kept);
+    mark_text(v);
     free(entries);
     return v;
 }
@@ -112,6 +147,7 @@ void grammar_vocab_free(struct grammar_vocab *v)
     if (!v)
         return;
     free(v->byte);
+    free(v->is_text);
     free(v->depth);
     free(v->end);
     free(v->token);

@@ -191,7 +191,8 @@ static void a_choice_is_one_of_its_texts(void **state)
 /* ---- masks ---- */
 
 static const char *const words[] = { "{\"", "\":", "\",", "\", \"", "\"}", "}}", "]}", " \"", "\":\"", "ab", "abc", "na", "name\"", "12", "123", "0.5", "-1", "true", "null",
-                                     "},", "[{", "[[[[", "\n  ", "\n\n", "  ", "\xc3\xa9", "\xa9x", "x\xf0\x9f", "\\\"", "\\u00", "e\": ", "aaaaaaaaaaaaaaaa", ", ", "\"]", "\"]}", "{}", "()" };
+                                     "},", "[{", "[[[[", "\n  ", "\n\n", "  ", "\xc3\xa9", "\xa9x", "x\xf0\x9f", "\\\"", "\\u00", "e\": ", "aaaaaaaaaaaaaaaa", ", ", "\"]", "\"]}", "{}", "()",
+                                     "z", "zz", "z\xc3\xa9", "z\xe4\xb8\x96!", "z\xe4\xb8", "z\xed\xa0\x80", "y", "yz\x01", "yz", "y\xc3\xa9\"" };
 
 /* Asks the question token by token, each time in a matcher of its own. */
 static void check_mask(struct grammar *g, const struct grammar_vocab *v, struct str before, const uint64_t *mask)
