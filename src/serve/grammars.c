@@ -13,6 +13,7 @@ struct grammars {
     const struct tokenizer *t;
     size_t n_vocab, n_eos;
     const int32_t *eos;
+    struct thread maker;        /* of the vocabulary, from the start on: the first constrained request finds it ready */
 
     struct mutex mu;            /* guards what follows; nothing is compiled under it, but the vocabulary is made */
     struct grammar_vocab *vocab;
@@ -20,6 +21,13 @@ struct grammars {
     size_t n;
     uint64_t clock;
 };
+
+static void make(void *arg)
+{
+    struct grammars *g = arg;
+
+    (void)grammars_vocab(g);
+}
 
 struct grammars *grammars_new(const struct tokenizer *t, size_t vocab, const int32_t *eos, size_t n_eos)
 {
@@ -30,6 +38,7 @@ struct grammars *grammars_new(const struct tokenizer *t, size_t vocab, const int
     g->eos = eos;
     g->n_eos = n_eos;
     mutex_init(&g->mu);
+    thread_start(&g->maker, "vocabulary", make, g);
     return g;
 }
 
@@ -43,6 +52,7 @@ void grammars_free(struct grammars *g)
 {
     if (!g)
         return;
+    thread_join(&g->maker);
     for (size_t i = 0; i < g->n; i++)
         drop(&g->kept[i]);
     grammar_vocab_free(g->vocab);
