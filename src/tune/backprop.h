@@ -22,7 +22,9 @@ struct backprop_opts {
     bool checkpointing_allowed;     /* TrainingArguments.gradient_checkpointing */
     size_t longest_row;             /* tokens */
     float dropout;
-    uint64_t seed;                  /* of dropout masks */
+    float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
+    float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */
+    uint64_t seed;                  /* of dropout masks and noise */
 };
 
 struct backprop;

@@ -19,6 +19,38 @@ static void softcap_backward(float *d, const float *capped, size_t n, float cap)
         d[i] *= 1 - (capped[i] / cap) * (capped[i] / cap);
 }
 
+/* The vocabulary's mean of -log p less -log p of the label, summed over the rows that count, times the smoothing. */
+static double smoothing_loss(const struct backprop *p, const int32_t *targets, size_t rows)
+{
+    size_t vocab = p->m->config.vocab;
+    double sum = 0;
+
+    for (size_t r = 0; r < rows; r++) {
+        const float *x = p->logits + r * vocab;
+        double mean = 0;
+        for (size_t i = 0; i < vocab; i++)
+            mean += (double)x[i];
+        sum += targets[r] >= 0 ? (double)x[targets[r]] - mean / (double)vocab : 0;
+    }
+    return sum * (double)p->o.smoothing;
+}
+
+/* weight (softmax - label) becomes weight (softmax - (1 - smoothing) label - smoothing / V). */
+static void smooth_gradient(struct backprop *p, const int32_t *targets, size_t rows, float weight)
+{
+    size_t vocab = p->m->config.vocab;
+    float part = weight * p->o.smoothing, each = part / (float)vocab;
+
+    for (size_t r = 0; r < rows; r++) {
+        float *d = p->logits + r * vocab;
+        if (targets[r] < 0)
+            continue;
+        for (size_t i = 0; i < vocab; i++)
+            d[i] -= each;
+        d[targets[r]] += part;
+    }
+}
+
 /* Gradients of the head's own weights; p->logits hold the gradient of the logits of h [rows, D]. */
 static void learn_head(struct backprop *p, const float *h, size_t ldh, size_t rows)
 {
@@ -48,6 +80,8 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
     if (g->final_softcap > 0)
         softcap_forward(p->logits, n, g->final_softcap);
     *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
+    if (p->o.smoothing > 0)
+        *loss += smoothing_loss(p, targets, rows);
     if (!dh)
         return ERR_OK;
     if (g->final_softcap > 0) {
@@ -57,6 +91,8 @@ static errc head_chunk(struct backprop *p, const float *h, float *dh, const int3
         memcpy(capped, p->logits, n * sizeof(float));
     }
     cross_entropy_backward(p->c, p->logits, g->vocab, targets, rows, g->vocab, weight);
+    if (p->o.smoothing > 0)
+        smooth_gradient(p, targets, rows, weight);
     if (capped)
         softcap_backward(p->logits, capped, n, g->final_softcap);
     free(capped);

@@ -2,6 +2,7 @@
 #include "tune/backprop_priv.h"
 
 #include "tensor/vec.h"
+#include "tune/neftune.h"
 
 size_t backprop_row_labels(const struct backprop_row *r)
 {
@@ -61,7 +62,14 @@ static void embed_backward(struct backprop *p)
                                         p->m->config.embed_scale, d);
 }
 
-static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, struct err *e)
+static void add_noise(struct backprop *p, float *x, const struct backprop_row *r)
+{
+    size_t padded = r->rope_length > r->n ? r->rope_length : r->n;
+
+    neftune_add(x, r->n, p->m->config.hidden, padded, p->o.neftune, p->o.seed, p->step, p->first_token + p->tokens);
+}
+
+static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, bool training, struct err *e)
 {
     p->rows = rows;
     p->n_rows = n;
@@ -80,6 +88,8 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
         if (p->has_local_rope)
             turn_angles(p, r, p->tokens, &p->m->config.rope_local, &p->rope_local);
         embed(p, p->inputs[0] + p->tokens * p->m->config.hidden, r);
+        if (training && p->o.neftune > 0)
+            add_noise(p, p->inputs[0] + p->tokens * p->m->config.hidden, r);
         p->tokens += r->n;
     }
     return ERR_OK;
@@ -94,7 +104,7 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
     p->step = step;
     p->first_token = first_token;
     dora_prepare(p);
-    TRY(start(p, rows, n, e));
+    TRY(start(p, rows, n, backward, e));
     for (size_t i = 0; i < layers; i++)
         layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
     TRY(head_pass(p, weight, backward, &loss, e));

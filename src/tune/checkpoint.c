@@ -31,6 +31,7 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
              c->train.epsilon, c->train.max_grad_norm);
     buf_addf(out, "%d %.17g %.17g %.17g %.17g %.17g ", c->train.schedule, c->train.warmup_steps, c->train.warmup_ratio,
              c->train.poly_power, c->train.poly_lr_end, c->train.cosine_cycles);
+    buf_addf(out, "%.17g %.17g %d ", c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
     buf_addf(out, "%d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.double_quant, c->quant.compute_dtype,
              c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
 }
@@ -118,22 +119,24 @@ errc checkpoint_write(const char *output_dir, const struct trainer *t, const str
     AUTO_JSON state = state_json(t, totals, fingerprint);
     AUTO_MEM char *text = json_text(state);
     size_t n = t->loras->total;
-    struct safetensors_item items[] = {
+    struct safetensors_item items[2 + ADAMW_PARTS] = {
         { "lora", view(DTYPE_F32, t->loras->w, n) },
-        { "adam_m", view(DTYPE_F32, t->optimiser.m, n) },
-        { "adam_v", view(DTYPE_F32, t->optimiser.v, n) },
         { "state", view(DTYPE_U8, text, strlen(text)) },
     };
+    struct adamw_part parts[ADAMW_PARTS];
+    size_t n_parts = adamw_parts(&t->optimiser, parts);
 
-    return safetensors_write(path, items, ARRAY_LEN(items), e);
+    for (size_t i = 0; i < n_parts; i++)
+        items[2 + i] = (struct safetensors_item){ parts[i].name, view(parts[i].dtype, parts[i].data, parts[i].n) };
+    return safetensors_write(path, items, 2 + n_parts, e);
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------- */
 
-static errc need_floats(const struct safetensors *s, const char *name, size_t n, const struct tensor **out, struct err *e)
+static errc need(const struct safetensors *s, const char *name, enum dtype dtype, size_t n, const struct tensor **out, struct err *e)
 {
     TRY(safetensors_need(s, name, out, e));
-    if ((*out)->dtype != DTYPE_F32 || (*out)->len != n)
+    if ((*out)->dtype != dtype || (*out)->len != n)
         return err_set(e, ERR_CORRUPT, "%s: %s has %zu elements instead of %zu", safetensors_path(s), name, (*out)->len, n);
     return ERR_OK;
 }
@@ -156,20 +159,21 @@ errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_total
     AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
     AUTO_FREE(safetensors) s = NULL;
     AUTO_JSON state = NULL;
-    const struct tensor *w, *m, *v;
-    size_t n = t->loras->total;
+    const struct tensor *w, *states[ADAMW_PARTS];
+    struct adamw_part parts[ADAMW_PARTS];
+    size_t n = t->loras->total, n_parts = adamw_parts(&t->optimiser, parts);
 
     if (!file_exists(path))
         return err_set(e, ERR_NOT_FOUND, "%s: no checkpoint", path);
     TRY(safetensors_open(path, &s, e));
     TRY(read_state(s, &state, e));
     TRY(compare(path, fingerprint, json_object_get(state, "fingerprint"), e));
-    TRY(need_floats(s, "lora", n, &w, e));
-    TRY(need_floats(s, "adam_m", n, &m, e));
-    TRY(need_floats(s, "adam_v", n, &v, e));
+    TRY(need(s, "lora", DTYPE_F32, n, &w, e));
+    for (size_t i = 0; i < n_parts; i++)
+        TRY(need(s, parts[i].name, parts[i].dtype, parts[i].n, &states[i], e));
     memcpy(t->loras->w, w->data, n * sizeof(float));
-    memcpy(t->optimiser.m, m->data, n * sizeof(float));
-    memcpy(t->optimiser.v, v->data, n * sizeof(float));
+    for (size_t i = 0; i < n_parts; i++)
+        memcpy(parts[i].data, states[i]->data, parts[i].n * dtype_size(parts[i].dtype));
     t->optimiser.step = (uint64_t)json_int(state, "step", 0);
     *totals = (struct run_totals){
         .loss_sum = json_num(state, "loss_sum", 0), .loss_steps = (uint64_t)json_int(state, "loss_steps", 0),

@@ -16,10 +16,14 @@ static const struct { const char *name; enum tune_schedule value; } schedules[] 
     { "inverse_sqrt", TUNE_SCHEDULE_INVERSE_SQRT },
 };
 
-static const struct { const char *name; const char *note; } optimisers[] = {
-    { "adamw_torch", NULL }, { "adamw_torch_fused", NULL }, { "adamw_hf", NULL }, { "adamw_apex_fused", NULL },
-    { "paged_adamw", "the same arithmetic as adamw_torch; states stay in ordinary memory" },
-    { "paged_adamw_32bit", "the same arithmetic as adamw_torch; states stay in ordinary memory" },
+#define ORDINARY_MEMORY "states stay in ordinary memory"
+
+static const struct { const char *name; const char *note; bool eight_bit; } optimisers[] = {
+    { "adamw_torch", NULL, false }, { "adamw_torch_fused", NULL, false }, { "adamw_hf", NULL, false }, { "adamw_apex_fused", NULL, false },
+    { "paged_adamw", "the same arithmetic as adamw_torch; " ORDINARY_MEMORY, false },
+    { "paged_adamw_32bit", "the same arithmetic as adamw_torch; " ORDINARY_MEMORY, false },
+    { "adamw_bnb_8bit", NULL, true }, { "adamw_8bit", NULL, true },
+    { "paged_adamw_8bit", "the same arithmetic as adamw_bnb_8bit; " ORDINARY_MEMORY, true },
 };
 
 struct reader {
@@ -341,11 +345,12 @@ static errc check_training(struct reader *r, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(optimisers); i++)
         if (streq(c->train.optim, optimisers[i].name)) {
             known = true;
+            c->train.eight_bit_states = optimisers[i].eight_bit;
             if (optimisers[i].note)
                 note(r, "optim", c->train.optim, optimisers[i].note);
         }
     if (!known)
-        return wrong(r, "TrainingArguments.optim", c->train.optim, "is not built; use adamw_torch", e);
+        return wrong(r, "TrainingArguments.optim", c->train.optim, "is not built; use adamw_torch or adamw_bnb_8bit", e);
     TRY(check_interval(r, "TrainingArguments.logging_strategy", c->train.log_strategy_name, &c->train.log_every, e));
     TRY(check_interval(r, "TrainingArguments.save_strategy", c->train.save_strategy_name, &c->train.save_every, e));
     if (c->train.fp16)

@@ -59,6 +59,8 @@ struct tune_config {
         double warmup_steps, warmup_ratio;      /* warmup_steps below 1 is a ratio, as in transformers 5 */
         double poly_power, poly_lr_end;
         double cosine_cycles;
+        double smoothing, neftune_alpha;        /* 0: none */
+        bool eight_bit_states;
         double logging_steps, save_steps;       /* below 1: a share of all steps */
         bool bf16, fp16, gradient_checkpointing, logging_first_step, drop_last;
         bool packing, assistant_only_loss, completion_only_loss;

@@ -4,6 +4,20 @@
 
 #include "base/mem.h"
 
+static errc init_optimiser(struct trainer *t, struct err *e)
+{
+    size_t n;
+
+    if (!t->config->train.eight_bit_states)
+        return adamw_init(&t->optimiser, t->loras->total, e);
+    struct lora_tensor *all = lora_tensors(t->loras, &n);
+    AUTO_MEM struct adamw_span *spans = xcalloc(n + 1, sizeof *spans);
+    for (size_t i = 0; i < n; i++)
+        spans[i] = (struct adamw_span){ all[i].at, lora_tensor_len(&all[i]) };
+    lora_tensors_free(all, n);
+    return adamw_init8(&t->optimiser, spans, n, e);
+}
+
 errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, const struct samples *samples,
                   struct lora_set *loras, struct backprop *pass, struct err *e)
 {
@@ -13,7 +27,7 @@ errc trainer_init(struct trainer *t, const struct tune_config *c, const struct e
     t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, samples->most * sizeof *t->batch);
     t->optimiser = (struct adamw){ .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
                                    .weight_decay = c->train.weight_decay };
-    return adamw_init(&t->optimiser, loras->total, e);
+    return init_optimiser(t, e);
 }
 
 void trainer_done(struct trainer *t)

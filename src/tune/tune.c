@@ -93,7 +93,8 @@ static errc prepare_trainer(struct run *r, struct err *e)
     const struct examples_stats *s = examples_stats(r->in.examples);
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = s->longest,
-                           .dropout = (float)c->lora.dropout, .seed = (uint64_t)c->train.seed };
+                           .dropout = (float)c->lora.dropout, .smoothing = (float)c->train.smoothing,
+                           .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 
     TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
     return trainer_init(&r->trainer, c, r->in.examples, &r->in.train, &r->loras, r->pass, e);

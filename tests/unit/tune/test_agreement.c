@@ -10,6 +10,7 @@
 #include "base/hash.h"
 #include "tune/adamw.h"
 #include "tune/backprop.h"
+#include "tune/neftune.h"
 #include "tune/random.h"
 
 #define RATE 5e-3
@@ -44,6 +45,20 @@ static void fill(struct rig *r)
     }
 }
 
+static void start_adam(struct rig *r, bool in_8_bits)
+{
+    struct adamw_span spans[256];
+
+    assert_true(r->n_tensors <= ARRAY_LEN(spans));
+    for (size_t i = 0; i < r->n_tensors; i++)
+        spans[i] = (struct adamw_span){ r->tensors[i].at, lora_tensor_len(&r->tensors[i]) };
+    if (in_8_bits)
+        OK(adamw_init8(&r->adam, spans, r->n_tensors, E));
+    else
+        OK(adamw_init(&r->adam, r->set.total, E));
+    assert_int_equal(in_8_bits, r->adam.n_coded > 0);
+}
+
 static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
 {
     AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *dir = golden(path);
@@ -57,10 +72,10 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     lora_set_fill(&r->set, 1, true);
     r->tensors = lora_tensors(&r->set, &r->n_tensors);
     fill(r);
-    OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40 },
-                    &r->pass, E));
+    OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40,
+                                                              .smoothing = (float)json_num(row, "smoothing", 0) }, &r->pass, E));
     r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
-    OK(adamw_init(&r->adam, r->set.total, E));
+    start_adam(r, json_flag(row, "states8", false));
 }
 
 static void close_rig(struct rig *r)
@@ -181,9 +196,97 @@ static void every_row(void **state)
         check_row(json_array_get(rows, i), i % 2 ? TUNE_MEMORY_LOW : TUNE_MEMORY_FAST);
 }
 
+/* --- what the rows stand on --------------------------------------------------------------------------------------------------- */
+
+static void check_codes(const json_t *want, const float map[256], bool is_signed)
+{
+    const json_t *entries = json_object_get(want, "map"), *codes = json_object_get(want, "codes"), *scales = json_object_get(want, "scales");
+    size_t n = json_array_size(codes);
+    float x[600];
+    uint8_t got[ADAMW8_BLOCK];
+
+    assert_int_equal(n, ARRAY_LEN(x));
+    for (size_t i = 0; i < 256; i++)
+        if (map[i] != (float)json_number_value(json_array_get(entries, i)))
+            fail_msg("map [%zu] is %.9g instead of %.9g", i, (double)map[i], json_number_value(json_array_get(entries, i)));
+    for (size_t i = 0; i < n; i++) {
+        float u = number_of("codes8", 0, i);
+        x[i] = is_signed ? u * u * u : fabsf(u * u * u);
+    }
+    for (size_t at = 0; at < n; at += ADAMW8_BLOCK) {
+        size_t part = n - at < ADAMW8_BLOCK ? n - at : ADAMW8_BLOCK;
+        float scale;
+        adamw8_quantise(map, x + at, part, got, &scale);
+        assert_true(fabs((double)scale - json_number_value(json_array_get(scales, at / ADAMW8_BLOCK))) < 1e-6);
+        for (size_t i = 0; i < part; i++)
+            if (got[i] != json_integer_value(json_array_get(codes, at + i)))
+                fail_msg("code of %.9g is %d instead of %lld", (double)x[at + i], got[i], (long long)json_integer_value(json_array_get(codes, at + i)));
+    }
+}
+
+static void codes_of_8_bits_are_those_of_bitsandbytes(void **state)
+{
+    (void)state;
+    AUTO_JSON j = golden_json("../tune/expected.json");
+    const json_t *want = json_object_get(j, "codes8");
+    struct adamw8 maps;
+
+    adamw8_init(&maps);
+    check_codes(json_object_get(want, "signed"), maps.signed_map, true);
+    check_codes(json_object_get(want, "unsigned"), maps.unsigned_map, false);
+}
+
+/* Uniform in +-alpha / sqrt(tokens * width): bounds, mean 0, variance bound^2 / 3; another step, token or seed has other noise. */
+static void neftune_is_uniform(void **state)
+{
+    (void)state;
+    enum { ROWS = 60, WIDTH = 200, N = ROWS * WIDTH };
+    static float x[N], y[N];
+    double sum = 0, squares = 0, together = 0, bound = 5 / sqrt(80.0 * WIDTH);
+
+    neftune_add(x, ROWS, WIDTH, 80, 5, 1, 3, 0);
+    neftune_add(y, ROWS, WIDTH, 80, 5, 1, 4, 0);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(fabs((double)x[i]) <= bound * 1.000001);
+        sum += (double)x[i];
+        squares += (double)x[i] * (double)x[i];
+        together += (double)x[i] * (double)y[i];
+    }
+    assert_true(fabs(sum / N) < 4 * bound / sqrt(3.0 * N));
+    assert_true(fabs(squares / N / (bound * bound / 3) - 1) < 0.04);
+    assert_true(fabs(together / N / (bound * bound / 3)) < 4 / sqrt((double)N));
+    memset(y, 0, sizeof y);
+    neftune_add(y, ROWS - 10, WIDTH, 80, 5, 1, 3, 10);      /* the last 50 tokens of the same step */
+    assert_memory_equal(x + 10 * WIDTH, y, (N - 10 * WIDTH) * sizeof *x);
+}
+
+/* Noise is for training: a loss that is only looked at has none. */
+static void noise_is_for_training(void **state)
+{
+    (void)state;
+    AUTO_JSON row = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", "noise", "model", "hf/models/qwen2", "lora", "r", 4, "target_modules", "q_proj");
+    double loss[2][2];
+    struct rig r;
+
+    for (int noisy = 0; noisy < 2; noisy++) {
+        int32_t ids[2][64], labels[2][64];
+        struct backprop_row rows[2];
+        open_rig(&r, row, TUNE_MEMORY_FAST);
+        backprop_free(r.pass);
+        OK(backprop_new(r.model, &r.set, &(struct backprop_opts){ .threads = 1, .longest_row = 40, .neftune = noisy ? 5 : 0, .seed = 1 }, &r.pass, E));
+        (void)make_rows(0, r.model->config.vocab, ids, labels, rows);
+        for (int training = 0; training < 2; training++)
+            OK(backprop_run(r.pass, rows, 2, 0, 0, 1, training, &loss[noisy][training], E));
+        close_rig(&r);
+    }
+    assert_true(loss[0][0] == loss[0][1] && loss[1][0] == loss[0][0]);
+    assert_true(fabs(loss[1][1] - loss[0][1]) > 1e-4);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(every_row) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(codes_of_8_bits_are_those_of_bitsandbytes), cmocka_unit_test(neftune_is_uniform),
+                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(every_row) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
