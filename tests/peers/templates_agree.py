@@ -1,12 +1,13 @@
 """Templates rendered by jinja2, set up as transformers sets it up, against `kaito-runtime inspect chat --template`.
 
-Usage: templates_agree.py KAITO_RUNTIME REPOSITORY [--only TEXT]
+Usage: templates_agree.py KAITO_RUNTIME REPOSITORY [--wheels FOLDER] [--only TEXT]
 Each template is rendered with many rows of variables; texts must be equal, and where jinja2 fails ours must fail (with the same text when
 the template raised it itself). Prints TAP: one test per group of templates.
 """
 import argparse
 import copy
 import datetime
+import functools
 import glob
 import itertools
 import json
@@ -14,7 +15,9 @@ import os
 import subprocess
 import sys
 import tempfile
+import zipfile
 
+import chat_rows
 import jinja2
 import jinja2.ext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -140,9 +143,14 @@ UNBUILT |= {"{% for k in x recursive %}{{ loop.depth }}{% endfor %}", "{% autoes
 
 # ---- comparing ----
 
+@functools.lru_cache(maxsize=4)
+def compiled(source):
+    return ENV.from_string(source)
+
+
 def truth(source, row):
     try:
-        return {"text": ENV.from_string(source).render(**copy.deepcopy(row))}
+        return {"text": compiled(source).render(**copy.deepcopy(row))}
     except jinja2.exceptions.TemplateError as e:
         return {"error": str(e) if type(e) is jinja2.exceptions.TemplateError else None}
     except (Exception, RecursionError):
@@ -181,14 +189,28 @@ def real_templates(root):
         yield os.path.basename(path), open(path, encoding="utf-8", newline="").read(), rows
 
 
+def published_templates(folder):
+    """Every *.jinja in the wheels of a folder, with conversations of every shape; a text once."""
+    seen = set()
+    for path in sorted(glob.glob(folder + "/*.whl")):
+        wheel = zipfile.ZipFile(path)
+        for name in sorted(n for n in wheel.namelist() if n.endswith(".jinja")):
+            source = wheel.read(name).decode("utf-8")
+            if source not in seen:
+                yield name, source, chat_rows.ROWS
+            seen.add(source)
+
+
 def main():
     a = argparse.ArgumentParser()
     a.add_argument("binary")
     a.add_argument("root")
+    a.add_argument("--wheels", default="")
     a.add_argument("--only", default="")
     a.add_argument("--show", type=int, default=1)
     o = a.parse_args()
     groups = list(sources()) + [("recorded " + name, [(source, rows)]) for name, source, rows in real_templates(o.root)]
+    groups += [("published " + name, [(source, rows)]) for name, source, rows in published_templates(o.wheels)]
     groups = [g for g in groups if o.only in g[0]]
     print("1..%d" % len(groups))
     bad = 0
