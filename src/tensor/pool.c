@@ -1,6 +1,7 @@
 /*
- * A region is a generation number: raising it starts the workers, each finished part lowers `left`. Both are futexes; who
- * waits spins first. `waiting` bits tell the other side whether a wake-up call is needed.
+ * A region is a generation number: raising it calls the workers. Whoever comes takes parts from a counter, the caller too, until none is
+ * left: it does not wait for a worker that has not woken yet, only for those inside. Both words are futexes; who waits spins first,
+ * and the counts of sleepers tell whether a wake-up call is needed.
  */
 #include "tensor/pool.h"
 
@@ -21,9 +22,11 @@
 #define LOOKS 8
 #define STACK_BYTES (1u << 20)
 
+/* In `inside`, beside the number of workers that are in the region: nobody may enter any more. */
+#define CLOSED (1u << 31)
+
 struct worker {
     struct pool *pool;
-    size_t part;
     struct thread thread;
 };
 
@@ -31,12 +34,13 @@ struct pool {
     void (*fn)(void *arg, size_t part);
     void *arg;
     size_t parts;
-    bool stop;
+    _Atomic size_t next;        /* part to take */
+    _Atomic bool stop;
     int threads;
     struct worker *workers;     /* [threads - 1] */
     _Atomic uint32_t generation __attribute__((aligned(64)));
     _Atomic uint32_t sleepers;
-    _Atomic uint32_t left __attribute__((aligned(64)));
+    _Atomic uint32_t inside __attribute__((aligned(64)));
     _Atomic uint32_t caller_sleeps;
 };
 
@@ -70,6 +74,19 @@ static uint32_t wait_change(_Atomic uint32_t *word, uint32_t old, _Atomic uint32
     return now;
 }
 
+static void take_parts(struct pool *p)
+{
+    for (size_t i; (i = atomic_fetch_add(&p->next, 1)) < p->parts; )
+        p->fn(p->arg, i);
+}
+
+static void leave(struct pool *p)
+{
+    if (atomic_fetch_sub(&p->inside, 1) == (CLOSED | 1) && atomic_load(&p->caller_sleeps))
+        futex_wake(&p->inside, 1);
+}
+
+/* A late worker may find the region after the one it was called for: that is as good. */
 static void work(void *arg)
 {
     struct worker *w = arg;
@@ -79,10 +96,9 @@ static void work(void *arg)
         seen = wait_change(&p->generation, seen, &p->sleepers);
         if (p->stop)
             return;
-        if (w->part < p->parts)
-            p->fn(p->arg, w->part);
-        if (atomic_fetch_sub(&p->left, 1) == 1 && atomic_load(&p->caller_sleeps))
-            futex_wake(&p->left, 1);
+        if (!(atomic_fetch_add(&p->inside, 1) & CLOSED))
+            take_parts(p);
+        leave(p);
     }
 }
 
@@ -94,9 +110,10 @@ struct pool *pool_new(int threads)
         abort();
     memset(p, 0, sizeof *p);
     p->threads = threads;
+    p->inside = CLOSED;
     p->workers = xcalloc((size_t)threads, sizeof *p->workers);
     for (size_t i = 0; i + 1 < (size_t)threads; i++) {
-        p->workers[i] = (struct worker){ .pool = p, .part = i + 1 };
+        p->workers[i].pool = p;
         thread_start_sized(&p->workers[i].thread, "compute", STACK_BYTES, work, &p->workers[i]);
     }
     return p;
@@ -109,19 +126,35 @@ static void start(struct pool *p)
         futex_wake(&p->generation, INT_MAX);
 }
 
+/* The counts of who came late stay: only the bit changes. */
+static void open_region(struct pool *p)
+{
+    atomic_store(&p->next, 0);
+    atomic_fetch_and(&p->inside, ~CLOSED);
+    start(p);
+}
+
+static void close_region(struct pool *p)
+{
+    uint32_t inside = atomic_fetch_or(&p->inside, CLOSED) | CLOSED;
+
+    while (inside != CLOSED)
+        inside = wait_change(&p->inside, inside, &p->caller_sleeps);
+}
+
 void pool_run(struct pool *p, size_t parts, void (*fn)(void *arg, size_t part), void *arg)
 {
-    if (parts > 1) {
-        p->fn = fn;
-        p->arg = arg;
-        p->parts = parts;
-        atomic_store(&p->left, (uint32_t)(p->threads - 1));
-        start(p);
+    if (parts <= 1 || p->threads == 1) {
+        for (size_t i = 0; i < parts; i++)
+            fn(arg, i);
+        return;
     }
-    if (parts)
-        fn(arg, 0);
-    for (uint32_t left; parts > 1 && (left = atomic_load(&p->left)) != 0; )
-        (void)wait_change(&p->left, left, &p->caller_sleeps);
+    p->fn = fn;
+    p->arg = arg;
+    p->parts = parts;
+    open_region(p);
+    take_parts(p);
+    close_region(p);
 }
 
 void pool_free(struct pool *p)
