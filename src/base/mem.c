@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 NORETURN static void out_of_memory(size_t size)
@@ -80,6 +81,19 @@ void *mem_try_alloc(size_t n, size_t size)
     if (!size_mul(n, size, &total) || !size_add(total, 63, &padded))
         return NULL;
     return aligned_alloc(64, padded < 64 ? 64 : padded & ~(size_t)63);
+}
+
+#define PAGE ((size_t)4096)
+#define HUGE_MIN ((size_t)4 << 20)      /* half of it at least is whole huge pages, wherever it begins */
+
+void *mem_try_alloc_huge(size_t n, size_t size)
+{
+    char *p = mem_try_alloc(n, size);
+    size_t before = (PAGE - (uintptr_t)p % PAGE) % PAGE;
+
+    if (p && n * size >= HUGE_MIN)
+        (void)madvise(p + before, (n * size - before) / PAGE * PAGE, MADV_HUGEPAGE);    /* advice: without it all is well but slower */
+    return p;
 }
 
 void *vec_grow_(void *items, size_t n, size_t *cap, size_t item_size)

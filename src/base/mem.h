@@ -23,6 +23,8 @@ void *xmemdup(const void *p, size_t n);
 
 /* n * size bytes aligned to 64, not cleared; NULL when it overflows or there is no memory. free() releases it. */
 void *mem_try_alloc(size_t n, size_t size);
+/* The same for megabytes that are read again and again: in huge pages where the system gives them on request. */
+void *mem_try_alloc_huge(size_t n, size_t size);
 
 /* Bytes that this process may still take without swapping: the machine's, or its control group's when that is less. 0: unknown. */
 size_t mem_available(void);

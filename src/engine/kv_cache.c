@@ -145,7 +145,7 @@ static struct kv_block *block_new(const struct kv_cache *c)
 {
     struct kv_block *b = xzalloc(sizeof *b);
 
-    b->data = mem_try_alloc(c->block_bytes, 1);
+    b->data = mem_try_alloc_huge(c->block_bytes, 1);
     if (b->data)
         return b;
     free(b);
