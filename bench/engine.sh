@@ -4,7 +4,8 @@
 #
 #   bench/engine.sh [--shape llama-134m|phi-3-mini] [--peers llama.cpp,transformers,vllm] [--minutes N] [--prepare] ...
 #
-# --prepare only makes models, peers and quantised files. bench/engine/run.py --help lists the rest.
+# --prepare only makes models, peers and quantised files; --from-results makes the table of a run before, also of one that was cut off (each
+# figure is kept as it comes). bench/engine/run.py --help lists the rest.
 set -euo pipefail
 SOURCE=$(cd "$(dirname "$0")/.." && pwd)
 export BUILD=${BUILD:-$SOURCE/build}
@@ -60,7 +61,8 @@ for ((i = 1; i <= $#; i++)); do
     [ "${!i}" != --peers ] || { next=$((i + 1)); peers=${!next:-}; }
 done
 [ -f "$BUILD/build.ninja" ] || make -s -C "$SOURCE" "$BUILD/build.ninja" BUILD="$BUILD" >/dev/null
-logged build ninja -C "$BUILD" src/cli/kaito-runtime bench/bench_engine bench/bench_limits
+case " $* " in *" --from-results "*) exec python3 "$SOURCE/bench/engine/run.py" "$@" ;; esac
+logged build ninja -C "$BUILD" src/cli/kaito-runtime bench/bench_engine bench/bench_limits bench/bench_attention
 environment
 case ,$peers, in *,llama.cpp,*) llama_cpp ;; esac
 case ,$peers, in *,vllm,*) vllm || say "without vLLM" ;; esac

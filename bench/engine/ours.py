@@ -38,6 +38,14 @@ def engine(model, bits, prompt, steps, streams, runs, timeout):
             "decode": Figure("kaito", f"decode {name}", "tokens/s", [r["decode_tokens_s"] for r in rows], read_gb_s=read, **more)}
 
 
+def attention():
+    """Each case of bench_attention: bytes of keys and values, or operations, in a second."""
+    rows = json_lines(run([BUILD / "bench/bench_attention"], 300))
+    unit = lambda r: "gb_s" if "gb_s" in r else "gflop_s"
+    name = lambda r: f"{r['case']}, {r['heads']}/{r['kv_heads']} heads of {r['dim']}, {r['kv']}, depth {r['depth']}"
+    return [Figure("attention", name(r), {"gb_s": "GB/s", "gflop_s": "GFLOP/s"}[unit(r)], [r[unit(r)]], limit=r["limit"], share=r["share"]) for r in rows]
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -102,9 +110,10 @@ def resident_beyond(pid, kv_bytes):
 
 
 def resident(model, kv_token_bytes):
+    """After a prompt that fills a pass: every buffer was used. Its tokens are in 33 blocks of 16."""
     with server(model, *SERVED) as (url, pid, _):
-        http_load.load(url, 64, 2, 1, 1)
-        return Figure("kaito", "resident", "MB", [resident_beyond(pid, 80 * kv_token_bytes)])
+        http_load.load(url, 512, 2, 1, 1)
+        return Figure("kaito", "resident", "MB", [resident_beyond(pid, 33 * 16 * kv_token_bytes)])
 
 
 def linearity(model, tokens, streams):

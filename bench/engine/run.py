@@ -6,7 +6,7 @@ our figure and its peers' follow each other. What cannot be measured, or not in 
 """
 import argparse, json, os, pathlib, re, signal, statistics, sys, time
 
-from common import CACHE, SOURCE, THREADS, Failed, say
+from common import CACHE, SOURCE, THREADS, Failed, Figure, say
 import make_model
 import ours, peers, plot
 
@@ -17,9 +17,32 @@ WRITTEN = "<!-- engine table: bench/engine.sh --write-docs -->"
 class Run:
     def __init__(self, o):
         self.o, self.figures, self.missing = o, {}, []
-        self.ends = time.monotonic() + 60 * o.minutes if o.minutes else None
+        self.date, self.ends = time.strftime("%Y-%m-%d"), (time.monotonic() + 60 * o.minutes if o.minutes else None)
         self.model, self.tiny = CACHE / "models" / o.shape, CACHE / "models/tiny"
-        self.log, self.plotted = open(o.results, "w"), False
+        self.load, self.plotted, self.log = os.getloadavg()[0], False, None
+        if o.from_results:
+            self.read(o.results)
+        else:
+            self.log = open(o.results, "w")
+            self.note(shape=o.shape, streams=o.streams, prompt=o.prompt, load=self.load, date=time.strftime("%Y-%m-%d"))
+
+    def note(self, **what):
+        """A line of what was run, beside the figures: for who reads them later."""
+        self.log.write(json.dumps({"run": what}) + "\n")
+        self.log.flush()
+
+    def read(self, path):
+        """The figures of a run before, whole or cut off."""
+        self.date = "an unknown day"
+        for line in map(json.loads, open(path)):
+            if "run" in line:
+                for key, value in line["run"].items():
+                    setattr(self if key in ("date", "load") else self.o, key, value)
+            elif "missing" in line:
+                self.missing.append(line["missing"])
+            else:
+                f = Figure(line.pop("engine"), line.pop("figure"), line.pop("unit"), line.pop("values"), **line)
+                self.figures[f.engine, f.what] = f
 
     def left(self):
         return self.ends - time.monotonic() if self.ends else 3600
@@ -45,6 +68,8 @@ class Run:
     def miss(self, what, why):
         say(f"  not measured: {why}")
         self.missing.append(f"{what}: {why}")
+        self.log.write(json.dumps({"missing": self.missing[-1]}) + "\n")
+        self.log.flush()
 
     def get(self, engine, what):
         return self.figures.get((engine, what))
@@ -85,6 +110,7 @@ def measure(r):
     r.measure("start", ours.start, r.model, 3, own=True)
     if r.get("kaito", "decode 16 bits"):
         r.measure("resident", ours.resident, r.model, r.get("kaito", "decode 16 bits").more["kv_token_bytes"], own=True)
+    r.measure("attention", ours.attention, own=True)
     for name, fn in PEERS_PYTHON.items():
         if name in o.peers:
             r.measure(name, fn, r.model, o, min(r.left(), 60 * o.peer_minutes))
@@ -183,10 +209,17 @@ def machine(r):
     return f"{THREADS} threads of {cpu.group(1) if cpu else 'an unknown CPU'} ({', '.join(has)}); {'; '.join(limits)}; load before: {r.load:.1f}."
 
 
+def attention_table(r):
+    found = [f for (e, _), f in r.figures.items() if e == "attention"]
+    lines = [f"| {f.what} | {f.median:.2f} {f.unit} | {100 * f.more['share']:.0f} % of {f.more['limit']:.1f} |" for f in found]
+    return ["", "| attention over the cache, one layer | measured | share of the limit |", "| --- | --- | --- |"] + lines if found else []
+
+
 def table(r):
-    out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {time.strftime('%Y-%m-%d')}.", "",
+    out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {r.date}.", "",
            "| figure | must | aim | measured | verdict | medians [least..greatest] |", "| --- | --- | --- | --- | --- | --- |"]
     out += [f"| {' | '.join(cells)} |" for cells in rows(r)]
+    out += attention_table(r)
     if r.plotted:
         out += ["", f"![Cost over tokens and over answers together](engine-cost.svg) ({r.o.plot_shape}, over HTTP)"]
     if r.missing:
@@ -219,6 +252,7 @@ def options():
     ap.add_argument("--plot", action="store_true", help="also draw cost over tokens and streams")
     ap.add_argument("--plot-shape", default="llama-134m", choices=make_model.SHAPES)
     ap.add_argument("--write-docs", action="store_true", help="the table into docs/benchmarks.md, the plot into docs/")
+    ap.add_argument("--from-results", action="store_true", help="measure nothing: the table of the figures in --results, also of a run that was cut off (same machine)")
     ap.add_argument("--results", default=str(CACHE / "results.jsonl"))
     for name, default in ("runs", 3), ("prompt", 512), ("steps", 64), ("streams", 8), ("stream-prompt", 128), ("stream-steps", 32), ("stream-runs", 2):
         ap.add_argument("--" + name, type=int, default=default)
@@ -230,12 +264,12 @@ def options():
 def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))     # servers are ended on the way out
     r = Run(options())
-    r.load = os.getloadavg()[0]
-    prepare(r)
-    if r.o.prepare:
-        return
-    measure(r)
-    if r.o.plot:
+    if not r.o.from_results:
+        prepare(r)
+        if r.o.prepare:
+            return
+        measure(r)
+    if r.o.plot and not r.o.from_results:
         r.measure("plot", lambda: draw(r) or [], own=True)
     text = table(r)
     print(text)
