@@ -11,6 +11,21 @@
 
 static float *floats(size_t rows, size_t n) { return mem_try_alloc(rows * n, sizeof(float)); }
 
+/* What attention needs and what the MLP needs is never needed together. */
+static bool make_shared(struct infer *p, const struct model_config *c)
+{
+    size_t qkv = model_qkv_width(c), attention = qkv + model_q_width(c) + (c->qkv_grouped ? qkv : 0), mlp = 3 * c->inter;
+
+    p->shared = floats(p->max_rows, attention > mlp ? attention : mlp);
+    if (!p->shared)
+        return false;
+    p->qkv = p->gate_up = p->shared;
+    p->att = p->qkv + p->max_rows * qkv;
+    p->grouped = c->qkv_grouped ? p->att + p->max_rows * model_q_width(c) : NULL;
+    p->mid = p->gate_up + p->max_rows * 2 * c->inter;
+    return true;
+}
+
 struct infer *infer_new(struct engine *g, size_t max_rows)
 {
     const struct model_config *c = &g->model->config;
@@ -19,11 +34,8 @@ struct infer *infer_new(struct engine *g, size_t max_rows)
 
     p->max_rows = max_rows;
     ok = ok && (p->x = floats(max_rows, c->hidden)) && (p->h = floats(max_rows, c->hidden));
-    ok = ok && (p->qkv = floats(max_rows, model_qkv_width(c))) && (p->att = floats(max_rows, model_q_width(c)));
-    ok = ok && (p->gate_up = floats(max_rows, 2 * c->inter)) && (p->mid = floats(max_rows, c->inter));
+    ok = ok && make_shared(p, c);
     ok = ok && (p->side = floats(max_rows, c->hidden));
-    if (c->qkv_grouped)
-        ok = ok && (p->grouped = floats(max_rows, model_qkv_width(c)));
     if (c->experts)
         ok = ok && (p->experts = experts_new(c, max_rows));
     ok = ok && (p->paged = mem_try_alloc(max_rows, sizeof *p->paged)) && (p->logits = floats(LOGIT_ROWS, c->vocab));
@@ -39,7 +51,7 @@ void infer_free(struct infer *p)
 {
     if (!p)
         return;
-    float *all[] = { p->x, p->h, p->side, p->qkv, p->grouped, p->att, p->gate_up, p->mid, p->xa, p->logits,
+    float *all[] = { p->x, p->h, p->side, p->shared, p->xa, p->logits,
                      p->cos[0], p->cos[1], p->sin[0], p->sin[1] };
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         free(all[i]);

@@ -11,6 +11,7 @@ struct infer {
     float *x;                   /* [rows, D] the residual stream */
     float *h;                   /* [rows, D] normalised input, and what attention gives back */
     float *side;                /* [rows, D] what the MLP gives back */
+    float *shared;              /* of attention (the next three) or of the MLP (the two after them), which begin at the same place */
     float *qkv;                 /* [rows, q | k | v] */
     float *grouped;             /* the same in the order of QKV_GROUPED; NULL for the others */
     float *att;                 /* [rows, H * hd] */
