@@ -7,7 +7,7 @@ MESON_OPTS ?= --buildtype=release -Ddebug=true -Dwerror=$(WERROR)
 HUB ?=
 
 # What test-avx512 runs.
-AVX512_TESTS ?= tests/unit/tensor/test_gemm tests/unit/tensor/test_panels tests/unit/tensor/test_nf4
+AVX512_TESTS ?= $(addprefix tests/unit/tensor/,test_gemm test_panels test_panels_blocks test_nf4 test_gemm_emulated_avx512 test_panels_emulated_avx512)
 
 all: $(BUILD)/build.ninja       ## build/kaito and build/kaito-runtime
 	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime

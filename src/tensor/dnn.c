@@ -129,11 +129,6 @@ static bool execute(struct dnn *d, const struct cached *p, const void *a, const 
     return ok;
 }
 
-bool compute_bf16_is_fast(void)
-{
-    return dnnl_get_effective_cpu_isa() == dnnl_cpu_isa_avx512_core_amx;
-}
-
 bool dnn_bf16(struct compute *cx, bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
               const uint16_t *b, size_t ldb, float beta, float *c, size_t ldc)
 {

@@ -1,6 +1,6 @@
 /*
- * Which product goes where. Few rows: kernels that read each weight once. Many rows: tiles of our own (gemm_many.c), or oneDNN's
- * bf16 product in bf16 mode. Gradients: oneDNN's sgemm on slabs of the weight matrix, expanded to f32 just before.
+ * Which product goes where. Few rows: kernels that read each weight once. Many rows: tiles of our own (gemm_many.c). Gradients:
+ * oneDNN's sgemm on slabs of the weight matrix, expanded to f32 just before, or its bf16 product in bf16 mode.
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -13,6 +13,7 @@
 #define FEW_STEP_BYTES (128u << 10)     /* weight bytes that a thread takes at a time: long runs for the prefetchers */
 #define FEW_STEP_ROWS 24                /* a multiple of what the kernels hold at a time */
 #define EXPAND_ROWS 12
+#define NARROW_GRAIN (64u << 10)        /* numbers to round below which another thread does not pay */
 #define EXPAND_GRAIN_BYTES (64u << 10)  /* below this another thread does not pay */
 
 /* Multiplications below which a second thread does not pay; oneDNN sums in another order when it shares out small products. */
@@ -24,8 +25,9 @@ struct few_job {
     const struct vec_ops *vec;
     const struct weight *w;
     float *y;
-    const float *x;
+    const void *x;              /* f32, or bf16 */
     size_t ldy, ldx, rows;
+    bool pairs;                 /* bf16 x, bf16 weights */
 };
 
 /* Formats without a kernel of their own: some rows of w at a time. */
@@ -42,12 +44,14 @@ static void few_expanded(const struct few_job *j, const float *x, float *y, size
     }
 }
 
-static void few_rows(const struct few_job *j, const float *x, float *y, size_t rows, size_t begin, size_t end)
+static void few_rows(const struct few_job *j, const void *x, float *y, size_t rows, size_t begin, size_t end)
 {
     const struct weight *w = j->w;
     size_t at = begin * w->in;
 
-    if (w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0)
+    if (j->pairs)
+        j->vec->few_pairs(y + begin, j->ldy, x, j->ldx, rows, (const uint16_t *)w->data + at, end - begin, w->in);
+    else if (w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0)
         j->vec->few_nf4(y + begin, j->ldy, x, j->ldx, rows, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype,
                         end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
@@ -66,7 +70,8 @@ static void few_part(void *arg, size_t begin, size_t end)
     const struct few_job *j = arg;
 
     for (size_t r = 0; r < j->rows; r += GEMM_FEW_ROWS)
-        few_rows(j, j->x + r * j->ldx, j->y + r * j->ldy, j->rows - r < GEMM_FEW_ROWS ? j->rows - r : GEMM_FEW_ROWS, begin, end);
+        few_rows(j, (const char *)j->x + r * j->ldx * (j->pairs ? sizeof(uint16_t) : sizeof(float)), j->y + r * j->ldy,
+                 j->rows - r < GEMM_FEW_ROWS ? j->rows - r : GEMM_FEW_ROWS, begin, end);
 }
 
 /* x as the kernel wants it: even and odd elements apart for NF4, rounded in bf16 mode; x itself otherwise. */
@@ -85,19 +90,49 @@ static const float *prepared_x(struct compute *c, const float *x, size_t *ldx, s
             vec_nf4_order_x(row, x + r * *ldx, w->in);
         else
             memcpy(row, x + r * *ldx, w->in * sizeof *row);
-        for (size_t i = 0; c->math == GEMM_BF16 && i < w->in; i++)
-            row[i] = f32_round_bf16(row[i]);
+        if (c->math == GEMM_BF16)
+            c->vec->round_bf16(row, row, w->in);
     }
     *ldx = w->in;
     return copy;
 }
 
+struct narrow_job {
+    const struct vec_ops *vec;
+    uint16_t *dst;              /* [rows, n] */
+    const float *x;
+    size_t ldx, n;
+};
+
+static void narrow_part(void *arg, size_t begin, size_t end)
+{
+    const struct narrow_job *j = arg;
+
+    for (size_t r = begin; r < end; r++)
+        j->vec->to_bf16(j->dst + r * j->n, j->x + r * j->ldx, j->n);
+}
+
+static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, size_t rows, size_t n)
+{
+    struct narrow_job j = { .vec = c->vec, .dst = compute_scratch(c, SCRATCH_X, rows * n, sizeof *j.dst), .x = x, .ldx = ldx, .n = n };
+
+    compute_parallel(c, rows, NARROW_GRAIN / n + 1, narrow_part, &j);
+    return j.dst;
+}
+
+/* Both factors are bf16, and the CPU multiplies them. */
+static bool has_bf16(const struct compute *c, const struct weight *w)
+{
+    return c->math == GEMM_BF16 && compute_bf16_is_fast(c) && w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16;
+}
+
 static void forward_few(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
     size_t row_bytes = weight_bytes(w) / w->out + 1;
-    const float *px = prepared_x(c, x, &ldx, rows, w);
-    struct few_job j = { .vec = c->vec, .w = w, .y = y, .x = px, .ldy = ldy, .ldx = ldx, .rows = rows };
+    struct few_job j = { .vec = c->vec, .w = w, .y = y, .ldy = ldy, .rows = rows, .pairs = has_bf16(c, w) };
 
+    j.x = j.pairs ? (const void *)x_as_bf16(c, x, ldx, rows, w->in) : prepared_x(c, x, &ldx, rows, w);
+    j.ldx = j.pairs ? w->in : ldx;
     compute_share(c, w->out, (FEW_STEP_BYTES / row_bytes / FEW_STEP_ROWS + 1) * FEW_STEP_ROWS, few_part, &j);
 }
 
@@ -161,33 +196,27 @@ static size_t slab_rows(const struct weight *w)
     return n < 64 ? 64 : n;
 }
 
-static bool has_bf16(const struct compute *c, const struct weight *w)
-{
-    return c->math == GEMM_BF16 && w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16;
-}
+/* Panels of GGUF blocks have no fast way to f32, and so none to bf16. */
+static bool expands(const struct weight *w) { return w->kind != WEIGHT_PANELS || w->panels.factors; }
 
-static const uint16_t *x_as_bf16(struct compute *c, const float *x, size_t ldx, size_t rows, size_t n)
+/* Many rows in bf16: what is not f32 in bf16 mode; with AMX what is quantised in the mode of 8 bits, too. */
+static bool many_by_bf16(const struct compute *c, const struct weight *w)
 {
-    uint16_t *copy = compute_scratch(c, SCRATCH_X, rows * n, sizeof *copy);
-
-    for (size_t r = 0; r < rows; r++)
-        (void)dtype_from_f32(copy + r * n, DTYPE_BF16, x + r * ldx, n, NULL);  /* bf16 is always possible */
-    return copy;
+    if (!compute_bf16_is_fast(c) || c->math == GEMM_F32 || (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32) || !expands(w))
+        return false;
+    return c->math == GEMM_BF16 ? w->kind != WEIGHT_PANELS || c->vec->has_amx : w->kind != WEIGHT_DENSE && c->vec->has_amx;
 }
 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
-    if (w->kind == WEIGHT_PANELS) {
-        (c->math == GEMM_F32 ? many_forward : panel_forward)(c, y, ldy, x, ldx, rows, w);
-        return;
-    }
-    if (c->rows == GEMM_ROWS_FEW || (c->rows == GEMM_ROWS_ANY && rows <= GEMM_FEW_ROWS)) {
+    bool few = c->rows == GEMM_ROWS_FEW || (c->rows == GEMM_ROWS_ANY && rows <= GEMM_FEW_ROWS), bf16 = !few && many_by_bf16(c, w);
+
+    if (w->kind == WEIGHT_PANELS && c->math != GEMM_F32 && !bf16)
+        panel_forward(c, y, ldy, x, ldx, rows, w);
+    else if (few && w->kind != WEIGHT_PANELS)
         forward_few(c, y, ldy, x, ldx, rows, w);
-        return;
-    }
-    if (has_bf16(c, w) && dnn_bf16(c, true, rows, w->out, w->in, x_as_bf16(c, x, ldx, rows, w->in), w->in, w->data, w->in, 0, y, ldy))
-        return;
-    many_forward(c, y, ldy, x, ldx, rows, w);
+    else
+        many_forward(c, bf16, y, ldy, x, ldx, rows, w);
 }
 
 void gemm_backward(struct compute *c, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,

@@ -10,9 +10,11 @@
  * Few rows (at most GEMM_FEW_ROWS) go to kernels that read each weight once; more rows to tiles over packed weights, expanded run by
  * run. Either way a row's bits depend on that row and the weights alone, not on the other rows or the threads (but a product of
  * many rows sums in another order than one of few).
- * In GEMM_F32 mode (default) nothing is rounded. In GEMM_BF16 mode both factors are rounded to bf16 and summed in f32. In GEMM_INT8
- * and GEMM_BF16 mode products with panels (of our own and of GGUF blocks) round x to 8 bits, each row and 32 elements with a scale of their own (an error of some
- * 0.6 % of the result's size for Gaussian x); other weights are computed as in GEMM_F32 in GEMM_INT8 mode.
+ * In GEMM_F32 mode (default) nothing is rounded. In GEMM_BF16 mode x is rounded to bf16 and sums are f32; weights are taken as they
+ * are, but where the CPU multiplies bf16 (compute_bf16_is_fast) products of many rows round those that are not f32 to bf16, too. In
+ * GEMM_INT8 and GEMM_BF16 mode products with panels (of our own and of GGUF blocks) round x to 8 bits, each row and 32 elements with a
+ * scale of their own (an error of some 0.6 % of the result's size for Gaussian x), or, with panels of our own and many rows on a CPU
+ * with AMX, x and weights to bf16 (0.3 %); other weights are computed as in GEMM_F32 in GEMM_INT8 mode, but NF4 and blocks by AMX as well.
  *
  * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time
  * uses a compute; only that thread enters parallel regions.
@@ -31,7 +33,7 @@ enum gemm_math { GEMM_F32, GEMM_BF16, GEMM_INT8 };
 
 struct compute;
 
-/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni". */
+/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx". */
 errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e);
 void compute_free(struct compute *c);
 DEFINE_AUTO_FREE(compute)
@@ -49,8 +51,8 @@ void compute_set_rows(struct compute *c, enum gemm_rows rows);
 enum gemm_rows compute_rows(const struct compute *c);
 /* Whether GEMM_ROWS_MANY keeps that promise: not in bf16 mode, where products of many rows may be oneDNN's. */
 bool compute_many_alone(const struct compute *c);
-/* Whether bf16 products outrun f32 ones here: a CPU with AMX. With AVX-512 alone small ones are slower. */
-bool compute_bf16_is_fast(void);
+/* Whether products of bf16 outrun those of f32: the CPU has AVX512_BF16 or AMX. */
+bool compute_bf16_is_fast(const struct compute *c);
 
 /* A weight matrix. Plain data: borrowed pointers, except what weight_done frees. */
 enum weight_kind { WEIGHT_DENSE, WEIGHT_NF4, WEIGHT_BLOCKS, WEIGHT_PANELS };

@@ -27,8 +27,8 @@ void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *
 /* Memory for panels of p's kind and size. */
 errc panels_alloc(struct panels *p, struct err *e);
 
-/* gemm_forward for any number of rows, without rounding (gemm_many.c). */
-void many_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
+/* gemm_forward for any number of rows (gemm_many.c), in f32, or with both factors rounded to bf16 where compute_bf16_is_fast. */
+void many_forward(struct compute *c, bool bf16, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
 
 /* y = x . w^T with x in 8 bits (gemm_panel.c). */
 void panel_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);

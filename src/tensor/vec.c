@@ -2,7 +2,14 @@
 #include "tensor/vec.h"
 
 static const struct vec_ops *const rows[] = {
+#ifdef VEC_EMULATED
+    &vec_emulated_amx,
+    &vec_emulated_bf16,
+    &vec_emulated_vnni,
+#endif
 #ifdef __x86_64__
+    &vec_amx,
+    &vec_avx512bf16,
     &vec_avx512vnni,
     &vec_avx512,
     &vec_avx2,

@@ -11,6 +11,7 @@
 
 #define VEC_FEW_ROWS_MAX    16
 #define VEC_PANEL           16          /* columns of a packed panel */
+#define VEC_BF16_STEP       32          /* elements along k that bf16 products take at a time */
 
 /*
  * A tile of x in 8 bits: 1 to panel_tall rows side by side, q [blocks][rows] of panel_x_bytes, scale [blocks][rows]. The numbers of
@@ -88,6 +89,22 @@ struct vec_ops {
     void (*pack_f16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
 
+    /*
+     * bf16 products, where an instruction multiplies pairs of bf16 and adds them to f32 (all NULL elsewhere). few_pairs as few_bf16, of x
+     * in bf16. The rest as for f32 above, but k is padded with zeros to whole steps of VEC_BF16_STEP, cols may be any number of panels
+     * (of an even number there must be memory), and x and w are pairs along k: pack_rows_bf16 rounds x, for groups of bf16_rows; pack_pairs
+     * takes bf16 weights, panel_pairs rounds a panel of f32. What is denormal counts as zero. has_amx: in tiles of AMX, faster than
+     * products of bytes are.
+     */
+    void (*to_bf16)(uint16_t *dst, const float *x, size_t n);
+    void (*few_pairs)(float *y, size_t ldy, const uint16_t *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
+    size_t bf16_rows;
+    void (*pack_rows_bf16)(uint16_t *dst, const float *x, size_t ldx, size_t n, size_t k);
+    void (*pack_pairs)(uint16_t *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
+    void (*panel_pairs)(uint16_t *dst, const float *panel, size_t k);
+    void (*tiles_bf16)(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add);
+    bool has_amx;
+
     /* Attention (vec_attention.h): panels of 16 positions; dim of values a multiple of 16. s [queries, 16 n] = q . keys; o += p . values */
     void (*scores_f32)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);
     void (*scores_bf16)(float *s, size_t lds, const float *q, size_t ldq, size_t queries, const void *const *panels, size_t n, size_t dim);
@@ -120,7 +137,10 @@ const struct vec_ops *const *vec_all(size_t *out_n);            /* every compile
 
 extern const struct vec_ops vec_portable;
 #ifdef __x86_64__
-extern const struct vec_ops vec_avx2, vec_avx512, vec_avx512vnni;
+extern const struct vec_ops vec_avx2, vec_avx512, vec_avx512vnni, vec_avx512bf16, vec_amx;
+#endif
+#ifdef VEC_EMULATED             /* tests: the last ones with stand-ins for instructions that this CPU may lack */
+extern const struct vec_ops vec_emulated_vnni, vec_emulated_bf16, vec_emulated_amx;
 #endif
 
 #endif

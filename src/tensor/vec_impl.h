@@ -1,6 +1,6 @@
 /*
  * The vector kernels, written once with gcc's vector extension. A .c file defines VEC_LANES (floats per register) and
- * VEC_NAME, includes this, and is compiled with the flags of its instruction set.
+ * VEC_NAME, includes this, and is compiled with the flags of its instruction set. Tests define VEC_EMULATED as well (vec_dot.h).
  */
 #include <math.h>
 #include <string.h>
@@ -438,8 +438,12 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
     }
 }
 
+#include "tensor/vec_dot.h"
 #include "tensor/vec_few.h"
 #include "tensor/vec_tile.h"
+#if HAS_DOT_PAIRS
+#include "tensor/vec_bf16.h"
+#endif
 #include "tensor/vec_panel.h"
 #include "tensor/vec_panel_blocks.h"
 
@@ -502,6 +506,10 @@ const struct vec_ops VEC_OPS = {
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_f16 = few_f16, .few_nf4 = few_nf4,
     .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .pack_f16 = pack_f16,
     .tile_f32 = tile_f32,
+#if HAS_DOT_PAIRS
+    .to_bf16 = to_bf16, .few_pairs = few_pairs, .bf16_rows = BF16_ROWS, .pack_rows_bf16 = pack_rows_bf16, .pack_pairs = pack_pairs, .panel_pairs = panel_pairs,
+    .tiles_bf16 = tiles_bf16, .has_amx = HAS_TILES,
+#endif
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
     .panel_tall = PANEL_TALL,
     .panel_quantize = panel_quantize, .panel_f32 = panel_f32, .panel_x_bytes = panel_x_bytes, .panel_quantize_x = panel_quantize_x,

@@ -15,7 +15,7 @@
 #endif
 
 /* Without a product of bytes that adds up to 32 bits, 8-bit weights are multiplied as 16-bit numbers. */
-#if W > 4 && !defined(__AVX512VNNI__)
+#if W > 4 && !HAS_DOT_BYTES
 #define INT8_BY_HALVES  1
 #else
 #define INT8_BY_HALVES  0
@@ -303,7 +303,12 @@ static void panel_quantize_x(enum panels_kind kind, uint8_t *q, struct vec_x8_sc
 #endif
 
 #if W > 4
-#if W == 16
+#if defined(VEC_EMULATED)
+typedef vi vw;
+#define SHIFT16(v, n)   ((v) >> (n))            /* of nibbles that are masked afterwards */
+#define AND(a, b)       ((a) & (b))
+#define EVERY32(n)      ((vi){ 0 } + (n))
+#elif W == 16
 typedef __m512i vw;
 #define ADD16(a, b)     _mm512_add_epi16(a, b)
 #define ADD32(a, b)     _mm512_add_epi32(a, b)
@@ -350,8 +355,8 @@ INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, con
                 vw xr = every_group(x + r * X_Q4 + 4 * (g + high * GROUPS / 2));
                 UNROLLED
                 for (size_t h = 0; h < HALVES; h++)
-#ifdef __AVX512VNNI__
-                    sums[r][h] = _mm512_dpbusd_epi32(sums[r][h], w[h], xr);
+#if HAS_DOT_BYTES
+                    sums[r][h] = DOT_BYTES(sums[r][h], w[h], xr);
 #else
                 {
                     vw sum = ADD16(sums[r][h], BYTES(w[h], xr));
@@ -366,10 +371,10 @@ INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, con
 INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
     for (size_t g = 0; g < GROUPS; g++)
-#ifdef __AVX512VNNI__
+#if HAS_DOT_BYTES
         UNROLLED
         for (size_t r = 0; r < R; r++)
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], load_vw(block + g * GROUP_BYTES), every_group(x + r * X_INT8 + 4 * g));
+            sums[r][0] = DOT_BYTES(sums[r][0], load_vw(block + g * GROUP_BYTES), every_group(x + r * X_INT8 + 4 * g));
 #else
         for (size_t odd = 0; odd < 2; odd++) {
             vw w[HALVES];
@@ -422,7 +427,7 @@ INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, c
 #endif
 
 /* What a block adds to its rows' results in a row of x, before the factors. */
-#if W > 4 && !defined(__AVX512VNNI__)
+#if W > 4 && !HAS_DOT_BYTES
 INLINE vi q4_scales(const uint8_t *p) { vi s = WIDEN_BYTES(p); return s | s << 16; }
 INLINE vf q4_scaled(vw sums, vi s) { return to_float((vi)PAIRS(sums, (vw)s)); }       /* adds up the pairs' sums of 16 bits, too */
 #else

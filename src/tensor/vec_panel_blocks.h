@@ -35,7 +35,11 @@ static void blocks_quantize_x(enum panels_kind kind, uint8_t *q, struct vec_x8_s
 /* ── sums of quants times x ── */
 
 #if W > 4
-#if W == 16
+#if defined(VEC_EMULATED)
+#define LEFT16(v, n)    ((v) << (n))            /* of bits that are masked afterwards */
+#define OR(a, b)        ((a) | (b))
+#define WIDEN_SIGNED(p) ((WIDEN_BYTES(p) ^ 128) - 128)
+#elif W == 16
 #define LEFT16(v, n)    _mm512_slli_epi16(v, n)
 #define OR(a, b)        _mm512_or_si512(a, b)
 #define WIDEN_SIGNED(p) ((vi)_mm512_cvtepi8_epi32(_mm_loadu_si128((const void *)(p))))
@@ -67,14 +71,14 @@ INLINE vw quants_of(const int bits, const uint8_t *q, const size_t g, size_t h)
 /* Adds groups [first, first + n): as many products as 16 bits hold are added before they are widened. */
 INLINE void add_groups(const int bits, const size_t first, const size_t n, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
 {
-#ifdef __AVX512VNNI__
+#if HAS_DOT_BYTES
     UNROLLED
     for (size_t g = first; g < first + n; g++) {
         vw w = quants_of(bits, q, g, 0);
 
         UNROLLED
         for (size_t r = 0; r < R; r++)
-            sums[r][0] = _mm512_dpbusd_epi32(sums[r][0], w, every_group(x + r * X_Q4 + 4 * g));
+            sums[r][0] = DOT_BYTES(sums[r][0], w, every_group(x + r * X_Q4 + 4 * g));
     }
 #else
     const size_t fit = bits == 4 ? 8 : bits == 5 ? 4 : 2;

@@ -63,7 +63,7 @@ static bool may_expand(const struct backprop *p)
 static void choose_products(struct backprop *p)
 {
     p->product_math = GEMM_F32;
-    p->emulates_bf16 = p->o.math == GEMM_BF16 && !compute_bf16_is_fast() && may_expand(p);
+    p->emulates_bf16 = p->o.math == GEMM_BF16 && !compute_bf16_is_fast(p->c) && may_expand(p);
     p->head_rounds = p->emulates_bf16 && p->m->head.kind == WEIGHT_DENSE && p->m->head.dtype != DTYPE_F32;
     if (!p->emulates_bf16)
         p->product_math = p->o.math;

@@ -133,30 +133,45 @@ static void products_of_several_slabs_equal_the_oracle(void **state)
     }
 }
 
+/* One row of x at a time gives the bits that all give together. */
+static void check_company(const char *kernels, enum gemm_math math, enum gemm_rows mode, const char *kind, size_t in, size_t rows)
+{
+    size_t out = 50;
+    AUTO_MEM void *owned = NULL;
+    AUTO_MEM float *x = noises(rows * in), *all = noises(rows * out), *one = noises(out);
+    struct weight w = make_weight(kind, out, in, &owned);
+    AUTO_FREE(compute) c1 = NULL;
+    AUTO_FREE(compute) c2 = NULL;
+    struct err e;
+
+    assert_int_equal(compute_new(1, kernels, &c1, &e), ERR_OK);
+    assert_int_equal(compute_new(2, kernels, &c2, &e), ERR_OK);
+    compute_set_math(c1, math);
+    compute_set_math(c2, math);
+    compute_set_rows(c1, mode);
+    compute_set_rows(c2, mode);
+    gemm_forward(c2, all, out, x, in, rows, &w);
+    for (size_t r = 0; r < rows; r++) {
+        gemm_forward(c1, one, out, x + r * in, in, 1, &w);
+        assert_memory_equal(one, all + r * out, out * sizeof *one);
+    }
+    weight_done(&w);
+}
+
+static const enum gemm_math dense_modes[] = { GEMM_F32, GEMM_BF16 };
+
 /* The promise behind batching: a row's result does not depend on its neighbours or on the thread count. */
 static void few_rows_are_the_same_bits_in_any_company(void **state)
 {
     static const char *const kinds[] = { "f32", "bf16", "nf4-bf16", "f32", "bf16", "nf4-bf16" };
     static const size_t ins[] = { 192, 192, 192, 232, 71, 232 };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
 
-    for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-        size_t out = 50, in = ins[k];
-        AUTO_MEM void *owned = NULL;
-        AUTO_MEM float *x = noises(GEMM_FEW_ROWS * in), *all = noises(GEMM_FEW_ROWS * out), *one = noises(out);
-        struct weight w = make_weight(kinds[k], out, in, &owned);
-        AUTO_FREE(compute) c1 = NULL;
-        AUTO_FREE(compute) c2 = NULL;
-        struct err e;
-
-        assert_int_equal(compute_new(1, NULL, &c1, &e), ERR_OK);
-        assert_int_equal(compute_new(2, NULL, &c2, &e), ERR_OK);
-        gemm_forward(c2, all, out, x, in, GEMM_FEW_ROWS, &w);
-        for (size_t r = 0; r < GEMM_FEW_ROWS; r++) {
-            gemm_forward(c1, one, out, x + r * in, in, 1, &w);
-            assert_memory_equal(one, all + r * out, out * sizeof *one);
-        }
-        weight_done(&w);
-    }
+    for (size_t v = 0; v < n; v++)
+        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds); k++)
+            for (size_t m = 0; m < ARRAY_LEN(dense_modes); m++)
+                check_company(all[v]->name, dense_modes[m], GEMM_ROWS_ANY, kinds[k], ins[k], GEMM_FEW_ROWS - k % 2);
 }
 
 /* The same for any number of rows, on request. */
@@ -164,47 +179,36 @@ static void rows_are_the_same_bits_in_any_number(void **state)
 {
     static const char *const kinds[] = { "f32", "bf16", "nf4-bf16" };
     static const enum gemm_rows modes[] = { GEMM_ROWS_FEW, GEMM_ROWS_MANY };
-    size_t out = 50, in = 192, rows = 133;
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
 
-    for (size_t k = 0; k < 2 * ARRAY_LEN(kinds); k++) {
-        AUTO_MEM void *owned = NULL;
-        AUTO_MEM float *x = noises(rows * in), *all = noises(rows * out), *one = noises(out);
-        struct weight w = make_weight(kinds[k / 2], out, in, &owned);
-        AUTO_FREE(compute) c = NULL;
-        struct err e;
-
-        assert_int_equal(compute_new(2, NULL, &c, &e), ERR_OK);
-        compute_set_rows(c, modes[k % 2]);
-        assert_true(compute_many_alone(c));
-        gemm_forward(c, all, out, x, in, rows, &w);
-        for (size_t r = 0; r < rows; r++) {
-            gemm_forward(c, one, out, x + r * in, in, 1, &w);
-            assert_memory_equal(one, all + r * out, out * sizeof *one);
-        }
-        weight_done(&w);
-    }
+    for (size_t v = 0; v < n; v++)
+        for (size_t k = 0; all[v]->supported() && k < 4 * ARRAY_LEN(kinds); k++)
+            check_company(all[v]->name, dense_modes[k / 2 % 2], modes[k % 2], kinds[k / 4], 192, 133);
 }
 
 /* The same for prompts: whatever else is in the chunk, and however tall it is. */
 static void many_rows_are_the_same_bits_in_any_company(void **state)
 {
     static const char *const kinds[] = { "f32", "bf16", "f16", "nf4-bf16" };
-    static const size_t ins[] = { 320, 71 }, counts[] = { 17, 31 };
+    static const size_t ins[] = { 640, 71 }, counts[] = { 17, 31 };
     size_t n, out = 90, rows = 50;
     const struct vec_ops *const *all = vec_all(&n);
 
     for (size_t v = 0; v < n; v++)
-        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds) * ARRAY_LEN(ins); k++) {
+        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds) * ARRAY_LEN(ins) * ARRAY_LEN(dense_modes); k++) {
             size_t in = ins[k % 2];
             AUTO_MEM void *owned = NULL;
             AUTO_MEM float *x = noises(rows * in), *whole = noises(rows * out), *part = noises(rows * out);
-            struct weight w = make_weight(kinds[k / 2], out, in, &owned);
+            struct weight w = make_weight(kinds[k / 2 % ARRAY_LEN(kinds)], out, in, &owned);
             AUTO_FREE(compute) c1 = NULL;
             AUTO_FREE(compute) c3 = NULL;
             struct err e;
 
             assert_int_equal(compute_new(1, all[v]->name, &c1, &e), ERR_OK);
             assert_int_equal(compute_new(3, all[v]->name, &c3, &e), ERR_OK);
+            compute_set_math(c1, dense_modes[k / 8]);
+            compute_set_math(c3, dense_modes[k / 8]);
             gemm_forward(c3, whole, out, x, in, rows, &w);
             for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
                 gemm_forward(c1, part, out, x + 5 * in, in, counts[i], &w);
@@ -214,22 +218,52 @@ static void many_rows_are_the_same_bits_in_any_company(void **state)
         }
 }
 
-static void bf16_mode_stays_within_bf16_rounding(void **state)
+/* What the product is of in bf16 mode: x rounded; weights as they are, unless many rows go through products of bf16. */
+static void bf16_factors(const struct compute *c, float *x, size_t n_x, const struct weight *w, float *dense, size_t rows)
 {
-    size_t out = 96, in = 256, rows = 33;
+    bool rounds = compute_bf16_is_fast(c) && rows > GEMM_FEW_ROWS && !(w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32);
+
+    for (size_t i = 0; i < n_x; i++)
+        x[i] = f32_round_bf16(x[i]);
+    weight_rows_f32(w, dense, 0, w->out);
+    for (size_t i = 0; rounds && i < w->out * w->in; i++)
+        dense[i] = f32_round_bf16(dense[i]);
+}
+
+static void check_bf16(const char *kernels, const char *kind, size_t in, size_t rows)
+{
+    size_t out = 90, ldx = in + 3, ldy = out + 5;
     AUTO_MEM void *owned = NULL;
-    AUTO_MEM float *x = noises(rows * in), *y = noises(rows * out), *want = noises(rows * out);
-    struct weight w = make_weight("bf16", out, in, &owned);
+    AUTO_MEM float *x = noises(rows * ldx), *y = noises(rows * ldy), *want = noises(rows * ldy), *before = xmemdup(y, rows * ldy * sizeof *y);
+    AUTO_MEM float *dense = noises(out * in);
+    struct weight w = make_weight(kind, out, in, &owned), factors = weight_f32(dense, out, in);
     AUTO_FREE(compute) c = NULL;
     struct err e;
 
-    assert_int_equal(compute_new(2, NULL, &c, &e), ERR_OK);
+    assert_int_equal(compute_new(2, kernels, &c, &e), ERR_OK);
     compute_set_math(c, GEMM_BF16);
-    gemm_forward_naive(want, out, x, in, rows, &w);
-    gemm_forward(c, y, out, x, in, rows, &w);
-    assert_close(y, want, rows * out, in, 0x1p-8);
-    gemm_forward(c, y, out, x, in, 5, &w);
-    assert_close(y, want, 5 * out, in, 0x1p-8);
+    gemm_forward(c, y, ldy, x, ldx, rows, &w);
+    bf16_factors(c, x, rows * ldx, &w, dense, rows);
+    gemm_forward_naive(want, ldy, x, ldx, rows, &factors);
+    for (size_t r = 0; r < rows; r++) {
+        assert_close(y + r * ldy, want + r * ldy, out, in, 2e-6);
+        assert_memory_equal(y + r * ldy + out, before + r * ldy + out, (ldy - out) * sizeof *y);
+    }
+    weight_done(&w);
+}
+
+static void bf16_mode_rounds_factors_alone(void **state)
+{
+    static const size_t ins[] = { 1, 71, 256, 1100 }, rows[] = { 1, 2, 7, 8, 11, 16, 17, 33, 64, 100 };
+    static const char *const others[] = { "f16", "nf4", "f32" };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t i = 0; all[v]->supported() && i < ARRAY_LEN(ins) * ARRAY_LEN(rows); i++) {
+            check_bf16(all[v]->name, "bf16", ins[i % ARRAY_LEN(ins)], rows[i / ARRAY_LEN(ins)]);
+            check_bf16(all[v]->name, others[i % ARRAY_LEN(others)], ins[i % ARRAY_LEN(ins)], rows[i / ARRAY_LEN(ins)]);
+        }
 }
 
 static void check_elementwise(const struct vec_ops *v, size_t n)
@@ -305,7 +339,7 @@ int main(void)
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(rows_are_the_same_bits_in_any_number),
         cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
-        cmocka_unit_test(bf16_mode_stays_within_bf16_rounding),
+        cmocka_unit_test(bf16_mode_rounds_factors_alone),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),
         cmocka_unit_test(unknown_kernels_are_refused),
