@@ -88,8 +88,7 @@ errc engine_open(const char *model_dir, const struct engine_opts *o, struct engi
     TRY(make_frequencies(g));
     g->share = o->prefix_caching;
     g->stable = o->batch_invariant;
-    g->tile = g->stable || compute_many_alone(g->compute) ? KV_BLOCK_TOKENS : ROW_TILE;
-    g->infer = infer_new(g, (g->chunk > ROW_TILE ? g->chunk : ROW_TILE) + DECODE_ROWS);
+    g->infer = infer_new(g, g->chunk + DECODE_ROWS);
     if (!g->infer)
         return err_set(e, ERR_UNAVAILABLE, "%s: no memory for activations of %zu tokens", model_dir, g->chunk);
     *out = TAKE(g);

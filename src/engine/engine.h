@@ -73,7 +73,7 @@ errc sequence_fork(struct sequence *s, struct sequence **out, struct err *e);
  */
 typedef void engine_logits_fn(void *arg, struct sequence *s, size_t position, float *logits);
 
-/* Part of a step: up to `budget` waiting tokens of a sequence (in bf16 mode a whole tile of the prompt at least). */
+/* Part of a step: up to `budget` waiting tokens of a sequence. */
 struct engine_work {
     struct sequence *seq;
     size_t budget;

@@ -85,9 +85,9 @@ static size_t part_end(const struct run *u, size_t first)
     return end;
 }
 
-static enum gemm_rows rows_of_part(uint32_t part)
+static enum gemm_rows rows_of_part(enum infer_part part)
 {
-    return part == PART_GENERATED ? GEMM_ROWS_FEW : part == PART_PROMPTS ? GEMM_ROWS_MANY : GEMM_ROWS_ANY;
+    return part == PART_GENERATED ? GEMM_ROWS_FEW : GEMM_ROWS_MANY;
 }
 
 void infer_apply(const struct run *u, struct linear *const *linears, size_t n, float *y, size_t ldy, const float *x, size_t ldx)

@@ -65,7 +65,6 @@ struct engine {
     size_t max_len, chunk;
     bool share;                                 /* prefix caching */
     bool stable;                                /* prompts go through the products of generated tokens, too */
-    size_t tile;                                /* ROW_TILE, or KV_BLOCK_TOKENS where prompts need no tiles */
     struct paged_shape kv;
     struct kv_cache *cache;
     struct adapters *adapters;
@@ -74,13 +73,9 @@ struct engine {
 };
 
 /*
- * A row's bits must not depend on its company. Where products of many rows keep that promise (compute_many_alone) all prompt rows of
- * a pass go through them together. Where they do not, prompts are computed in tiles of absolute positions [128 k, 128 (k + 1)), cut
- * at the prompt's end, each with products of its own, and only whole tiles are shared. What is generated (positions from n_prompt
- * on) goes through the products for few rows, also when it has to be computed again.
+ * A row's bits must not depend on its company. All prompt rows of a pass go together through the products for many rows; what is
+ * generated (positions from n_prompt on) through those for few rows, also when it has to be computed again.
  */
-#define ROW_TILE 128
-
 struct sequence {
     struct engine *engine;
     const struct adapter *adapter;
@@ -103,14 +98,14 @@ void sequence_publish(struct sequence *s);
 
 /*
  * One row of a pass: the token of `seq` at `position`. Rows of one sequence follow each other in order. Rows of one part follow each
- * other and go through products together: of the few-row kind, of the many-row kind, or, from PART_TILES on, by their number.
+ * other and go through products together: of the few-row kind or of the many-row kind.
  */
-enum { PART_GENERATED, PART_PROMPTS, PART_TILES };
+enum infer_part { PART_GENERATED, PART_PROMPTS };
 
 struct infer_row {
     struct sequence *seq;
     int32_t position;
-    uint32_t part;
+    enum infer_part part;
     bool want;                  /* logits */
 };
 

@@ -82,24 +82,12 @@ static size_t shareable(const struct sequence *s, size_t n)
 {
     size_t prompt = n < s->n_prompt ? n : s->n_prompt;
 
-    return (s->engine->stable ? n : prompt) / s->engine->tile * s->engine->tile;
+    return (s->engine->stable ? n : prompt) / KV_BLOCK_TOKENS * KV_BLOCK_TOKENS;
 }
 
 static struct kv_key next_key(const struct sequence *s)
 {
     return kv_key_of(s->chain, variant_of(s), s->ids + s->n_keyed * KV_BLOCK_TOKENS);
-}
-
-/* Gives back the blocks of a tile that was found in part. */
-static void keep_whole_tiles(struct sequence *s)
-{
-    size_t unit = s->engine->tile, keep = s->n_blocks * KV_BLOCK_TOKENS / unit * unit / KV_BLOCK_TOKENS;
-
-    while (s->n_blocks > keep)
-        kv_cache_unref(s->engine->cache, s->blocks[--s->n_blocks]);
-    s->n_keyed = keep;
-    s->chain = keep ? s->blocks[keep - 1]->key.hash : 0;
-    s->cached = keep * KV_BLOCK_TOKENS;
 }
 
 /* Takes known blocks for the beginning of s; at least one token is left to compute, for its logits. */
@@ -119,7 +107,7 @@ static void take_shared(struct sequence *s)
         s->chain = key.hash;
         s->n_keyed++;
     }
-    keep_whole_tiles(s);
+    s->cached = s->n_keyed * KV_BLOCK_TOKENS;
     kv_cache_count(s->engine->cache, s->n, s->cached);
 }
 

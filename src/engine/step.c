@@ -1,6 +1,5 @@
 /*
- * A step: waiting tokens of many sequences become rows of passes. What was generated comes first, then prompts: together, or in tiles
- * that are parts of their own.
+ * A step: waiting tokens of many sequences become rows of passes. What was generated comes first, then prompts.
  */
 #include <stdlib.h>
 
@@ -13,7 +12,6 @@ struct step {
     void *arg;
     struct infer_row *rows;             /* [infer's max_rows] */
     size_t n;
-    uint32_t tiles;                     /* so far in this pass */
 };
 
 /* Runs the rows so far. */
@@ -27,18 +25,17 @@ static void flush(struct step *t)
     for (size_t i = 0; i < t->n; i++)
         sequence_publish(t->rows[i].seq);
     t->n = 0;
-    t->tiles = 0;
 }
 
 /* Rows [from, to) of a sequence. */
-static void add_rows(struct step *t, const struct engine_work *w, size_t from, size_t to, uint32_t part)
+static void add_rows(struct step *t, const struct engine_work *w, size_t from, size_t to, enum infer_part part)
 {
     for (size_t at = from; at < to; at++)
         t->rows[t->n++] = (struct infer_row){ w->seq, (int32_t)at, part, w->every || at + 1 == w->seq->n };
 }
 
 /* Rows whose bits do not depend on the pass they are in. */
-static void add_alone(struct step *t, const struct engine_work *w, size_t from, size_t to, uint32_t part)
+static void add_alone(struct step *t, const struct engine_work *w, size_t from, size_t to, enum infer_part part)
 {
     size_t room = t->g->infer->max_rows;
 
@@ -52,42 +49,11 @@ static void add_alone(struct step *t, const struct engine_work *w, size_t from, 
     }
 }
 
-static void add_tile(struct step *t, const struct engine_work *w, size_t from, size_t to)
-{
-    if (t->g->infer->max_rows - t->n < to - from)
-        flush(t);
-    add_rows(t, w, from, to, PART_TILES + t->tiles++);
-}
-
-static size_t tile_end(const struct sequence *s, size_t at)
-{
-    size_t end = (at / ROW_TILE + 1) * ROW_TILE;
-
-    return end < s->n_prompt ? end : s->n_prompt;
-}
-
-/* The whole tiles within the budget, the first in any case; what is left waits for the next step. */
-static void add_tiles(struct step *t, const struct engine_work *w)
-{
-    const struct sequence *s = w->seq;
-    size_t start = s->cached, at = start;
-
-    while (at < s->n_prompt && (at == start || tile_end(s, at) <= start + w->budget)) {
-        size_t end = tile_end(s, at);
-
-        add_tile(t, w, at, end);
-        at = end;
-    }
-}
-
 static void add_prompt(struct step *t, const struct engine_work *w)
 {
     size_t from = w->seq->cached, left = w->seq->n_prompt - from;
 
-    if (t->g->tile == ROW_TILE)
-        add_tiles(t, w);
-    else
-        add_alone(t, w, from, from + (left < w->budget ? left : w->budget), PART_PROMPTS);
+    add_alone(t, w, from, from + (left < w->budget ? left : w->budget), PART_PROMPTS);
 }
 
 static bool is_generated(const struct engine *g, const struct sequence *s) { return g->stable || s->cached >= s->n_prompt; }

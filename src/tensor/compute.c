@@ -48,7 +48,6 @@ void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; 
 void compute_set_rows(struct compute *c, enum gemm_rows rows) { c->rows = rows; }
 enum gemm_rows compute_rows(const struct compute *c) { return c->rows; }
 bool compute_bf16_is_fast(const struct compute *c) { return c->vec->tiles_bf16 != NULL; }
-bool compute_many_alone(const struct compute *c) { return c->math != GEMM_BF16; }
 
 void *compute_scratch(struct compute *c, enum scratch use, size_t n, size_t size)
 {

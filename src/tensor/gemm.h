@@ -49,8 +49,6 @@ void compute_set_math(struct compute *c, enum gemm_math math);
 enum gemm_rows { GEMM_ROWS_ANY, GEMM_ROWS_FEW, GEMM_ROWS_MANY };
 void compute_set_rows(struct compute *c, enum gemm_rows rows);
 enum gemm_rows compute_rows(const struct compute *c);
-/* Whether GEMM_ROWS_MANY keeps that promise: not in bf16 mode, where products of many rows may be oneDNN's. */
-bool compute_many_alone(const struct compute *c);
 /* Whether products of bf16 outrun those of f32: the CPU has AVX512_BF16 or AMX. */
 bool compute_bf16_is_fast(const struct compute *c);
 
