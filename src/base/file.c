@@ -224,6 +224,14 @@ void file_map_close(struct file_map *m)
     *m = (struct file_map){ 0 };
 }
 
+void file_map_forget(const void *p, size_t n)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = ((uintptr_t)p + page - 1) / page * page, end = ((uintptr_t)p + n) / page * page;
+
+    if (begin < end)
+        (void)madvise((void *)begin, end - begin, MADV_DONTNEED);       /* advice: without it only more stays resident */
+}
+
 errc file_lock(const char *path, int *out_fd, struct err *e)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);

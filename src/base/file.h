@@ -29,6 +29,8 @@ char *self_path(void);                                                  /* of th
 struct file_map { const uint8_t *p; size_t n; };                        /* read-only; NULL p for an empty file */
 errc file_map_open(const char *path, struct file_map *out, struct err *e);
 void file_map_close(struct file_map *m);
+/* [p, p + n) of a map was read and is not needed soon: its whole pages leave memory, and come from the file when they are read again. */
+void file_map_forget(const void *p, size_t n);
 
 /* An exclusive lock on a file, held until the descriptor is closed; ERR_CONFLICT when another process holds it. */
 errc file_lock(const char *path, int *out_fd, struct err *e);

@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "engine/gguf.h"
 #include "engine/priv.h"
@@ -133,13 +134,20 @@ static int quantize_threads(const struct loader *l) { return l->o->threads > 0 ?
 
 static bool by_panels(const struct loader *l) { return l->o->quantize == QUANTIZE_INT8 || l->o->quantize == QUANTIZE_Q4; }
 
+/* w's elements are in `by` now: those in the file need not stay in memory. */
+static void replace_mapped(struct weight *w, struct weight by)
+{
+    file_map_forget(w->data, weight_bytes(w));
+    *w = by;
+}
+
 static errc quantize_to_panels(const struct loader *l, const char *name, struct weight *w)
 {
     struct panels p;
 
     if (panels_from_weight(w, l->o->quantize == QUANTIZE_Q4 ? PANELS_Q4 : PANELS_INT8, quantize_threads(l), &p, l->e))
         return err_wrap(l->e, "tensor %s", name);
-    *w = (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p };
+    replace_mapped(w, (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p });
     return ERR_OK;
 }
 
@@ -152,7 +160,7 @@ static errc blocks_to_panels(const struct loader *l, const char *name, struct we
         return ERR_OK;
     if (panels_from_blocks(w, quantize_threads(l), &p, l->e))
         return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
-    *w = (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p };
+    replace_mapped(w, (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p });
     return ERR_OK;
 }
 
@@ -170,9 +178,10 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
                        found.blocks->name);
     if (by_panels(l))
         return quantize_to_panels(l, name, w);
-    if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &w->nf4, l->e))
+    struct nf4 nf4;
+    if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &nf4, l->e))
         return err_wrap(l->e, "tensor %s", name);
-    w->kind = WEIGHT_NF4;
+    replace_mapped(w, (struct weight){ .out = out, .in = in, .kind = WEIGHT_NF4, .nf4 = nf4 });
     return ERR_OK;
 }
 

@@ -86,6 +86,39 @@ static void files_are_replaced_whole(void **state)
     assert_false(dir_exists(folder));
 }
 
+static long file_pages_resident(void)
+{
+    FILE *f = fopen("/proc/self/statm", "re");
+    long size = 0, resident = 0, shared = 0;
+
+    assert_int_equal(fscanf(f, "%ld %ld %ld", &size, &resident, &shared), 3);
+    fclose(f);
+    return shared;
+}
+
+static void forgotten_maps_leave_memory_and_come_back(void **state)
+{
+    enum { BYTES = 8 << 20 };
+    AUTO_MEM char *path = xasprintf("/tmp/test-map-%d", (int)getpid()), *bytes = xmalloc(BYTES);
+    struct file_map m;
+    struct err e;
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < BYTES; i++)
+        bytes[i] = (char)(i * 2654435761u >> 13);
+    assert_int_equal(file_write_atomic(path, str_n(bytes, BYTES), 0600, &e), ERR_OK);
+    assert_int_equal(file_map_open(path, &m, &e), ERR_OK);
+    unlink(path);
+    for (size_t i = 0; i < BYTES; i += 512)
+        sum += m.p[i];
+    long before = file_pages_resident();
+    file_map_forget(m.p + 100, BYTES - 200);
+    assert_in_range(before - file_pages_resident(), BYTES / 4096 - 300, BYTES / 4096);
+    assert_memory_equal(m.p, bytes, BYTES);
+    assert_int_not_equal(sum, 0);
+    file_map_close(&m);
+}
+
 static void processes_report_failures_and_times(void **state)
 {
     (void)state;
@@ -207,7 +240,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_carry_context), cmocka_unit_test(arena_runs_cleanups),
-        cmocka_unit_test(files_are_replaced_whole), cmocka_unit_test(processes_report_failures_and_times),
+        cmocka_unit_test(files_are_replaced_whole), cmocka_unit_test(forgotten_maps_leave_memory_and_come_back),
+        cmocka_unit_test(processes_report_failures_and_times),
         cmocka_unit_test(cancel_wakes_threads_and_hooks), cmocka_unit_test(options_are_checked),
         cmocka_unit_test(certificates_are_signed),
     };
