@@ -58,7 +58,7 @@ struct tune_config {
         enum tune_interval log_every, save_every;
         double warmup_steps, warmup_ratio;      /* warmup_steps below 1 is a ratio, as in transformers 5 */
         double poly_power, poly_lr_end;
-        double cosine_cycles;
+        double cosine_cycles, timescale;        /* timescale of inverse_sqrt; 0: transformers' default */
         double smoothing, neftune_alpha;        /* 0: none */
         bool eight_bit_states;
         double logging_steps, save_steps;       /* below 1: a share of all steps */

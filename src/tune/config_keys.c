@@ -87,6 +87,7 @@ static const struct key train_keys[] = {
     U("lr_scheduler_kwargs_power", NUM, train.poly_power, 0, 100),
     U("lr_scheduler_kwargs_lr_end", NUM, train.poly_lr_end, 0, 1e3),
     U("lr_scheduler_kwargs_num_cycles", NUM, train.cosine_cycles, 0, 1e6),
+    U("lr_scheduler_kwargs_timescale", NUM, train.timescale, 1, 1e12),
     U("optim", STRING, train.optim),
     U("seed", INT, train.seed, 0, 4294967295.0),
     U("data_seed", INT, train.data_seed, 0, 4294967295.0),

@@ -34,9 +34,9 @@ static double polynomial(const struct tune_config *c, double t, double total, do
     return ((first - last) * pow(left, c->train.poly_power) + last) / first;
 }
 
-static double inverse_sqrt(double t, double warmup)
+static double inverse_sqrt(const struct tune_config *c, double t, double warmup)
 {
-    double timescale = warmup > 0 ? warmup : 10000;     /* transformers' default when there is no warm-up */
+    double timescale = c->train.timescale > 0 ? c->train.timescale : warmup > 0 ? warmup : 10000;       /* transformers' defaults */
 
     return 1 / sqrt((t + timescale - warmup) / timescale);
 }
@@ -54,7 +54,7 @@ static double decay(const struct tune_config *c, double t, double total, double 
     case TUNE_SCHEDULE_POLYNOMIAL:
         return polynomial(c, t, total, warmup);
     case TUNE_SCHEDULE_INVERSE_SQRT:
-        return inverse_sqrt(t, warmup);
+        return inverse_sqrt(c, t, warmup);
     case TUNE_SCHEDULE_CONSTANT:
     case TUNE_SCHEDULE_CONSTANT_WARMUP:
         break;

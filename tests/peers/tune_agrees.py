@@ -1,7 +1,7 @@
 """
-tune_agrees.py KAITO_RUNTIME SOURCE [NAME...]: the mathematics of tuning beside PEFT, transformers and torch.optim.AdamW, one row per family and
-option. Prints TAP.
-tune_agrees.py --record SOURCE [NAME...]: writes the rows' truths into tests/golden/tune/expected.json (tests/unit/tune/test_agreement.c reads
+tune_agrees.py SOURCE [NAME...]: PEFT, transformers and torch.optim.AdamW, as they are installed, beside the truths that the C tests of
+tuning stand on: one row per family and option. Prints TAP.
+tune_agrees.py --record SOURCE [NAME...]: writes those truths into tests/golden/tune/expected.json (tests/unit/tune/test_agreement.c reads
 it); rows that this version of transformers does not have keep what is there.
 
 A row: the model's folder below tests/golden, LoraConfig, and how the loss is made. Six AdamW steps in f32, two rows of tokens each, one sum of
@@ -12,15 +12,12 @@ import importlib.util
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
 
 import numpy as np
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
-from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModelForCausalLM
 
 STEPS, RATE, DECAY, PROJECTIONS = 6, 5e-3, 0.01, 4
@@ -64,6 +61,13 @@ ROWS = {
     "states in 8 bits": (HF + "llama2", dict(target_modules=["q_proj", "down_proj"], modules_to_save=["lm_head", "1.mlp.up_proj", "norm"]), dict(states8=True)),
     "everything": (HF + "qwen2", dict(target_modules=ALL, use_dora=True, bias="all", modules_to_save=["norm", "1.mlp.up_proj"])),
 }
+
+
+# learning rates: lr_scheduler_type, warm-up steps, steps, lr_scheduler_kwargs
+SCHEDULES = [(name, warmup, steps, {}) for name in ("linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt")
+             for warmup, steps in ((0, 12), (5, 17), (2, 3))] + [
+    ("cosine", 2, 15, {"num_cycles": 1.5}), ("polynomial", 4, 15, {"power": 2.0, "lr_end": 1e-3}), ("inverse_sqrt", 4, 15, {"timescale": 7}),
+]
 
 
 # --- numbers that C computes alike (src/tune/random.h, base/hash.h) --------------------------------------------------------------------------
@@ -179,6 +183,20 @@ def codes8():
     return out
 
 
+def schedules():
+    out = []
+    for name, warmup, steps, kwargs in SCHEDULES:
+        adam = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=RATE)
+        schedule = transformers.get_scheduler(name, adam, warmup, steps, scheduler_specific_kwargs=kwargs)
+        rates = []
+        for _ in range(steps):
+            rates.append(adam.param_groups[0]["lr"])
+            adam.step()
+            schedule.step()
+        out.append({"name": name, "warmup": warmup, "kwargs": kwargs, "rates": rates})
+    return out
+
+
 def truth(source, name):
     folder, lora, how = (list(ROWS[name]) + [{}])[:3]
     if how.get("old") and int(transformers.__version__.split(".")[0]) >= 5:
@@ -228,13 +246,51 @@ def record(source, names):
         made = truth(source, name)
         if made:
             have[name] = dict(round9(made[0]), made_with=f"transformers {transformers.__version__}")
+    out = {"codes8": codes, "schedules": schedules(), "rows": [have[n] for n in ROWS if n in have]}
     with open(path, "w") as f:
-        json.dump({"codes8": codes, "rows": [have[n] for n in ROWS if n in have]}, f, separators=(",", ":"))
+        json.dump(out, f, separators=(",", ":"))
+
+
+# --- the installed peers beside the record ---------------------------------------------------------------------------------------------------
+
+def apart(a, b):
+    """The largest difference of two trees of numbers, relative to the first number of each list (a length) or to the number itself."""
+    if isinstance(a, dict):
+        return max((apart(a[k], b[k]) for k in a), default=0.0) if set(a) == set(b) else float("inf")
+    if isinstance(a, list):
+        if a and isinstance(a[0], dict):
+            return max(apart(x, y) for x, y in zip(a, b))
+        return max(abs(x - y) for x, y in zip(a, b)) / (abs(a[0]) + 1e-9)
+    return abs(a - b) / (abs(a) + 1e-9)
+
+
+def compare(source, names):
+    """PEFT and transformers as they are installed still say what was recorded, whatever their version."""
+    want = json.load(open(os.path.join(source, "tests/golden/tune/expected.json")))
+    print(f"1..{len(names) + 1}")
+    far = max(max(abs(a - b) for a, b in zip(x["rates"], y["rates"])) for x, y in zip(want["schedules"], schedules()))
+    print(f"{'ok' if far < 1e-9 else 'not ok'} 1 - learning rates of get_scheduler")
+    for i, name in enumerate(names, 2):
+        row = next(r for r in want["rows"] if r["name"] == name)
+        made = truth(source, name)
+        if not made:
+            print(f"ok {i} - {name} # SKIP not with these versions")
+            continue
+        far = max(apart(row["steps"], made[0]["steps"]), apart({n: v for n, v in row["gradients"].items() if not noisy(n)},
+                                                               {n: v for n, v in made[0]["gradients"].items() if not noisy(n)}))
+        print(f"{'ok' if far < 1e-3 else 'not ok'} {i} - {name} (within {far:.1e})", flush=True)
+
+
+def noisy(name):
+    """A key's bias moves all scores of a query alike where it is not rotated: its gradient is rounding."""
+    return "k_proj" in name and name.endswith("bias")
 
 
 def main():
     if sys.argv[1] == "--record":
-        return record(sys.argv[2], sys.argv[3:] or list(ROWS))
+        record(sys.argv[2], sys.argv[3:] or list(ROWS))
+    else:
+        compare(sys.argv[1], sys.argv[2:] or list(ROWS))
 
 
 if __name__ == "__main__":

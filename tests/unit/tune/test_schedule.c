@@ -65,6 +65,33 @@ static void other_schedules(void **state)
     tune_config_done(&c);
 }
 
+/* Every step of every schedule that get_scheduler was asked for. */
+static void equals_get_scheduler(void **state)
+{
+    (void)state;
+    AUTO_JSON j = golden_json("../tune/expected.json");
+    const json_t *all = json_object_get(j, "schedules");
+
+    assert_true(json_array_size(all) >= 20);
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        const json_t *want = json_array_get(all, i), *rates = json_object_get(want, "rates");
+        AUTO_MEM char *kwargs = json_text(json_object_get(want, "kwargs"));
+        AUTO_MEM char *yaml = xasprintf("training_config:\n  TrainingArguments: {learning_rate: 0.005, max_steps: %zu, lr_scheduler_type: %s, "
+                                        "warmup_steps: %lld, lr_scheduler_kwargs: %s}\n", json_array_size(rates), json_cstr(want, "name"),
+                                        (long long)json_int(want, "warmup", 0), kwargs);
+        struct tune_config c;
+        struct tune_plan p;
+        OK(tune_config_parse(str_of(yaml), "test", &c, E));
+        OK(tune_plan_make(&c, 1, &p, E));
+        for (size_t s = 0; s < json_array_size(rates); s++) {
+            double rate = json_number_value(json_array_get(rates, s));
+            if (!(fabs(tune_learning_rate(&c, &p, s) - rate) <= 1e-12))
+                fail_msg("%s, step %zu: %.15g instead of %.15g", yaml, s, tune_learning_rate(&c, &p, s), rate);
+        }
+        tune_config_done(&c);
+    }
+}
+
 static void too_few_rows_to_drop_last(void **state)
 {
     (void)state;
@@ -82,7 +109,7 @@ static void too_few_rows_to_drop_last(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(equals_the_trainer), cmocka_unit_test(other_schedules),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(equals_the_trainer), cmocka_unit_test(other_schedules), cmocka_unit_test(equals_get_scheduler),
                                         cmocka_unit_test(too_few_rows_to_drop_last) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
