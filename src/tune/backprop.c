@@ -8,6 +8,11 @@
 #define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" recomputes layers instead */
 #define TOKENS_WANTED   2048                    /* a pass of more gains nothing in speed */
 
+static size_t max_size(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* --- weights ------------------------------------------------------------------------------------------------------------- */
 
 static enum dtype expanded_dtype(const struct backprop *p)
@@ -17,7 +22,7 @@ static enum dtype expanded_dtype(const struct backprop *p)
 
 static bool worth_expanding(const struct backprop *p, const struct weight *w)
 {
-    return w->kind != WEIGHT_DENSE || (p->product_math == GEMM_F32 && w->dtype != DTYPE_F32);
+    return (p->o.int8 && w != &p->m->head) || w->kind != WEIGHT_DENSE || (p->product_math == GEMM_F32 && w->dtype != DTYPE_F32);
 }
 
 static errc expand(struct backprop *p, struct weight *w, struct err *e)
@@ -70,6 +75,54 @@ static void choose_products(struct backprop *p)
     compute_set_math(p->c, p->product_math);
 }
 
+static bool is_router(const struct model *m, const struct linear *l)
+{
+    for (size_t i = 0; i < m->config.layers; i++)
+        if (m->layers[i].router == l)
+            return true;
+    return false;
+}
+
+/* One linear in 8 bits: kept so and expanded for each product into one place, or expanded now for good. */
+static errc take_int8(struct backprop *p, const struct linear *l, struct err *e)
+{
+    struct weight *w = &p->weights[l->index];
+    struct int8_weight *q = &p->int8[l->index];
+    enum dtype dtype = expanded_dtype(p);
+    size_t bytes = w->out * w->in * dtype_size(dtype);
+    void *dense = p->expanded;
+
+    TRY(int8_from_weight(p->c, &l->w, q, e));
+    if (may_expand(p)) {
+        dense = mem_try_alloc(w->out * w->in, dtype_size(dtype));
+        if (!dense)
+            return err_set(e, ERR_TOO_LARGE, "expanded weights do not fit in memory; use --memory low");
+        int8_expand(p->c, q, dtype, p->o.math == GEMM_BF16, dense);
+        p->owned[p->n_owned++] = dense;
+        int8_done(q);
+    }
+    p->bytes += may_expand(p) ? bytes : w->out * w->in;
+    *w = (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_DENSE, .dtype = dtype, .data = dense };
+    return ERR_OK;
+}
+
+static errc prepare_int8(struct backprop *p, struct err *e)
+{
+    const struct model *m = p->m;
+    size_t largest = 1;
+
+    p->int8 = xcalloc(m->n_linears, sizeof *p->int8);
+    for (size_t i = 0; i < m->n_linears; i++)
+        largest = max_size(largest, m->linears[i].w.out * m->linears[i].w.in);
+    p->expanded = mem_try_alloc(may_expand(p) ? 1 : largest, sizeof(float));
+    if (!p->expanded)
+        return err_set(e, ERR_TOO_LARGE, "one expanded matrix does not fit in memory");
+    for (size_t i = 0; i < m->n_linears; i++)
+        if (!is_router(m, &m->linears[i]))
+            TRY(take_int8(p, &m->linears[i], e));
+    return ERR_OK;
+}
+
 /* Matrices that are trained are those of the set. */
 static void take_own_weights(struct backprop *p)
 {
@@ -97,11 +150,13 @@ static errc prepare_weights(struct backprop *p, struct err *e)
     p->head = m->head;
     for (size_t i = 0; i < m->n_linears; i++)
         p->weights[i] = m->linears[i].w;
+    if (p->o.int8)
+        TRY(prepare_int8(p, e));
     if (may_expand(p)) {
-        for (size_t i = 0; i < m->n_linears; i++)
+        for (size_t i = 0; i < m->n_linears && !p->o.int8; i++)
             if (worth_expanding(p, &p->weights[i]))
                 TRY(expand(p, &p->weights[i], e));
-        if (worth_expanding(p, &p->head))
+        if (worth_expanding(p, &m->head))
             TRY(expand(p, &p->head, e));
     }
     take_own_weights(p);
@@ -120,11 +175,6 @@ static float *carve(struct carver *c, size_t a, size_t b)
 
     c->n += n;
     return p;
-}
-
-static size_t max_size(size_t a, size_t b)
-{
-    return a > b ? a : b;
 }
 
 /* What the activations of a layer have to hold; of all layers together when they share one place. */
@@ -368,6 +418,10 @@ void backprop_free(struct backprop *p)
         return;
     for (size_t i = 0; i < p->n_owned; i++)
         free(p->owned[i]);
+    for (size_t i = 0; p->int8 && i < p->m->n_linears; i++)
+        int8_done(&p->int8[i]);
+    free(p->int8);
+    free(p->expanded);
     free(p->owned);
     free(p->weights);
     free(p->dora_at);

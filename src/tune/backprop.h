@@ -19,6 +19,7 @@ struct backprop_opts {
     int threads;                    /* 0: one per CPU */
     enum gemm_math math;            /* of products with base weights; LoRA products are always f32 */
     enum tune_memory memory;
+    bool int8;                      /* frozen linears but routers are kept in 8 bits */
     bool checkpointing_allowed;     /* TrainingArguments.gradient_checkpointing */
     size_t longest_row;             /* tokens */
     float dropout;

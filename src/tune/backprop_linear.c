@@ -81,15 +81,22 @@ static void round_result(struct backprop *p, float *y, size_t ld, size_t rows, s
         compute_parallel(p->c, rows, 16384 / cols + 1, round_range, &r);
 }
 
+const struct weight *base_weight(struct backprop *p, const struct linear *l)
+{
+    if (p->int8 && p->int8[l->index].q)
+        int8_expand(p->c, &p->int8[l->index], p->weights[l->index].dtype, p->o.math == GEMM_BF16, p->expanded);
+    return &p->weights[l->index];
+}
+
 /* --- DoRA ------------------------------------------------------------------------------------------------------------------------ */
 
-struct lengths { const struct backprop *p; const struct lora_param *q; float *at; };
+struct lengths { const struct backprop *p; const struct lora_param *q; const struct weight *w; float *at; };
 
 static void lengths_range(void *arg, size_t begin, size_t end)
 {
     const struct lengths *j = arg;
 
-    lora_row_norms(j->p->loras, j->q, &j->p->weights[j->q->linear->index], begin, end, j->at);
+    lora_row_norms(j->p->loras, j->q, j->w, begin, end, j->at);
 }
 
 void dora_prepare(struct backprop *p)
@@ -99,7 +106,7 @@ void dora_prepare(struct backprop *p)
         size_t at = p->dora_at[q->linear->index];
         if (!q->dora)
             continue;
-        compute_parallel(p->c, q->linear->w.out, 16, lengths_range, &(struct lengths){ p, q, p->lengths + at });
+        compute_parallel(p->c, q->linear->w.out, 16, lengths_range, &(struct lengths){ p, q, base_weight(p, q->linear), p->lengths + at });
         for (size_t o = 0; o < q->linear->w.out; o++)
             p->gain[at + o] = p->loras->w[q->m_at + o] / p->lengths[at + o];
     }
@@ -125,7 +132,7 @@ static void base_product(struct backprop *p, const struct linear *l, float *y, s
     size_t ld = l->w.in;
     const float *factor = p->emulates_bf16 ? rounded_factor(p, x, &ld, rows, l->w.in) : x;
 
-    gemm_forward(p->c, y, ldy, factor, ld, rows, &p->weights[l->index]);
+    gemm_forward(p->c, y, ldy, factor, ld, rows, base_weight(p, l));
     round_result(p, y, ldy, rows, l->w.out);
 }
 
@@ -217,7 +224,7 @@ static void base_backward(struct backprop *p, const struct linear *l, float *dx,
     size_t ld = lddy;
     const float *factor = p->emulates_bf16 ? rounded_factor(p, dy, &ld, rows, l->w.out) : dy;
 
-    gemm_backward(p->c, dx, l->w.in, factor, ld, rows, &p->weights[l->index], accumulate);
+    gemm_backward(p->c, dx, l->w.in, factor, ld, rows, base_weight(p, l), accumulate);
     round_result(p, dx, l->w.in, rows, l->w.in);
 }
 

@@ -8,6 +8,7 @@
 
 #include "engine/kernels.h"
 #include "tune/backprop.h"
+#include "tune/int8.h"
 
 /* Rows of a product: every token of the call, or those of one expert. token [n] says which those are; NULL: row i is token i. */
 struct rows { size_t n; const uint32_t *token; };
@@ -54,6 +55,8 @@ struct backprop {
     bool emulates_bf16, head_rounds;
     enum gemm_math product_math;                /* of the compute, for base products */
     struct weight *weights;     /* [n_linears]: the model's, expanded copies, or those of the set that are trained */
+    struct int8_weight *int8;   /* [n_linears], with 8-bit weights that are not expanded once and for all; owned */
+    void *expanded;             /* one of them as dense values, owned */
     struct weight head;
     void **owned;               /* what the expanded copies are made of */
     size_t n_owned;
@@ -124,6 +127,9 @@ void mlp_backward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, f
                   struct rows rows);
 void experts_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
 void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
+
+/* The matrix to multiply by: good until the next call. */
+const struct weight *base_weight(struct backprop *p, const struct linear *l);
 
 /* x [rows, cols] itself, or rounded to bf16 in p->rounded; *ld follows. */
 const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols);

@@ -32,7 +32,7 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
     buf_addf(out, "%d %.17g %.17g %.17g %.17g %.17g ", c->train.schedule, c->train.warmup_steps, c->train.warmup_ratio,
              c->train.poly_power, c->train.poly_lr_end, c->train.cosine_cycles);
     buf_addf(out, "%.17g %.17g %.17g %d ", c->train.timescale, c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
-    buf_addf(out, "%d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.double_quant, c->quant.compute_dtype,
+    buf_addf(out, "%d %d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.in_8bit, c->quant.double_quant, c->quant.compute_dtype,
              c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
 }
 

@@ -401,8 +401,6 @@ static errc check_together(struct reader *r, struct err *e)
     TRY(check_dtype(r, "QuantizationConfig.bnb_4bit_compute_dtype", c->quant.compute_dtype, e));
     if (c->quant.in_4bit && c->quant.in_8bit)
         return wrong(r, "QuantizationConfig.load_in_8bit", "true", "and load_in_4bit true exclude each other; set one to false", e);
-    if (c->quant.in_8bit)
-        return wrong(r, "QuantizationConfig.load_in_8bit", "true", "is not built; use load_in_4bit: true", e);
     if (c->quant.in_4bit && !streq(c->quant.quant_type, "nf4"))
         return wrong(r, "QuantizationConfig.bnb_4bit_quant_type", c->quant.quant_type,
                      "is not built (it is the default when the key is absent); set it to nf4", e);

@@ -14,9 +14,11 @@ static errc check_method(const struct tune_config *c, const char *method, struct
     if (!method)
         return ERR_OK;
     if (streq(method, "qlora"))
-        return c->quant.in_4bit ? ERR_OK : err_set(e, ERR_INVALID, "QuantizationConfig.load_in_4bit: must be true for method qlora");
+        return c->quant.in_4bit || c->quant.in_8bit ? ERR_OK
+            : err_set(e, ERR_INVALID, "QuantizationConfig.load_in_4bit: must be true for method qlora, or load_in_8bit");
     if (streq(method, "lora"))
-        return c->quant.in_4bit ? err_set(e, ERR_INVALID, "QuantizationConfig.load_in_4bit: must be false for method lora") : ERR_OK;
+        return c->quant.in_4bit || c->quant.in_8bit ? err_set(e, ERR_INVALID, "QuantizationConfig.load_in_%dbit: must be false for method lora",
+                                                              c->quant.in_4bit ? 4 : 8) : ERR_OK;
     return err_set(e, ERR_BAD_REQUEST, "--method: \"%s\" is neither lora nor qlora", method);
 }
 

@@ -99,7 +99,9 @@ static void add_own(struct chooser *h, const struct module *x, bool bias, const 
 
 static errc choose_whole(struct chooser *h, const struct module *x, struct err *e)
 {
-    if (x->weight && x->weight->kind != WEIGHT_DENSE)
+    bool frozen = x->weight && (x->weight->kind != WEIGHT_DENSE || (h->c->quant.in_8bit && x->part != &h->m->embed && x->part != &h->m->head));
+
+    if (frozen)
         return err_set(e, ERR_INVALID, "LoraConfig.modules_to_save: %s is quantised: it cannot be trained; remove it from the list", x->path);
     if (h->vectors == !x->weight)
         add_own(h, x, false, "");

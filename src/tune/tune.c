@@ -92,6 +92,7 @@ static errc prepare_trainer(struct run *r, struct err *e)
     const struct tune_config *c = &r->in.config;
     const struct examples_stats *s = examples_stats(r->in.examples);
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
+                           .int8 = c->quant.in_8bit,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = s->longest,
                            .dropout = (float)c->lora.dropout, .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
@@ -109,7 +110,7 @@ static void describe(const struct run *r)
     tell(r, TUNE_TELL_EVENT, "data set %s: %zu rows as %s, %zu tokens%s%llu to train on", r->in.data_path, s->rows, s->form, s->tokens,
          s->truncated ? " (some rows cut at max_length), " : ", ", (unsigned long long)p->rows);
     tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
-         c->quant.in_4bit ? "QLoRA" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
+         c->quant.in_4bit ? "QLoRA" : c->quant.in_8bit ? "LoRA on 8-bit weights" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
          inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_checkpointing(r->pass) ? "checkpointing" : "no checkpointing",
          compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
     tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,

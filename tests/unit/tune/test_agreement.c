@@ -73,6 +73,7 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     r->tensors = lora_tensors(&r->set, &r->n_tensors);
     fill(r);
     OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40,
+                                                              .int8 = json_flag(row, "int8", false),
                                                               .smoothing = (float)json_num(row, "smoothing", 0) }, &r->pass, E));
     r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
     start_adam(r, json_flag(row, "states8", false));

@@ -37,6 +37,19 @@ static void open_place(struct place *p)
     write_text(p->dir, "config.yaml", config);
 }
 
+/* Everything that a checkpoint may have to hold: states in 8 bits and f32, magnitudes, norms, a matrix of the base; noise that must repeat. */
+static void open_full_place(struct place *p)
+{
+    static const char full[] =
+        "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, use_dora: true, target_modules: [qkv_proj, down_proj], modules_to_save: [lm_head, norm]}\n"
+        "  DatasetConfig: {train_test_split: 1}\n  QuantizationConfig: {load_in_8bit: true}\n"
+        "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, num_train_epochs: 1, learning_rate: 1.0e-3, optim: adamw_bnb_8bit,\n"
+        "    logging_steps: 1, neftune_noise_alpha: 5, label_smoothing_factor: 0.1}\n";
+
+    open_place(p);
+    write_text(p->dir, "config.yaml", full);
+}
+
 static void close_place(struct place *p)
 {
     free(p->rows);
@@ -145,6 +158,27 @@ static void killed_again_and_again(void **state)
     close_place(&p);
 }
 
+static void everything_that_learns_goes_on(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+    int kills = 0;
+
+    open_full_place(&p);
+    AUTO_MEM char *whole = path_join(p.dir, "whole"), *cut = path_join(p.dir, "cut");
+    struct tune_opts o = opts_of(&p, whole);
+    for (uint64_t i = 0; i < 12 && run_and_kill(&p, cut, false, (useconds_t)(random_mix(i) % 8000)); i++)
+        kills++;
+    OK(tune_run(&o, &result, E));
+    o.output_dir = cut;
+    OK(tune_run(&o, &result, E));
+    assert_true(kills > 2);
+    same_bytes(whole, cut, "adapter_model.safetensors");
+    same_bytes(whole, cut, "adapter_config.json");
+    close_place(&p);
+}
+
 static void stopped_by_request(void **state)
 {
     (void)state;
@@ -191,7 +225,7 @@ static void other_settings_start_anew(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(stopped_by_request),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(everything_that_learns_goes_on), cmocka_unit_test(stopped_by_request),
                                         cmocka_unit_test(other_settings_start_anew) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
