@@ -105,7 +105,6 @@ static void refusals(void **state)
     refused(LORA("r: 0"), "is outside");
     refused(LORA("use_dora: perhaps"), "neither true nor false");
     refused(LORA("modules_to_save: [3]"), "is no list of names");
-    refused(LORA("bias: all"), "set it to none");
     refused(LORA("target_modules: [1]"), "list of names");
     refused("training_config:\n  ModelConfig: {torch_dtype: int4}\n", "invalid torch dtype");
     refused("training_config:\n  DatasetConfig: {train_test_split: 0}\n", "between 0 and 1");
