@@ -102,6 +102,44 @@ def ours_in_peft(folder, ids):
     check(f"logits of the base agree within {WITHIN} (are {far:.1e})", far <= WITHIN)
 
 
+VARIANTS = {
+    "DoRA": dict(use_dora=True, target_modules=["qkv_proj", "down_proj"]),
+    "head, embedding and norms": dict(target_modules=["o_proj"], modules_to_save=["lm_head", "embed_tokens", "norm"]),
+    "everything": dict(use_dora=True, use_rslora=True, bias="all", target_modules=".*\\.(qkv|gate_up)_proj", rank_pattern={"qkv_proj": 3}, modules_to_save=["layernorm"]),
+}
+
+
+def tune_rows(folder, name, ids, lora, args, *more):
+    """A run on rows of token ids in file order; its output folder."""
+    config = {"training_config": {"LoraConfig": dict(lora, r=4, lora_alpha=8), "DatasetConfig": {"train_test_split": 1, "shuffle_dataset": False},
+                                  "TrainingArguments": dict(args, bf16=False, per_device_train_batch_size=len(ids), logging_steps=1, save_strategy="no")}}
+    path, rows, out = (os.path.join(folder, name + end) for end in (".yaml", ".jsonl", ""))
+    with open(path, "w") as f:
+        yaml.safe_dump(config, f)
+    with open(rows, "w") as f:
+        f.writelines(json.dumps({"input_ids": i}) + "\n" for i in ids)
+    runtime("tune", "--model", MODEL, "--config", path, "--data", rows, "--output", out, "--metrics-port", "-1", *more)
+    return out
+
+
+def loss_of(model, ids):
+    with torch.no_grad():
+        sums = [torch.nn.functional.cross_entropy(model(input_ids=torch.tensor([i])).logits[0, :-1], torch.tensor(i[1:]), reduction="sum") for i in ids]
+    return sum(sums).item() / sum(len(i) - 1 for i in ids)
+
+
+def variants_in_peft(folder, ids):
+    """PEFT loads what ours wrote, and its loss is what ours has when it starts from there."""
+    for name, lora in VARIANTS.items():
+        where = name.replace(" ", "-")
+        out = tune_rows(folder, where, ids, lora, {"max_steps": 4, "learning_rate": 2e-3})
+        again = tune_rows(folder, where + "-again", ids, lora, {"max_steps": 1, "learning_rate": 0.0}, "--init-adapter", out)
+        ours = rows_of(open(os.path.join(again, "history.jsonl")).read())[0]["loss"]
+        theirs = loss_of(PeftModel.from_pretrained(base_model(), out).eval(), ids)
+        moved = abs(loss_of(base_model(), ids) - theirs) > 1e-2
+        check(f"PEFT loads ours, and loses as much: {name} ({ours:.6f})", abs(ours - theirs) <= 1e-4 * theirs and moved, f"theirs is {theirs:.6f}")
+
+
 def peft_in_ours(folder, ids, name, **config):
     torch.manual_seed(7)
     model = get_peft_model(base_model(), LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **config)).eval()
@@ -146,6 +184,7 @@ def main():
     ids = prompt_ids(tok)
     with tempfile.TemporaryDirectory() as folder:
         ours_in_peft(folder, ids)
+        variants_in_peft(folder, ids)
         peft_in_ours(os.path.join(folder, "all"), ids, "every projection", r=4, lora_alpha=8,
                      target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])
         peft_in_ours(os.path.join(folder, "some"), ids, "two projections, rank-stabilised", r=8, lora_alpha=16, use_rslora=True,
