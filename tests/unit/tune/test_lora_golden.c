@@ -153,7 +153,8 @@ static void lora_other_families(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        AUTO_MEM char *model = xasprintf("models/%s", rows[i].name), *folder = xasprintf("lora/%s", rows[i].name), *there = find(folder);
+        AUTO_MEM char *model = xasprintf("models/%s", rows[i].name), *folder = xasprintf("lora/%s", rows[i].name);
+        AUTO_MEM char *init = xasprintf("%s/init", folder), *there = find(init);
         struct truth t = lora;
         if (!there) {
             print_message("skipped: no ../shared\n");
