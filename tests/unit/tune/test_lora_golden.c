@@ -149,7 +149,7 @@ static void lora_other_families(void **state)
 {
     (void)state;
     static const struct { const char *name, *targets; } rows[] = {
-        { "llama3", NULL }, { "mistral", "[q_proj, k_proj, v_proj, o_proj]" }, { "qwen2", "[q_proj, v_proj]" },
+        { "llama3", NULL }, { "mistral", "[q_proj, k_proj, v_proj, o_proj]" }, { "qwen2", "[q_proj, v_proj]" }, { "falcon7b", "[query_key_value]" },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
