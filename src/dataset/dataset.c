@@ -17,6 +17,8 @@ bool row_is_binary(const json_t *v)
     return json_is_object(v) && json_object_size(v) == 1 && json_is_string(json_object_get(v, ROW_BINARY_KEY));
 }
 
+#define REST_ROWS 512           /* so often the pages that were read are let go */
+
 struct dataset {
     struct file_list files;
     char *extension;
@@ -128,6 +130,8 @@ errc dataset_next(struct dataset *d, json_t **out, struct err *e)
         if (d->ops->next(d->reader, out, e))
             return err_wrap(e, "%s", dataset_path(d));
         d->row += *out != NULL;
+        if (d->row % REST_ROWS == 0)
+            file_map_forget(d->map.p, d->map.n);
         if (*out || d->at + 1 >= d->files.n)
             return ERR_OK;
         TRY(open_file(d, d->at + 1, e));

@@ -54,11 +54,14 @@ enum examples_loss {
     EXAMPLES_LOSS_ALL_KEEP_EOS, /* the whole text, end-of-text tokens included */
     EXAMPLES_LOSS_COMPLETION,   /* what follows the prompt (prompt/completion and instruction forms; messages: the last assistant turn) */
 };
+#define EXAMPLES_NO_LIMIT ((size_t)UINT32_MAX)     /* a max_length that cuts nothing */
 #define EXAMPLES_IGNORE (-100)  /* the label of a token that is not learnt */
 
 struct examples_opts {
     enum examples_loss loss;
+    bool assistant_only;                /* and of these, only what assistants said; rows without roles are an error */
     size_t max_length;                  /* tokens kept of each example, from the start; 0: 1024 (upstream) */
+    bool keep_end;                      /* ... from the end */
     const struct template *chat_template;       /* instead of the tokenizer's own; borrowed */
     const char *messages_column;        /* NULL: found by name: messages, conversations, prompt+completion, text, ... */
     const char *text_column;            /* a plain text column of another name */
@@ -90,10 +93,19 @@ struct example {
 size_t examples_count(const struct examples *x);
 struct example examples_get(const struct examples *x, size_t i);        /* i < count; lent until examples_free */
 
+/* Lets go of the memory of examples that were looked at; those that are lent stay valid. */
+void examples_rest(const struct examples *x);
+
+/* A slice of an example; `begins` starts the next example of examples_remake, the others are put behind it. */
+struct example_piece { uint32_t example, from, to; bool begins; };
+/* Examples put together from pieces of others, in a scratch file of their own. The first piece begins. */
+errc examples_remake(const struct examples *x, const struct example_piece *v, size_t n, const char *scratch_dir, struct examples **out, struct err *e);
+
 struct examples_stats {
     const char *form;           /* "messages", "prompt-completion", ... */
     size_t rows, empty;         /* rows read; rows that gave no token and were left out */
     size_t truncated;           /* examples cut at max_length */
+    size_t renamed;             /* messages whose role was one of ShareGPT's names (human, gpt, ...) */
     size_t tokens, label_tokens, longest;
 };
 const struct examples_stats *examples_stats(const struct examples *x);

@@ -1,15 +1,10 @@
-/*
- * Rows -> ids and labels, by the form that the first row's columns show. Forms are rows of a table.
- * The tokens lie in an unlinked scratch file: per example its ids, then its labels.
- */
+/* Examples in an unlinked scratch file: of each its ids, then its labels. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "dataset/priv.h"
-#include "template/template.h"
-#include "tokenizer/tokenizer.h"
+#include "dataset/forms.h"
 
 #define MAX_LENGTH_DEFAULT 1024         /* what upstream's trainer keeps of an example */
 #define EXAMPLES_MAX UINT32_MAX
@@ -24,312 +19,14 @@ struct examples {
     size_t map_bytes;
 };
 
-struct builder {
-    const struct tokenizer *t;
-    const struct tokenizer_info *info;
-    const struct examples_opts *o;
-    const struct form *form;
-    struct token_ids ids;
-    size_t masked;                      /* leading tokens that are the prompt's */
-    struct token_ids labels;            /* given by the row itself (input_ids form) */
-    struct err *e;
-};
-
-struct form {
-    const char *name;
-    bool (*fits)(const struct builder *b, const json_t *row);
-    errc (*encode)(struct builder *b, const json_t *row);
-};
-
-/* The error of a value that should be text. */
-static errc no_text(const struct builder *b, const char *column, const json_t *value)
-{
-    if (row_is_binary(value))
-        return err_set(b->e, ERR_INVALID, "column %s: binary data, not text: save it as UTF-8 strings", column);
-    return err_set(b->e, ERR_INVALID, "column %s: expected a string, as in the first row", column);
-}
-
-/* ---- messages ---- */
-
-static const char *role_of(const char *from)
-{
-    static const struct { const char *from, *role; } names[] = {
-        { "human", "user" }, { "gpt", "assistant" }, { "bing", "assistant" }, { "chatgpt", "assistant" }, { "bard", "assistant" },
-    };
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (streq(from, names[i].from))
-            return names[i].role;
-    return from;
-}
-
-/* A list of {role, content} or {from, value} as the former. */
-static errc messages_of(struct builder *b, const json_t *list, const char *column, json_t **out)
-{
-    AUTO_JSON made = json_array();
-
-    if (!json_is_array(list) || json_array_size(list) == 0)
-        return err_set(b->e, ERR_INVALID, "column %s: expected a list of messages, each {\"role\": ..., \"content\": ...}", column);
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *m = json_array_get(list, i);
-        const char *role = json_cstr(m, "role"), *from = json_cstr(m, "from");
-        json_t *content = json_object_get(m, role ? "content" : "value");
-        if (!role && !from)
-            return err_set(b->e, ERR_INVALID, "column %s[%zu]: role is missing: each message needs role and content", column, i);
-        if (!content || json_is_null(content))
-            content = json_object_get(m, "tool_calls") ? json_null() : NULL;
-        if (!content)
-            return err_set(b->e, ERR_INVALID, "column %s[%zu]: %s is missing", column, i, role ? "content" : "value");
-        if (row_is_binary(content))
-            return err_set(b->e, ERR_INVALID, "column %s[%zu]: binary data, not text: save it as UTF-8 strings", column, i);
-        json_t *copy = json_copy((json_t *)(uintptr_t)m);
-        json_object_del(copy, "from");
-        json_object_del(copy, "value");
-        json_put_str(copy, "role", role ? role : role_of(from));
-        json_put(copy, "content", json_incref(content));
-        json_push(made, copy);
-    }
-    *out = TAKE(made);
-    return ERR_OK;
-}
-
-static errc chat_ids(struct builder *b, const json_t *messages, bool prompt, const json_t *row, struct token_ids *out)
-{
-    AUTO_BUF text = { 0 };
-    AUTO_JSON extra = json_object();
-    json_t *tools = json_object_get(row, "tools");
-    const struct template *tpl = b->o->chat_template ? b->o->chat_template : b->info->chat_template;
-
-    if (!tpl)
-        return err_set(b->e, ERR_INVALID, "the model has no chat template, which messages need: set chat_template, or use a text column");
-    if (json_is_array(tools))
-        json_put(extra, "tools", json_incref(tools));
-    json_object_update(extra, json_object_get(row, "chat_template_kwargs"));
-    TRY(tokenizer_chat_with(b->t, tpl, messages, prompt, extra, NULL, &text, b->e));
-    return tokenizer_encode(b->t, buf_str(&text), false, out, b->e);
-}
-
-/* How many tokens of the whole the prompt's own encoding shares from the start. */
-static size_t shared(const struct token_ids *whole, const struct token_ids *prompt)
-{
-    size_t n = 0;
-
-    while (n < whole->n && n < prompt->n && whole->v[n] == prompt->v[n])
-        n++;
-    return n;
-}
-
-/* Tokens before the last assistant turn; only computed when the loss wants it. */
-static errc mask_prompt(struct builder *b, const json_t *messages, size_t n_prompt, const json_t *row)
-{
-    AUTO_JSON prompt = json_array();
-    AUTO_IDS ids = { 0 };
-
-    for (size_t i = 0; i < n_prompt; i++)
-        json_push(prompt, json_incref(json_array_get(messages, i)));
-    if (n_prompt)
-        TRY(chat_ids(b, prompt, true, row, &ids));
-    b->masked = shared(&b->ids, &ids);
-    return ERR_OK;
-}
-
-static errc encode_turns(struct builder *b, const json_t *messages, size_t n_prompt, const json_t *row)
-{
-    TRY(chat_ids(b, messages, false, row, &b->ids));
-    return b->o->loss == EXAMPLES_LOSS_COMPLETION ? mask_prompt(b, messages, n_prompt, row) : ERR_OK;
-}
-
-static const char *messages_column(const struct builder *b, const json_t *row)
-{
-    const char *names[] = { b->o->messages_column, "messages", "conversations" };
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (names[i] && json_is_array(json_object_get(row, names[i])))
-            return names[i];
-    return NULL;
-}
-
-static bool fits_messages(const struct builder *b, const json_t *row) { return messages_column(b, row); }
-
-static errc encode_messages(struct builder *b, const json_t *row)
-{
-    const char *column = messages_column(b, row);
-    AUTO_JSON messages = NULL;
-
-    if (!column)
-        return err_set(b->e, ERR_INVALID, "column messages: expected a list of messages, as in the first row");
-    TRY(messages_of(b, json_object_get(row, column), column, &messages));
-    size_t last = json_array_size(messages);
-    while (last && !streq(json_cstr(json_array_get(messages, last - 1), "role"), "assistant"))
-        last--;
-    return encode_turns(b, messages, last ? last - 1 : 0, row);
-}
-
-/* ---- prompt and completion ---- */
-
-static bool fits_pair(const struct builder *b, const json_t *row)
-{
-    const json_t *p = json_object_get(row, "prompt"), *c = json_object_get(row, "completion");
-
-    (void)b;
-    return p && c && json_typeof(p) == json_typeof(c) && (json_is_string(p) || json_is_array(p));
-}
-
-/* The text with the end-of-text token, once. */
-static void add_end(const struct builder *b, struct str text, struct buf *out)
-{
-    buf_addstr(out, text);
-    if (b->info->eos_token && !str_has_suffix(text, str_of(b->info->eos_token)))
-        buf_adds(out, b->info->eos_token);
-}
-
-static errc encode_pair_text(struct builder *b, struct str prompt, struct str completion)
-{
-    AUTO_BUF text = { 0 }, end = { 0 };
-    AUTO_IDS head = { 0 };
-
-    buf_addstr(&text, prompt);
-    add_end(b, completion, &end);
-    buf_addstr(&text, buf_str(&end));
-    TRY(tokenizer_encode(b->t, buf_str(&text), true, &b->ids, b->e));
-    TRY(tokenizer_encode(b->t, prompt, true, &head, b->e));
-    b->masked = shared(&b->ids, &head);
-    return ERR_OK;
-}
-
-static errc encode_pair(struct builder *b, const json_t *row)
-{
-    json_t *p = json_object_get(row, "prompt"), *c = json_object_get(row, "completion");
-    AUTO_JSON all = NULL;
-    AUTO_JSON rest = NULL;
-
-    if (json_is_string(p) && json_is_string(c))
-        return encode_pair_text(b, json_to_str(p), json_to_str(c));
-    if (!json_is_array(p) || !json_is_array(c))
-        return no_text(b, json_is_string(p) ? "completion" : "prompt", json_is_string(p) ? c : p);
-    TRY(messages_of(b, p, "prompt", &all));
-    TRY(messages_of(b, c, "completion", &rest));
-    size_t n_prompt = json_array_size(all);
-    json_array_extend(all, rest);
-    return encode_turns(b, all, n_prompt, row);
-}
-
-/* ---- instructions ---- */
-
-static const json_t *answer_of(const json_t *row)
-{
-    const json_t *a = json_object_get(row, "output");
-    return json_is_string(a) ? a : json_object_get(row, "response");
-}
-
-static bool fits_instruction(const struct builder *b, const json_t *row)
-{
-    (void)b;
-    return json_is_string(json_object_get(row, "instruction")) && json_is_string(answer_of(row));
-}
-
-static errc encode_instruction(struct builder *b, const json_t *row)
-{
-    struct str instruction = json_to_str(json_object_get(row, "instruction")), answer = json_to_str(answer_of(row));
-    struct str input = json_to_str(json_object_get(row, "input"));
-    AUTO_JSON messages = json_array();
-    AUTO_BUF question = { 0 };
-
-    if (!input.n)
-        input = json_to_str(json_object_get(row, "context"));
-    if (!instruction.p)
-        return no_text(b, "instruction", json_object_get(row, "instruction"));
-    if (!answer.p)
-        return no_text(b, json_object_get(row, "output") ? "output" : "response", answer_of(row));
-    buf_addstr(&question, instruction);
-    if (input.n) {
-        buf_adds(&question, "\n\n");
-        buf_addstr(&question, input);
-    }
-    json_push(messages, json_pack("{s:s, s:o}", "role", "user", "content", json_strn(buf_str(&question))));
-    json_push(messages, json_pack("{s:s, s:o}", "role", "assistant", "content", json_strn(answer)));
-    return encode_turns(b, messages, 1, row);
-}
-
-/* ---- text, ids ---- */
-
-static const char *text_column(const struct builder *b) { return b->o->text_column ? b->o->text_column : "text"; }
-static bool fits_text(const struct builder *b, const json_t *row) { return json_is_string(json_object_get(row, text_column(b))); }
-
-static errc encode_text(struct builder *b, const json_t *row)
-{
-    struct str s = json_to_str(json_object_get(row, text_column(b)));
-    AUTO_BUF text = { 0 };
-
-    if (!s.p)
-        return no_text(b, text_column(b), json_object_get(row, text_column(b)));
-    add_end(b, s, &text);
-    return tokenizer_encode(b->t, buf_str(&text), true, &b->ids, b->e);
-}
-
-static bool fits_ids(const struct builder *b, const json_t *row)
-{
-    (void)b;
-    return json_is_array(json_object_get(row, "input_ids"));
-}
-
-static errc copy_ids(struct builder *b, const json_t *list, const char *column, int64_t low, struct token_ids *out)
-{
-    for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *j = json_array_get(list, i);
-        int64_t id = json_is_integer(j) ? json_integer_value(j) : INT64_MIN;
-        if ((id < 0 && id != low) || id >= (int64_t)b->info->vocab_size)
-            return err_set(b->e, ERR_INVALID, "column %s[%zu]: not a token id of this model (0 to %zu)", column, i, b->info->vocab_size - 1);
-        token_ids_add(out, (int32_t)id);
-    }
-    return ERR_OK;
-}
-
-static errc encode_ids(struct builder *b, const json_t *row)
-{
-    const json_t *labels = json_object_get(row, "labels");
-
-    TRY(copy_ids(b, json_object_get(row, "input_ids"), "input_ids", 0, &b->ids));
-    if (!json_is_array(labels))
-        return ERR_OK;
-    if (json_array_size(labels) != b->ids.n)
-        return err_set(b->e, ERR_INVALID, "columns input_ids and labels: %zu ids but %zu labels", b->ids.n, json_array_size(labels));
-    return copy_ids(b, labels, "labels", EXAMPLES_IGNORE, &b->labels);
-}
-
-static const struct form forms[] = {
-    { "input_ids", fits_ids, encode_ids },
-    { "messages", fits_messages, encode_messages },
-    { "prompt-completion", fits_pair, encode_pair },
-    { "instruction", fits_instruction, encode_instruction },
-    { "text", fits_text, encode_text },
-};
-
-/* ---- building ---- */
-
-static errc choose_form(struct builder *b, const json_t *row)
-{
-    AUTO_BUF names = { 0 };
-    const char *name;
-    json_t *value;
-
-    for (size_t i = 0; i < ARRAY_LEN(forms); i++)
-        if (forms[i].fits(b, row)) {
-            b->form = &forms[i];
-            return ERR_OK;
-        }
-    json_object_foreach((json_t *)(uintptr_t)row, name, value)
-        buf_addf(&names, "%s%s%s", names.n ? ", " : "", name, row_is_binary(value) ? " (binary data)" : "");
-    return err_set(b->e, ERR_INVALID, "no usable columns: found %.400s; wanted messages (a list of {role, content}), conversations, "
-                   "prompt with completion, instruction with output, text, or input_ids", names.n ? buf_cstr(&names) : "none");
-}
-
 static void make_labels(struct builder *b)
 {
     int32_t pad = b->info->pad_id >= 0 ? b->info->pad_id : b->info->eos_id;
-    bool given = b->labels.n > 0;
+    bool given = b->labels.n > 0, all = b->o->loss == EXAMPLES_LOSS_ALL && !b->o->assistant_only;
 
     for (size_t i = 0; i < b->ids.n; i++) {
-        bool hidden = (b->o->loss == EXAMPLES_LOSS_COMPLETION && i < b->masked) || (b->o->loss == EXAMPLES_LOSS_ALL && b->ids.v[i] == pad);
+        bool hidden = (b->o->loss == EXAMPLES_LOSS_COMPLETION && i < b->masked) || (all && b->ids.v[i] == pad) ||
+                      (b->learnt.n && !b->learnt.p[i]);
         if (!given)
             token_ids_add(&b->labels, b->ids.v[i]);
         if (hidden)
@@ -349,18 +46,18 @@ static errc keep(struct examples *x, struct builder *b, int fd, uint64_t *at, si
     }
     make_labels(b);
     s->truncated += b->ids.n > max;
-    size_t n = b->ids.n < max ? b->ids.n : max;
+    size_t n = b->ids.n < max ? b->ids.n : max, from = b->o->keep_end ? b->ids.n - n : 0;
     if (x->n >= EXAMPLES_MAX)
         return err_set(b->e, ERR_TOO_LARGE, "more than %u examples", EXAMPLES_MAX);
-    TRY(fd_write_all(fd, b->ids.v, n * sizeof *b->ids.v, b->e));
-    TRY(fd_write_all(fd, b->labels.v, n * sizeof *b->labels.v, b->e));
+    TRY(fd_write_all(fd, b->ids.v + from, n * sizeof *b->ids.v, b->e));
+    TRY(fd_write_all(fd, b->labels.v + from, n * sizeof *b->labels.v, b->e));
     vec_grow(x->v, x->n, x->cap);
     x->v[x->n++] = (struct entry){ .at = *at, .n = (uint32_t)n, .row = (uint32_t)row };
     *at += 2 * n;
     s->tokens += n;
     s->longest = n > s->longest ? n : s->longest;
     for (size_t i = 0; i < n; i++)
-        s->label_tokens += b->labels.v[i] != EXAMPLES_IGNORE;
+        s->label_tokens += b->labels.v[from + i] != EXAMPLES_IGNORE;
     return ERR_OK;
 }
 
@@ -376,12 +73,15 @@ static errc scratch(const char *dir, int *out, struct err *e)
     return ERR_OK;
 }
 
-static errc encode_row(struct builder *b, const json_t *row)
+static errc map_scratch(struct examples *x, int fd, uint64_t n, struct err *e)
 {
-    b->ids.n = b->labels.n = b->masked = 0;
-    if (!b->form)
-        TRY(choose_form(b, row));
-    return b->form->encode(b, row);
+    x->map_bytes = (size_t)n * sizeof *x->map;
+    x->map = mmap(NULL, x->map_bytes, PROT_READ, MAP_SHARED, fd, 0);
+    if (x->map == MAP_FAILED) {
+        x->map = NULL;
+        return err_sys(e, errno, "map %zu bytes of examples", x->map_bytes);
+    }
+    return ERR_OK;
 }
 
 static errc build_all(struct dataset *d, struct builder *b, struct examples *x, int fd)
@@ -394,20 +94,15 @@ static errc build_all(struct dataset *d, struct builder *b, struct examples *x, 
         if (!j)
             break;
         bool first = !b->form;
-        if (encode_row(b, j))
+        if (form_encode(b, j))
             return first && !b->form ? err_wrap(b->e, "%s", dataset_path(d)) : err_wrap(b->e, "%s: row %zu", dataset_path(d), dataset_row(d));
         TRY(keep(x, b, fd, &at, row));
     }
     if (!x->n)
         return err_set(b->e, ERR_INVALID, "%s: the data set has no rows to learn from (%zu read)", dataset_path(d), x->stats.rows);
     x->stats.form = b->form->name;
-    x->map_bytes = (size_t)at * sizeof *x->map;
-    x->map = mmap(NULL, x->map_bytes, PROT_READ, MAP_SHARED, fd, 0);
-    if (x->map == MAP_FAILED) {
-        x->map = NULL;
-        return err_sys(b->e, errno, "map %zu bytes of examples", x->map_bytes);
-    }
-    return ERR_OK;
+    x->stats.renamed = b->renamed;
+    return map_scratch(x, fd, at, b->e);
 }
 
 errc examples_build(struct dataset *d, const struct tokenizer *t, const struct examples_opts *o, struct examples **out, struct err *e)
@@ -423,9 +118,52 @@ errc examples_build(struct dataset *d, const struct tokenizer *t, const struct e
     errc rc = build_all(d, &b, x, fd);
     token_ids_done(&b.ids);
     token_ids_done(&b.labels);
+    buf_done(&b.learnt);
     if (!rc)
         *out = TAKE(x);
     return rc;
+}
+
+/* The pieces of one example: first their ids, then their labels. */
+static errc write_pieces(const struct examples *x, const struct example_piece *v, size_t n, int fd, struct err *e)
+{
+    for (int labels = 0; labels < 2; labels++)
+        for (size_t i = 0; i < n; i++) {
+            struct example from = examples_get(x, v[i].example);
+            const int32_t *p = labels ? from.labels : from.ids;
+            TRY(fd_write_all(fd, p + v[i].from, (v[i].to - v[i].from) * sizeof *p, e));
+        }
+    return ERR_OK;
+}
+
+static errc remake(const struct examples *x, const struct example_piece *v, size_t n, int fd, struct examples *out, struct err *e)
+{
+    uint64_t at = 0;
+
+    out->stats = x->stats;
+    out->stats.longest = 0;
+    for (size_t i = 0, end; i < n; i = end) {
+        size_t tokens = 0;
+        for (end = i; end < n && (end == i || !v[end].begins); end++)
+            tokens += v[end].to - v[end].from;
+        TRY(write_pieces(x, v + i, end - i, fd, e));
+        vec_grow(out->v, out->n, out->cap);
+        out->v[out->n++] = (struct entry){ .at = at, .n = (uint32_t)tokens, .row = x->v[v[i].example].row };
+        at += 2 * tokens;
+        out->stats.longest = tokens > out->stats.longest ? tokens : out->stats.longest;
+    }
+    return map_scratch(out, fd, at, e);
+}
+
+errc examples_remake(const struct examples *x, const struct example_piece *v, size_t n, const char *scratch_dir, struct examples **out, struct err *e)
+{
+    AUTO_FREE(examples) made = xzalloc(sizeof *made);
+    AUTO_FD fd = -1;
+
+    TRY(scratch(scratch_dir, &fd, e));
+    TRY(remake(x, v, n, fd, made, e));
+    *out = TAKE(made);
+    return ERR_OK;
 }
 
 void examples_free(struct examples *x)
@@ -436,6 +174,11 @@ void examples_free(struct examples *x)
         munmap(x->map, x->map_bytes);
     free(x->v);
     free(x);
+}
+
+void examples_rest(const struct examples *x)
+{
+    file_map_forget(x->map, x->map_bytes);
 }
 
 size_t examples_count(const struct examples *x) { return x->n; }

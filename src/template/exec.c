@@ -129,6 +129,20 @@ static errc filtered(struct render *r, struct scope *s, const struct node *chain
     return chain->filter->apply(r, inner, &args, out);
 }
 
+/* Notes where in the text the block lies; inside of {% set %} and macros there is no such place. */
+static errc exec_generation(struct render *r, struct scope *s, const struct node *n)
+{
+    size_t from = r->out->n;
+
+    TRY(exec(r, s, n->body));
+    if (r->marks && r->out == r->whole && r->out->n > from) {
+        struct template_marks *m = r->marks;
+        vec_grow(m->v, m->n, m->cap);
+        m->v[m->n++] = (struct template_mark){ from, r->out->n };
+    }
+    return ERR_OK;
+}
+
 static errc exec_one(struct render *r, struct scope *s, const struct node *n)
 {
     struct val v, made_val;
@@ -179,6 +193,8 @@ static errc exec_one(struct render *r, struct scope *s, const struct node *n)
     }
     case N_GROUP:
         return exec(r, s, n->body);
+    case N_GENERATION:
+        return exec_generation(r, s, n);
     case N_BREAK:
     case N_CONTINUE:
         if (!r->loop_depth)

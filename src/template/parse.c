@@ -281,7 +281,7 @@ static errc st_continue(struct parser *p, struct node **out)
 /* {% generation %} marks what an assistant said for loss masks; as text it is what it holds. */
 static errc st_generation(struct parser *p, struct node **out)
 {
-    *out = parse_node(p, N_GROUP);
+    *out = parse_node(p, N_GENERATION);
     TRY(want_block_end(p));
     return body_until(p, "endgeneration", &(*out)->body);
 }

@@ -101,7 +101,7 @@ enum node_kind {
     N_CONST, N_NAME, N_LIST, N_TUPLE, N_DICT, N_ATTR, N_ITEM, N_SLICE, N_CALL, N_FILTER, N_TEST, N_NOT, N_AND, N_OR, N_NEG, N_POS,
     N_BINARY, N_COMPARE, N_COND, N_CONCAT,
     /* statements */
-    N_DATA, N_OUTPUT, N_IF, N_FOR, N_SET, N_SET_BLOCK, N_MACRO, N_CALL_BLOCK, N_FILTER_BLOCK, N_WITH, N_BREAK, N_CONTINUE, N_GROUP,
+    N_DATA, N_OUTPUT, N_IF, N_FOR, N_SET, N_SET_BLOCK, N_MACRO, N_CALL_BLOCK, N_FILTER_BLOCK, N_WITH, N_BREAK, N_CONTINUE, N_GROUP, N_GENERATION,
 };
 enum op { OP_ADD, OP_SUB, OP_MUL, OP_DIV, OP_FLOORDIV, OP_MOD, OP_POW, OP_EQ, OP_NE, OP_LT, OP_LE, OP_GT, OP_GE, OP_IN, OP_NOT_IN };
 
@@ -138,6 +138,8 @@ struct render {
     const struct template *t;
     struct arena *arena;
     struct buf *out;
+    const struct buf *whole;            /* what `out` is outside of captures */
+    struct template_marks *marks;       /* may be NULL */
     struct err *e;
     struct scope *globals;
     const char *today;

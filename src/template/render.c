@@ -37,11 +37,23 @@ errc str_val(struct render *r, struct buf *take, struct val *out)
 
 errc template_render(const struct template *t, const json_t *vars, const struct template_limits *limits, struct buf *out, struct err *e)
 {
+    return template_render_marked(t, vars, limits, NULL, out, e);
+}
+
+void template_marks_done(struct template_marks *m)
+{
+    free(m->v);
+    *m = (struct template_marks){ 0 };
+}
+
+errc template_render_marked(const struct template *t, const json_t *vars, const struct template_limits *limits, struct template_marks *marks,
+                            struct buf *out, struct err *e)
+{
     AUTO_FREE(arena) a = arena_new();
     AUTO_BUF text = { 0 };
     struct err own;
     struct render r = {
-        .t = t, .arena = a, .out = &text, .e = e ? e : &own, .today = limits ? limits->today : NULL,
+        .t = t, .arena = a, .out = &text, .whole = &text, .marks = marks, .e = e ? e : &own, .today = limits ? limits->today : NULL,
         .steps_max = limits && limits->steps ? limits->steps : STEPS_DEFAULT,
         .made_max = limits && limits->output_bytes ? limits->output_bytes : OUTPUT_DEFAULT,
     };
@@ -50,6 +62,10 @@ errc template_render(const struct template *t, const json_t *vars, const struct 
     for (void *it = json_object_iter((json_t *)(uintptr_t)vars); it; it = json_object_iter_next((json_t *)(uintptr_t)vars, it))
         scope_set(&r, globals, str_n(json_object_iter_key(it), json_object_iter_key_len(it)), val_from_json(a, json_object_iter_value(it)));
     TRY(exec(&r, scope_new(&r, globals), t->body));
+    for (size_t i = 0; marks && i < marks->n; i++) {
+        marks->v[i].from += out->n;
+        marks->v[i].to += out->n;
+    }
     buf_addstr(out, buf_str(&text));
     return ERR_OK;
 }

@@ -42,4 +42,12 @@ DEFINE_AUTO_FREE(template)
 errc template_render(const struct template *t, const json_t *vars, const struct template_limits *limits /* or NULL */,
                      struct buf *out, struct err *e);
 
+/* Where the {% generation %} blocks lie in `out`, in bytes: what the assistant said. Release with template_marks_done. */
+struct template_mark { size_t from, to; };
+struct template_marks { struct template_mark *v; size_t n, cap; };
+void template_marks_done(struct template_marks *m);
+/* The same as template_render, and fills *marks (empty before; may be NULL). */
+errc template_render_marked(const struct template *t, const json_t *vars, const struct template_limits *limits, struct template_marks *marks,
+                            struct buf *out, struct err *e);
+
 #endif

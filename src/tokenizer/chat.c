@@ -4,6 +4,12 @@
 errc tokenizer_chat_with(const struct tokenizer *t, const struct template *tpl, const json_t *messages, bool add_generation_prompt,
                          const json_t *extra, const char *today, struct buf *out, struct err *e)
 {
+    return tokenizer_chat_marked(t, tpl, messages, add_generation_prompt, extra, today, NULL, out, e);
+}
+
+errc tokenizer_chat_marked(const struct tokenizer *t, const struct template *tpl, const json_t *messages, bool add_generation_prompt,
+                           const json_t *extra, const char *today, struct template_marks *marks, struct buf *out, struct err *e)
+{
     const struct tokenizer_info *i = &t->info;
     AUTO_JSON vars = json_object();
 
@@ -17,7 +23,7 @@ errc tokenizer_chat_with(const struct tokenizer *t, const struct template *tpl, 
         json_object_update(vars, (json_t *)(uintptr_t)extra);       /* shares the values, changes none */
     json_put(vars, "messages", json_incref((json_t *)(uintptr_t)messages));
     json_put_bool(vars, "add_generation_prompt", add_generation_prompt);
-    return template_render(tpl, vars, &(struct template_limits){ .today = today }, out, e);
+    return template_render_marked(tpl, vars, &(struct template_limits){ .today = today }, marks, out, e);
 }
 
 errc tokenizer_chat(const struct tokenizer *t, const json_t *messages, bool add_generation_prompt, const json_t *extra,

@@ -22,6 +22,7 @@
 
 struct tokenizer;
 struct template;
+struct template_marks;
 
 /* A growing list of ids; zero is empty. */
 struct token_ids { int32_t *v; size_t n, cap; };
@@ -89,5 +90,8 @@ errc tokenizer_chat(const struct tokenizer *t, const json_t *messages, bool add_
 /* The same with a template of the caller's; today as in struct template_limits, may be NULL. */
 errc tokenizer_chat_with(const struct tokenizer *t, const struct template *tpl, const json_t *messages,
                          bool add_generation_prompt, const json_t *extra, const char *today, struct buf *out, struct err *e);
+/* The same, and where its {% generation %} blocks lie: see template_render_marked. */
+errc tokenizer_chat_marked(const struct tokenizer *t, const struct template *tpl, const json_t *messages, bool add_generation_prompt,
+                           const json_t *extra, const char *today, struct template_marks *marks, struct buf *out, struct err *e);
 
 #endif

@@ -352,6 +352,9 @@ static void examples_are_cut_counted_and_ordered(void **state)
     assert_int_equal(examples_get(x, 0).n, 3);
     assert_int_equal(examples_get(x, 1).row, 2);
     assert_int_equal(examples_get(x, 1).labels[0], EXAMPLES_IGNORE);
+    AUTO_FREE(examples) tail = build(rows, t, &(struct examples_opts){ .max_length = 3, .keep_end = true }, &e);
+    assert_memory_equal(examples_get(tail, 0).ids, ((const int32_t[]){ 1, 2, 0 }), 12);
+    assert_memory_equal(examples_get(tail, 0).labels, ((const int32_t[]){ 1, 2, 0 }), 12);
     const struct examples_stats *s = examples_stats(x);
     assert_true(s->rows == 3 && s->empty == 1 && s->truncated == 1 && s->tokens == 4 && s->label_tokens == 3 && s->longest == 3);
 
