@@ -37,6 +37,7 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
           "DATASET_FOLDER_PATH", true },
         { "output", 0, OPT_STR, &o->run.output_dir, "DIR", "Where the adapter goes. Without it: TrainingArguments.output_dir.", NULL, false },
         { "method", 0, OPT_STR, &o->run.method, "NAME", "lora or qlora; must agree with QuantizationConfig.", NULL, false },
+        { "merged", 0, OPT_STR, &o->run.merged_dir, "DIR", "Also write the whole model there, with the adapter merged into its weights.", NULL, false },
         { "init-adapter", 0, OPT_STR, &o->run.init_adapter, "DIR", "Start from the values of this LoRA adapter.", NULL, false },
         { "default-target-modules", 0, OPT_STR, &o->run.default_targets, "LIST",
           "Used when LoraConfig.target_modules is absent; comma-separated. Without it: every linear layer.", "DEFAULT_TARGET_MODULES", false },

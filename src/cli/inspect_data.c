@@ -76,14 +76,24 @@ static json_t *ids_json(const int32_t *v, size_t n)
     return list;
 }
 
-static void print_example(const struct printing *p, struct example a)
+/* The examples of one sample, one behind the other; the first token of each is never predicted. */
+static void print_sample(const struct printing *p, const struct examples *x, const uint32_t *rows, size_t n)
 {
-    AUTO_JSON j = json_pack("{s:o, s:o}", "ids", ids_json(a.ids, a.n), "labels", ids_json(a.labels, a.n));
+    AUTO_JSON j = json_pack("{s:[], s:[]}", "ids", "labels");
     AUTO_BUF text = { 0 };
 
-    if (p->text) {
+    for (size_t i = 0; i < n; i++) {
+        struct example a = examples_get(x, rows[i]);
+        AUTO_JSON ids = ids_json(a.ids, a.n);
+        AUTO_JSON labels = ids_json(a.labels, a.n);
+        if (i)
+            json_array_set_new(labels, 0, json_integer(EXAMPLES_IGNORE));
+        json_array_extend(json_object_get(j, "ids"), ids);
+        json_array_extend(json_object_get(j, "labels"), labels);
         tokenizer_decode(p->t, a.ids, a.n, false, &text);
-        json_put_int(j, "row", (int64_t)a.row);
+    }
+    if (p->text) {
+        json_put_int(j, "row", (int64_t)examples_get(x, rows[0]).row);
         json_put(j, "text", json_strn(buf_str(&text)));
     }
     print_row(j);
@@ -111,8 +121,8 @@ static errc print_examples(const char *model, const struct strlist *data, const 
     TRY(dataset_open_all(data->items, data->n, NULL, &d, e));
     TRY(examples_build(d, t, &o, &x, e));
     p.t = t;
-    for (size_t i = 0; i < examples_count(x); i++)
-        print_example(&p, examples_get(x, i));
+    for (uint32_t i = 0; i < examples_count(x); i++)
+        print_sample(&p, x, &i, 1);
     return ERR_OK;
 }
 
@@ -126,8 +136,9 @@ static errc print_configured(const char *config, const char *model, const struct
     TRY(inputs_load_tokenizer(in, &o, e));
     TRY(inputs_load_data(in, &o, NULL, e));
     p.t = in->tokenizer;
-    for (size_t i = 0; i < in->train.n && (p.limit <= 0 || (int64_t)i < p.limit); i++)
-        print_example(&p, examples_get(in->examples, in->train.rows[i]));
+    const struct samples *s = &in->train;
+    for (size_t i = 0; i < s->n && (p.limit <= 0 || (int64_t)i < p.limit); i++)
+        print_sample(&p, s->x, s->rows + s->first[i], s->first[i + 1] - s->first[i]);
     return ERR_OK;
 }
 
@@ -148,7 +159,7 @@ int inspect_examples(int argc, char **argv)
         { .name = "limit", .kind = OPT_INT, .value = &p.limit, .arg = "N", .help = "Stop after N examples; 0: all." },
     };
     const struct command_help help = { .usage = "kaito-runtime inspect examples --config FILE --model DIR --data PATH [options]",
-                                       .summary = "Prints what training would see: {\"ids\", \"labels\"} for each training example, in the order of the file." };
+                                       .summary = "Prints what training would see: {\"ids\", \"labels\"} for each training example, in the order of the file, packed as the configuration says." };
     struct err e;
     errc rc = inspect_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &e);
 

@@ -53,6 +53,9 @@ struct backprop_row {
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e);
 
+/* While on, runs are without dropout: evaluation. */
+void backprop_evaluate(struct backprop *p, bool on);
+
 /* Label tokens of a row: those after the first with a label >= 0. */
 size_t backprop_row_labels(const struct backprop_row *r);
 

@@ -41,7 +41,7 @@ static void drop_range(void *arg, size_t begin, size_t end)
 static void drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add)
 {
     uint64_t module = fnv1a_32(l->path, strlen(l->path));
-    struct drop d = { .y = y, .x = x, .dim = l->w.in, .rows = rows, .first = p->first_token, .rate = p->o.dropout, .add = add,
+    struct drop d = { .y = y, .x = x, .dim = l->w.in, .rows = rows, .first = p->first_token, .rate = p->drop_rate, .add = add,
                       .stream = random_stream(random_stream(p->o.seed, module), p->step) };
 
     compute_parallel(p->c, rows.n, 16, drop_range, &d);
@@ -158,7 +158,7 @@ static void dora_forward(struct backprop *p, const struct linear *l, const struc
 
     dora_plain(p, l, q, dropped, xa, rows);
     multiply_columns(p->plain, out, gain, rows, out);
-    if (p->o.dropout > 0) {
+    if (p->drop_rate > 0) {
         base_product(p, l, p->scaled, out, dropped, rows);
         add_columns(y, ldy, p->scaled, out, -1, rows, out);
         add_columns(y, ldy, p->plain, out, 1, rows, out);
@@ -199,9 +199,9 @@ void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_
     size_t in = l->w.in, out = l->w.out, t = rows.n;
 
     y += l->out_offset;
-    if (!q || !q->dora || p->o.dropout > 0)
+    if (!q || !q->dora || p->drop_rate > 0)
         base_product(p, l, y, ldy, x, t);
-    if (q && p->o.dropout > 0) {
+    if (q && p->drop_rate > 0) {
         drop(p, l, p->dropped, x, rows, false);
         x = p->dropped;
     }
@@ -247,7 +247,7 @@ static void lora_backward(struct backprop *p, const struct linear *l, const stru
                           const float *dropped, const float *xa, struct rows rows)
 {
     size_t in = l->w.in, out = l->w.out, t = rows.n, r = q->r;
-    bool masked = p->o.dropout > 0;
+    bool masked = p->drop_rate > 0;
 
     gemm_f32(p->c, true, false, out, r, t, 1, dy, lddy, xa, r, 1, p->loras->g + q->b_at, r);
     gemm_f32(p->c, false, false, t, r, out, 1, dy, lddy, p->loras->w + q->b_at, r, 0, p->dxa, r);
@@ -275,7 +275,7 @@ static void adapter_backward(struct backprop *p, const struct linear *l, const s
     lora_math(p, true);
     lora_backward(p, l, q, dx, through, ld, x, xa, rows);
     lora_math(p, false);
-    if (!dx || p->o.dropout <= 0)
+    if (!dx || p->drop_rate <= 0)
         return;
     if (q->dora)
         dora_masked_backward(p, l, dy, lddy, rows.n);
@@ -286,11 +286,11 @@ void adapted_backward(struct backprop *p, const struct linear *l, float *dx, con
                       bool accumulate, struct rows rows)
 {
     const struct lora_param *q = p->loras->of_linear[l->index];
-    bool scales = q && q->dora && p->o.dropout <= 0;
+    bool scales = q && q->dora && p->drop_rate <= 0;
 
     dy += l->out_offset;
     own_backward(p, l, dy, lddy, x, rows.n);
-    if (q && p->o.dropout > 0) {
+    if (q && p->drop_rate > 0) {
         drop(p, l, p->dropped, x, rows, false);
         x = p->dropped;
     }

@@ -79,6 +79,7 @@ struct backprop {
     float *dx, *dmid;           /* [T, D] */
     float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
     float *dshare, *choice;     /* [T, E], [E], with experts */
+    float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */

@@ -95,6 +95,11 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
     return ERR_OK;
 }
 
+void backprop_evaluate(struct backprop *p, bool on)
+{
+    p->drop_rate = on ? 0 : p->o.dropout;
+}
+
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e)
 {

@@ -34,6 +34,8 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
     buf_addf(out, "%.17g %.17g %.17g %d ", c->train.timescale, c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
     buf_addf(out, "%d %d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.in_8bit, c->quant.double_quant, c->quant.compute_dtype,
              c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
+    buf_addf(out, " %d %.17g %.17g %lld %d", c->train.eval_every, c->train.eval_steps, c->train.eval_delay, (long long)c->train.eval_batch_size,
+             c->train.eval_on_start);
 }
 
 static void describe_modules(const struct lora_set *s, struct buf *out)
@@ -50,8 +52,10 @@ static void describe_data(const struct trainer *t, struct buf *out)
     size_t n = s->first[s->n], every = n / SAMPLED_ROWS + 1;
 
     buf_addf(out, "%zu %zu\n", s->n, n);
+    for (size_t i = 0; i < s->n; i += s->n / SAMPLED_ROWS + 1)
+        buf_addf(out, "%u ", s->first[i]);
     for (size_t i = 0; i < n; i += every) {
-        struct example x = examples_get(t->examples, s->rows[i]);
+        struct example x = examples_get(s->x, s->rows[i]);
         buf_add(out, x.ids, x.n * sizeof *x.ids);
         buf_add(out, x.labels, x.n * sizeof *x.labels);
     }

@@ -294,6 +294,9 @@ static void set_defaults(struct tune_config *c)
     c->train.save_steps = 500;
     c->train.max_length = 1024;
     c->train.truncation_mode = "keep_start";
+    c->train.packing_strategy = "bfd";
+    c->train.eval_strategy_name = "no";
+    c->train.eval_batch_size = 8;
     c->data.shuffle = true;
     c->data.shuffle_seed = 42;
     c->data.train_share = 0.8;
@@ -355,8 +358,11 @@ static errc check_training(struct reader *r, struct err *e)
     TRY(check_interval(r, "TrainingArguments.save_strategy", c->train.save_strategy_name, &c->train.save_every, e));
     if (c->train.fp16)
         return wrong(r, "TrainingArguments.fp16", "true", "is not built; use bf16: true", e);
-    if (!streq(c->train.truncation_mode, "keep_start") && !streq(c->train.truncation_mode, "right"))
-        return wrong(r, "TrainingArguments.truncation_mode", c->train.truncation_mode, "is not built; the first tokens are kept (keep_start)", e);
+    c->train.keep_end = streq(c->train.truncation_mode, "keep_end") || streq(c->train.truncation_mode, "left");
+    if (!c->train.keep_end && !streq(c->train.truncation_mode, "keep_start") && !streq(c->train.truncation_mode, "right"))
+        return wrong(r, "TrainingArguments.truncation_mode", c->train.truncation_mode, "is neither keep_start nor keep_end", e);
+    if (c->train.template_path && c->model.chat_template)
+        return wrong(r, "TrainingArguments.chat_template_path", c->train.template_path, "and ModelConfig.chat_template exclude each other; keep one", e);
     if (c->train.epochs == 0 && c->train.max_steps <= 0)
         return wrong(r, "TrainingArguments.num_train_epochs", "0", "trains nothing; set it above 0, or max_steps", e);
     if (c->train.max_steps == 0)
@@ -391,6 +397,41 @@ static errc check_lora(struct reader *r, struct err *e)
     return check_pattern(&c->lora.alpha_pattern, "LoraConfig.alpha_pattern", e);
 }
 
+static errc check_packing(const struct reader *r, struct err *e)
+{
+    static const struct { const char *name; enum tune_packing value; } strategies[] = {
+        { "bfd", TUNE_PACK_BFD }, { "bfd_split", TUNE_PACK_BFD_SPLIT }, { "wrapped", TUNE_PACK_WRAPPED },
+    };
+    struct tune_config *c = r->c;
+    struct str text = str_of(c->train.eval_packing_text);
+    bool eval = text.p ? text_in(text, "true|yes|t|y|1") : c->train.packing;
+    enum tune_packing how = TUNE_PACK_NONE;
+
+    if (text.p && !eval && !text_in(text, "false|no|f|n|0"))
+        return wrong(r, "TrainingArguments.eval_packing", c->train.eval_packing_text, "is neither true nor false", e);
+    for (size_t i = 0; i < ARRAY_LEN(strategies); i++)
+        if (streq(c->train.packing_strategy, strategies[i].name))
+            how = strategies[i].value;
+    if (how == TUNE_PACK_NONE)
+        return wrong(r, "TrainingArguments.packing_strategy", c->train.packing_strategy, "is none of bfd, bfd_split, wrapped", e);
+    if (c->train.keep_end && (c->train.packing || eval) && how != TUNE_PACK_BFD)
+        return wrong(r, "TrainingArguments.packing_strategy", c->train.packing_strategy, "keeps every token; truncation_mode keep_end goes with bfd", e);
+    c->train.pack_train = c->train.packing ? how : TUNE_PACK_NONE;
+    c->train.pack_eval = eval ? how : TUNE_PACK_NONE;
+    return ERR_OK;
+}
+
+static errc check_evaluation(const struct reader *r, struct err *e)
+{
+    struct tune_config *c = r->c;
+
+    TRY(check_interval(r, "TrainingArguments.eval_strategy", c->train.eval_strategy_name, &c->train.eval_every, e));
+    if (c->train.eval_every != TUNE_NEVER && c->data.train_share >= 1)
+        return wrong(r, "TrainingArguments.eval_strategy", c->train.eval_strategy_name,
+                     "needs rows to evaluate on; set DatasetConfig.train_test_split below 1, for example 0.9", e);
+    return ERR_OK;
+}
+
 static errc check_together(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
@@ -409,6 +450,8 @@ static errc check_together(struct reader *r, struct err *e)
         return wrong(r, "LoraConfig.task_type", c->lora.task_type, "is not a decoder's task; use CAUSAL_LM", e);
     if (c->data.train_share <= 0)
         return wrong(r, "DatasetConfig.train_test_split", "0", ": Train/Test split needs to be between 0 and 1", e);
+    TRY(check_packing(r, e));
+    TRY(check_evaluation(r, e));
     c->lora.target_given = c->lora.target_modules.n > 0;
     c->lora.all_linear = c->lora.target_modules.n == 1 && streq(c->lora.target_modules.v[0], "all-linear");
     return ERR_OK;

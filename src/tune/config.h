@@ -23,6 +23,8 @@ enum tune_schedule {
     TUNE_SCHEDULE_POLYNOMIAL, TUNE_SCHEDULE_INVERSE_SQRT,
 };
 
+enum tune_packing { TUNE_PACK_NONE, TUNE_PACK_BFD, TUNE_PACK_BFD_SPLIT, TUNE_PACK_WRAPPED };
+
 enum tune_interval { TUNE_EVERY_STEPS, TUNE_EVERY_EPOCH, TUNE_NEVER };
 
 /* A list of strings, or a map from module pattern to number; borrowed from the document. */
@@ -63,7 +65,15 @@ struct tune_config {
         bool eight_bit_states;
         double logging_steps, save_steps;       /* below 1: a share of all steps */
         bool bf16, fp16, gradient_checkpointing, logging_first_step, drop_last;
+        bool keep_end;                          /* truncation_mode */
+        const char *text_field, *template_path;
         bool packing, assistant_only_loss, completion_only_loss;
+        const char *packing_strategy, *eval_packing_text, *eval_strategy_name;
+        enum tune_packing pack_train, pack_eval;        /* by the three above */
+        enum tune_interval eval_every;
+        double eval_steps, eval_delay;          /* steps: 0 means logging_steps, below 1 a share of all steps */
+        int64_t eval_batch_size;
+        bool eval_on_start;
     } train;
     struct {
         const char *path, *extension, *messages_column;

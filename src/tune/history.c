@@ -22,6 +22,22 @@ errc history_open(struct history *h, const char *output_dir, uint64_t keep_bytes
     return ERR_OK;
 }
 
+static errc append(struct history *h, const struct buf *t, struct err *e)
+{
+    if (fd_write_all(h->fd, t->p, t->n, e))
+        return err_wrap(e, "%s", h->path);
+    h->bytes += t->n;
+    return ERR_OK;
+}
+
+errc history_add_evaluation(struct history *h, uint64_t step, double epoch, double loss, struct err *e)
+{
+    AUTO_BUF t = { 0 };
+
+    buf_addf(&t, "{\"step\": %llu, \"epoch\": %.9g, \"eval_loss\": %.9g}\n", (unsigned long long)step, epoch, loss);
+    return append(h, &t, e);
+}
+
 errc history_add(struct history *h, const struct history_line *l, struct err *e)
 {
     AUTO_BUF t = { 0 };
@@ -29,10 +45,7 @@ errc history_add(struct history *h, const struct history_line *l, struct err *e)
     buf_addf(&t, "{\"step\": %llu, \"epoch\": %.9g, \"loss\": %.9g, \"grad_norm\": %.9g, \"learning_rate\": %.12g, \"tokens\": %llu, "
              "\"tokens_per_second\": %.1f}\n", (unsigned long long)l->step, l->epoch, l->loss, l->grad_norm, l->learning_rate,
              (unsigned long long)l->tokens, l->tokens_per_second);
-    if (fd_write_all(h->fd, t.p, t.n, e))
-        return err_wrap(e, "%s", h->path);
-    h->bytes += t.n;
-    return ERR_OK;
+    return append(h, &t, e);
 }
 
 errc history_sync(struct history *h, struct err *e)

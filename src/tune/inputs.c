@@ -54,17 +54,27 @@ static void unescape(const char *s, struct buf *out)
     }
 }
 
-static errc load_template(struct inputs *in, struct err *e)
+static errc file_template(struct inputs *in, const char *path, const char *key, struct err *e)
 {
-    const char *given = in->config.model.chat_template;
     AUTO_BUF source = { 0 };
 
+    if (file_read(path, TEMPLATE_BYTES_MAX, &source, e))
+        return err_wrap(e, "%s", key);
+    return template_compile(buf_str(&source), key, &in->chat_template, e);
+}
+
+static errc load_template(struct inputs *in, struct err *e)
+{
+    const char *given = in->config.model.chat_template, *path = in->config.train.template_path;
+    AUTO_BUF source = { 0 };
+
+    if (str_set(path))
+        return file_template(in, path, "TrainingArguments.chat_template_path", e);
     if (!str_set(given))
         return ERR_OK;
-    if (strpbrk(given, "{}\n"))
-        unescape(given, &source);
-    else if (file_read(given, TEMPLATE_BYTES_MAX, &source, e))
-        return err_wrap(e, "ModelConfig.chat_template");
+    if (!strpbrk(given, "{}\n"))
+        return file_template(in, given, "ModelConfig.chat_template", e);
+    unescape(given, &source);
     return template_compile(buf_str(&source), "ModelConfig.chat_template", &in->chat_template, e);
 }
 
@@ -117,15 +127,34 @@ static errc check_learnable(const struct inputs *in, struct err *e)
                    in->data_path, examples_count(in->examples));
 }
 
-static errc split_rows(struct inputs *in, struct err *e)
+/* Two ways of packing take the tokens beyond max_length, too. */
+static bool keeps_whole(const struct tune_config *c)
+{
+    return (c->train.pack_train | c->train.pack_eval) > TUNE_PACK_BFD;
+}
+
+static errc shape(struct samples *s, enum tune_packing how, const struct tune_config *c, const char *scratch_dir, struct err *e)
+{
+    static const enum samples_packing ways[] = { [TUNE_PACK_NONE] = SAMPLES_CUT, [TUNE_PACK_BFD] = SAMPLES_BFD,
+                                                 [TUNE_PACK_BFD_SPLIT] = SAMPLES_BFD_SPLIT, [TUNE_PACK_WRAPPED] = SAMPLES_WRAPPED };
+
+    if (how == TUNE_PACK_NONE && !keeps_whole(c))
+        return ERR_OK;
+    return samples_pack(s, ways[how], (size_t)c->train.max_length, scratch_dir, e);
+}
+
+static errc split_rows(struct inputs *in, const char *scratch_dir, struct err *e)
 {
     const struct tune_config *c = &in->config;
-    size_t n = examples_count(in->examples);
 
-    samples_split(n, c->data.train_share, (uint64_t)c->data.shuffle_seed, &in->train, NULL);
+    samples_split(in->examples, c->data.train_share, (uint64_t)c->data.shuffle_seed, &in->train, &in->held);
     if (in->train.n == 0)
-        return err_set(e, ERR_INVALID, "DatasetConfig.train_test_split: %g of %zu rows leaves none to train on; raise it to 1", c->data.train_share, n);
-    return ERR_OK;
+        return err_set(e, ERR_INVALID, "DatasetConfig.train_test_split: %g of %zu rows leaves none to train on; raise it to 1", c->data.train_share,
+                       examples_count(in->examples));
+    TRY(shape(&in->train, c->train.pack_train, c, scratch_dir, e));
+    if (c->train.eval_every == TUNE_NEVER)
+        samples_done(&in->held);
+    return shape(&in->held, c->train.pack_eval, c, scratch_dir, e);
 }
 
 static errc open_data(struct inputs *in, const struct tune_opts *o, struct dataset **out, struct err *e)
@@ -151,9 +180,12 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     const struct tune_config *c = &in->config;
     struct examples_opts x = {
         .loss = c->train.completion_only_loss ? EXAMPLES_LOSS_COMPLETION : EXAMPLES_LOSS_ALL,
-        .max_length = (size_t)c->train.max_length,
+        .assistant_only = c->train.assistant_only_loss,
+        .max_length = keeps_whole(c) ? EXAMPLES_NO_LIMIT : (size_t)c->train.max_length,
         .chat_template = in->chat_template,
         .messages_column = c->data.messages_column,
+        .text_column = c->train.text_field,
+        .keep_end = c->train.keep_end,
         .scratch_dir = scratch_dir,
     };
     AUTO_FREE(dataset) d = NULL;
@@ -162,8 +194,11 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     TRY(examples_build(d, in->tokenizer, &x, &in->examples, e));
     if (examples_count(in->examples) == 0)
         return err_set(e, ERR_INVALID, "%s: the data set is empty; add rows", in->data_path);
+    if (examples_stats(in->examples)->renamed)
+        tune_config_note(&in->config, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path,
+                         examples_stats(in->examples)->renamed);
     TRY(check_learnable(in, e));
-    return split_rows(in, e);
+    return split_rows(in, scratch_dir, e);
 }
 
 static bool has_non_finite(const struct tensor *t)
@@ -197,6 +232,7 @@ void inputs_done(struct inputs *in)
     examples_free(in->examples);
     free(in->data_path);
     samples_done(&in->train);
+    samples_done(&in->held);
     template_free(in->chat_template);
     tokenizer_free(in->tokenizer);
     model_free(in->model);

@@ -15,7 +15,7 @@ struct inputs {
     struct template *chat_template;     /* ModelConfig.chat_template; NULL: the model's */
     char *data_path;                    /* of the file that was taken; of several, the first */
     struct examples *examples;
-    struct samples train;               /* what training draws from; not empty */
+    struct samples train, held;         /* what training draws from (not empty), and what evaluation reads */
 };
 
 /* Cheap checks first: configuration, then the model's files, then the rows. Release with inputs_done, also after an error. */

@@ -72,6 +72,8 @@ void progress_metrics(const struct progress_view *v, struct buf *out)
         series(out, "grad_norm", "gauge", "Norm of the last gradient before clipping.", v->grad_norm);
         series(out, "learning_rate", "gauge", "Learning rate of the last step.", v->learning_rate);
     }
+    if (v->has_eval)
+        series(out, "eval_loss", "gauge", "Loss of the last evaluation.", v->eval_loss);
     series(out, "tokens_total", "counter", "Tokens trained on.", (double)v->tokens);
     series(out, "tokens_per_second", "gauge", "Tokens per second lately.", v->tokens_per_second);
     series(out, "seconds_left", "gauge", "Estimated seconds until the last step.", v->seconds_left);

@@ -4,7 +4,7 @@
  *
  * Series (gauges unless they end in _total): kaito_tuning_step, kaito_tuning_steps_total, kaito_tuning_epoch, kaito_tuning_epochs_total,
  * kaito_tuning_loss, kaito_tuning_grad_norm, kaito_tuning_learning_rate, kaito_tuning_tokens_total, kaito_tuning_tokens_per_second,
- * kaito_tuning_seconds_left, kaito_tuning_checkpoint_step, kaito_tuning_resumed_step, kaito_tuning_phase{phase="..."} 1.
+ * kaito_tuning_seconds_left, kaito_tuning_checkpoint_step, kaito_tuning_resumed_step, kaito_tuning_eval_loss, kaito_tuning_phase{phase="..."} 1.
  */
 #ifndef TUNE_PROGRESS_H
 #define TUNE_PROGRESS_H
@@ -21,8 +21,8 @@ const char *tune_phase_name(enum tune_phase p);         /* "loading", "tokenisin
 struct progress_view {
     enum tune_phase phase;
     uint64_t step, steps, tokens, checkpoint_step, resumed_step;
-    double epoch, epochs, loss, grad_norm, learning_rate, tokens_per_second, seconds_left;
-    bool has_loss;
+    double epoch, epochs, loss, grad_norm, learning_rate, tokens_per_second, seconds_left, eval_loss;
+    bool has_loss, has_eval;
 };
 
 struct progress;

@@ -76,6 +76,13 @@ double tune_epoch_shown(const struct tune_plan *p, uint64_t epoch, uint64_t micr
     return (double)epoch + (double)micro / (double)p->micro_batches;
 }
 
+double tune_epoch_done(const struct tune_plan *p, const struct tune_config *c)
+{
+    uint64_t last = p->steps - 1, micro = (last % p->steps_per_epoch + 1) * (uint64_t)c->train.accumulation;
+
+    return tune_epoch_shown(p, last / p->steps_per_epoch, micro < p->micro_batches ? micro : p->micro_batches);
+}
+
 uint64_t tune_every(double steps_or_share, uint64_t total)
 {
     double n = steps_or_share < 1 ? ceil(steps_or_share * (double)total) : floor(steps_or_share);

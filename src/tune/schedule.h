@@ -27,6 +27,9 @@ double tune_learning_rate(const struct tune_config *c, const struct tune_plan *p
 /* The `epoch` that is logged once `micro` micro-batches of epoch `epoch` are done. */
 double tune_epoch_shown(const struct tune_plan *p, uint64_t epoch, uint64_t micro);
 
+/* The same after the whole run. */
+double tune_epoch_done(const struct tune_plan *p, const struct tune_config *c);
+
 /* logging_steps and save_steps: a share of all steps when below 1; at least 1. */
 uint64_t tune_every(double steps_or_share, uint64_t total);
 

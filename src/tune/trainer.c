@@ -4,6 +4,8 @@
 
 #include "base/mem.h"
 
+#define REST_TOKENS (1u << 20)  /* after so many the pages of examples are let go: memory does not grow with the data set */
+
 static errc init_optimiser(struct trainer *t, struct err *e)
 {
     size_t n;
@@ -18,10 +20,10 @@ static errc init_optimiser(struct trainer *t, struct err *e)
     return adamw_init8(&t->optimiser, spans, n, e);
 }
 
-errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, const struct samples *samples,
-                  struct lora_set *loras, struct backprop *pass, struct err *e)
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct samples *samples, struct lora_set *loras,
+                  struct backprop *pass, struct err *e)
 {
-    *t = (struct trainer){ .config = c, .examples = x, .samples = samples, .loras = loras, .pass = pass, .ordered = UINT64_MAX };
+    *t = (struct trainer){ .config = c, .samples = samples, .loras = loras, .pass = pass, .ordered = UINT64_MAX };
     TRY(tune_plan_make(c, samples->n, &t->plan, e));
     t->order = xcalloc(samples->n, sizeof *t->order);
     t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, samples->most * sizeof *t->batch);
@@ -61,7 +63,7 @@ static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
 
     for (size_t i = first; i < first + batch && i < t->plan.rows; i++)
         for (uint32_t k = s->first[t->order[i]]; k < s->first[t->order[i] + 1]; k++) {
-            struct example x = examples_get(t->examples, s->rows[k]);
+            struct example x = examples_get(s->x, s->rows[k]);
             t->batch[n++] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
             longest = x.n > longest ? x.n : longest;
         }
@@ -118,6 +120,11 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
         return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
     gradient_clip(s->g, s->total, norm, t->config->train.max_grad_norm);
     adamw_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, s->decayed, rate);
+    t->looked_at += tokens;
+    if (t->looked_at > REST_TOKENS) {
+        examples_rest(t->samples->x);
+        t->looked_at = 0;
+    }
     *out = (struct trainer_step){ .step = step + 1, .epoch = tune_epoch_shown(plan, epoch, micro),
                                   .epoch_ends = micro == plan->micro_batches, .loss = loss / divisor, .grad_norm = norm,
                                   .learning_rate = rate, .tokens = tokens, .label_tokens = labels };

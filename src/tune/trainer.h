@@ -18,22 +18,22 @@
 
 struct trainer {
     const struct tune_config *config;
-    const struct examples *examples;
     const struct samples *samples;
     struct lora_set *loras;
-    struct backprop *pass;          /* borrowed, like the four above */
+    struct backprop *pass;          /* borrowed, like the three above */
 
     struct tune_plan plan;
     struct adamw optimiser;     /* .step: steps done */
     uint32_t *order;            /* [plan.rows] of samples, of epoch `ordered` */
     uint64_t ordered;
+    uint64_t looked_at;         /* tokens since examples_rest */
 
     struct backprop_row *batch;     /* [batch size * accumulation * examples of the largest sample] */
 };
 
 /* Everything is borrowed. */
-errc trainer_init(struct trainer *t, const struct tune_config *c, const struct examples *x, const struct samples *samples,
-                  struct lora_set *loras, struct backprop *pass, struct err *e);
+errc trainer_init(struct trainer *t, const struct tune_config *c, const struct samples *samples, struct lora_set *loras,
+                  struct backprop *pass, struct err *e);
 void trainer_done(struct trainer *t);
 
 struct trainer_step {

@@ -10,15 +10,19 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "tune/checkpoint.h"
+#include "tune/evaluate.h"
 #include "tune/history.h"
 #include "tune/inputs.h"
+#include "tune/merge.h"
 #include "tune/peft.h"
+#include "tune/report.h"
 
 #define DONE_FILE       ".tune-done.json"
 #define LOCK_FILE       ".tune-lock"
 #define CHECKPOINT_MIN_MS       2000    /* no more often than this when the interval is chosen here */
 #define CHECKPOINT_COST         50      /* ... and so that writing takes at most one part in this many */
 #define LINE_EVERY_MS           1000    /* lines for people; history.jsonl has every logged step */
+#define HISTORY_BYTES_MAX       ((size_t)1 << 30)
 #define RATE_WINDOW_MS          2000    /* tokens per second are measured over at least this long */
 
 struct run {
@@ -90,15 +94,15 @@ static errc prepare_loras(struct run *r, struct err *e)
 static errc prepare_trainer(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
-    const struct examples_stats *s = examples_stats(r->in.examples);
+    size_t longest = r->in.train.longest > r->in.held.longest ? r->in.train.longest : r->in.held.longest;
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .int8 = c->quant.in_8bit,
-                           .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = s->longest,
+                           .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest,
                            .dropout = (float)c->lora.dropout, .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 
     TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
-    return trainer_init(&r->trainer, c, r->in.examples, &r->in.train, &r->loras, r->pass, e);
+    return trainer_init(&r->trainer, c, &r->in.train, &r->loras, r->pass, e);
 }
 
 static void describe(const struct run *r)
@@ -109,6 +113,11 @@ static void describe(const struct run *r)
 
     tell(r, TUNE_TELL_EVENT, "data set %s: %zu rows as %s, %zu tokens%s%llu to train on", r->in.data_path, s->rows, s->form, s->tokens,
          s->truncated ? " (some rows cut at max_length), " : ", ", (unsigned long long)p->rows);
+    if (c->train.pack_train != TUNE_PACK_NONE)
+        tell(r, TUNE_TELL_EVENT, "packing (%s): %zu samples of at most %lld tokens", c->train.packing_strategy, r->in.train.n,
+             (long long)c->train.max_length);
+    if (r->in.held.n)
+        tell(r, TUNE_TELL_EVENT, "%zu samples are held out for evaluation", r->in.held.n);
     tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
          c->quant.in_4bit ? "QLoRA" : c->quant.in_8bit ? "LoRA on 8-bit weights" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
          inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_checkpointing(r->pass) ? "checkpointing" : "no checkpointing",
@@ -134,6 +143,8 @@ static errc open_all(struct run *r, struct err *e)
     TRY(inputs_load_tokenizer(&r->in, r->o, e));
     TRY(inputs_load_model(&r->in, r->o, e));
     TRY(prepare_loras(r, e));
+    if (r->o->merged_dir)
+        TRY(merge_supports(&r->loras, r->in.model, e));
     enter(r, TUNE_PHASE_TOKENISING);
     TRY(inputs_load_data(&r->in, r->o, r->o->scratch_dir ? r->o->scratch_dir : r->output_dir, e));
     tell_notes(r);
@@ -261,16 +272,41 @@ static errc forget_old_adapters(const struct run *r, struct err *e)
     }
 }
 
+/* Whether something that happens at this interval happens after this step; the last one always counts, as in transformers. */
+static bool is_due(const struct run *r, enum tune_interval every, double steps, const struct trainer_step *s)
+{
+    bool last = s->step == r->trainer.plan.steps;
+
+    if (every == TUNE_NEVER)
+        return false;
+    return last || (every == TUNE_EVERY_EPOCH ? s->epoch_ends : s->step % tune_every(steps, r->trainer.plan.steps) == 0);
+}
+
+static errc write_state(const struct run *r, const char *dir, double epoch, struct err *e)
+{
+    AUTO_BUF history = { 0 };
+
+    TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
+    return report_state(dir, buf_str(&history), &r->in.config, &r->trainer.plan, r->trainer.optimiser.step, epoch, e);
+}
+
+static errc write_curve(const struct run *r, struct err *e)
+{
+    AUTO_BUF history = { 0 };
+
+    TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
+    return report_curve(r->output_dir, buf_str(&history), e);
+}
+
 static errc save_adapter_copy(struct run *r, const struct trainer_step *s, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
-    bool due = (c->train.save_every == TUNE_EVERY_EPOCH && s->epoch_ends)
-               || (c->train.save_every == TUNE_EVERY_STEPS && s->step % tune_every(c->train.save_steps, r->trainer.plan.steps) == 0);
 
-    if (!due)
+    if (!is_due(r, c->train.save_every, c->train.save_steps, s))
         return ERR_OK;
     AUTO_MEM char *dir = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)s->step);
     TRY(peft_write(dir, &r->loras, c, e));
+    TRY(write_state(r, dir, s->epoch, e));
     return forget_old_adapters(r, e);
 }
 
@@ -280,9 +316,34 @@ static bool log_is_due(const struct run *r, const struct trainer_step *s)
 
     if (s->step == r->trainer.plan.steps || (s->step == 1 && c->train.logging_first_step))
         return true;
-    if (c->train.log_every == TUNE_EVERY_EPOCH)
-        return s->epoch_ends;
-    return c->train.log_every == TUNE_EVERY_STEPS && s->step % tune_every(c->train.logging_steps, r->trainer.plan.steps) == 0;
+    return is_due(r, c->train.log_every, c->train.logging_steps, s);
+}
+
+static bool evaluation_is_due(const struct run *r, const struct trainer_step *s)
+{
+    const struct tune_config *c = &r->in.config;
+    double begun = c->train.eval_every == TUNE_EVERY_EPOCH ? s->epoch : (double)s->step;
+
+    return begun >= c->train.eval_delay && is_due(r, c->train.eval_every, c->train.eval_steps > 0 ? c->train.eval_steps : c->train.logging_steps, s);
+}
+
+/* Its time is not the steps': what measures them begins anew. */
+static errc run_evaluation(struct run *r, uint64_t step, double epoch, struct err *e)
+{
+    int64_t began = clock_mono_ms();
+    double loss;
+
+    TRY(evaluate(r->pass, &r->in.held, (size_t)r->in.config.train.eval_batch_size, &loss, e));
+    if (!isfinite(loss))
+        return err_set(e, ERR_CORRUPT, "step %llu: the evaluation loss is not a number; training diverged: lower TrainingArguments.learning_rate (%g)",
+                       (unsigned long long)step, r->in.config.train.learning_rate);
+    r->view.eval_loss = loss;
+    r->view.has_eval = true;
+    TRY(history_add_evaluation(&r->history, step, epoch, loss, e));
+    tell(r, TUNE_TELL_EVENT, "step %llu  epoch %.2f  evaluation loss %.4f (%zu samples, %.1f s)", (unsigned long long)step, epoch, loss, r->in.held.n,
+         (double)(clock_mono_ms() - began) / 1000);
+    r->rate_ms += clock_mono_ms() - began;
+    return ERR_OK;
 }
 
 /* As upstream logs: the mean of the steps since the last line; norm and learning rate of the last one. */
@@ -346,6 +407,8 @@ static errc after_step(struct run *r, const struct trainer_step *s, struct err *
     }
     if (log_is_due(r, s))
         TRY(log_step(r, s, e));
+    if (evaluation_is_due(r, s))
+        TRY(run_evaluation(r, s->step, s->epoch, e));
     TRY(save_adapter_copy(r, s, e));
     return state_is_due(r) ? save_state(r, e) : ERR_OK;
 }
@@ -372,6 +435,8 @@ static errc train(struct run *r, struct err *e)
     r->view.step = r->view.resumed_step = r->view.checkpoint_step = r->resumed_step;
     r->view.tokens = r->totals.tokens;
     enter(r, TUNE_PHASE_TRAINING);
+    if (r->in.config.train.eval_on_start && r->in.held.n && r->trainer.optimiser.step == 0)
+        TRY(run_evaluation(r, 0, 0, e));
     while (r->trainer.optimiser.step < p->steps) {
         if (cancel_is(r->o->cancel)) {
             TRY(save_state(r, e));
@@ -421,6 +486,26 @@ static void fill_result(const struct run *r, struct tune_result *out)
                                  .last_loss = r->totals.last_loss, .seconds = r->totals.seconds };
 }
 
+static errc write_merged(const struct run *r, struct err *e)
+{
+    if (!r->o->merged_dir)
+        return ERR_OK;
+    TRY(merge_write(r->o->model_dir, r->o->merged_dir, &r->loras, e));
+    tell(r, TUNE_TELL_EVENT, "merged model in %s", r->o->merged_dir);
+    return ERR_OK;
+}
+
+/* A run that was complete before --merged was asked for. */
+static errc merge_later(struct run *r, struct err *e)
+{
+    AUTO_MEM char *there = r->o->merged_dir ? path_join(r->o->merged_dir, "config.json") : NULL;
+
+    if (!there || file_exists(there))
+        return ERR_OK;
+    TRY(lora_set_load(&r->loras, r->output_dir, r->in.model, e));
+    return write_merged(r, e);
+}
+
 static errc finish(struct run *r, struct tune_result *out, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
@@ -434,6 +519,9 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
                               .rows = r->trainer.plan.rows, .steps = out->steps, .tokens = out->tokens, .first_loss = out->first_loss,
                               .mean_loss = out->mean_loss, .last_loss = out->last_loss };
     TRY(peft_write_card(r->output_dir, &r->loras, c, &card, e));
+    TRY(write_state(r, r->output_dir, tune_epoch_done(&r->trainer.plan, c), e));
+    TRY(write_curve(r, e));
+    TRY(write_merged(r, e));
     TRY(write_done(r, out, e));
     TRY(write_sentinel(r, e));
     return checkpoint_remove(r->output_dir, e);
@@ -455,10 +543,15 @@ static errc run_all(struct run *r, struct tune_result *out, struct err *e)
     if (is_complete(r, &done)) {
         result_of_done(done, out);
         r->view.step = r->view.steps = out->steps;
+        TRY(merge_later(r, e));
         return checkpoint_remove(r->output_dir, e);      /* left when killed right after the sentinel */
     }
     TRY(start_or_resume(r, e));
-    TRY(train(r, e));
+    errc rc = train(r, e);
+    if (rc) {
+        (void)write_curve(r, NULL);     /* a look at what happened; the error is told anyway */
+        return rc;
+    }
     return finish(r, out, e);
 }
 

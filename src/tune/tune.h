@@ -31,6 +31,7 @@ struct tune_opts {
     size_t n_more_data;
     const char *output_dir;             /* NULL: TrainingArguments.output_dir */
     const char *method;                 /* "lora", "qlora": must agree with QuantizationConfig; NULL: as it says */
+    const char *merged_dir;             /* also write the model with the adapter merged into its weights there; NULL: do not */
     const char *init_adapter;           /* start from this PEFT folder's values */
     const char *default_targets;        /* comma list when LoraConfig names no modules; NULL: every linear layer */
     int threads;                        /* 0: one per CPU */

@@ -1,6 +1,10 @@
 /* adapter_config.json has peft 0.11.1's 24 keys in order; values and names go out and come back; progress speaks Prometheus. */
 #include "helpers.h"
 
+#include <math.h>
+
+#include "engine/source.h"
+#include "tune/merge.h"
 #include "tune/peft.h"
 #include "tune/progress.h"
 
@@ -75,6 +79,48 @@ static void goes_out_and_comes_back(void **state)
     rm_dir(dir);
 }
 
+/* The merged weight is W + scale B A, rounded to bf16 once; other tensors and files are the base's bytes. */
+static void merged_weights_are_the_sum(void **state)
+{
+    (void)state;
+    struct made x;
+    char *dir = temp_dir();
+    AUTO_MEM char *model = golden("models/phi3"), *weights = path_join(dir, "model.safetensors");
+    AUTO_FREE(safetensors) merged = NULL;
+    const struct tensor *base, *t;
+
+    make(&x, "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, target_modules: [down_proj]}\n");
+    OK(merge_supports(&x.s, x.m, E));
+    OK(merge_write(model, dir, &x.s, E));
+    OK(safetensors_open(weights, &merged, E));
+    const struct safetensors *before = source_safetensors(x.m->source);
+    assert_int_equal(safetensors_count(merged), safetensors_count(before));
+    const struct lora_param *p = &x.s.params[1];
+    AUTO_MEM char *name = xasprintf("%s.weight", p->linear->path);
+    size_t changed = 0, in = p->linear->w.in;
+    for (size_t i = 0; i < safetensors_count(merged); i++) {
+        t = safetensors_at(merged, i);
+        OK(safetensors_need(before, safetensors_name(merged, i), &base, E));
+        changed += memcmp(t->data, base->data, t->len * dtype_size(t->dtype)) != 0;
+    }
+    assert_int_equal(changed, x.s.n);
+    OK(safetensors_need(merged, name, &t, E));
+    OK(safetensors_need(before, name, &base, E));
+    for (size_t i = 0; i < t->len; i++) {
+        float sum = bf16_to_f32(((const uint16_t *)base->data)[i]);
+        for (size_t k = 0; k < p->r; k++)
+            sum += p->scale * x.s.w[p->b_at + i / in * p->r + k] * x.s.w[p->a_at + k * in + i % in];
+        assert_true(fabsf(bf16_to_f32(((const uint16_t *)t->data)[i]) - sum) <= fabsf(sum) / 256 + 1e-30f);
+    }
+    unmake(&x);
+    make(&x, "training_config:\n  LoraConfig: {use_dora: true}\n");
+    struct err e;
+    assert_int_equal(merge_supports(&x.s, x.m, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "use_dora"));
+    unmake(&x);
+    rm_dir(dir);
+}
+
 static void metrics_text(void **state)
 {
     (void)state;
@@ -92,7 +138,7 @@ static void metrics_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back), cmocka_unit_test(merged_weights_are_the_sum),
                                         cmocka_unit_test(metrics_text) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,9 +13,10 @@
 #include "tune/tune.h"
 
 static const char config[] =
-    "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, lora_dropout: 0.1}\n  DatasetConfig: {train_test_split: 1}\n"
-    "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, gradient_accumulation_steps: 2, num_train_epochs: 6,\n"
-    "    learning_rate: 1.0e-3, logging_steps: 2, save_strategy: epoch, save_total_limit: 2, warmup_ratio: 0.1, lr_scheduler_type: cosine}\n";
+    "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, lora_dropout: 0.1}\n  DatasetConfig: {train_test_split: 0.8}\n"
+    "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, gradient_accumulation_steps: 2, num_train_epochs: 12,\n"
+    "    learning_rate: 1.0e-3, logging_steps: 2, save_strategy: epoch, save_total_limit: 2, warmup_ratio: 0.1, lr_scheduler_type: cosine,\n"
+    "    packing: true, max_length: 48, eval_strategy: steps, eval_steps: 3}\n";
 
 struct place { char *dir, *rows, *config, *model; };
 
@@ -152,9 +153,11 @@ static void killed_again_and_again(void **state)
     same_bytes(whole, cut, "adapter_model.safetensors");
     same_bytes(whole, cut, "adapter_config.json");
     same_bytes(whole, cut, "README.md");
+    same_bytes(whole, cut, "trainer_state.json");
+    same_bytes(whole, cut, "loss.svg");
     same_bytes(whole, cut, "checkpoint-24/adapter_model.safetensors");
     assert_int_equal(lines_of(cut), lines_of(whole));
-    assert_int_equal(lines_of(whole), 12);
+    assert_int_equal(lines_of(whole), 12 + 8);      /* logged steps, evaluations */
     close_place(&p);
 }
 

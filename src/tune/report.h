@@ -1,0 +1,14 @@
+/* What people and programs look at after a run, made from history.jsonl: trainer_state.json with transformers' keys, and the loss curve as SVG. */
+#ifndef TUNE_REPORT_H
+#define TUNE_REPORT_H
+
+#include "tune/schedule.h"
+
+/* DIR/trainer_state.json after `step` of the plan's steps at `epoch`. history: the text of history.jsonl up to there. */
+errc report_state(const char *dir, struct str history, const struct tune_config *c, const struct tune_plan *p, uint64_t step, double epoch,
+                  struct err *e);
+
+/* DIR/loss.svg; nothing for a history without two lines. */
+errc report_curve(const char *dir, struct str history, struct err *e);
+
+#endif

@@ -1,0 +1,138 @@
+/* eval_loss lines of whole runs against transformers.Trainer (tests/golden/evaluation); evaluating changes nothing that is trained. */
+#include "helpers.h"
+
+#include <math.h>
+
+#include "dataset/dataset.h"
+#include "tune/tune.h"
+
+#define SEED 42         /* DatasetConfig.shuffle_seed's default draws the rows that are held out */
+
+/* Rows in such an order that the split holds out the recorded ones. */
+static void write_rows(const char *dir, const json_t *train, const json_t *held)
+{
+    size_t n_held = json_array_size(held), n = json_array_size(train) + n_held, t = 0, h = 0;
+    AUTO_MEM uint32_t *order = xcalloc(n, sizeof *order);
+    AUTO_BUF text = { 0 };
+
+    examples_order(n, SEED, 0, order);
+    for (uint32_t i = 0; i < n; i++) {
+        bool out = false;
+        for (size_t k = 0; k < n_held; k++)
+            out |= order[k] == i;
+        json_write(json_array_get(out ? held : train, out ? h++ : t++), &text);
+        buf_addc(&text, '\n');
+    }
+    assert_int_equal(h, n_held);
+    write_text(dir, "rows.jsonl", buf_cstr(&text));
+}
+
+static void write_config(const char *dir, const json_t *args, double share, double dropout, const char *more)
+{
+    AUTO_MEM char *list = json_text(args);
+    AUTO_MEM char *text = xasprintf("training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, lora_dropout: %g, target_modules: [qkv_proj, o_proj, gate_up_proj, down_proj]}\n"
+                                    "  DatasetConfig: {shuffle_dataset: false, train_test_split: %.17g}\n"
+                                    "  TrainingArguments: {bf16: false, logging_steps: 1, save_strategy: \"no\", %s%.*s}\n", dropout, share, more,
+                                    (int)strlen(list) - 2, list + 1);
+
+    write_text(dir, "config.yaml", text);
+}
+
+/* The lines of history.jsonl with eval_loss, or those without. */
+static json_t *history(const char *dir, bool evaluations)
+{
+    AUTO_MEM char *path = path_join(dir, "out/history.jsonl");
+    AUTO_BUF text = { 0 };
+    json_t *lines = json_array();
+    struct str rest, line;
+
+    OK(file_read(path, 1 << 20, &text, E));
+    for (rest = buf_str(&text); str_next(&rest, '\n', &line) && line.n;) {
+        json_t *j = NULL;
+        OK(json_parse(line, &j, E));
+        if ((json_object_get(j, "eval_loss") != NULL) == evaluations)
+            json_push(lines, j);
+        else
+            json_decref(j);
+    }
+    return lines;
+}
+
+static void run(const char *dir, struct tune_result *result)
+{
+    AUTO_MEM char *model = golden("models/phi3"), *init = golden("trainer/init");
+    AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out");
+
+    OK(tune_run(&(struct tune_opts){ .model_dir = model, .config_path = config, .data_path = rows, .output_dir = out, .init_adapter = init, .threads = 2 },
+                result, E));
+}
+
+static json_t *expected(void)
+{
+    AUTO_MEM char *path = xasprintf("%s/tests/golden/evaluation/expected.json", getenv("KAITO_SOURCE"));
+    json_t *j = NULL;
+
+    OK(json_parse_file(path, 1 << 20, &j, E));
+    return j;
+}
+
+static void losses_are_the_trainers(void **state)
+{
+    AUTO_JSON file = expected();
+    const json_t *cases = json_object_get(file, "cases"), *train = json_object_get(file, "train"), *held = json_object_get(file, "held");
+
+    (void)state;
+    for (size_t i = 0; i < json_array_size(cases); i++) {
+        const json_t *c = json_array_get(cases, i), *log = json_object_get(c, "log");
+        char *dir = temp_dir();
+        struct tune_result result;
+        write_rows(dir, train, held);
+        write_config(dir, json_object_get(c, "args"), 9.0 / 14, 0, "");
+        run(dir, &result);
+        AUTO_JSON got = history(dir, true);
+        assert_int_equal(json_array_size(got), json_array_size(log));
+        for (size_t k = 0; k < json_array_size(log); k++) {
+            const json_t *a = json_array_get(got, k), *b = json_array_get(log, k);
+            assert_int_equal(json_int(a, "step", -1), json_int(b, "step", -2));
+            assert_true(fabs(json_num(a, "epoch", -1) - json_num(b, "epoch", -2)) < 1e-8);
+            if (!(fabs(json_num(a, "eval_loss", 0) - json_num(b, "eval_loss", 1)) < 1e-4 * json_num(b, "eval_loss", 0)))
+                fail_msg("case %zu step %d: %.9g instead of %.9g", i, (int)json_int(b, "step", 0), json_num(a, "eval_loss", 0), json_num(b, "eval_loss", 0));
+        }
+        rm_dir(dir);
+    }
+}
+
+/* With dropout, whose masks an evaluation must not move. */
+static void training_goes_on_as_without(void **state)
+{
+    AUTO_JSON file = expected();
+    AUTO_JSON args = json_pack("{s:i, s:f}", "max_steps", 5, "learning_rate", 5e-3);
+    json_t *lines[2];
+    char *dirs[2];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct tune_result result;
+        dirs[i] = temp_dir();
+        write_rows(dirs[i], json_object_get(file, "train"), json_object_get(file, "held"));
+        write_config(dirs[i], args, 9.0 / 14, 0.2, i ? "eval_strategy: steps, eval_steps: 2, eval_on_start: true, " : "");
+        run(dirs[i], &result);
+        lines[i] = history(dirs[i], false);
+    }
+    AUTO_MEM char *a = path_join(dirs[0], "out/adapter_model.safetensors"), *b = path_join(dirs[1], "out/adapter_model.safetensors");
+    assert_true(distance_of_files(a, b) == 0);
+    assert_int_equal(json_array_size(lines[0]), 5);
+    for (size_t k = 0; k < 5; k++)
+        assert_true(json_num(json_array_get(lines[0], k), "loss", 0) == json_num(json_array_get(lines[1], k), "loss", 1));
+    json_decref(lines[0]);
+    json_decref(lines[1]);
+    rm_dir(dirs[0]);
+    rm_dir(dirs[1]);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(losses_are_the_trainers), cmocka_unit_test(training_goes_on_as_without) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
