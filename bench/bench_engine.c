@@ -5,7 +5,8 @@
  *   build/bench/bench_engine --model DIR --mode bf16 --prompt 512 --steps 64 --streams 1 --runs 3
  *
  * One JSON line for a run: prompt and answer in tokens per second; read_gb_s and product_gflop_s before and after the run;
- * step_bytes, what one step must read from memory: all weights once, and the keys and values of every stream at half way.
+ * step_bytes, what one step must read from memory: all weights once, and the keys and values of every stream at half way (kept in
+ * bf16, as the server does, in all modes but f32).
  * bench/make_model.py writes models of any size.
  */
 #include <stdio.h>
@@ -173,7 +174,7 @@ int main(int argc, char **argv)
         return 0;
     must(rc, &e);
     const struct mode *m = mode_find(mode);
-    struct engine_opts o = { .math = m->math, .quantize = m->quantize, .threads = (int)threads };
+    struct engine_opts o = { .math = m->math, .quantize = m->quantize, .threads = (int)threads, .kv_dtype = m->math == GEMM_F32 ? KV_F32 : KV_BF16 };
     AUTO_FREE(engine) g = NULL;
     must(engine_open(model, &o, &g, &e), &e);
     AUTO_FREE(limits) limits = limits_new(engine_compute(g));
