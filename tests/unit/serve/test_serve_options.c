@@ -35,7 +35,7 @@ static void defaults_are_safe(void **state)
     assert_string_equal(opts.host, "127.0.0.1");
     assert_int_equal(opts.port, 5000);
     assert_null(opts.served_name);
-    assert_int_equal(opts.math, GEMM_F32);
+    assert_int_equal(opts.math, GEMM_INT8);         /* exact but for weights in panels */
     assert_int_equal(opts.max_model_len, 0);
     assert_int_equal(opts.n_api_keys, 0);
 }
