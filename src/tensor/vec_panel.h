@@ -6,7 +6,9 @@
 #define GROUP_BYTES (4 * PANEL_ROWS)
 #define GROUPS      (PANEL_BLOCK / 4)
 
-#if W == 16
+#ifdef VEC_FEW_HEIGHTS
+#define PANEL_TALL  2                       /* of all heights only two are compiled: for builds with sanitizers */
+#elif W == 16
 #define PANEL_TALL  8                       /* rows of x at a time, at most */
 #elif W == 8
 #define PANEL_TALL  6
