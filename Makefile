@@ -52,7 +52,7 @@ TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq serve/test_sc
 tsan:                   ## the tests of what has threads under TSan
 	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
 	@ninja -C build-tsan $(TSAN_TESTS:%=tests/unit/%)
-	@OMP_NUM_THREADS=1 python3 tests/run --build build-tsan --only meson --patience 5 --tests "$(notdir $(TSAN_TESTS))"
+	@OMP_NUM_THREADS=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp python3 tests/run --build build-tsan --only meson --patience 5 --tests "$(notdir $(TSAN_TESTS))"
 
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}
