@@ -1,9 +1,9 @@
 /* The feed-forward block: gated, plain, or a choice of experts for each token. */
-#include <math.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "engine/infer.h"
+#include "engine/kernels.h"
 #include "tensor/vec.h"
 
 /* ── one MLP ── */
@@ -68,35 +68,6 @@ void experts_free(struct experts *x)
     free(x);
 }
 
-static size_t highest(const float *s, size_t n)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (s[i] > s[best])
-            best = i;
-    return best;
-}
-
-/*
- * The router's scores [n] to shares: softmax over the `used` highest, 0 for the others. That is Mixtral's softmax over all,
- * made to sum to 1 over the chosen.
- */
-static void choose(float *s, float *share, size_t n, size_t used)
-{
-    float top = s[highest(s, n)], sum = 0;
-
-    memset(share, 0, n * sizeof *share);
-    for (size_t k = 0; k < used; k++) {
-        size_t i = highest(s, n);
-
-        sum += share[i] = expf(s[i] - top);
-        s[i] = -INFINITY;
-    }
-    for (size_t i = 0; i < n; i++)
-        s[i] = share[i] / sum;
-}
-
 /* The rows that chose this expert, side by side in x->in. */
 static struct run gather(const struct run *u, struct experts *x, size_t expert, const float *in)
 {
@@ -130,7 +101,7 @@ static void routed(const struct run *u, const struct layer *y, float *out, const
 
     infer_apply(u, &y->router, 1, x->scores, c->experts, in, c->hidden);
     for (size_t r = 0; r < u->n; r++)
-        choose(x->scores + r * c->experts, x->share, c->experts, c->experts_used);
+        choose_experts(x->scores + r * c->experts, x->share, c->experts, c->experts_used);
     memset(out, 0, u->n * c->hidden * sizeof *out);
     for (size_t e = 0; e < c->experts; e++) {
         struct run mine = gather(u, x, e, in);

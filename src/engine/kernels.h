@@ -92,6 +92,12 @@ void attention_backward(struct compute *c, const struct attention_shape *s, floa
                         const float *v, size_t ldkv);
 
 /*
+ * A router's scores s [n] of one token become the experts' shares: softmax over the `used` highest, 0 for the others (Mixtral's softmax over
+ * all, made to sum to 1 over the chosen). share [n] is scratch. What is not a number stays so in `used` places, to be found later.
+ */
+void choose_experts(float *s, float *share, size_t n, size_t used);
+
+/*
  * Next-token loss. For each row with label >= 0: loss += -log softmax(logits)[label]; rows with a negative label
  * (-100) count nothing. Returns the sum; *out_count rows that counted. lse [T] receives log-sum-exp (may be NULL).
  */

@@ -1,4 +1,4 @@
-/* Rotary embedding, gated units, bias: what works on one row at a time without looking at others. */
+/* Rotary embedding, gated units, bias, the choice of experts: what works on one row at a time without looking at others. */
 #include <math.h>
 
 #include "engine/kernels.h"
@@ -337,4 +337,30 @@ void add_bias(struct compute *c, float *y, size_t ld, const float *bias, size_t 
 {
     for (size_t r = 0; r < rows; r++)
         compute_vec(c)->axpy(y + r * ld, bias, 1, n);
+}
+
+/* ── experts ── */
+
+static size_t highest(const float *s, size_t n)
+{
+    size_t best = 0;
+
+    for (size_t i = 1; i < n; i++)
+        if (s[i] > s[best])
+            best = i;
+    return best;
+}
+
+void choose_experts(float *s, float *share, size_t n, size_t used)
+{
+    float top = s[highest(s, n)], sum = 0;
+
+    memset(share, 0, n * sizeof *share);
+    for (size_t k = 0; k < used; k++) {
+        size_t i = highest(s, n);
+        sum += share[i] = expf(s[i] - top);
+        s[i] = -INFINITY;
+    }
+    for (size_t i = 0; i < n; i++)
+        s[i] = isfinite(sum) ? share[i] / sum : i < used ? NAN : 0;
 }

@@ -4,36 +4,6 @@
  */
 #include "tune/backprop_priv.h"
 
-#include <math.h>
-
-static size_t highest(const float *s, size_t n)
-{
-    size_t best = 0;
-
-    for (size_t i = 1; i < n; i++)
-        if (s[i] > s[best])
-            best = i;
-    return best;
-}
-
-/*
- * Scores [E] to shares in place: the softmax of the `used` highest, 0 for the others. share [E] is scratch. What is not a number stays so
- * in `used` places, to be found in the loss.
- */
-static void choose(float *s, float *share, size_t n, size_t used)
-{
-    float top = s[highest(s, n)], sum = 0;
-
-    memset(share, 0, n * sizeof *share);
-    for (size_t k = 0; k < used; k++) {
-        size_t i = highest(s, n);
-        sum += share[i] = expf(s[i] - top);
-        s[i] = -INFINITY;
-    }
-    for (size_t i = 0; i < n; i++)
-        s[i] = isfinite(sum) ? share[i] / sum : i < used ? NAN : 0;
-}
-
 static void route(struct backprop *p, const struct layer *l, struct routes *r, const float *in)
 {
     const struct model_config *g = &p->m->config;
@@ -41,7 +11,7 @@ static void route(struct backprop *p, const struct layer *l, struct routes *r, c
 
     adapted_forward(p, l->router, r->share, g->experts, in, r->xa, all_rows(p));
     for (size_t t = 0; t < p->tokens; t++)
-        choose(r->share + t * g->experts, p->choice, g->experts, g->experts_used);
+        choose_experts(r->share + t * g->experts, p->choice, g->experts, g->experts_used);
     for (size_t e = 0; e < g->experts; e++) {
         r->first[e] = n;
         for (uint32_t t = 0; t < p->tokens; t++)
