@@ -33,13 +33,13 @@ json_t *completion_usage(const struct completion *c, const struct choice *only)
                      only ? json_null() : prompt_details(c));
 }
 
-const char *choice_finish(const struct choice *k)
+const char *choice_finish(const struct completion *c, const struct choice *k)
 {
     AUTO_JSON calls = k->tools ? tool_reader_calls(k->tools) : NULL;
 
     if (!k->g->stop_string && k->g->job.finish == FINISH_LENGTH)
         return "length";
-    return json_array_size(calls) ? "tool_calls" : "stop";
+    return json_array_size(calls) && !json_is_object(c->r.tool_choice) ? "tool_calls" : "stop";
 }
 
 static bool listed(const json_t *ids, int32_t id)
@@ -123,7 +123,7 @@ static json_t *choice_json(const struct completion *c, const struct choice *k, s
     else
         json_put(j, "text", text_of(c, k));
     json_put(j, "logprobs", choice_logprobs(c, k, 0, k->g->n_results, choice_echoes(c), &offset));
-    json_put_str(j, "finish_reason", choice_finish(k));
+    json_put_str(j, "finish_reason", choice_finish(c, k));
     json_put(j, "stop_reason", choice_stop_reason(c, k));
     if (c->on & ON_TEXT)
         json_put(j, "prompt_logprobs", choice_prompt_logprobs(c, k));

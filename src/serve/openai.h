@@ -123,7 +123,7 @@ DEFINE_AUTO_FREE(completion)
 /* answer.c */
 json_t *completion_envelope(const struct completion *c, const char *object);
 json_t *completion_usage(const struct completion *c, const struct choice *only);       /* only NULL: all */
-const char *choice_finish(const struct choice *k);
+const char *choice_finish(const struct completion *c, const struct choice *k);      /* "stop" where a named function was demanded, as OpenAI has it */
 json_t *choice_stop_reason(const struct completion *c, const struct choice *k);
 void completion_reply(struct completion *c, struct http_exchange *x);
 /* Whether the prompt is repeated before the answer, and with it its log-probabilities. */

@@ -90,7 +90,7 @@ static void text_chunk(const struct completion *c, struct choice *k, struct buf 
     j = choice_head(k);
     json_put(j, chat ? "delta" : "text", text);
     json_put(j, "logprobs", chunk_logprobs(c, k, echo));
-    json_put(j, "finish_reason", k->ended ? json_string(choice_finish(k)) : json_null());
+    json_put(j, "finish_reason", k->ended ? json_string(choice_finish(c, k)) : json_null());
     if (k->ended || c->on & ON_TEXT)
         json_put(j, "stop_reason", k->ended ? choice_stop_reason(c, k) : json_null());
     k->echoed = true;

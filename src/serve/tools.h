@@ -55,7 +55,7 @@ DEFINE_AUTO_FREE(tool_reader)
  * the list that a stream's chunk has as delta.tool_calls. What it gives together does not depend on how the text was cut.
  */
 void tool_reader_add(struct tool_reader *t, struct str text, bool end, struct buf *content, json_t **deltas);
-/* All calls so far as message.tool_calls has them: new reference, an empty list when there are none. Any means finish_reason tool_calls. */
+/* All calls so far as message.tool_calls has them: new reference, an empty list when there are none. */
 json_t *tool_reader_calls(const struct tool_reader *t);
 
 #endif
