@@ -134,8 +134,8 @@ struct hook { void (*fn)(void *); void *arg; };
 
 struct cancel {
     _Atomic bool cancelled;     /* also set by the signal handler, which cannot run hooks */
-    int fd;                     /* eventfd: readable once cancelled, never read */
-    struct mutex mu;            /* guards what follows; hooks run under it, so they must only wake */
+    _Atomic int fd;             /* eventfd: readable once cancelled, never read; -1 until asked for: most tokens are only hooked */
+    struct mutex mu;            /* guards making fd and what follows; hooks run under it, so they must only wake */
     bool hooks_ran;
     struct hook *hooks;
     size_t n_hooks, cap_hooks;
@@ -145,9 +145,7 @@ struct cancel *cancel_new(void)
 {
     struct cancel *c = xzalloc(sizeof *c);
 
-    c->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (c->fd < 0)
-        abort();
+    c->fd = -1;
     mutex_init(&c->mu);
     return c;
 }
@@ -156,7 +154,8 @@ void cancel_free(struct cancel *c)
 {
     if (!c)
         return;
-    close(c->fd);
+    if (c->fd >= 0)
+        close(c->fd);
     mutex_done(&c->mu);
     free(c->hooks);
     free(c);
@@ -166,7 +165,7 @@ static void wake_fd(int fd)
 {
     uint64_t one = 1;
 
-    if (write(fd, &one, sizeof one) < 0)
+    if (fd >= 0 && write(fd, &one, sizeof one) < 0)
         return;         /* EAGAIN: it is readable already */
 }
 
@@ -181,11 +180,25 @@ void cancel_now(struct cancel *c)
 }
 
 bool cancel_is(const struct cancel *c) { return c && atomic_load(&c->cancelled); }
-int cancel_fd(const struct cancel *c) { return c->fd; }
+
+/* Either cancel_now finds the descriptor, or this finds that it has been: both look after they have told. */
+int cancel_fd(struct cancel *c)
+{
+    LOCK_SCOPE(&c->mu);
+    if (c->fd >= 0)
+        return c->fd;
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0)
+        abort();
+    atomic_store(&c->fd, fd);
+    if (cancel_is(c))
+        wake_fd(fd);
+    return fd;
+}
 
 bool cancel_wait_ms(struct cancel *c, int64_t timeout_ms)
 {
-    struct pollfd p = { .fd = c->fd, .events = POLLIN };
+    struct pollfd p = { .fd = cancel_fd(c), .events = POLLIN };
     int64_t deadline = timeout_ms < 0 ? INT64_MAX : clock_mono_ms() + timeout_ms;
 
     while (!cancel_is(c)) {
@@ -237,6 +250,7 @@ void cancel_on_signals(struct cancel *c)
 {
     struct sigaction sa = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 
+    (void)cancel_fd(c);         /* made before a handler, which may not lock, looks for it */
     atomic_store(&signal_target, c);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);

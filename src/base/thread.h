@@ -48,7 +48,7 @@ void cancel_free(struct cancel *c);
 DEFINE_AUTO_FREE(cancel)
 void cancel_now(struct cancel *c);
 bool cancel_is(const struct cancel *c);                 /* NULL is never cancelled */
-int cancel_fd(const struct cancel *c);
+int cancel_fd(struct cancel *c);
 bool cancel_wait_ms(struct cancel *c, int64_t timeout_ms);      /* sleeps; true when cancelled, at once then. -1: for ever */
 void cancel_hook_add(struct cancel *c, void (*fn)(void *), void *arg);          /* at once when already cancelled */
 void cancel_hook_del(struct cancel *c, void (*fn)(void *), void *arg);

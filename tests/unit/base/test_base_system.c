@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -181,6 +182,22 @@ static void cancel_wakes_threads_and_hooks(void **state)
     mutex_done(&w.mu);
 }
 
+/* The descriptor is made when it is asked for: before or after, it is readable once cancelled. */
+static void a_cancelled_descriptor_is_readable(void **state)
+{
+    (void)state;
+    for (int early = 0; early < 2; early++) {
+        AUTO_FREE(cancel) c = cancel_new();
+        struct pollfd p = { .events = POLLIN };
+        p.fd = early ? cancel_fd(c) : -1;
+        assert_int_equal(poll(&p, 1, 0), 0);
+        cancel_now(c);
+        p.fd = cancel_fd(c);
+        assert_int_equal(poll(&p, 1, 0), 1);
+        assert_int_equal(cancel_fd(c), p.fd);
+    }
+}
+
 static errc parse(const char **argv, int argc, const char **name, int64_t *n, bool *flag, struct strlist *args, struct err *e)
 {
     const struct option_row rows[] = {
@@ -242,7 +259,7 @@ int main(void)
         cmocka_unit_test(errors_carry_context), cmocka_unit_test(arena_runs_cleanups),
         cmocka_unit_test(files_are_replaced_whole), cmocka_unit_test(forgotten_maps_leave_memory_and_come_back),
         cmocka_unit_test(processes_report_failures_and_times),
-        cmocka_unit_test(cancel_wakes_threads_and_hooks), cmocka_unit_test(options_are_checked),
+        cmocka_unit_test(cancel_wakes_threads_and_hooks), cmocka_unit_test(a_cancelled_descriptor_is_readable), cmocka_unit_test(options_are_checked),
         cmocka_unit_test(certificates_are_signed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
