@@ -3,6 +3,7 @@
 #include "serve/priv.h"
 
 #define REQUEST_ID_MAX 128
+#define SHOWN_MAX 1000          /* bytes of a body that an error repeats */
 
 static void name_reply(struct http_exchange *x)
 {
@@ -81,6 +82,19 @@ static bool is_json(const struct http_exchange *x)
     return str_ieq(str_trim(media), STR("application/json"));
 }
 
+/* FastAPI takes such a body for a text, which is no object; vLLM says what it wants. */
+static void reply_media_type(struct http_exchange *x)
+{
+    if (!streq(x->path, "/chat")) {
+        reply_openai_error(x, 400, "BadRequestError", "Unsupported Media Type: Only 'application/json' is allowed");
+        return;
+    }
+    AUTO_JSON j = json_pack("{s:[{s:s, s:[s], s:s, s:o}]}", "detail", "type", "model_attributes_type", "loc", "body", "msg",
+                            "Input should be a valid dictionary or object to extract fields from (as Content-Type: application/json)", "input",
+                            json_strn(str_n(x->body.p, x->body.n < SHOWN_MAX ? x->body.n : SHOWN_MAX)));
+    reply_json(x, 422, j);
+}
+
 bool gate(const struct server *s, struct http_exchange *x, bool guarded)
 {
     const char *origin = http_header_get(&x->headers, "Origin");
@@ -98,7 +112,7 @@ bool gate(const struct server *s, struct http_exchange *x, bool guarded)
         return true;
     }
     if (streq(x->method, "POST") && !is_json(x)) {
-        reply_openai_error(x, 400, "BadRequestError", "Unsupported Media Type: Only 'application/json' is allowed");
+        reply_media_type(x);
         return true;
     }
     return false;

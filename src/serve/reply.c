@@ -39,10 +39,16 @@ void reply_openai_error(struct http_exchange *x, int status, const char *type, c
     reply_json(x, status, j);
 }
 
-/* Our errors about a field begin with its name: "top_p: 3 is not in (0, 1]", "messages[0].role: ...". NULL: it begins otherwise. */
+/*
+ * Our errors about a field begin with its name: "top_p: 3 is not in (0, 1]", "messages[0].role: ...". An unknown model is told in
+ * vLLM's own words. NULL: it begins otherwise.
+ */
 static char *field_of(const char *text)
 {
     size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_.[]");
+
+    if (str_has_prefix(str_of(text), STR("The model `")))
+        return xstrdup("model");
 
     return n && text[n] == ':' && text[n + 1] == ' ' ? xstrndup(text, n) : NULL;
 }

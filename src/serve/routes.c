@@ -70,30 +70,51 @@ static bool path_matches(const char *route, const char *path)
     return all_below ? !strncmp(route, path, n) && path[n] : streq(route, path);
 }
 
-/* NULL when the path has no such method; *known: it has another. */
-static const struct route *find_route(const char *method, const char *path, bool *known)
+/* NULL when the path has no such method; methods: those it has, as the Allow header lists them. */
+static const struct route *find_route(const char *method, const char *path, struct buf *methods)
 {
-    *known = false;
     for (size_t i = 0; i < n_routes; i++) {
         if (!path_matches(routes[i].path, path))
             continue;
-        *known = true;
         if (streq(routes[i].method, method))
             return &routes[i];
+        buf_addf(methods, "%s%s%s", methods->n ? ", " : "", routes[i].method, streq(routes[i].method, "GET") ? ", HEAD" : "");
     }
     return NULL;
+}
+
+/* Paths of OpenAI's and vLLM's servers that this one has not, and what to ask instead. */
+static const struct { const char *path, *instead; } unbuilt[] = {
+    { "/v1/responses", "/v1/chat/completions" }, { "/v1/messages", "/v1/chat/completions" }, { "/v1/edits", "/v1/chat/completions" },
+    { "/inference/v1/generate", "/v1/completions" }, { "/generate", "/v1/completions" }, { "/invocations", "/v1/chat/completions" },
+    { "/score", "/v1/embeddings" }, { "/v1/score", "/v1/embeddings" }, { "/rerank", "/v1/embeddings" }, { "/v1/rerank", "/v1/embeddings" },
+    { "/v2/rerank", "/v1/embeddings" }, { "/pooling", "/v1/embeddings" }, { "/classify", "/v1/embeddings" }, { "/v2/embed", "/v1/embeddings" },
+};
+
+static void reply_unknown(struct http_exchange *x)
+{
+    for (size_t i = 0; i < ARRAY_LEN(unbuilt); i++)
+        if (streq(x->path, unbuilt[i].path)) {
+            reply_openai_error(x, 404, "NotFoundError", "%s %s: this server does not have this API; %s is the nearest it has", x->method, x->path, unbuilt[i].instead);
+            return;
+        }
+    reply_detail(x, 404, "Not Found");
 }
 
 void server_handle(void *self, struct http_exchange *x)
 {
     struct server *s = self;
-    bool known;
-    const struct route *r = find_route(streq(x->method, "HEAD") ? "GET" : x->method, x->path, &known);
+    AUTO_BUF methods = { 0 };
+    const struct route *r = find_route(streq(x->method, "HEAD") ? "GET" : x->method, x->path, &methods);
 
     if (gate(s, x, r && !r->open))
         return;
-    if (r && !(s->embedder && embedder_handle(s, r->path, x)))
+    if (!r && methods.n) {
+        http_reply_header(x, "Allow", buf_cstr(&methods));
+        reply_detail(x, 405, "Method Not Allowed");
+    } else if (!r) {
+        reply_unknown(x);
+    } else if (!(s->embedder && embedder_handle(s, r->path, x))) {
         r->fn(s, x);
-    else if (!r)
-        reply_detail(x, known ? 405 : 404, known ? "Method Not Allowed" : "Not Found");
+    }
 }
