@@ -62,7 +62,31 @@ json_t *choice_stop_reason(const struct completion *c, const struct choice *k)
     return json_integer(id);
 }
 
-bool choice_echoes(const struct completion *c) { return c->r.echo && (c->on & ON_TEXT || c->r.continue_final_message); }
+static json_t *id_list(const int32_t *v, size_t n)
+{
+    json_t *list = json_array();
+
+    for (size_t i = 0; i < n; i++)
+        json_push(list, json_integer(v[i]));
+    return list;
+}
+
+json_t *choice_token_ids(const struct choice *k, size_t from) { return id_list(k->g->ids.v + from, k->g->ids.n - from); }
+
+json_t *prompt_token_ids(const struct completion *c, const struct choice *k)
+{
+    const struct token_ids *ids = &c->prompts.v[k->prompt].ids;
+
+    return id_list(ids->v, ids->n);
+}
+
+/* In a chat the last message is repeated when it is of the answer's role. */
+bool choice_echoes(const struct completion *c)
+{
+    const json_t *last = json_array_get(c->r.messages, json_array_size(c->r.messages) - 1);
+
+    return c->r.echo && (c->on & ON_TEXT || streq(json_cstr(last, "role"), answer_role(&c->r)));
+}
 
 static void whole_text(const struct completion *c, const struct choice *k, struct buf *text)
 {
@@ -85,7 +109,7 @@ static json_t *take_thoughts(const struct choice *k, struct buf *text)
     return thoughts.n ? json_strn(buf_str(&thoughts)) : json_null();
 }
 
-/* Thoughts and calls are taken out of the text; an answer of these alone has null for content. */
+/* Thoughts (under vLLM's newer name and its older one) and calls are taken out of the text; an answer of these alone has null for content. */
 static json_t *message_of(const struct completion *c, const struct choice *k)
 {
     AUTO_BUF text = { 0 };
@@ -101,8 +125,8 @@ static json_t *message_of(const struct completion *c, const struct choice *k)
     }
     struct str said = buf_str(k->tools ? &content : &text);
     json_t *shown = !said.n && (json_array_size(calls) || json_is_string(thoughts)) ? json_null() : json_strn(said);
-    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:o, s:o}", "role", answer_role(&c->r), "content", shown, "refusal", "annotations", "audio",
-                     "function_call", "tool_calls", calls ? calls : json_array(), "reasoning_content", thoughts);
+    return json_pack("{s:s, s:o, s:n, s:n, s:n, s:n, s:o, s:O, s:o}", "role", answer_role(&c->r), "content", shown, "refusal", "annotations", "audio",
+                     "function_call", "tool_calls", calls ? calls : json_array(), "reasoning", thoughts, "reasoning_content", thoughts);
 }
 
 static json_t *text_of(const struct completion *c, const struct choice *k)
@@ -127,6 +151,10 @@ static json_t *choice_json(const struct completion *c, const struct choice *k, s
     json_put(j, "stop_reason", choice_stop_reason(c, k));
     if (c->on & ON_TEXT)
         json_put(j, "prompt_logprobs", choice_prompt_logprobs(c, k));
+    if (c->r.return_token_ids)
+        json_put(j, "token_ids", choice_token_ids(k, 0));
+    if (c->r.return_token_ids && c->on & ON_TEXT)
+        json_put(j, "prompt_token_ids", prompt_token_ids(c, k));
     return j;
 }
 
@@ -143,6 +171,8 @@ void completion_reply(struct completion *c, struct http_exchange *x)
     json_put(j, "usage", completion_usage(c, NULL));
     if (c->on & ON_CHAT)
         json_put(j, "prompt_logprobs", choice_prompt_logprobs(c, &c->choices[0]));
+    if (c->on & ON_CHAT && c->r.return_token_ids)
+        json_put(j, "prompt_token_ids", prompt_token_ids(c, &c->choices[0]));
     json_put(j, "kv_transfer_params", json_null());
     reply_json(x, 200, j);
 }

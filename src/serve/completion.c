@@ -64,6 +64,7 @@ static errc make_choice(struct completion *c, struct choice *k, size_t prompt, s
     k->prompt = prompt;
     g->skip_special = c->r.skip_special_tokens;
     g->include_stop = c->r.include_stop_str_in_output;
+    g->keep_ids = c->r.return_token_ids;
     g->stops = c->sampling.stops;
     g->job.adapter = c->adapter ? adapter_ref(c->adapter) : NULL;
     g->job.stop_ids = c->sampling.stop_ids;

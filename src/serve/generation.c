@@ -20,6 +20,7 @@ void generation_free(struct generation *g)
     scheduler_release(g->scheduler, &g->job);
     token_stream_free(g->stream);
     free(g->results);
+    token_ids_done(&g->ids);
     buf_done(&g->held);
     free(g);
 }
@@ -126,6 +127,8 @@ static errc pull(struct generation *g, struct buf *out, struct err *e)
 
     for (size_t i = 0; i < ids.n && !g->stop_string; i++) {
         g->seen++;
+        if (g->keep_ids)
+            token_ids_add(&g->ids, ids.v[i]);
         token_stream_add(g->stream, ids.v[i], &g->held);
         if (g->seen > g->job.min_new) {
             pass_on(g, false, out);
@@ -143,6 +146,8 @@ static errc pull(struct generation *g, struct buf *out, struct err *e)
     }
     if (g->job.finish == FINISH_ABORT)
         return err_set(e, ERR_CANCELLED, "the client has left: the generation was cancelled");
+    if (g->keep_ids && g->job.stop_id >= 0)
+        token_ids_add(&g->ids, g->job.stop_id);
     if (g->include_stop && g->job.stop_id >= 0)
         token_stream_add(g->stream, g->job.stop_id, &g->held);
     token_stream_end(g->stream, &g->held);

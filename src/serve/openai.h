@@ -26,6 +26,7 @@ struct completion_request {
     const char *chat_template;
     bool add_generation_prompt, continue_final_message, add_special_tokens, echo, parallel_tool_calls, return_token_strs;
     int64_t truncate_prompt_tokens;
+    const char *truncation_side;
     /* how much, and until when */
     int64_t max_tokens, max_completion_tokens, min_tokens, n, best_of;
     json_t *stop, *stop_token_ids;
@@ -38,7 +39,7 @@ struct completion_request {
     json_t *response_format, *structured_outputs, *guided_json, *guided_choice;
     const char *guided_regex, *guided_grammar;
     /* how it is told */
-    bool stream, use_beam_search, logprobs, return_tokens_as_token_ids;
+    bool stream, use_beam_search, logprobs, return_tokens_as_token_ids, return_token_ids;
     int64_t top_logprobs, text_logprobs, prompt_logprobs, priority;
     json_t *stream_options;
     const char *suffix;
@@ -55,7 +56,7 @@ errc completion_model(const struct server *s, const char *model, struct adapter 
 
 struct prompt {
     struct token_ids ids;
-    struct buf text;            /* what echo repeats: of a text completion the prompt, of a chat the last message when it is continued */
+    struct buf text;            /* what echo repeats: of a text completion the prompt, of a chat the last message */
 };
 struct prompts { struct prompt *v; size_t n; };
 void prompts_done(struct prompts *p);
@@ -97,7 +98,7 @@ struct choice {
     struct tool_reader *tools;  /* NULL: nothing to look for */
     struct reasoning_reader *reasoning;         /* NULL: the text has no thoughts before it */
     struct buf text;            /* the answer; in a stream what is not sent yet */
-    size_t told, offset;        /* in a stream: results and code points of text that were sent */
+    size_t told, told_ids, offset;      /* in a stream: results, token ids and code points of text that were sent */
     bool echoed, ended;
 };
 
@@ -125,6 +126,8 @@ json_t *completion_envelope(const struct completion *c, const char *object);
 json_t *completion_usage(const struct completion *c, const struct choice *only);       /* only NULL: all */
 const char *choice_finish(const struct completion *c, const struct choice *k);      /* "stop" where a named function was demanded, as OpenAI has it */
 json_t *choice_stop_reason(const struct completion *c, const struct choice *k);
+json_t *choice_token_ids(const struct choice *k, size_t from);                          /* with return_token_ids; the stop token counts */
+json_t *prompt_token_ids(const struct completion *c, const struct choice *k);
 void completion_reply(struct completion *c, struct http_exchange *x);
 /* Whether the prompt is repeated before the answer, and with it its log-probabilities. */
 bool choice_echoes(const struct completion *c);

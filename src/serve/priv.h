@@ -23,12 +23,14 @@ struct generation {
     struct job job;
     struct stops stops;                 /* lent */
     bool skip_special, include_stop;    /* leave special tokens out; show the stop string or token that ended it */
+    bool keep_ids;
 
     struct scheduler *scheduler;
     const struct tokenizer *t;
     struct token_stream *stream;
     struct buf held;                    /* decoded, but perhaps the beginning of a stop string */
     size_t seen;                        /* tokens taken from the job */
+    struct token_ids ids;               /* with keep_ids: those, then the stop token */
     struct token_logprobs *results;     /* with job.sample.logprobs: of those tokens, then of the stop token */
     size_t n_results;
     bool done;

@@ -66,6 +66,15 @@ static void parse_arguments(json_t *message)
     }
 }
 
+/* Templates know earlier thoughts as reasoning_content; newer clients send them as reasoning. */
+static void rename_reasoning(json_t *message)
+{
+    json_t *thoughts = json_object_get(message, "reasoning");
+
+    if (json_is_string(thoughts) && !json_is_string(json_object_get(message, "reasoning_content")))
+        json_put(message, "reasoning_content", json_incref(thoughts));
+}
+
 /* Content becomes one string; "developer" is "system" for templates that do not know it. */
 static errc plain_message(size_t at, const json_t *m, bool developer, json_t **out, struct err *e)
 {
@@ -90,6 +99,7 @@ static errc plain_message(size_t at, const json_t *m, bool developer, json_t **o
     if (!developer && streq(json_cstr(m, "role"), "developer"))
         json_put_str(copy, "role", "system");
     parse_arguments(copy);
+    rename_reasoning(copy);
     *out = TAKE(copy);
     return ERR_OK;
 }
@@ -174,7 +184,7 @@ static errc chat_prompt(const struct server *s, const struct completion_request 
     if (r->continue_final_message)
         TRY(cut_after_last(messages, &text, e));
     struct prompt *p = add_prompt(out);
-    if (r->echo && r->continue_final_message)
+    if (r->echo)
         buf_addstr(&p->text, json_to_str(json_object_get(json_array_get(messages, json_array_size(messages) - 1), "content")));
     return tokenizer_encode(s->tokenizer, buf_str(&text), r->add_special_tokens, &p->ids, e);
 }
@@ -233,14 +243,24 @@ static errc text_prompts(const struct server *s, const struct completion_request
     return ERR_OK;
 }
 
-/* The oldest tokens go. */
-static void truncate_ids(const struct server *s, int64_t keep, struct token_ids *ids)
+static errc check_truncation(const struct server *s, const struct completion_request *r, struct err *e)
 {
-    size_t n = keep < 0 ? engine_max_len(s->engine) - 1 : (size_t)keep;
+    if (r->truncate_prompt_tokens > (int64_t)engine_max_len(s->engine))
+        return err_set(e, ERR_BAD_REQUEST, "truncate_prompt_tokens: %lld is greater than max_model_len (%zu). Please request a smaller truncation size.",
+                       (long long)r->truncate_prompt_tokens, engine_max_len(s->engine));
+    if (r->truncation_side && !streq(r->truncation_side, "left") && !streq(r->truncation_side, "right"))
+        return err_set(e, ERR_BAD_REQUEST, "truncation_side: \"%.40s\" is neither \"left\" nor \"right\"", r->truncation_side);
+    return ERR_OK;
+}
 
-    if (!keep || ids->n <= n)
+static void truncate_ids(const struct server *s, const struct completion_request *r, struct token_ids *ids)
+{
+    size_t n = r->truncate_prompt_tokens < 0 ? engine_max_len(s->engine) - 1 : (size_t)r->truncate_prompt_tokens;
+
+    if (!n || ids->n <= n)
         return;
-    memmove(ids->v, ids->v + ids->n - n, n * sizeof *ids->v);
+    if (!streq(r->truncation_side, "right"))
+        memmove(ids->v, ids->v + ids->n - n, n * sizeof *ids->v);
     ids->n = n;
 }
 
@@ -248,9 +268,10 @@ errc prompts_of(const struct server *s, unsigned on, const struct completion_req
 {
     bool chat = on & ON_CHAT || (on & ON_TOKENIZE && r->messages);
 
+    TRY(check_truncation(s, r, e));
     TRY(chat ? chat_prompt(s, r, out, e) : text_prompts(s, r, out, e));
     for (size_t i = 0; i < out->n; i++) {
-        truncate_ids(s, r->truncate_prompt_tokens, &out->v[i].ids);
+        truncate_ids(s, r, &out->v[i].ids);
         if (!out->v[i].ids.n && !(on & ON_TOKENIZE))
             return err_set(e, ERR_BAD_REQUEST, "%s: gives no tokens; at least one is needed", chat ? "messages" : "prompt");
     }

@@ -19,7 +19,8 @@ static const struct param_row rows[] = {
     PARAM(R, tool_choice, JSON, "tool_choice", ON_CHAT, .doc = "none, auto, required, or one function."),
     PARAM(R, parallel_tool_calls, BOOL, "parallel_tool_calls", ON_CHAT, .doc = "False: at most one call in an answer."),
     PARAM(R, truncate_prompt_tokens, INT, "truncate_prompt_tokens", ON_COMPLETION, PARAM_RANGE(-1, PARAM_MAX),
-          .doc = "Keep so many of the prompt's last tokens; -1: as many as the model reads."),
+          .doc = "Keep so many of the prompt's tokens; -1: as many as the model reads."),
+    PARAM(R, truncation_side, TEXT, "truncation_side", ON_COMPLETION, .doc = "left (the default): the last tokens are kept; right: the first."),
     PARAM(R, return_token_strs, BOOL, "return_token_strs", ON_TOKENIZE, .doc = "Also give the tokens as the vocabulary writes them."),
 
     PARAM(R, max_tokens, INT, "max_tokens", ON_COMPLETION, PARAM_RANGE(0, PARAM_MAX), .doc = "Tokens of the answer; absent: 16, in a chat what the context leaves."),
@@ -59,6 +60,7 @@ static const struct param_row rows[] = {
     PARAM(R, text_logprobs, INT, "logprobs", ON_TEXT, PARAM_RANGE(0, SAMPLE_LOGPROBS_MAX), .doc = "Give tokens with log-probabilities, and so many of the likeliest."),
     PARAM(R, prompt_logprobs, INT, "prompt_logprobs", ON_COMPLETION, PARAM_RANGE(0, SAMPLE_LOGPROBS_MAX), .doc = "The same for the prompt's tokens."),
     PARAM(R, return_tokens_as_token_ids, BOOL, "return_tokens_as_token_ids", ON_COMPLETION, .doc = "Log-probabilities name tokens token_id:N."),
+    PARAM(R, return_token_ids, BOOL, "return_token_ids", ON_COMPLETION, .doc = "Also give prompt_token_ids and token_ids."),
     PARAM(R, stream, BOOL, "stream", ON_COMPLETION, .doc = "Answer in server-sent events."),
     PARAM(R, stream_options, OBJECT, "stream_options", ON_COMPLETION, .doc = "include_usage, continuous_usage_stats."),
     PARAM(R, request_id, TEXT, "request_id", ON_COMPLETION, .doc = "Part of the reply's id."),
@@ -70,7 +72,6 @@ static const struct param_row rows[] = {
     { "spaces_between_special_tokens", PARAM_IGNORED, ON_COMPLETION, .doc = "Accepted; the tokenizer decides." },
     { "prompt_embeds", PARAM_UNBUILT, ON_TEXT },
     { "logits_processors", PARAM_UNBUILT, ON_COMPLETION },
-    { "return_token_ids", PARAM_UNBUILT, ON_COMPLETION },
     { "kv_transfer_params", PARAM_UNBUILT, ON_COMPLETION },
 };
 #undef R
@@ -111,7 +112,7 @@ static errc check_logprobs(const struct completion_request *r, struct err *e)
 {
     if (r->top_logprobs > 0 && !r->logprobs)
         return err_set(e, ERR_BAD_REQUEST, "top_logprobs: when using `top_logprobs`, `logprobs` must be set to true.");
-    if (r->prompt_logprobs >= 0 && r->stream)
+    if (r->prompt_logprobs > 0 && r->stream)
         return err_set(e, ERR_BAD_REQUEST, "prompt_logprobs: `prompt_logprobs` are not available when `stream=True`.");
     return ERR_OK;
 }

@@ -13,11 +13,14 @@ static void event(const json_t *j, struct buf *out)
     buf_adds(out, "\n\n");
 }
 
-static void send_choice(const struct completion *c, const struct choice *k, json_t *choice, struct buf *out)
+/* first: of a chat's choice, which brings the prompt's tokens when they are wanted. */
+static void send_choice(const struct completion *c, const struct choice *k, json_t *choice, bool first, struct buf *out)
 {
     AUTO_JSON j = completion_envelope(c, object_of(c));
 
     json_put(j, "choices", json_pack("[o]", choice));
+    if (first && c->r.return_token_ids)
+        json_put(j, "prompt_token_ids", prompt_token_ids(c, k));
     if (c->usage_always)
         json_put(j, "usage", completion_usage(c, k));
     event(j, out);
@@ -32,7 +35,7 @@ static void role_chunk(const struct completion *c, const struct choice *k, struc
     json_put(j, "delta", json_pack("{s:s, s:s}", "role", answer_role(&c->r), "content", ""));
     json_put(j, "logprobs", json_null());
     json_put(j, "finish_reason", json_null());
-    send_choice(c, k, j, out);
+    send_choice(c, k, j, true, out);
 }
 
 /* The log-probabilities of what this chunk brings. */
@@ -42,6 +45,16 @@ static json_t *chunk_logprobs(const struct completion *c, struct choice *k, bool
 
     k->told = k->g->n_results;
     return choice_logprobs(c, k, from, k->told, echo, &k->offset);
+}
+
+static void put_token_ids(const struct completion *c, struct choice *k, json_t *j)
+{
+    if (!c->r.return_token_ids)
+        return;
+    if (c->on & ON_TEXT && !k->told_ids)
+        json_put(j, "prompt_token_ids", prompt_token_ids(c, k));
+    json_put(j, "token_ids", choice_token_ids(k, k->told_ids));
+    k->told_ids = k->g->ids.n;
 }
 
 /* What a chat's chunk brings: thoughts, content, calls, or at the end nothing. NULL: nothing that may be sent yet. */
@@ -65,8 +78,10 @@ static json_t *delta_of(struct choice *k)
         tool_reader_add(k->tools, text, k->ended, &content, &calls);
     else
         buf_addstr(&content, text);
-    if (thoughts.n)
+    if (thoughts.n) {
+        json_put(delta, "reasoning", json_strn(buf_str(&thoughts)));
         json_put(delta, "reasoning_content", json_strn(buf_str(&thoughts)));
+    }
     if (content.n)
         json_put(delta, "content", json_strn(buf_str(&content)));
     if (calls)
@@ -93,8 +108,9 @@ static void text_chunk(const struct completion *c, struct choice *k, struct buf 
     json_put(j, "finish_reason", k->ended ? json_string(choice_finish(c, k)) : json_null());
     if (k->ended || c->on & ON_TEXT)
         json_put(j, "stop_reason", k->ended ? choice_stop_reason(c, k) : json_null());
+    put_token_ids(c, k, j);
     k->echoed = true;
-    send_choice(c, k, j, out);
+    send_choice(c, k, j, false, out);
 }
 
 static void last_events(struct completion *c, struct buf *out)
