@@ -35,8 +35,8 @@ static uint32_t step_within_cost(struct machine *m, uint32_t state, uint8_t byte
     return !known && dear && depth > 1 ? STATE_DEAD : machine_next(m, state, byte);
 }
 
-/* The trie below a node, beside the machine in a state. */
-static void walk(struct machine *m, uint32_t below, uint32_t state, const struct sink *out)
+/* The trie below a node, beside the machine in a state. but_text: without the parts that hold nothing but text. */
+static void walk(struct machine *m, uint32_t below, uint32_t state, bool but_text, const struct sink *out)
 {
     const struct grammar_vocab *v = m->v;
     uint32_t path[TOKEN_BYTES_MAX + 2], base = v->depth[below];
@@ -44,6 +44,10 @@ static void walk(struct machine *m, uint32_t below, uint32_t state, const struct
 
     path[0] = state;
     for (uint32_t i = below + 1; i < v->end[below];) {
+        if (but_text && v->is_text[i]) {
+            i = v->end[i];
+            continue;
+        }
         uint32_t depth = v->depth[i] - base, to = step_within_cost(m, path[depth - 1], v->byte[i], depth + base);
         if (to == STATE_DEAD) {
             i = v->end[i];
@@ -63,13 +67,6 @@ static void walk(struct machine *m, uint32_t below, uint32_t state, const struct
 }
 
 /* ---- the part of a stack inside its innermost rule ---- */
-
-static const struct edge *repeat_edge(const struct grammar *g, uint32_t node)
-{
-    const struct edge *e = &g->edges[g->first[node]];
-
-    return g->first[node] < g->first[node + 1] && e->kind == EDGE_REPEAT ? e : NULL;
-}
 
 /* A number of rounds that looks the same for as many bytes as the longest token has: each round takes at least one. */
 static uint32_t canonical_count(const struct machine *m, const struct frame *f)
@@ -120,17 +117,28 @@ void local_free(struct local *l)
     free(l);
 }
 
+/* Tokens of nothing but text that begin at most so many characters. */
+static void take_text(const struct grammar_vocab *v, size_t most, uint64_t *bits)
+{
+    for (uint32_t k = 0; k < v->text_first[(most < TOKEN_BYTES_MAX ? most : TOKEN_BYTES_MAX) + 1]; k++) {
+        uint32_t id = (uint32_t)v->text_ids[k];
+        bits[id / 64] |= 1ull << (id % 64);
+    }
+}
+
 static const struct local *local_of(struct machine *m, uint32_t inner)
 {
     struct vec32 exits = { 0 };
-    size_t words = grammar_vocab_words(m->v);
+    size_t words = grammar_vocab_words(m->v), most;
 
     if (m->locals[inner])
         return m->locals[inner];
     struct local *l = xzalloc(sizeof *l);
     l->bits = xcalloc(words, sizeof *l->bits);
     uint32_t state = machine_state(m, &inner, 1);
-    walk(m, 0, state, &(struct sink){ l->bits, &exits });
+    most = counted_text(m, inner);
+    take_text(m->v, most, l->bits);
+    walk(m, 0, state, most > 0, &(struct sink){ l->bits, &exits });
     l->n_exits = (uint32_t)exits.n;
     l->exits = exits.v;
     m->bytes += sizeof *l + words * sizeof *l->bits + exits.cap * sizeof *exits.v;
@@ -151,7 +159,7 @@ static void add_stack(struct machine *m, uint32_t top, const struct sink *out)
         return;
     uint32_t after = machine_state(m, &parent, 1);
     for (uint32_t i = 0; i < l->n_exits; i++)
-        walk(m, l->exits[i], after, out);
+        walk(m, l->exits[i], after, false, out);
 }
 
 /* Stacks near the limit of depth are not cut: inside their rule the limit would be forgotten. */
@@ -192,7 +200,7 @@ static struct mask *make_mask(struct machine *m, uint32_t state)
     struct sink out = { bits, &exits };
 
     if (is_deep(m, state))
-        walk(m, 0, state, &out);
+        walk(m, 0, state, false, &out);
     else
         for (uint32_t k = 0; k < m->states[state].n_tops; k++)
             add_stack(m, m->states[state].tops[k], &out);

@@ -112,6 +112,8 @@ struct grammar_vocab {
     uint16_t *depth;
     uint32_t *end, *token;
     int32_t *ids;
+    int32_t *text_ids;                  /* tokens of nothing but text, by how many characters they begin */
+    uint32_t text_first[TOKEN_BYTES_MAX + 2];   /* those of n characters: text_ids[text_first[n] .. text_first[n + 1]) */
     int32_t *eos;
     size_t n_eos;
     struct str *bytes;                  /* per id, into text */
@@ -161,6 +163,13 @@ struct machine {
 };
 struct machine *machine_new(const struct grammar *g, const struct grammar_vocab *v);
 void machine_free(struct machine *m);
+/* The edge of a node that repeats a rule; NULL: it does something else. */
+static inline const struct edge *repeat_edge(const struct grammar *g, uint32_t node)
+{
+    const struct edge *e = &g->edges[g->first[node]];
+
+    return g->first[node] < g->first[node + 1] && e->kind == EDGE_REPEAT ? e : NULL;
+}
 uint32_t machine_start(struct machine *m);
 uint32_t machine_frame(struct machine *m, uint32_t node, uint32_t count, uint32_t parent);     /* NONE: too deep */
 uint32_t machine_state(struct machine *m, const uint32_t *frames, size_t n);    /* the closure of these frames */
@@ -180,6 +189,11 @@ struct text_place { uint8_t left, lo, hi; };            /* bytes that the charac
 bool text_step(struct text_place *p, uint8_t byte);     /* false: no text */
 /* Any text leads from the state back to it; while it goes on, no rule is left. */
 bool state_is_text(struct machine *m, uint32_t state);
+/*
+ * How many characters of text may follow a frame in a part that is cut off at FRAME_EXIT, when it stands before a counted character
+ * and what comes behind the count begins with no text; 0: it is no such frame.
+ */
+size_t counted_text(struct machine *m, uint32_t frame);
 
 const struct mask *machine_mask(struct machine *m, uint32_t state);
 void local_free(struct local *l);

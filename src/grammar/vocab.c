@@ -104,8 +104,8 @@ static void build(struct grammar_vocab *v, const struct entry *entries, size_t n
     v->token[v->n_nodes] = (uint32_t)n;
 }
 
-/* A node behind something else than text, or above it, is not. */
-static void mark_text(struct grammar_vocab *v)
+/* A node behind something else than text, or above it, is not. chars: of each node that text leads to, how many characters it begins. */
+static void mark_text(struct grammar_vocab *v, uint16_t *chars)
 {
     struct text_place at[TOKEN_BYTES_MAX + 1] = { 0 };
     uint32_t path[TOKEN_BYTES_MAX + 1] = { 0 };
@@ -116,6 +116,7 @@ static void mark_text(struct grammar_vocab *v)
         path[depth] = i;
         at[depth] = at[depth - 1];
         if (text_step(&at[depth], v->byte[i])) {
+            chars[i] = (uint16_t)(chars[path[depth - 1]] + !at[depth - 1].left);
             v->is_text[i++] = !at[depth].left;
             continue;
         }
@@ -123,6 +124,23 @@ static void mark_text(struct grammar_vocab *v)
             v->is_text[path[k]] = false;
         i = v->end[i];
     }
+}
+
+/* Counting sort of the tokens of nothing but text. */
+static void sort_text(struct grammar_vocab *v, const uint16_t *chars)
+{
+    uint32_t next[TOKEN_BYTES_MAX + 1];
+
+    for (uint32_t i = 1; i < v->n_nodes; i++)
+        if (chars[i])
+            v->text_first[chars[i] + 1] += v->token[i + 1] - v->token[i];
+    for (size_t n = 1; n < ARRAY_LEN(v->text_first); n++)
+        v->text_first[n] += v->text_first[n - 1];
+    memcpy(next, v->text_first, sizeof next);
+    v->text_ids = xcalloc(v->text_first[TOKEN_BYTES_MAX + 1] + 1, sizeof *v->text_ids);
+    for (uint32_t i = 1; i < v->n_nodes; i++)
+        for (uint32_t k = v->token[i]; chars[i] && k < v->token[i + 1]; k++)
+            v->text_ids[next[chars[i]]++] = v->ids[k];
 }
 
 struct grammar_vocab *grammar_vocab_new(const struct str *tokens, size_t n, const int32_t *eos, size_t n_eos)
@@ -137,8 +155,11 @@ struct grammar_vocab *grammar_vocab_new(const struct str *tokens, size_t n, cons
     size_t kept = sorted_entries(v, entries);
     allocate(v, entries, kept);
     build(v, entries, kept);
-    mark_text(v);
     free(entries);
+    uint16_t *chars = xcalloc(v->n_nodes, sizeof *chars);
+    mark_text(v, chars);
+    sort_text(v, chars);
+    free(chars);
     return v;
 }
 
@@ -152,6 +173,7 @@ void grammar_vocab_free(struct grammar_vocab *v)
     free(v->end);
     free(v->token);
     free(v->ids);
+    free(v->text_ids);
     free(v->eos);
     free(v->bytes);
     free(v->text);
