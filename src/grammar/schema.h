@@ -42,6 +42,12 @@ errc schema_flat(struct schema *s, const json_t *schema, const char *path, const
 /* ERR_BAD_REQUEST unless no value made for one alternative can also satisfy another (schema_one_of.c). */
 errc schema_check_one_of(struct schema *s, const json_t *list, const char *path);
 
+/* Keys by patterns (schema_keys.c). ERR_BAD_REQUEST where one key may fit two patterns of different values, or a pattern and a listed name. */
+errc schema_keys_check(struct schema *s, const json_t *patterns, const json_t *listed, const char *path);
+/* A key, with its quotes, that the pattern matches anywhere. */
+errc schema_put_key(struct schema *s, const char *pattern, const char *path, uint32_t from, uint32_t to);
+bool schema_says_nothing_of_keys(const json_t *schema);         /* of propertyNames */
+
 bool schema_is_annotation(const char *keyword);
 /* The pattern behind a `format`; NULL: one that says nothing here. */
 const char *schema_format(const char *name);

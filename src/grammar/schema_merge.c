@@ -108,11 +108,18 @@ static errc both_properties(struct schema *s, json_t *into, const char *key, con
     return ERR_OK;
 }
 
+static errc either_true(struct schema *s, json_t *into, const char *key, const json_t *a, const json_t *b, const char *path)
+{
+    json_put(into, key, json_boolean(json_is_true(a) || json_is_true(b)));
+    return ERR_OK;
+}
+
 static const struct { const char *key; combine_fn *fn; } combines[] = {
     { "minimum", keep_larger }, { "exclusiveMinimum", keep_larger }, { "minLength", keep_larger }, { "minItems", keep_larger }, { "minProperties", keep_larger },
     { "maximum", keep_smaller }, { "exclusiveMaximum", keep_smaller }, { "maxLength", keep_smaller }, { "maxItems", keep_smaller }, { "maxProperties", keep_smaller },
     { "required", both_lists }, { "allOf", both_lists }, { "type", common_values }, { "enum", common_values },
     { "properties", both_properties }, { "items", both_schemas }, { "additionalProperties", both_schemas }, { "unevaluatedProperties", both_schemas },
+    { "patternProperties", both_properties }, { "propertyNames", both_schemas }, { "uniqueItems", either_true },
 };
 
 static errc combine(struct schema *s, json_t *into, const char *key, const json_t *a, const json_t *b, const char *path)
@@ -150,6 +157,15 @@ static bool allows_null(const json_t *schema)
     return json_is_true(json_object_get(schema, "nullable")) || !json_object_get(schema, "type");
 }
 
+/* Keys that fit a's patterns are additional ones for b, unless b has the same patterns. */
+static bool patterns_meet_limits(const json_t *a, const json_t *b)
+{
+    const json_t *patterns = json_object_get(a, "patternProperties");
+    const json_t *more = json_object_get(b, json_object_get(b, "additionalProperties") ? "additionalProperties" : "unevaluatedProperties");
+
+    return patterns && more && !json_is_true(more) && !json_equal(patterns, json_object_get(b, "patternProperties"));
+}
+
 /* What one keyword says depends on another one beside it. */
 static errc check_pairs(struct schema *s, const json_t *a, const json_t *b, const char *path)
 {
@@ -157,6 +173,8 @@ static errc check_pairs(struct schema *s, const json_t *a, const json_t *b, cons
 
     if ((left && !right && json_object_get(b, "items")) || (right && !left && json_object_get(a, "items")))
         return schema_fail(s, schema_path(s, path, "prefixItems"), "cannot be combined with items of another schema");
+    if (patterns_meet_limits(a, b) || patterns_meet_limits(b, a))
+        return schema_fail(s, schema_path(s, path, "patternProperties"), "cannot be combined with additionalProperties of another schema");
     return ERR_OK;
 }
 

@@ -1,4 +1,7 @@
-/* Objects: the listed properties in their order, each at most once, then others when they are allowed. */
+/*
+ * Objects: the listed properties in their order, each at most once, then others when they are allowed: those of patternProperties where
+ * there are any (what additionalProperties allows beside them is not made), else any other key, or what propertyNames describes.
+ */
 #include "grammar/schema.h"
 
 struct object {
@@ -6,6 +9,8 @@ struct object {
     const char *path;
     const json_t *properties, *required;
     const json_t *additional;           /* NULL or false: none */
+    const json_t *patterns;             /* pattern -> schema; NULL: none */
+    const json_t *key;                  /* a schema for other keys, when no property is listed; NULL: any key */
     uint32_t min, max;                  /* members */
     const char **names;                 /* of properties; lent */
     size_t n;
@@ -41,6 +46,32 @@ static errc add_required(struct object *o, json_t *listed)
     return ERR_OK;
 }
 
+static errc read_patterns(struct object *o, const json_t *schema, const json_t *listed)
+{
+    const json_t *patterns = json_object_get(schema, "patternProperties");
+    const char *path = schema_path(o->s, o->path, "patternProperties");
+
+    if (patterns && !json_is_object(patterns))
+        return schema_fail(o->s, path, "must be an object");
+    if (!json_object_size(patterns))
+        return ERR_OK;
+    o->patterns = patterns;
+    return schema_keys_check(o->s, patterns, listed, path);
+}
+
+static errc read_key(struct object *o, const json_t *schema)
+{
+    const json_t *key = json_object_get(schema, "propertyNames");
+    const char *path = schema_path(o->s, o->path, "propertyNames");
+    AUTO_JSON text = json_pack("{s:s}", "type", "string");
+
+    if (!key || schema_says_nothing_of_keys(key))
+        return ERR_OK;
+    if (o->n || o->patterns)
+        return schema_fail(o->s, path, "is supported only where neither properties, required nor patternProperties name keys");
+    return schema_merge(o->s, key, text, path, &o->key);
+}
+
 static errc read_object(struct object *o, const json_t *schema)
 {
     const json_t *properties = json_object_get(schema, "properties"), *value;
@@ -60,22 +91,24 @@ static errc read_object(struct object *o, const json_t *schema)
     TRY(add_required(o, listed));
     TRY(schema_count(o->s, schema, "minProperties", o->path, &o->min));
     TRY(schema_count(o->s, schema, "maxProperties", o->path, &o->max));
-    if (!o->additional && !json_object_size(listed))    /* {"type": "object"} means any object */
+    TRY(read_patterns(o, schema, listed));
+    if (!o->additional && !json_object_size(listed) && !o->patterns)   /* {"type": "object"} means any object */
         o->additional = json_true();                    /* jansson's true is static */
     o->properties = listed;
     o->names = arena_calloc(o->s->arena, json_object_size(listed) + 1, sizeof *o->names);
     json_object_foreach(listed, name, value)
         o->names[o->n++] = arena_strdup(o->s->arena, name);
-    return ERR_OK;
+    return read_key(o, schema);
 }
+
+static bool is_open(const struct object *o) { return o->patterns || (o->additional && !json_is_false(o->additional)); }
 
 /* Counting members is done for objects that list none; with listed ones the limits must be kept anyhow. */
 static errc check_limits(const struct object *o)
 {
     size_t required = json_array_size(o->required);
-    bool open = o->additional && !json_is_false(o->additional);
 
-    if (o->n && (o->min > required || (o->max != REPEAT_INF && (open || o->n > o->max))))
+    if (o->n && (o->min > required || (o->max != REPEAT_INF && (is_open(o) || o->n > o->max))))
         return schema_fail(o->s, o->path, "minProperties and maxProperties are supported only where properties and required keep them anyhow");
     if (!o->n && o->min > 1)            /* the same key could be written twice */
         return schema_fail(o->s, schema_path(o->s, o->path, "minProperties"), "above 1 is not supported");
@@ -103,13 +136,34 @@ static errc put_listed(struct object *o, size_t i, uint32_t from, uint32_t to)
     return ERR_OK;
 }
 
+static errc put_matching(struct object *o, uint32_t from, uint32_t to)
+{
+    const char *pattern, *path = schema_path(o->s, o->path, "patternProperties");
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)o->patterns, pattern, value) {
+        uint32_t rule, colon = net_node(&o->s->net);
+        TRY(schema_rule(o->s, value, schema_path(o->s, path, pattern), &rule));
+        TRY(schema_put_key(o->s, pattern, path, from, colon));
+        put_value(o, colon, to, rule);
+    }
+    return ERR_OK;
+}
+
 static errc put_other(struct object *o, uint32_t from, uint32_t to)
 {
     struct net *n = &o->s->net;
-    uint32_t rule, colon = net_node(n);
+    uint32_t rule, key, colon = net_node(n);
 
+    if (o->patterns)
+        return put_matching(o, from, to);
     TRY(schema_rule(o->s, o->additional, schema_path(o->s, o->path, "additionalProperties"), &rule));
-    json_other_key(n, from, colon, o->names, o->n);
+    if (o->key) {
+        TRY(schema_rule(o->s, o->key, schema_path(o->s, o->path, "propertyNames"), &key));
+        net_call(n, from, colon, key);
+    } else {
+        json_other_key(n, from, colon, o->names, o->n);
+    }
     put_value(o, colon, to, rule);
     return ERR_OK;
 }
@@ -177,12 +231,11 @@ errc schema_object(struct schema *s, const json_t *schema, const char *path, uin
     TRY(read_object(&o, schema));
     TRY(check_limits(&o));
     uint32_t open = net_literal_from(n, from, STR("{")), first = net_node(n), later = net_node(n), none, close = net_node(n);
-    bool others = o.additional && !json_is_false(o.additional);
     net_call(n, open, first, json_space(n, &s->json));
     none = first;
     if (o.n)
         TRY(put_all_listed(&o, &none, &later));
-    if (others)
+    if (is_open(&o))
         TRY(o.n ? put_others(&o, none, later) : put_map(&o, none, later));
     if (o.n || o.min == 0)
         net_literal(n, none, to, STR("}"));

@@ -85,7 +85,7 @@ static bool lacks_key(const json_t *a, const json_t *b)
 
     if (json_object_get(a, "unevaluatedProperties"))
         more = json_object_get(a, "unevaluatedProperties");
-    if (!json_object_size(json_object_get(a, "properties")) || (more && !json_is_false(more)))
+    if (!json_object_size(json_object_get(a, "properties")) || (more && !json_is_false(more)) || json_object_get(a, "patternProperties"))
         return false;
     json_array_foreach(json_object_get(b, "required"), i, one)
         if (json_is_string(one) && !json_object_get(json_object_get(a, "properties"), json_string_value(one)) && !requires(a, json_string_value(one)))

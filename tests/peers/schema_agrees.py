@@ -79,6 +79,15 @@ def schemas():
         {"oneOf": [{"type": "object", "properties": {"k": {"const": "x"}, "v": {"type": "integer"}}, "required": ["k"], "additionalProperties": False},
                    {"type": "object", "properties": {"k": {"const": "y"}, "w": {"type": "string"}}, "required": ["k"], "additionalProperties": False}]},
         {"allOf": [{"type": "object", "properties": {"a": {"type": "integer"}}, "additionalProperties": {"type": "string"}}, {"properties": {"z": {"maxLength": 3}}}]},
+        {"type": "object", "properties": {"id": {"type": "integer"}}, "patternProperties": {"^x-": {"type": "null"}, "^n_[a-z]+$": {"type": "integer"}}, "required": ["id"]},
+        {"type": "object", "patternProperties": {"^[a-z]{2}(?:-[A-Z]{2})?$": {"type": "boolean"}}, "additionalProperties": False, "maxProperties": 3},
+        {"type": "object", "patternProperties": {"_id$": {"type": "integer"}, "\\d": {"type": "integer"}}, "additionalProperties": False},
+        {"allOf": [{"type": "object", "patternProperties": {"^a": {"type": "integer"}}}, {"patternProperties": {"^a": {"minimum": 5}, "^b": {"type": "null"}}}]},
+        {"type": "object", "propertyNames": {"enum": ["red", "green"]}, "additionalProperties": {"type": "number"}},
+        {"type": "object", "propertyNames": {"pattern": "^[A-Z_]+$", "maxLength": 8}},
+        {"type": "array", "items": {"enum": ["r", "g", "b", 1, 1.0, None]}, "uniqueItems": True, "minItems": 2},
+        {"type": "array", "items": {"type": "boolean"}, "uniqueItems": True},
+        {"type": "string", "format": "uri", "minLength": 1, "maxLength": 2083},
     ]
     for i in range(160):
         s = fixed[i] if i < len(fixed) else random_schema(r, 3)
