@@ -13,6 +13,7 @@
 #define HOST  LABEL "(?:\\." LABEL "){0,3}"
 #define HEX16 "[0-9A-Fa-f]{1,4}"
 #define URI   "(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9._~!$&'()*+,;=:@-])"
+#define PATH  "(?:%[0-9A-Fa-f]{2}|[A-Za-z0-9._~!$&'()*+,;=:@/-])"
 
 /* What our text keeps to; RFC 3339, 5321, 1123, 4122, 4291, 3986, and ISO 8601 for durations. */
 static const struct { const char *name, *pattern; } formats[] = {
@@ -26,7 +27,7 @@ static const struct { const char *name, *pattern; } formats[] = {
     { "ipv4", OCTET "(?:\\." OCTET "){3}" },
     { "ipv6", "(?:" HEX16 ":){7}" HEX16 "|::(?:" HEX16 "(?::" HEX16 "){0,5})?|" HEX16 "::(?:" HEX16 "(?::" HEX16 "){0,4})?|" HEX16 ":" HEX16 "::(?:" HEX16 "(?::" HEX16 "){0,3})?" },
     { "uuid", "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}" },
-    { "uri", "https?://" HOST "(?::[1-9]\\d{0,3})?(?:/" URI "*){0,16}(?:\\?" URI "*)?(?:#" URI "*)?" },
+    { "uri", "https?://" HOST "(?::[1-9]\\d{0,3})?(?:/" PATH "*)?(?:\\?" URI "*)?(?:#" URI "*)?" },
 };
 
 const char *schema_format(const char *name)
