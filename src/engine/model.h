@@ -132,11 +132,6 @@ static inline size_t model_q_width(const struct model_config *c) { return c->hea
 static inline size_t model_kv_width(const struct model_config *c) { return c->kv_heads * c->head_dim; }
 static inline size_t model_qkv_width(const struct model_config *c) { return model_q_width(c) + 2 * model_kv_width(c); }
 
-/* "model.embed_tokens", "model.layers.3.input_layernorm": malloc'd. layer is not looked at for the final norm. */
-enum model_norm_place { NORM_ATTN, NORM_MLP, NORM_ATTN_OUT, NORM_MLP_OUT, NORM_Q, NORM_K, NORM_FINAL };
-char *model_embed_path(const struct model *m);
-char *model_norm_path(const struct model *m, size_t layer, enum model_norm_place place);
-
 /* The linear with this module path, NULL when there is none. */
 struct linear *model_find_linear(const struct model *m, struct str path);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "engine/modules.h"
 
 bool own_wanted(const struct tune_config *c, const char *path)
 {
@@ -14,59 +15,6 @@ bool own_wanted(const struct tune_config *c, const char *path)
         if (str_has_suffix(str_of(path), str_of(c->lora.modules_to_save.v[i])))
             return true;
     return false;
-}
-
-/* --- the modules of a model ---------------------------------------------------------------------------------------------------- */
-
-/* A module with parameters of its own. weight NULL: a vector (a norm). */
-struct module {
-    const void *part;
-    char *path;
-    const struct weight *weight;
-    const float *vector, *bias;         /* vector [rows] of norms; bias [rows] or NULL */
-    size_t rows, cols;
-    bool adapted;
-};
-
-typedef errc visit_fn(void *self, const struct module *x, struct err *e);
-
-static errc visit_norm(const struct norm *n, char *path, size_t dim, visit_fn *fn, void *self, struct err *e)
-{
-    AUTO_MEM char *owned = path;
-
-    return n->w ? fn(self, &(struct module){ .part = n, .path = owned, .vector = n->w, .bias = n->b, .rows = dim }, e) : ERR_OK;
-}
-
-static errc visit_layer_norms(const struct model *m, size_t i, visit_fn *fn, void *self, struct err *e)
-{
-    const struct model_config *g = &m->config;
-    const struct layer *l = &m->layers[i];
-    size_t q = l->qk_norm_whole ? model_q_width(g) : g->head_dim, k = l->qk_norm_whole ? model_kv_width(g) : g->head_dim;
-    const struct { const struct norm *norm; enum model_norm_place place; size_t dim; } all[] = {
-        { &l->norm_attn, NORM_ATTN, g->hidden }, { &l->norm_mlp, NORM_MLP, g->hidden }, { &l->norm_attn_out, NORM_ATTN_OUT, g->hidden },
-        { &l->norm_mlp_out, NORM_MLP_OUT, g->hidden }, { &l->q_norm, NORM_Q, q }, { &l->k_norm, NORM_K, k },
-    };
-
-    for (size_t n = 0; n < ARRAY_LEN(all); n++)
-        TRY(visit_norm(all[n].norm, model_norm_path(m, i, all[n].place), all[n].dim, fn, self, e));
-    return ERR_OK;
-}
-
-static errc visit_modules(const struct model *m, visit_fn *fn, void *self, struct err *e)
-{
-    AUTO_MEM char *embed = model_embed_path(m);
-
-    TRY(fn(self, &(struct module){ .part = &m->embed, .path = embed, .weight = &m->embed, .rows = m->embed.out, .cols = m->embed.in }, e));
-    for (size_t i = 0; i < m->n_linears; i++) {
-        const struct linear *l = &m->linears[i];
-        TRY(fn(self, &(struct module){ .part = l, .path = l->path, .weight = &l->w, .bias = l->bias, .rows = l->w.out, .cols = l->w.in }, e));
-    }
-    for (size_t i = 0; i < m->config.layers; i++)
-        TRY(visit_layer_norms(m, i, fn, self, e));
-    TRY(visit_norm(&m->norm_final, model_norm_path(m, 0, NORM_FINAL), m->config.hidden, fn, self, e));
-    char head[] = "lm_head";
-    return fn(self, &(struct module){ .part = &m->head, .path = head, .weight = &m->head, .bias = m->head_bias, .rows = m->head.out,
-                                      .cols = m->head.in }, e);
 }
 
 /* --- choosing ---------------------------------------------------------------------------------------------------------------------- */
@@ -140,7 +88,7 @@ static errc check_names(const struct model *m, const struct tune_config *c, stru
 {
     for (size_t i = 0; i < c->lora.modules_to_save.n; i++) {
         struct finder f = { .name = c->lora.modules_to_save.v[i] };
-        TRY(visit_modules(m, find, &f, e));
+        TRY(model_visit_modules(m, find, &f, e));
         if (!f.found)
             return err_set(e, ERR_INVALID, "LoraConfig.modules_to_save: \"%s\" %s", f.name,
                            f.holds ? "holds several layers; name the layers themselves" : "matches no module of this model");
@@ -161,10 +109,10 @@ errc own_add(struct lora_set *s, const struct model *m, const struct tune_config
     struct chooser h = { .s = s, .m = m, .c = c };
 
     TRY(check_names(m, c, e));
-    TRY(visit_modules(m, choose, &h, e));
+    TRY(model_visit_modules(m, choose, &h, e));
     s->decayed = s->total;
     h.vectors = true;
-    TRY(visit_modules(m, choose, &h, e));
+    TRY(model_visit_modules(m, choose, &h, e));
     if (s->n_own)
         qsort(s->own, s->n_own, sizeof *s->own, by_part);
     return ERR_OK;
@@ -197,5 +145,5 @@ static errc copy(void *self, const struct module *x, struct err *e)
 void own_fill(struct lora_set *s, const struct model *m)
 {
     if (s->n_own)
-        (void)visit_modules(m, copy, s, NULL);
+        (void)model_visit_modules(m, copy, s, NULL);
 }
