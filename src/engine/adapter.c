@@ -1,31 +1,18 @@
 /* Reading PEFT adapters. Everything that would change the mathematics and is not implemented is refused by name. */
-#include "engine/adapter.h"
+#include "engine/adapter_priv.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
-#include "tensor/vec.h"
 
 #define CONFIG_MAX_BYTES (4u << 20)
-#define KEY_PREFIX "base_model.model."
 #define RANK_MAX 4096
 
-struct reader {
-    const char *dir;
-    const json_t *config;
-    const struct safetensors *file;
-    const struct model *m;
-    struct adapter *a;
-    float strength;
-    struct err *e;
-};
-
-/* Keys whose non-inert value means another computation than y += s (x A^T) B^T. */
+/* Keys whose non-inert value means a computation that is not built. */
 static const char *const refused_keys[] = {
-    "use_dora", "lora_bias", "modules_to_save", "layer_replication", "fan_in_fan_out", "trainable_token_indices",
+    "lora_bias", "layer_replication", "fan_in_fan_out", "trainable_token_indices",
     "target_parameters", "use_qalora", "use_bdlora", "alora_invocation_tokens", "kasa_config", "arrow_config", "monteclora_config",
     "velora_config",
 };
@@ -42,8 +29,8 @@ static errc check_config(const json_t *j, struct err *e)
 
     if (!streq(type, "LORA"))
         return err_set(e, ERR_UNSUPPORTED, "peft_type %.40s is not known; LORA is", type ? type : "(absent)");
-    if (bias && !streq(bias, "none"))
-        return err_set(e, ERR_UNSUPPORTED, "bias %.40s is not supported; none is", bias);
+    if (bias && !streq(bias, "none") && !streq(bias, "all") && !streq(bias, "lora_only"))
+        return err_set(e, ERR_UNSUPPORTED, "bias %.40s is not known; none, all and lora_only are", bias);
     for (size_t i = 0; i < ARRAY_LEN(refused_keys); i++)
         if (!inert(json_object_get(j, refused_keys[i])))
             return err_set(e, ERR_UNSUPPORTED, "%s is not supported", refused_keys[i]);
@@ -70,7 +57,7 @@ static errc pattern_value(const json_t *patterns, const char *path, double fallb
     return ERR_OK;
 }
 
-static errc lora_scale(const struct reader *r, const char *path, size_t rank, float *out)
+static errc lora_scale(const struct adapter_reader *r, const char *path, size_t rank, float *out)
 {
     double alpha, expected;
 
@@ -82,7 +69,7 @@ static errc lora_scale(const struct reader *r, const char *path, size_t rank, fl
     return ERR_OK;
 }
 
-static errc to_floats(const struct reader *r, const char *name, const struct tensor *t, float **out)
+errc adapter_floats(const struct adapter_reader *r, const char *name, const struct tensor *t, float **out)
 {
     *out = mem_try_alloc(t->len, sizeof **out);
     if (!*out)
@@ -95,26 +82,9 @@ static errc to_floats(const struct reader *r, const char *name, const struct ten
     return ERR_OK;
 }
 
-/* Rows of a head in the order of a model whose rotary pairs are neighbours: (i, i + half) become (2i, 2i + 1). */
-static void pair_rows(float *b, size_t out, size_t rank, size_t head_dim)
+static errc bind(struct adapter_reader *r, const struct linear *x, const char *a_name, const struct tensor *a)
 {
-    AUTO_MEM float *head = xcalloc(head_dim * rank, sizeof *head);
-
-    for (size_t first = 0; first + head_dim <= out; first += head_dim) {
-        memcpy(head, b + first * rank, head_dim * rank * sizeof *head);
-        for (size_t i = 0; i < head_dim; i++)
-            memcpy(b + (first + i) * rank, head + (i / 2 + i % 2 * (head_dim / 2)) * rank, rank * sizeof *head);
-    }
-}
-
-static bool is_rotated(const struct linear *x)
-{
-    return str_has_suffix(str_of(x->path), STR(".q_proj")) || str_has_suffix(str_of(x->path), STR(".k_proj"));
-}
-
-static errc bind(struct reader *r, const struct linear *x, const char *a_name, const struct tensor *a)
-{
-    AUTO_MEM char *b_name = xasprintf("%s%s.lora_B.weight", KEY_PREFIX, x->path);
+    AUTO_MEM char *b_name = xasprintf("%s%s.lora_B.weight", ADAPTER_KEY_PREFIX, x->path);
     struct lora *l = &r->a->loras[x->index];
     const struct tensor *b;
     char ta[TENSOR_SHAPE_TEXT_MAX], tb[TENSOR_SHAPE_TEXT_MAX];
@@ -125,11 +95,11 @@ static errc bind(struct reader *r, const struct linear *x, const char *a_name, c
         return err_set(r->e, ERR_INVALID, "module %s: lora_A %s and lora_B %s do not fit the model's [%zu, %zu]: is it for another model?",
                        x->path, tensor_shape_text(a, ta), tensor_shape_text(b, tb), x->w.out, x->w.in);
     TRY(lora_scale(r, x->path, a->shape[0], &l->scale));
-    TRY(to_floats(r, a_name, a, &l->a));
-    TRY(to_floats(r, b_name, b, &l->b));
+    TRY(adapter_floats(r, a_name, a, &l->a));
+    TRY(adapter_floats(r, b_name, b, &l->b));
     l->r = a->shape[0];
-    if (r->m->config.rope_pairs && is_rotated(x))
-        pair_rows(l->b, x->w.out, l->r, r->m->config.head_dim);
+    adapter_order_rows(r->m, x, l->b, l->r);
+    r->taken += 2;
     r->a->max_rank = l->r > r->a->max_rank ? l->r : r->a->max_rank;
     return ERR_OK;
 }
@@ -137,35 +107,44 @@ static errc bind(struct reader *r, const struct linear *x, const char *a_name, c
 /* base_model.model.<path>.lora_A.weight to <path>; false when the name has another form. */
 static bool module_of(struct str name, struct str ending, struct str *out)
 {
-    if (!str_has_prefix(name, STR(KEY_PREFIX)) || !str_has_suffix(name, ending))
+    if (!str_has_prefix(name, STR(ADAPTER_KEY_PREFIX)) || !str_has_suffix(name, ending))
         return false;
-    *out = str_n(name.p + strlen(KEY_PREFIX), name.n - strlen(KEY_PREFIX) - ending.n);
+    *out = str_n(name.p + strlen(ADAPTER_KEY_PREFIX), name.n - strlen(ADAPTER_KEY_PREFIX) - ending.n);
     return true;
 }
 
-static errc read_tensors(struct reader *r)
+static errc read_factor(struct adapter_reader *r, const char *name, const struct tensor *t, struct str path, bool is_a)
+{
+    const struct linear *x = model_find_linear(r->m, path);
+
+    if (!x)
+        return err_set(r->e, ERR_INVALID, "tensor %s: the model has no module %.*s: is it for another model?", name, STR_ARG(path));
+    return is_a ? bind(r, x, name, t) : ERR_OK;      /* a B comes with its A */
+}
+
+static bool is_magnitude(const char *name)
+{
+    return strstr(name, ".lora_magnitude_vector") != NULL;
+}
+
+static errc read_tensors(struct adapter_reader *r)
 {
     for (size_t i = 0; i < safetensors_count(r->file); i++) {
         const char *name = safetensors_name(r->file, i);
-        bool is_a;
+        const struct tensor *t = safetensors_at(r->file, i);
         struct str path;
+        bool is_a = module_of(str_of(name), STR(".lora_A.weight"), &path);
 
-        is_a = module_of(str_of(name), STR(".lora_A.weight"), &path);
-        if (!is_a && !module_of(str_of(name), STR(".lora_B.weight"), &path))
-            return err_set(r->e, ERR_UNSUPPORTED, "tensor %s is not a LoRA factor of a linear layer", name);
-        const struct linear *x = model_find_linear(r->m, path);
-        if (!x)
-            return err_set(r->e, ERR_INVALID, "tensor %s: the model has no module %.*s: is it for another model?", name, STR_ARG(path));
-        if (is_a)
-            TRY(bind(r, x, name, safetensors_at(r->file, i)));
+        if (is_a || module_of(str_of(name), STR(".lora_B.weight"), &path))
+            TRY(read_factor(r, name, t, path, is_a));
+        else if (!is_magnitude(name))
+            TRY(adapter_read_own(r, name, t));
     }
-    /* every A has its B by now; a B without A is left over when the counts differ */
-    size_t bound = 0;
-    for (size_t i = 0; i < r->a->n_linears; i++)
-        bound += r->a->loras[i].r > 0;
-    if (2 * bound != safetensors_count(r->file))
-        return err_set(r->e, ERR_INVALID, "holds %zu tensors for %zu modules: a lora_A is missing", safetensors_count(r->file), bound);
-    return bound ? ERR_OK : err_set(r->e, ERR_INVALID, "holds no tensors");
+    TRY(adapter_read_magnitudes(r));
+    if (r->taken != safetensors_count(r->file))
+        return err_set(r->e, ERR_INVALID, "holds %zu tensors, of which %zu are used: a lora_A is missing, or use_dora is not set",
+                       safetensors_count(r->file), r->taken);
+    return r->taken ? adapter_finish_own(r) : err_set(r->e, ERR_INVALID, "holds no tensors");
 }
 
 static const char *last_component(const char *dir)
@@ -191,7 +170,7 @@ errc adapter_load(const char *dir, const char *name, float strength, const struc
     a->dir = xstrdup(dir);
     a->n_linears = m->n_linears;
     a->loras = xcalloc(m->n_linears, sizeof *a->loras);
-    struct reader r = { .dir = dir, .config = config, .file = file, .m = m, .a = a, .strength = strength, .e = e };
+    struct adapter_reader r = { .config = config, .file = file, .m = m, .a = a, .strength = strength, .e = e };
     if (read_tensors(&r))
         return err_wrap(e, "%s", file_path);
     *out = TAKE(a);
@@ -214,60 +193,8 @@ void adapter_free(struct adapter *a)
         free(a->loras[i].b);
     }
     free(a->loras);
+    adapter_free_own(a);
     free(a->name);
     free(a->dir);
     free(a);
-}
-
-#define ADD_ROWS 64
-
-struct add_job {
-    const struct vec_ops *vec;
-    const struct lora *l;
-    float *y;
-    const float *xa;
-    size_t ldy, rows;
-};
-
-/* y += scale * xa . B^T for some columns: r is small, so a dot product per result is all there is to do. */
-static void add_columns(void *arg, size_t begin, size_t end)
-{
-    const struct add_job *j = arg;
-    size_t r = j->l->r;
-
-    for (size_t row = 0; row < j->rows; row++)
-        for (size_t o = begin; o < end; o++)
-            j->y[row * j->ldy + o] += j->l->scale * j->vec->dot(j->xa + row * r, j->l->b + o * r, r);
-}
-
-/* The same by products of ADD_ROWS rows, whose result then is added. */
-static void add_products(struct compute *c, const struct lora *l, size_t out, float *y, size_t ldy, const float *xa, size_t rows)
-{
-    struct weight b = weight_f32(l->b, out, l->r);
-    AUTO_MEM float *part = mem_try_alloc(ADD_ROWS * out, sizeof *part);
-
-    if (!part)
-        abort();
-    for (size_t first = 0; first < rows; first += ADD_ROWS) {
-        size_t n = rows - first < ADD_ROWS ? rows - first : ADD_ROWS;
-
-        gemm_forward(c, part, out, xa + first * l->r, l->r, n, &b);
-        for (size_t i = 0; i < n; i++)
-            compute_vec(c)->axpy(y + (first + i) * ldy, part + i * out, l->scale, out);
-    }
-}
-
-void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out, float *y, size_t ldy, const float *x,
-                  size_t ldx, size_t rows, float *xa)
-{
-    struct weight a = weight_f32(l->a, l->r, in);
-    struct add_job j = { .vec = compute_vec(c), .l = l, .y = y, .xa = xa, .ldy = ldy, .rows = rows };
-
-    gemm_forward(c, xa, l->r, x, ldx, rows, &a);
-    if (compute_rows(c) == GEMM_ROWS_MANY)
-        add_products(c, l, out, y, ldy, xa, rows);
-    else if (rows > GEMM_FEW_ROWS && compute_rows(c) == GEMM_ROWS_ANY)
-        gemm_f32(c, false, true, rows, out, l->r, l->scale, xa, l->r, l->b, l->r, 1, y, ldy);
-    else
-        compute_parallel(c, out, 256, add_columns, &j);
 }

@@ -1,7 +1,8 @@
 /*
- * A LoRA adapter in PEFT's format (adapter_config.json, adapter_model.safetensors) bound to a model:
- * y += scale * (x . A^T) . B^T beside a linear. Immutable once loaded. Strict where PEFT is silent: a tensor that maps to
- * no linear, a wrong shape, or a config key that changes the mathematics (DoRA, modules_to_save, lora_bias...) is refused.
+ * A LoRA adapter in PEFT's format (adapter_config.json, adapter_model.safetensors) bound to a model. Beside a linear:
+ * y = gain * (x . W^T + scale * (x . A^T) . B^T) + bias. The gain is DoRA's; W and bias may be the adapter's own (modules_to_save, bias), as
+ * may embedding, norms and head. Immutable once loaded. Strict where PEFT is silent: a tensor that maps to nothing, a wrong shape, or a
+ * config key that means other mathematics (lora_bias, layer_replication...) is refused.
  * Counted: whoever uses one holds a reference, so that unloading it never waits for who still does. Loading is for any thread.
  */
 #ifndef ENGINE_ADAPTER_H
@@ -17,16 +18,32 @@ struct lora {
     float *a, *b;               /* A [r, in], B [out, r], f32 */
 };
 
+/* What more an adapter changes at a linear. All of it owned. */
+struct own_linear {
+    float *w;                   /* [out, in] instead of the model's; NULL */
+    float *gain;                /* DoRA, [out]: magnitude / length of each row of W + scale B A; NULL: 1 */
+    float *shift;               /* [out] added last: what the bias becomes, less what it was; NULL: 0 */
+};
+
+struct own_norm {
+    const struct norm *base;    /* the model's, instead of which */
+    struct norm norm;
+};
+
 struct adapter {
     char *name, *dir;
     uint64_t serial;            /* no two loaded ones are alike: what the prefix cache knows it by */
     size_t max_rank;
     atomic_size_t refs;
     struct lora *loras;         /* [n_linears of the model] */
+    struct own_linear *own;     /* the same; NULL: LoRA is all there is */
     size_t n_linears;
+    struct own_norm *norms;
+    size_t n_norms;
+    float *embed, *head, *head_bias;        /* instead of the model's; NULL: those */
 };
 
-/* strength 1 is the adapter as trained. name: NULL takes the folder's last component. */
+/* strength 1 is the adapter as trained; another needs one of LoRA alone. name: NULL takes the folder's last component. */
 errc adapter_load(const char *dir, const char *name, float strength, const struct model *m, struct adapter **out, struct err *e);
 struct adapter *adapter_ref(struct adapter *a);
 void adapter_free(struct adapter *a);           /* gives one reference back */
@@ -35,5 +52,20 @@ DEFINE_AUTO_FREE(adapter)
 /* y [rows, out] += scale * (x . A^T) . B^T; xa [rows, r] is scratch and keeps x . A^T (training needs it). */
 void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out, float *y, size_t ldy, const float *x,
                   size_t ldx, size_t rows, float *xa);
+
+/*
+ * Rows [first, end): the length of each row of W + scale B A into norms [out], in f64 sums. Source: Liu et al. 2024 (DoRA), as PEFT does it.
+ */
+void lora_row_norms(const struct lora *l, const struct weight *w, size_t first, size_t end, float *norms);
+
+/*
+ * y [rows, out] holds what the model's linear gives and becomes what the adapter's does; xa is scratch of max_rank a row.
+ * A row's bits do not depend on the others.
+ */
+void adapter_apply(struct compute *c, const struct adapter *a, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx,
+                   size_t rows, float *xa);
+
+/* The adapter's norm instead of n, else n. a may be NULL. */
+const struct norm *adapter_norm(const struct adapter *a, const struct norm *n);
 
 #endif

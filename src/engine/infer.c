@@ -63,16 +63,15 @@ void infer_free(struct infer *p)
 /* ── linears with their adapters ── */
 
 /* Rows [first, end) of one part: those of one adapter after the other. */
-static void apply_loras(const struct run *u, const struct linear *l, size_t first, size_t end, float *y, size_t ldy, const float *x, size_t ldx)
+static void apply_adapters(const struct run *u, const struct linear *l, size_t first, size_t end, float *y, size_t ldy, const float *x, size_t ldx)
 {
     for (size_t i = first, next; i < end; i = next) {
         const struct adapter *a = u->rows[i].seq->adapter;
 
         for (next = i + 1; next < end && u->rows[next].seq->adapter == a; next++)
             ;
-        if (a && a->loras[l->index].r)
-            lora_forward(u->g->compute, &a->loras[l->index], l->w.in, l->w.out, y + i * ldy + l->out_offset, ldy, x + i * ldx, ldx,
-                         next - i, u->p->xa);
+        if (a)
+            adapter_apply(u->g->compute, a, l, y + i * ldy + l->out_offset, ldy, x + i * ldx, ldx, next - i, u->p->xa);
     }
 }
 
@@ -97,7 +96,7 @@ void infer_apply(const struct run *u, struct linear *const *linears, size_t n, f
             end = part_end(u, first);
             compute_set_rows(u->g->compute, rows_of_part(u->rows[first].part));
             linear_forward(u->g->compute, linears[i], y + first * ldy, ldy, x + first * ldx, ldx, end - first);
-            apply_loras(u, linears[i], first, end, y, ldy, x, ldx);
+            apply_adapters(u, linears[i], first, end, y, ldy, x, ldx);
         }
 }
 
@@ -105,12 +104,24 @@ void infer_apply(const struct run *u, struct linear *const *linears, size_t n, f
 
 static const struct layer *layer_of(const struct run *u, size_t layer) { return &u->g->model->layers[layer]; }
 
+/* y = x normalised, [rows, dim] with row distance ld; some adapters have norms of their own. */
+static void norm_rows(const struct run *u, const struct norm *n, float *y, const float *x, size_t ld, size_t dim)
+{
+    for (size_t i = 0, next; i < u->n; i = next) {
+        const struct norm *own = adapter_norm(u->rows[i].seq->adapter, n);
+
+        for (next = i + 1; next < u->n && adapter_norm(u->rows[next].seq->adapter, n) == own; next++)
+            ;
+        model_norm(u->g->compute, u->g->model, own, y + i * ld, x + i * ld, ld, next - i, dim);
+    }
+}
+
 /* x normalised into y; x itself where the family has no norm. */
 static const float *normed(const struct run *u, const struct norm *n, float *y, const float *x)
 {
     if (!n->w)
         return x;
-    model_norm(u->g->compute, u->g->model, n, y, x, u->c->hidden, u->n, u->c->hidden);
+    norm_rows(u, n, y, x, u->c->hidden, u->c->hidden);
     return y;
 }
 
@@ -120,7 +131,7 @@ static void norm_heads(const struct run *u, float *x, size_t heads, const struct
     size_t dim = whole ? heads * u->c->head_dim : u->c->head_dim, ld = model_qkv_width(u->c);
 
     for (size_t at = 0; n->w && at < heads * u->c->head_dim; at += dim)
-        model_norm(u->g->compute, u->g->model, n, x + at, x + at, ld, u->n, dim);
+        norm_rows(u, n, x + at, x + at, ld, dim);
 }
 
 /* p->qkv [q | k | v] of every row, whichever way the family stores the matrices. */
@@ -221,19 +232,35 @@ static float *finished(const struct run *u, float *logits)
     return logits;
 }
 
+/* logits [n, vocab] of h [n, D], which is lost: rows of one adapter, NULL for none. */
+static void head_of(const struct run *u, const struct adapter *a, float *logits, float *h, size_t n)
+{
+    const struct model *m = u->g->model;
+    size_t hidden = u->c->hidden, vocab = u->c->vocab;
+    struct weight head = a && a->head ? weight_f32(a->head, vocab, hidden) : m->head;
+    const float *bias = a && a->head_bias ? a->head_bias : m->head_bias;
+
+    model_norm(u->g->compute, m, adapter_norm(a, &m->norm_final), h, h, hidden, n, hidden);
+    gemm_forward(u->g->compute, logits, vocab, h, hidden, n, &head);
+    if (bias)
+        add_bias(u->g->compute, logits, vocab, bias, n, vocab);
+}
+
 /* Logits of the n rows listed in `at`. */
 static void head_rows(const struct run *u, const size_t *at, size_t n, engine_logits_fn *fn, void *arg)
 {
-    const struct model *m = u->g->model;
     struct infer *p = u->p;
     size_t hidden = u->c->hidden, vocab = u->c->vocab;
 
     for (size_t i = 0; i < n; i++)
         memcpy(p->h + i * hidden, p->x + at[i] * hidden, hidden * sizeof *p->h);
-    model_norm(u->g->compute, m, &m->norm_final, p->h, p->h, hidden, n, hidden);
-    gemm_forward(u->g->compute, p->logits, vocab, p->h, hidden, n, &m->head);
-    if (m->head_bias)
-        add_bias(u->g->compute, p->logits, vocab, m->head_bias, n, vocab);
+    for (size_t i = 0, next; i < n; i = next) {
+        const struct adapter *a = u->rows[at[i]].seq->adapter;
+
+        for (next = i + 1; next < n && u->rows[at[next]].seq->adapter == a; next++)
+            ;
+        head_of(u, a, p->logits + i * vocab, p->h + i * hidden, next - i);
+    }
     for (size_t i = 0; i < n; i++)
         fn(arg, u->rows[at[i]].seq, (size_t)u->rows[at[i]].position, finished(u, p->logits + i * vocab));
 }
@@ -264,6 +291,15 @@ static void fit_rank(struct infer *p, size_t rank)
     p->xa_rank = rank;
 }
 
+static void embed(const struct run *u, size_t row)
+{
+    const struct infer_row *r = &u->rows[row];
+    const struct adapter *a = r->seq->adapter;
+    const struct weight *w = &u->g->model->embed, own = weight_f32(a ? a->embed : NULL, w->out, w->in);
+
+    model_embed(u->g->model, own.data ? &own : w, u->p->x + row * u->c->hidden, &r->seq->ids[r->position], 1);
+}
+
 void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_logits_fn *fn, void *arg)
 {
     struct run u = { .g = g, .p = g->infer, .c = &g->model->config, .rows = rows, .n = n };
@@ -271,7 +307,7 @@ void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_
     for (size_t r = 0; r < n; r++) {
         fit_rank(g->infer, rows[r].seq->adapter ? rows[r].seq->adapter->max_rank : 0);
         g->infer->paged[r] = (struct paged_row){ rows[r].seq->blocks, (size_t)rows[r].position };
-        model_embed(g->model, g->infer->x + r * u.c->hidden, &rows[r].seq->ids[rows[r].position], 1);
+        embed(&u, r);
     }
     angles(&u);
     for (size_t layer = 0; layer < u.c->layers; layer++)

@@ -414,12 +414,12 @@ struct linear *model_find_linear(const struct model *m, struct str path)
     return NULL;
 }
 
-void model_embed(const struct model *m, float *x, const int32_t *ids, size_t n)
+void model_embed(const struct model *m, const struct weight *w, float *x, const int32_t *ids, size_t n)
 {
     size_t hidden = m->config.hidden;
 
     for (size_t i = 0; i < n; i++) {
-        weight_rows_f32(&m->embed, x + i * hidden, (size_t)ids[i], 1);
+        weight_rows_f32(w, x + i * hidden, (size_t)ids[i], 1);
         for (size_t k = 0; m->config.embed_scale != 1 && k < hidden; k++)
             x[i * hidden + k] *= m->config.embed_scale;
     }

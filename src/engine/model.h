@@ -143,8 +143,8 @@ void rope_frequencies(const struct model_config *c, const struct rope_config *r,
 /* Whether angles of cached keys change when a sequence grows from `before` to `after` tokens. */
 bool rope_changes(const struct model_config *c, size_t before, size_t after);
 
-/* Embedding rows of ids [n] into x [n, hidden], scaled. Ids must be below vocab. */
-void model_embed(const struct model *m, float *x, const int32_t *ids, size_t n);
+/* Rows of w, the model's embedding or another in its place, of ids [n] into x [n, hidden], scaled. Ids must be below vocab. */
+void model_embed(const struct model *m, const struct weight *w, float *x, const int32_t *ids, size_t n);
 
 /* y (columns out_offset...) = x . w^T + bias for one linear. */
 void linear_forward(struct compute *c, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx, size_t rows);

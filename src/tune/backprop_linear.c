@@ -95,8 +95,9 @@ struct lengths { const struct backprop *p; const struct lora_param *q; const str
 static void lengths_range(void *arg, size_t begin, size_t end)
 {
     const struct lengths *j = arg;
+    struct lora factors = lora_param_factors(j->p->loras, j->q);
 
-    lora_row_norms(j->p->loras, j->q, j->w, begin, end, j->at);
+    lora_row_norms(&factors, j->w, begin, end, j->at);
 }
 
 void dora_prepare(struct backprop *p)

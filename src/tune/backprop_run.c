@@ -33,15 +33,10 @@ static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t
 
 static void embed(struct backprop *p, float *x, const struct backprop_row *r)
 {
-    size_t d = p->m->config.hidden;
+    const struct weight *base = &p->m->embed;
+    struct weight own = weight_f32(p->own_embed ? p->loras->w + p->own_embed->at : NULL, base->out, base->in);
 
-    if (!p->own_embed) {
-        model_embed(p->m, x, r->ids, r->n);
-        return;
-    }
-    for (size_t t = 0; t < r->n; t++)
-        for (size_t i = 0; i < d; i++)
-            x[t * d + i] = p->loras->w[p->own_embed->at + (size_t)r->ids[t] * d + i] * p->m->config.embed_scale;
+    model_embed(p->m, p->own_embed ? &own : base, x, r->ids, r->n);
 }
 
 /* The padding token's embedding does not learn (torch's padding_idx, which every family but Falcon has). */

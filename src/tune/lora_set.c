@@ -203,24 +203,13 @@ void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero_b)
             memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
         else
             fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), random_stream(seed, path * 2 + 1));
+        struct lora factors = lora_param_factors(s, p);
         if (p->dora)
-            lora_row_norms(s, p, &l->w, 0, l->w.out, s->w + p->m_at);
+            lora_row_norms(&factors, &l->w, 0, l->w.out, s->w + p->m_at);
     }
 }
 
-void lora_row_norms(const struct lora_set *s, const struct lora_param *p, const struct weight *w, size_t first, size_t end, float *norms)
+struct lora lora_param_factors(const struct lora_set *s, const struct lora_param *p)
 {
-    const float *a = s->w + p->a_at, *b = s->w + p->b_at;
-    AUTO_MEM float *row = xcalloc(w->in, sizeof *row);
-
-    for (size_t o = first; o < end; o++) {
-        double sum = 0;
-        weight_rows_f32(w, row, o, 1);
-        for (size_t k = 0; k < p->r; k++)
-            for (size_t i = 0; i < w->in; i++)
-                row[i] += p->scale * b[o * p->r + k] * a[k * w->in + i];
-        for (size_t i = 0; i < w->in; i++)
-            sum += (double)row[i] * (double)row[i];
-        norms[o] = (float)sqrt(sum);
-    }
+    return (struct lora){ .r = p->r, .scale = p->scale, .a = s->w + p->a_at, .b = s->w + p->b_at };
 }

@@ -8,7 +8,7 @@
 #ifndef TUNE_LORA_SET_H
 #define TUNE_LORA_SET_H
 
-#include "engine/model.h"
+#include "engine/adapter.h"
 #include "tune/config.h"
 
 struct lora_param {
@@ -70,8 +70,8 @@ static inline size_t lora_tensor_len(const struct lora_tensor *t) { return t->co
 /* NULL: not trained. */
 const struct own_param *lora_set_own(const struct lora_set *s, const void *part, bool bias);
 
-/* The length of each row of W + scale B A into norms [out], in f64 sums. w is p's linear, or a copy of its weights. */
-void lora_row_norms(const struct lora_set *s, const struct lora_param *p, const struct weight *w, size_t first, size_t end, float *norms);
+/* p's factors as the engine has them, lent. */
+struct lora lora_param_factors(const struct lora_set *s, const struct lora_param *p);
 
 /* The entry of target_modules that `path` matches: equal, or a tail after a dot. NULL: none. */
 const char *lora_match(const char *path, const struct tune_names *targets);

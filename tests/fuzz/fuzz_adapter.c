@@ -1,6 +1,6 @@
 /*
  * An adapter's two files for the stand-in model: adapter_config.json, a zero byte, adapter_model.safetensors. Refused with a reason,
- * or bound to linears of the right shape.
+ * or bound to modules of the right shape.
  */
 #include <stdio.h>
 

@@ -138,11 +138,18 @@ def variants_in_peft(folder, ids):
         theirs = loss_of(PeftModel.from_pretrained(base_model(), out).eval(), ids)
         moved = abs(loss_of(base_model(), ids) - theirs) > 1e-2
         check(f"PEFT loads ours, and loses as much: {name} ({ours:.6f})", abs(ours - theirs) <= 1e-4 * theirs and moved, f"theirs is {theirs:.6f}")
+        far = worst(our_logits(out, ids), [last_logits(PeftModel.from_pretrained(base_model(), out).eval(), i) for i in ids])
+        check(f"and its logits are those of our engine: {name} (within {far:.1e})", far <= WITHIN)
 
 
 def peft_in_ours(folder, ids, name, **config):
+    """Factors begin with noise; magnitudes and parameters that are trained whole get some."""
     torch.manual_seed(7)
     model = get_peft_model(base_model(), LoraConfig(task_type="CAUSAL_LM", init_lora_weights=False, **config)).eval()
+    with torch.no_grad():
+        for key, p in model.named_parameters():
+            if p.requires_grad and ".lora_A." not in key and ".lora_B." not in key:
+                p.add_(torch.randn_like(p) * p.abs().mean() * 0.1)
     model.save_pretrained(folder)
     theirs = [last_logits(model, i) for i in ids]
     far = worst(our_logits(folder, ids), theirs)
@@ -189,6 +196,9 @@ def main():
                      target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])
         peft_in_ours(os.path.join(folder, "some"), ids, "two projections, rank-stabilised", r=8, lora_alpha=16, use_rslora=True,
                      target_modules=["o_proj", "down_proj"])
+        peft_in_ours(os.path.join(folder, "dora"), ids, "DoRA", r=4, lora_alpha=8, use_dora=True, target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])
+        peft_in_ours(os.path.join(folder, "saved"), ids, "head, embedding, norms and a linear", r=4, lora_alpha=8, bias="all", target_modules=["qkv_proj"],
+                     modules_to_save=["lm_head", "embed_tokens", "norm", "layernorm", "1.mlp.down_proj"])
         parquet(folder)
     print(f"1..{done}")
 

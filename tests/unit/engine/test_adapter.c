@@ -85,10 +85,10 @@ static void other_mathematics_is_refused(void **state)
 {
     static const struct { const char *config, *part; } rows[] = {
         { "{\"peft_type\":\"IA3\",\"r\":2}", "peft_type IA3 is not known" },
-        { "{" CONFIG ",\"use_dora\":true}", "use_dora is not supported" },
-        { "{" CONFIG ",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save is not supported" },
+        { "{" CONFIG ",\"use_dora\":true}", "use_dora is set, but tensor " O_PROJ ".lora_magnitude_vector is missing" },
+        { "{" CONFIG ",\"modules_to_save\":[\"lm_head\"]}", "modules_to_save: no tensor belongs to \"lm_head\"" },
         { "{" CONFIG ",\"lora_bias\":true}", "lora_bias is not supported" },
-        { "{" CONFIG ",\"bias\":\"all\"}", "bias all is not supported" },
+        { "{" CONFIG ",\"bias\":\"most\"}", "bias most is not known" },
         { "{\"peft_type\":\"LORA\"}", "r must be from 1 to 4096" },
         { "{\"peft_type\":\"LORA\",\"r\":3}", "module model.layers.0.self_attn.o_proj has rank 2, adapter_config.json says 3" },
         { "{" CONFIG ",\"alpha_pattern\":{\".*o_proj\":3}}", "is an expression" },
@@ -118,9 +118,55 @@ static void tensors_must_fit_the_model(void **state)
     write_tensors(&stranger, 1);
     refuse("the model has no module model.layers.9.self_attn.o_proj");
     write_tensors(&embed, 1);
-    refuse("is not a LoRA factor of a linear layer");
+    refuse("is neither a LoRA factor of a linear layer nor a weight or bias");
     write_tensors(NULL, 0);
     refuse("holds no tensors");
+}
+
+static struct safetensors_item vector(const char *name, size_t n, const float *data)
+{
+    return (struct safetensors_item){ name, { .dtype = DTYPE_F32, .ndim = 1, .shape = { n }, .len = n, .data = data } };
+}
+
+static void own_parameters_must_fit_the_model(void **state)
+{
+    const struct safetensors_item a = matrix(O_PROJ ".lora_A.weight", 2, 64, ones), b = matrix(O_PROJ ".lora_B.weight", 64, 2, ones);
+    const struct { const char *config; struct safetensors_item more; const char *part; } rows[] = {
+        { "{" CONFIG ",\"use_dora\":true}", vector(O_PROJ ".lora_magnitude_vector", 63, ones), "lora_magnitude_vector [63] does not fit the model's [64]" },
+        { "{" CONFIG "}", vector(O_PROJ ".lora_magnitude_vector", 64, ones), "use_dora is not set" },
+        { "{" CONFIG "}", vector("base_model.model.model.norm.weight", 65, ones), "norm.weight [65] does not fit the model's [64]" },
+        { "{" CONFIG "}", matrix("base_model.model.model.norm.weight", 64, 1, ones), "norm.weight [64, 1] does not fit the model's [64]" },
+        { "{" CONFIG "}", vector("base_model.model.model.norm.bias", 64, ones), "the model has no bias of model.norm" },
+        { "{" CONFIG "}", vector(O_PROJ ".base_layer.bias", 64, ones), "the model has no bias of model.layers.0.self_attn.o_proj" },
+        { "{" CONFIG "}", vector("base_model.model.model.layers.7.input_layernorm.weight", 64, ones), "the model has no module model.layers.7" },
+        { "{" CONFIG "}", matrix(O_PROJ ".weight", 64, 64, ones), "has LoRA factors and a weight of its own" },
+        { "{" CONFIG ",\"modules_to_save\":[\"embed_tokens\"]}", vector("base_model.model.model.norm.weight", 64, ones), "no tensor belongs to \"embed_tokens\"" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct safetensors_item items[] = { a, b, rows[i].more };
+        write_config(rows[i].config);
+        write_tensors(items, 3);
+        refuse(rows[i].part);
+    }
+}
+
+static void what_is_trained_whole_has_one_strength(void **state)
+{
+    const struct safetensors_item norm = vector("base_model.model.model.norm.weight", 64, ones);
+    struct adapter *a = NULL;
+    struct err e = { 0 };
+
+    write_config("{" CONFIG ",\"modules_to_save\":[\"norm\"]}");
+    write_tensors(&norm, 1);
+    assert_int_equal(adapter_load(dir, NULL, 0.5f, model, &a, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "strength 0.5"));
+    assert_int_equal(adapter_load(dir, NULL, 1, model, &a, &e), ERR_OK);
+    assert_ptr_equal(adapter_norm(NULL, &model->norm_final), &model->norm_final);
+    assert_ptr_not_equal(adapter_norm(a, &model->norm_final), &model->norm_final);
+    assert_true(adapter_norm(a, &model->norm_final)->w[63] == 1);
+    assert_ptr_equal(adapter_norm(a, &model->layers[0].norm_mlp), &model->layers[0].norm_mlp);
+    adapter_free(a);
 }
 
 static void a_side_product_is_what_it_says(void **state)
@@ -172,6 +218,8 @@ int main(void)
         cmocka_unit_test(scales_follow_alpha_rank_and_patterns),
         cmocka_unit_test(other_mathematics_is_refused),
         cmocka_unit_test(tensors_must_fit_the_model),
+        cmocka_unit_test(own_parameters_must_fit_the_model),
+        cmocka_unit_test(what_is_trained_whole_has_one_strength),
         cmocka_unit_test(a_side_product_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,16 +1,18 @@
 /*
  * Families and options of LoraConfig beside PEFT: six AdamW steps in f32 on the rows of tests/golden/tune/expected.json (recorded by
  * tests/peers/tune_agrees.py, which says how numbers are made). Losses within 1e-4, gradients and trained values within 1e-3 of their norm:
- * lengths and projections on random directions stand for whole tensors.
+ * lengths and projections on random directions stand for whole tensors. Before the last step the adapter goes through the server's engine.
  */
 #include "helpers.h"
 
 #include <math.h>
 
 #include "base/hash.h"
+#include "engine/engine.h"
 #include "tune/adamw.h"
 #include "tune/backprop.h"
 #include "tune/neftune.h"
+#include "tune/peft.h"
 #include "tune/random.h"
 
 #define RATE 5e-3
@@ -174,14 +176,98 @@ static void run_step(struct rig *r, size_t step, size_t steps, const json_t *row
     adamw_update(backprop_compute(r->pass), &r->adam, r->set.w, r->set.g, r->set.decayed, RATE * (1 - (double)step / (double)steps));
 }
 
+/* --- the same adapter in the server's engine ------------------------------------------------------------------------------------- */
+
+struct served { struct engine *engine; const struct adapter *adapter; size_t vocab; float *logits; };
+
+static void keep_logits(void *arg, struct sequence *s, size_t position, float *logits)
+{
+    struct served *v = arg;
+
+    (void)s;
+    (void)position;
+    assert_non_null(logits);
+    memcpy(v->logits, logits, v->vocab * sizeof *logits);
+    v->logits += v->vocab;
+}
+
+/* Rows of the adapter and of the plain model in one step: the same bits as alone. */
+static void check_company(const struct served *v, const struct backprop_row *row, const float *alone)
+{
+    const struct adapter *adapters[] = { v->adapter, NULL, v->adapter };
+    struct sequence *s[3];
+    struct engine_work work[3];
+    AUTO_MEM float *together = xcalloc(3 * row->n * v->vocab, sizeof *together);
+    struct served to = *v;
+
+    for (size_t i = 0; i < 3; i++) {
+        s[i] = sequence_new(v->engine, adapters[i]);
+        OK(sequence_add(s[i], row->ids, row->n, E));
+        work[i] = (struct engine_work){ s[i], row->n, true };
+    }
+    to.logits = together;
+    engine_step(v->engine, work, 3, keep_logits, &to);
+    assert_memory_equal(together, alone, row->n * v->vocab * sizeof *together);
+    assert_memory_equal(together + 2 * row->n * v->vocab, alone, row->n * v->vocab * sizeof *together);
+    assert_true(memcmp(together + row->n * v->vocab, alone, row->n * v->vocab * sizeof *together) != 0);
+    for (size_t i = 0; i < 3; i++)
+        sequence_free(s[i]);
+}
+
+static double loss_of(const float *logits, size_t vocab, int32_t label)
+{
+    double largest = logits[0], sum = 0;
+
+    for (size_t i = 1; i < vocab; i++)
+        largest = fmax(largest, (double)logits[i]);
+    for (size_t i = 0; i < vocab; i++)
+        sum += exp((double)logits[i] - largest);
+    return largest + log(sum) - (double)logits[label];
+}
+
+static double served_loss(const struct served *v, const struct backprop_row *row)
+{
+    AUTO_MEM float *logits = xcalloc(row->n * v->vocab, sizeof *logits);
+    double sum = 0;
+
+    OK(engine_score(v->engine, v->adapter, row->ids, row->n, logits, E));
+    check_company(v, row, logits);
+    for (size_t t = 1; t < row->n; t++)
+        sum += row->labels[t] < 0 ? 0 : loss_of(logits + (t - 1) * v->vocab, v->vocab, row->labels[t]);
+    return sum;
+}
+
+/* What the steps so far made of the adapter, written as PEFT writes it and served: its loss is what PEFT recorded of the next step. */
+static void check_served(const struct rig *r, const json_t *row, size_t step)
+{
+    AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *model = golden(path);
+    char *dir = temp_dir();
+    int32_t ids[2][64], labels[2][64];
+    struct backprop_row rows[2];
+    struct served v = { .vocab = r->model->config.vocab };
+    size_t count = make_rows(step, v.vocab, ids, labels, rows);
+
+    OK(peft_write(dir, &r->set, &r->config, E));
+    OK(engine_open(model, &(struct engine_opts){ .threads = 2, .max_kv_tokens = 512 }, &v.engine, E));
+    OK(adapters_load(engine_adapters(v.engine), dir, "x", 1, false, &v.adapter, E));
+    double loss = served_loss(&v, &rows[0]) + served_loss(&v, &rows[1]);
+    close_to(r, step, json_array_get(json_object_get(row, "steps"), step), "loss", loss / (double)count, 1e-4);
+    engine_free(v.engine);
+    rm_dir(dir);
+}
+
 static void check_row(const json_t *row, enum tune_memory memory)
 {
     size_t steps = json_array_size(json_object_get(row, "steps"));
+    bool plain = !json_flag(row, "int8", false) && json_num(row, "smoothing", 0) == 0;
     struct rig r;
 
     open_rig(&r, row, memory);
-    for (size_t step = 0; step < steps; step++)
+    for (size_t step = 0; step < steps; step++) {
+        if (plain && step + 1 == steps)
+            check_served(&r, row, step);
         run_step(&r, step, steps, row);
+    }
     compare(&r, r.set.w, json_object_get(row, "trained"), "trained value", 0);
     close_rig(&r);
 }
