@@ -1,36 +1,13 @@
 #!/usr/bin/env bash
 # The commands of docs/serving.md, each as it stands there, on the stand-in model.
-set -uo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
-build=${KAITO_BUILD:-$root/build}
-T=$(mktemp -d)
-n=0 failed=0
-trap 'kill $(jobs -p) 2>/dev/null; wait 2>/dev/null; rm -rf "$T"' EXIT
-
-t() {   # NAME COMMAND...
-    local name=$1 rc
-    shift
-    n=$((n + 1))
-    "$@" >"$T/out" 2>&1
-    rc=$?
-    [ $rc -eq 0 ] && { echo "ok $n - $name"; return; }
-    failed=1
-    echo "not ok $n - $name"
-    sed 's/^/# /' "$T/out" | head -20
-}
-has() { case $1 in *"$2"*) ;; *) echo "no \"$2\" in: $1"; return 1 ;; esac; }
+. "$(dirname "$0")/docs.sh"
 
 # Other ports than the page's, so that it may run beside a server.
-free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 plain=$(free_port) secure=$(free_port)
-awk '/^```sh$/ { inside = 1; i++; next } /^```$/ { inside = 0 } inside { print >"'"$T"'/block" i }' "$root/docs/serving.md"
-sed -i "s/8080/$plain/g; s/8443/$secure/g" "$T"/block*
+page serving.md "s/8080/$plain/g; s/8443/$secure/g"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout "$T/key.pem" -out "$T/cert.pem" -days 2 -subj /CN=localhost \
     -addext subjectAltName=IP:127.0.0.1 2>/dev/null
-MODEL=$root/examples/standin/model ADAPTER=$root/tests/golden/standin/adapter KEY=secret CERT=$T/cert.pem CERT_KEY=$T/key.pem
-kaito() { exec "$build/src/cli/kaito-runtime" "$@"; }
-run() { . "$T/block$1" >"$T/said$1" 2>"$T/log$1"; }            # in this shell: servers stay
-said() { cat "$T/said$1"; }
+MODEL=$SOURCE/examples/standin/model ADAPTER=$SOURCE/tests/golden/standin/adapter KEY=secret CERT=$T/cert.pem CERT_KEY=$T/key.pem
 
 t "the page has its blocks" test -f "$T/block6" -a ! -f "$T/block7"
 run 1
@@ -56,9 +33,5 @@ t "Prometheus' metrics" has "$(said 5)" 'vllm:generation_tokens_total{'
 t "the machine's" has "$(said 5)" '"cpu_info"'
 run 6
 t "an error names the field" has "$(said 6)" '"param":"top_p"'
-"$build/src/cli/kaito-runtime" serve --help >"$T/help"
-for option in $(grep -oE '`--[a-z-]+' "$root/docs/serving.md" | sort -u | tr -d '`'); do
-    t "--help knows $option" grep -qE -- "${option/--no-/--}( |$)" "$T/help"
-done
-echo "1..$n"
-exit $failed
+known serving.md -- "$RUNTIME" serve
+finish
