@@ -107,12 +107,33 @@ static errc encode_turns(struct builder *b, const json_t *messages, size_t n_pro
     return b->o->loss == EXAMPLES_LOSS_COMPLETION ? mask_prompt(b, messages, n_prompt, row) : ERR_OK;
 }
 
+/* A list, or its text in JSON, which is what a cell of CSV can hold. */
+static bool is_list(const json_t *v)
+{
+    struct str text = str_trim(json_to_str(v));
+
+    return json_is_array(v) || (text.n && text.p[0] == '[');
+}
+
+static errc list_of(struct builder *b, json_t *value, const char *column, json_t **out)
+{
+    struct err why;
+
+    if (!json_is_string(value)) {
+        *out = json_incref(value);
+        return ERR_OK;
+    }
+    if (json_parse(json_to_str(value), out, &why))
+        return err_set(b->e, ERR_INVALID, "column %s: the cell is no list of messages in JSON (%s): write it with a JSON library", column, why.text);
+    return ERR_OK;
+}
+
 static const char *messages_column(const struct builder *b, const json_t *row)
 {
     const char *names[] = { b->o->messages_column, "messages", "conversations" };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
-        if (names[i] && json_is_array(json_object_get(row, names[i])))
+        if (names[i] && is_list(json_object_get(row, names[i])))
             return names[i];
     return NULL;
 }
@@ -123,10 +144,12 @@ static errc encode_messages(struct builder *b, const json_t *row)
 {
     const char *column = messages_column(b, row);
     AUTO_JSON messages = NULL;
+    AUTO_JSON list = NULL;
 
     if (!column)
         return err_set(b->e, ERR_INVALID, "column messages: expected a list of messages, as in the first row");
-    TRY(messages_of(b, json_object_get(row, column), column, &messages));
+    TRY(list_of(b, json_object_get(row, column), column, &list));
+    TRY(messages_of(b, list, column, &messages));
     size_t last = json_array_size(messages);
     while (last && !streq(json_cstr(json_array_get(messages, last - 1), "role"), "assistant"))
         last--;

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "dataset/dataset.h"
+#include "template/template.h"
 #include "tokenizer/tokenizer.h"
 
 static char *source_path(const char *path) { return path_join(getenv("KAITO_SOURCE"), path); }
@@ -336,6 +337,35 @@ static void rows_that_do_not_fit_are_named(void **state)
     }
 }
 
+/* What a list of messages is in CSV: its text. */
+static void a_cell_holds_messages_as_json(void **state)
+{
+    AUTO_MEM char *good = temp_file("chat.csv", STR("id,messages\n1,\"[{\"\"role\"\": \"\"user\"\", \"\"content\"\": \"\"ab\"\"}, {\"\"role\"\": \"\"assistant\"\", \"\"content\"\": \"\"c\"\"}]\"\n"));
+    AUTO_MEM char *bad = temp_file("repr.csv", STR("messages\n\"[{'role': 'user', 'content': 'ab'}]\"\n"));
+    AUTO_FREE(tokenizer) t = NULL;
+    AUTO_FREE(template) tpl = NULL;
+    AUTO_FREE(dataset) d = NULL;
+    AUTO_FREE(examples) x = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(tokenizer_parse(str_of(letters), "letters", &t, &e), ERR_OK);
+    assert_int_equal(template_compile(STR("{% for m in messages %}{{ m.content }}{% endfor %}"), "chat", &tpl, &e), ERR_OK);
+    struct examples_opts o = { .chat_template = tpl };
+    assert_int_equal(dataset_open(good, NULL, &d, &e), ERR_OK);
+    assert_int_equal(examples_build(d, t, &o, &x, &e), ERR_OK);
+    assert_int_equal(examples_count(x), 1);
+    assert_memory_equal(examples_get(x, 0).ids, ((const int32_t[]){ 0, 1, 2 }), 12);
+    struct dataset *other = NULL;
+    struct examples *none = NULL;
+    assert_int_equal(dataset_open(bad, NULL, &other, &e), ERR_OK);
+    assert_int_equal(examples_build(other, t, &o, &none, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "repr.csv: row 0: column messages: the cell is no list of messages in JSON"));
+    dataset_free(other);
+    remove_temp(good);
+    remove_temp(bad);
+}
+
 static void examples_are_cut_counted_and_ordered(void **state)
 {
     (void)state;
@@ -379,6 +409,7 @@ int main(void)
         cmocka_unit_test(several_files_are_read_one_after_the_other),
         cmocka_unit_test(faults_name_the_file_the_place_and_the_fix),
         cmocka_unit_test(rows_that_do_not_fit_are_named),
+        cmocka_unit_test(a_cell_holds_messages_as_json),
         cmocka_unit_test(examples_are_cut_counted_and_ordered),
         cmocka_unit_test(examples_are_those_of_upstream),
     };
