@@ -39,5 +39,7 @@ errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
 /* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it
    is when nobody knows. */
 const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s);
+/* The same from the text of /metrics; false when that has no steps. */
+bool tuning_progress_line(struct str metrics, struct buf *out, int64_t *out_left_s);
 
 #endif

@@ -49,11 +49,28 @@ static void add_time_left(struct buf *line, int64_t s)
         buf_addf(line, ", about %d h %d min left", (int)(s / 3600), (int)(s % 3600 / 60));
 }
 
+bool tuning_progress_line(struct str metrics, struct buf *out, int64_t *out_left_s)
+{
+    double step = 0, steps = 0, loss = 0, left = 0;
+
+    if (!metric(metrics, "kaito_tuning_step", &step) || !metric(metrics, "kaito_tuning_steps_total", &steps) || steps < 1)
+        return false;
+    buf_addf(out, "step %.0f of %.0f", step, steps);
+    if (metric(metrics, "kaito_tuning_loss", &loss))
+        buf_addf(out, ", loss %.3f", loss);
+    if (metric(metrics, "kaito_tuning_eval_loss", &loss))
+        buf_addf(out, ", evaluation loss %.3f", loss);
+    if (metric(metrics, "kaito_tuning_seconds_left", &left) && left >= 1) {
+        *out_left_s = left < SECONDS_MAX ? (int64_t)left : SECONDS_MAX;
+        add_time_left(out, *out_left_s);
+    }
+    return true;
+}
+
 const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s)
 {
     const char *ip = training_pod_ip(pods);
     AUTO_RESPONSE reply = { 0 };
-    double step = 0, steps = 0, loss = 0, left = 0;
     AUTO_BUF line = { 0 };
 
     if (!str_set(ip))
@@ -63,16 +80,5 @@ const char *tuning_progress(struct workspace_manager *m, struct op *op, const js
 
     if (http_send(m->http, &q, &reply, NULL) || reply.status != 200)
         return NULL;
-    struct str text = buf_str(&reply.body);
-
-    if (!metric(text, "kaito_tuning_step", &step) || !metric(text, "kaito_tuning_steps_total", &steps) || steps < 1)
-        return NULL;
-    buf_addf(&line, "step %.0f of %.0f", step, steps);
-    if (metric(text, "kaito_tuning_loss", &loss))
-        buf_addf(&line, ", loss %.3f", loss);
-    if (metric(text, "kaito_tuning_seconds_left", &left) && left >= 1) {
-        *out_left_s = left < SECONDS_MAX ? (int64_t)left : SECONDS_MAX;
-        add_time_left(&line, *out_left_s);
-    }
-    return arena_strdup(op->arena, buf_cstr(&line));
+    return tuning_progress_line(buf_str(&reply.body), &line, out_left_s) ? arena_strdup(op->arena, buf_cstr(&line)) : NULL;
 }
