@@ -36,6 +36,10 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
              c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
     buf_addf(out, " %d %.17g %.17g %lld %d", c->train.eval_every, c->train.eval_steps, c->train.eval_delay, (long long)c->train.eval_batch_size,
              c->train.eval_on_start);
+    if (c->train.by_length)
+        buf_adds(out, " by length");
+    if (c->train.load_best)
+        buf_addf(out, " best %d %d %.17g", c->train.greater_is_better, c->train.save_every, c->train.save_steps);
 }
 
 static void describe_modules(const struct lora_set *s, struct buf *out)
@@ -110,10 +114,10 @@ static struct tensor view(enum dtype dtype, const void *data, size_t n)
 
 static json_t *state_json(const struct trainer *t, const struct run_totals *r, const json_t *fingerprint)
 {
-    return json_pack("{s:i, s:I, s:f, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:O}", "version", STATE_VERSION, "step", (json_int_t)t->optimiser.step,
+    return json_pack("{s:i, s:I, s:f, s:I, s:f, s:f, s:f, s:I, s:I, s:f, s:I, s:f, s:O}", "version", STATE_VERSION, "step", (json_int_t)t->optimiser.step,
                      "loss_sum", r->loss_sum, "loss_steps", (json_int_t)r->loss_steps, "all_loss_sum", r->all_loss_sum,
                      "first_loss", r->first_loss, "last_loss", r->last_loss, "tokens", (json_int_t)r->tokens, "history_bytes", (json_int_t)r->history_bytes,
-                     "seconds", r->seconds, "fingerprint", fingerprint);
+                     "seconds", r->seconds, "best_step", (json_int_t)r->best_step, "best_loss", r->best_loss, "fingerprint", fingerprint);
 }
 
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
@@ -184,7 +188,7 @@ errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_total
         .all_loss_sum = json_num(state, "all_loss_sum", 0), .first_loss = json_num(state, "first_loss", 0),
         .last_loss = json_num(state, "last_loss", 0),
         .tokens = (uint64_t)json_int(state, "tokens", 0), .history_bytes = (uint64_t)json_int(state, "history_bytes", 0),
-        .seconds = json_num(state, "seconds", 0),
+        .seconds = json_num(state, "seconds", 0), .best_step = (uint64_t)json_int(state, "best_step", 0), .best_loss = json_num(state, "best_loss", 0),
     };
     return ERR_OK;
 }

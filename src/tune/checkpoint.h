@@ -16,6 +16,8 @@ struct run_totals {
     double first_loss, last_loss;       /* of step 1 and of the last one */
     uint64_t tokens, history_bytes;
     double seconds;             /* spent training, over all runs */
+    uint64_t best_step;         /* with load_best_model_at_end: whose evaluation was best so far; 0: none */
+    double best_loss;
 };
 
 /* Named digests of model, data set, modules and settings, for one sentence about what differs. */

@@ -432,6 +432,36 @@ static errc check_evaluation(const struct reader *r, struct err *e)
     return ERR_OK;
 }
 
+/* As the Trainer asks: what is kept must have been evaluated. */
+static errc check_best(const struct reader *r, struct err *e)
+{
+    struct tune_config *c = r->c;
+    const char *metric = c->train.best_metric;
+    double apart = c->train.eval_steps > 0 ? c->train.eval_steps : c->train.logging_steps, saves = c->train.save_steps / apart;
+
+    if (metric && !streq(metric, "loss") && !streq(metric, "eval_loss"))
+        return wrong(r, "TrainingArguments.metric_for_best_model", metric, "is not computed; use eval_loss", e);
+    if (!c->train.load_best)
+        return ERR_OK;
+    if (c->train.eval_every == TUNE_NEVER || c->train.eval_every != c->train.save_every)
+        return wrong(r, "TrainingArguments.load_best_model_at_end", "true", "needs eval_strategy and save_strategy to be the same, steps or epoch", e);
+    if (c->train.eval_every == TUNE_EVERY_STEPS && fabs(saves - round(saves)) > 1e-9 * saves)
+        return err_set(e, ERR_INVALID, "TrainingArguments.save_steps: %g is no multiple of eval_steps %g, which load_best_model_at_end needs",
+                       c->train.save_steps, apart);
+    return ERR_OK;
+}
+
+static errc check_sampling(const struct reader *r, struct err *e)
+{
+    const char *how = r->c->train.sampling;
+
+    if (!how || streq(how, "random"))
+        return ERR_OK;
+    r->c->train.by_length = streq(how, "group_by_length");
+    return r->c->train.by_length ? ERR_OK
+        : wrong(r, "TrainingArguments.train_sampling_strategy", how, "is neither random nor group_by_length; for file order set DatasetConfig.shuffle_dataset to false", e);
+}
+
 static errc check_together(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
@@ -452,6 +482,8 @@ static errc check_together(struct reader *r, struct err *e)
         return wrong(r, "DatasetConfig.train_test_split", "0", ": Train/Test split needs to be between 0 and 1", e);
     TRY(check_packing(r, e));
     TRY(check_evaluation(r, e));
+    TRY(check_best(r, e));
+    TRY(check_sampling(r, e));
     c->lora.target_given = c->lora.target_modules.n > 0;
     c->lora.all_linear = c->lora.target_modules.n == 1 && streq(c->lora.target_modules.v[0], "all-linear");
     return ERR_OK;

@@ -66,6 +66,9 @@ struct tune_config {
         double logging_steps, save_steps;       /* below 1: a share of all steps */
         bool bf16, fp16, gradient_checkpointing, logging_first_step, drop_last;
         bool keep_end;                          /* truncation_mode */
+        bool by_length;                         /* group_by_length */
+        bool load_best, greater_is_better;      /* load_best_model_at_end, by eval_loss */
+        const char *best_metric, *sampling;     /* metric_for_best_model, train_sampling_strategy; NULL: not given */
         const char *text_field, *template_path;
         bool packing, assistant_only_loss, completion_only_loss;
         const char *packing_strategy, *eval_packing_text, *eval_strategy_name;

@@ -12,7 +12,6 @@
 
 #define ONE_MACHINE "training runs on this machine's CPU"
 #define NO_HUB      "nothing is sent to a hub; the adapter is in the output folder"
-#define NO_BEST     "choosing the best checkpoint is not built; eval_loss is in history.jsonl, checkpoints are kept by save_strategy"
 
 static const struct key model_keys[] = {
     U("pretrained_model_name_or_path", STRING, model.path),
@@ -117,15 +116,16 @@ static const struct key train_keys[] = {
     U("eval_delay", NUM, train.eval_delay, 0, 1e12),
     U("eval_on_start", BOOL, train.eval_on_start),
     U("per_device_eval_batch_size", INT, train.eval_batch_size, 1, 65536),
+    U("load_best_model_at_end", BOOL, train.load_best),
+    U("metric_for_best_model", STRING, train.best_metric),
+    U("greater_is_better", BOOL, train.greater_is_better),
+    U("group_by_length", BOOL, train.by_length),
+    U("train_sampling_strategy", STRING, train.sampling),
 
     R("loss_type", "nll|chunked_nll", "the loss is the cross-entropy of the next token; remove it"),
     U("label_smoothing_factor", NUM, train.smoothing, 0, 1),
     U("neftune_noise_alpha", NUM, train.neftune_alpha, 0, 1e6),
-    R("group_by_length", "false", "the order is shuffled; rows cost no padding here, leave it false"),
-    R("train_sampling_strategy", "random", "the order is shuffled; remove it"),
     R("do_predict", "false", "there is no test set; remove it"),
-    R("load_best_model_at_end", "false", NO_BEST),
-    R("metric_for_best_model", "", NO_BEST),
     R("optim_args", "", "set adam_beta1, adam_beta2, adam_epsilon, weight_decay"),
     R("optim_target_modules", "", "not built; remove it"),
     R("adafactor", "false", "the optimiser is AdamW; remove it"),
@@ -164,7 +164,7 @@ static const struct key train_keys[] = {
     Q("ddp_bucket_cap_mb"), Q("ddp_broadcast_buffers"), Q("ddp_timeout"), Q("tpu_num_cores"), Q("tpu_metrics_debug"), Q("debug"),
     Q("dataloader_num_workers"), Q("dataloader_prefetch_factor"), Q("dataloader_pin_memory"), Q("dataloader_persistent_workers"),
     Q("run_name"), Q("project"), Q("trackio_space_id"), Q("disable_tqdm"), Q("remove_unused_columns"), Q("label_names"),
-    Q("greater_is_better"), Q("fsdp_min_num_params"), Q("fsdp_config"), Q("fsdp_transformer_layer_cls_to_wrap"), Q("accelerator_config"),
+    Q("fsdp_min_num_params"), Q("fsdp_config"), Q("fsdp_transformer_layer_cls_to_wrap"), Q("accelerator_config"),
     Q("parallelism_config"), Q("length_column_name"), Q("skip_memory_metrics"), Q("use_legacy_prediction_loop"), Q("hub_model_id"),
     Q("hub_strategy"), Q("hub_token"), Q("hub_private_repo"), Q("hub_always_push"), Q("hub_revision"), Q("push_to_hub_model_id"),
     Q("push_to_hub_organization"), Q("push_to_hub_token"), Q("gradient_checkpointing_kwargs"), Q("gradient_checkpointing_kwargs_use_reentrant"),

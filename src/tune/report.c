@@ -23,19 +23,30 @@ static json_t *log_of(struct str history)
     return log;
 }
 
-errc report_state(const char *dir, struct str history, const struct tune_config *c, const struct tune_plan *p, uint64_t step, double epoch,
+static void put_best(json_t *j, const struct report_place *at)
+{
+    if (!at->best_step)
+        return;
+    AUTO_MEM char *path = xasprintf("%s/checkpoint-%llu", at->output_dir, (unsigned long long)at->best_step);
+    json_put_int(j, "best_global_step", (int64_t)at->best_step);
+    json_put(j, "best_metric", json_real(at->best_loss));
+    json_put_str(j, "best_model_checkpoint", path);
+}
+
+errc report_state(const char *dir, struct str history, const struct tune_config *c, const struct tune_plan *p, const struct report_place *at,
                   struct err *e)
 {
     AUTO_MEM char *path = path_join(dir, "trainer_state.json");
     AUTO_JSON log = log_of(history);
     AUTO_BUF text = { 0 };
     AUTO_JSON j = json_pack("{s:n, s:n, s:n, s:f, s:f, s:I, s:b, s:b, s:b, s:O, s:f, s:I, s:f, s:f, s:I, s:n, s:n}",
-        "best_global_step", "best_metric", "best_model_checkpoint", "epoch", epoch,
-        "eval_steps", c->train.eval_steps > 0 ? c->train.eval_steps : c->train.logging_steps, "global_step", (json_int_t)step,
+        "best_global_step", "best_metric", "best_model_checkpoint", "epoch", at->epoch,
+        "eval_steps", c->train.eval_steps > 0 ? c->train.eval_steps : c->train.logging_steps, "global_step", (json_int_t)at->step,
         "is_hyper_param_search", 0, "is_local_process_zero", 1, "is_world_process_zero", 1, "log_history", log,
         "logging_steps", c->train.logging_steps, "max_steps", (json_int_t)p->steps, "num_train_epochs", ceil((double)p->steps / (double)p->steps_per_epoch),
         "save_steps", c->train.save_steps, "train_batch_size", (json_int_t)c->train.batch_size, "trial_name", "trial_params");
 
+    put_best(j, at);
     json_write_pretty(j, 2, &text);
     buf_addc(&text, '\n');
     return file_write_atomic(path, buf_str(&text), 0644, e);

@@ -4,8 +4,16 @@
 
 #include "tune/schedule.h"
 
-/* DIR/trainer_state.json after `step` of the plan's steps at `epoch`. history: the text of history.jsonl up to there. */
-errc report_state(const char *dir, struct str history, const struct tune_config *c, const struct tune_plan *p, uint64_t step, double epoch,
+struct report_place {
+    uint64_t step;              /* of the plan's steps */
+    double epoch;
+    uint64_t best_step;         /* the checkpoint of the best evaluation below output_dir; 0: none */
+    double best_loss;
+    const char *output_dir;
+};
+
+/* DIR/trainer_state.json. history: the text of history.jsonl up to there. */
+errc report_state(const char *dir, struct str history, const struct tune_config *c, const struct tune_plan *p, const struct report_place *at,
                   struct err *e);
 
 /* DIR/loss.svg; nothing for a history without two lines. */

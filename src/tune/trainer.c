@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/mem.h"
+#include "tune/order.h"
 
 #define REST_TOKENS (1u << 20)  /* after so many the pages of examples are let go: memory does not grow with the data set */
 
@@ -52,6 +53,8 @@ static void order_epoch(struct trainer *t, uint64_t epoch)
     else
         for (uint32_t i = 0; i < t->plan.rows; i++)
             t->order[i] = i;
+    if (c->train.by_length)
+        order_by_length(t->samples, (size_t)c->train.batch_size * (size_t)c->train.accumulation, t->order, t->plan.rows);
     t->ordered = epoch;
 }
 

@@ -4,7 +4,7 @@
  * The state after step s is the LoRA values, AdamW's two arrays and s: the place in the data, dropout masks and the learning rate are
  * functions of s and the settings. So a checkpoint is small and a resumed run repeats an uninterrupted one bit for bit.
  *
- * Order of rows: a permutation per epoch from data_seed (or seed); file order when DatasetConfig.shuffle_dataset is false.
+ * Order of rows: a permutation per epoch from data_seed (or seed); file order when DatasetConfig.shuffle_dataset is false; then group_by_length.
  * Loss and gradients are sums over all micro-batches of a step divided by its label tokens, as transformers' Trainer does.
  */
 #ifndef TUNE_TRAINER_H

@@ -247,10 +247,14 @@ static int step_of(const char *name, uint64_t *out)
     return str_has_prefix(s, STR("checkpoint-")) && str_to_u64(str_from(s, 11), out);
 }
 
-/* save_total_limit: the oldest checkpoint-<step> folders go. */
+/* save_total_limit: the oldest checkpoint-<step> folders go, but never the best one, beside which the last one stays. */
 static errc forget_old_adapters(const struct run *r, struct err *e)
 {
     int64_t limit = r->in.config.train.save_total_limit;
+    uint64_t best = r->totals.best_step;
+
+    if (limit == 1 && best && best != r->trainer.optimiser.step)
+        limit = 2;
 
     for (;;) {
         char **names;
@@ -262,7 +266,7 @@ static errc forget_old_adapters(const struct run *r, struct err *e)
         for (size_t i = 0; i < n; i++)
             if (step_of(names[i], &step)) {
                 have++;
-                oldest = step < oldest ? step : oldest;
+                oldest = step < oldest && step != best ? step : oldest;
             }
         strv_free(names, n);
         if (have <= (size_t)limit)
@@ -287,7 +291,9 @@ static errc write_state(const struct run *r, const char *dir, double epoch, stru
     AUTO_BUF history = { 0 };
 
     TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
-    return report_state(dir, buf_str(&history), &r->in.config, &r->trainer.plan, r->trainer.optimiser.step, epoch, e);
+    struct report_place at = { .step = r->trainer.optimiser.step, .epoch = epoch, .best_step = r->totals.best_step, .best_loss = r->totals.best_loss,
+                               .output_dir = r->output_dir };
+    return report_state(dir, buf_str(&history), &r->in.config, &r->trainer.plan, &at, e);
 }
 
 static errc write_curve(const struct run *r, struct err *e)
@@ -298,12 +304,26 @@ static errc write_curve(const struct run *r, struct err *e)
     return report_curve(r->output_dir, buf_str(&history), e);
 }
 
-static errc save_adapter_copy(struct run *r, const struct trainer_step *s, struct err *e)
+/* With load_best_model_at_end: a checkpoint that was evaluated may be the best. */
+static void compare_with_best(struct run *r, const struct trainer_step *s, bool evaluated)
+{
+    const struct tune_config *c = &r->in.config;
+    double loss = r->view.eval_loss;
+    bool better = c->train.greater_is_better ? loss > r->totals.best_loss : loss < r->totals.best_loss;
+
+    if (!c->train.load_best || !evaluated || (r->totals.best_step && !better))
+        return;
+    r->totals.best_step = s->step;
+    r->totals.best_loss = loss;
+}
+
+static errc save_adapter_copy(struct run *r, const struct trainer_step *s, bool evaluated, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
 
     if (!is_due(r, c->train.save_every, c->train.save_steps, s))
         return ERR_OK;
+    compare_with_best(r, s, evaluated);
     AUTO_MEM char *dir = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)s->step);
     TRY(peft_write(dir, &r->loras, c, e));
     TRY(write_state(r, dir, s->epoch, e));
@@ -407,9 +427,10 @@ static errc after_step(struct run *r, const struct trainer_step *s, struct err *
     }
     if (log_is_due(r, s))
         TRY(log_step(r, s, e));
-    if (evaluation_is_due(r, s))
+    bool evaluates = evaluation_is_due(r, s);
+    if (evaluates)
         TRY(run_evaluation(r, s->step, s->epoch, e));
-    TRY(save_adapter_copy(r, s, e));
+    TRY(save_adapter_copy(r, s, evaluates, e));
     return state_is_due(r) ? save_state(r, e) : ERR_OK;
 }
 
@@ -506,6 +527,19 @@ static errc merge_later(struct run *r, struct err *e)
     return write_merged(r, e);
 }
 
+/* What the Trainer does at the end of training: the adapter of the best evaluation is the result. */
+static errc take_best(struct run *r, struct err *e)
+{
+    uint64_t best = r->totals.best_step;
+
+    if (!best)
+        return ERR_OK;
+    AUTO_MEM char *dir = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)best);
+    TRY(lora_set_load(&r->loras, dir, r->in.model, e));
+    tell(r, TUNE_TELL_EVENT, "the adapter of step %llu is the result: its evaluation loss, %.4f, is the best", (unsigned long long)best, r->totals.best_loss);
+    return ERR_OK;
+}
+
 static errc finish(struct run *r, struct tune_result *out, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
@@ -513,6 +547,7 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
     enter(r, TUNE_PHASE_SAVING);
     TRY(save_state(r, e));
     fill_result(r, out);
+    TRY(take_best(r, e));
     TRY(peft_write(r->output_dir, &r->loras, c, e));
     const char *slash = strrchr(r->in.data_path, '/');
     struct peft_card card = { .model_name = r->in.model->config.model_type, .data_name = slash ? slash + 1 : r->in.data_path,

@@ -75,6 +75,20 @@ static void scalars_as_upstream_reads_them(void **state)
     tune_config_done(&c);
 }
 
+static void choices_of_the_trainer(void **state)
+{
+    (void)state;
+    struct tune_config c;
+
+    OK(tune_config_parse(str_of(TRAINING("load_best_model_at_end: true\n    eval_strategy: steps\n    eval_steps: 2\n    save_steps: 6\n    metric_for_best_model: loss\n"
+                                         "    greater_is_better: false\n    group_by_length: true")), "f.yaml", &c, E));
+    assert_true(c.train.load_best && c.train.by_length && !c.train.greater_is_better);
+    tune_config_done(&c);
+    OK(tune_config_parse(str_of(TRAINING("train_sampling_strategy: group_by_length")), "f.yaml", &c, E));
+    assert_true(c.train.by_length);
+    tune_config_done(&c);
+}
+
 static void refusals(void **state)
 {
     (void)state;
@@ -105,7 +119,11 @@ static void refusals(void **state)
     refused(LORA("modules_to_save: [3]"), "is no list of names");
     refused(TRAINING("eval_strategy: steps") "  DatasetConfig: {train_test_split: 1}\n", "needs rows to evaluate on; set DatasetConfig.train_test_split below 1");
     refused(TRAINING("eval_strategy: sometimes"), "is none of steps, epoch, no");
-    refused(TRAINING("load_best_model_at_end: true"), "choosing the best checkpoint is not built");
+    refused(TRAINING("load_best_model_at_end: true"), "needs eval_strategy and save_strategy to be the same");
+    refused(TRAINING("load_best_model_at_end: true\n    eval_strategy: epoch"), "needs eval_strategy and save_strategy to be the same");
+    refused(TRAINING("load_best_model_at_end: true\n    eval_strategy: steps\n    eval_steps: 4\n    save_steps: 6"), "6 is no multiple of eval_steps 4");
+    refused(TRAINING("metric_for_best_model: accuracy"), "use eval_loss");
+    refused(TRAINING("train_sampling_strategy: sequential"), "set DatasetConfig.shuffle_dataset to false");
     refused(TRAINING("truncation_mode: middle"), "is neither keep_start nor keep_end");
     refused(TRAINING("truncation_mode: keep_end\n    packing: true\n    packing_strategy: wrapped"), "goes with bfd");
     refused("training_config:\n  ModelConfig: {chat_template: a}\n  TrainingArguments: {chat_template_path: b}\n", "exclude each other");
@@ -122,7 +140,7 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(qlora_template), cmocka_unit_test(defaults_of_era_b),
-                                        cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(refusals) };
+                                        cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(choices_of_the_trainer), cmocka_unit_test(refusals) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,9 +130,53 @@ static void training_goes_on_as_without(void **state)
     rm_dir(dirs[1]);
 }
 
+static bool has_checkpoint(const char *dir, int64_t step)
+{
+    AUTO_MEM char *path = xasprintf("%s/out/checkpoint-%lld/adapter_model.safetensors", dir, (long long)step);
+
+    return file_exists(path);
+}
+
+/* A rate so high that the last evaluation is not the best: the result is the checkpoint of the best, which save_total_limit keeps. */
+static void the_best_evaluation_is_the_result(void **state)
+{
+    char *dir = temp_dir();
+    AUTO_JSON file = expected();
+    struct tune_result result;
+    int64_t best = 0;
+    double least = INFINITY;
+
+    (void)state;
+    write_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
+    write_text(dir, "config.yaml", "training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, target_modules: [qkv_proj, o_proj, gate_up_proj, down_proj]}\n"
+               "  DatasetConfig: {shuffle_dataset: false, train_test_split: 0.642857142857}\n"
+               "  TrainingArguments: {bf16: false, max_steps: 12, learning_rate: 0.1, lr_scheduler_type: constant, eval_strategy: steps, eval_steps: 2,\n"
+               "    save_steps: 2, save_total_limit: 1, load_best_model_at_end: true}\n");
+    run(dir, &result);
+    AUTO_JSON lines = history(dir, true);
+    assert_int_equal(json_array_size(lines), 6);
+    for (size_t i = 0; i < json_array_size(lines); i++) {
+        double loss = json_num(json_array_get(lines, i), "eval_loss", 0);
+        best = loss < least ? json_int(json_array_get(lines, i), "step", 0) : best;
+        least = fmin(least, loss);
+    }
+    assert_int_not_equal(best, 12);
+    AUTO_MEM char *state_path = path_join(dir, "out/trainer_state.json"), *got = path_join(dir, "out/adapter_model.safetensors");
+    AUTO_MEM char *want = xasprintf("%s/out/checkpoint-%lld/adapter_model.safetensors", dir, (long long)best);
+    AUTO_JSON j = NULL;
+    OK(json_parse_file(state_path, 1 << 20, &j, E));
+    assert_int_equal(json_int(j, "best_global_step", 0), best);
+    assert_true(fabs(json_num(j, "best_metric", 0) - least) < 1e-7);
+    assert_true(distance_of_files(got, want) == 0);
+    for (int64_t step = 2; step <= 12; step += 2)
+        assert_int_equal(has_checkpoint(dir, step), step == best || step == 12);
+    rm_dir(dir);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(losses_are_the_trainers), cmocka_unit_test(training_goes_on_as_without) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(losses_are_the_trainers), cmocka_unit_test(training_goes_on_as_without),
+                                        cmocka_unit_test(the_best_evaluation_is_the_result) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

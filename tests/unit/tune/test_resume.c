@@ -38,14 +38,15 @@ static void open_place(struct place *p)
     write_text(p->dir, "config.yaml", config);
 }
 
-/* Everything that a checkpoint may have to hold: states in 8 bits and f32, magnitudes, norms, a matrix of the base; noise that must repeat. */
+/* Everything that a checkpoint may have to hold: states in 8 bits and f32, magnitudes, norms, a matrix of the base; noise that must repeat; which evaluation was best. */
 static void open_full_place(struct place *p)
 {
     static const char full[] =
         "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, use_dora: true, target_modules: [qkv_proj, down_proj], modules_to_save: [lm_head, norm]}\n"
-        "  DatasetConfig: {train_test_split: 1}\n  QuantizationConfig: {load_in_8bit: true}\n"
+        "  DatasetConfig: {train_test_split: 0.8}\n  QuantizationConfig: {load_in_8bit: true}\n"
         "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, num_train_epochs: 1, learning_rate: 1.0e-3, optim: adamw_bnb_8bit,\n"
-        "    logging_steps: 1, neftune_noise_alpha: 5, label_smoothing_factor: 0.1}\n";
+        "    logging_steps: 1, neftune_noise_alpha: 5, label_smoothing_factor: 0.1, group_by_length: true,\n"
+        "    eval_strategy: steps, eval_steps: 1, save_steps: 1, save_total_limit: 1, load_best_model_at_end: true}\n";
 
     open_place(p);
     write_text(p->dir, "config.yaml", full);
