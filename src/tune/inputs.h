@@ -13,6 +13,7 @@ struct inputs {
     struct model *model;
     struct tokenizer *tokenizer;
     struct template *chat_template;     /* ModelConfig.chat_template; NULL: the model's */
+    struct buf without_effect;          /* base_config.h: a line for each */
     char *data_path;                    /* of the file that was taken; of several, the first */
     struct examples *examples;
     struct samples train, held;         /* what training draws from (not empty), and what evaluation reads */

@@ -80,6 +80,15 @@ static errc open_output(struct run *r, struct err *e)
     return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "%s: another run is writing there; wait for it or use another --output", r->output_dir) : rc;
 }
 
+static void tell_without_effect(const struct run *r)
+{
+    struct str rest = buf_str(&r->in.without_effect), line;
+
+    while (str_next(&rest, '\n', &line))
+        if (line.n)
+            tell(r, TUNE_TELL_WARNING, "%.*s", STR_ARG(line));
+}
+
 static errc prepare_loras(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
@@ -142,6 +151,7 @@ static errc open_all(struct run *r, struct err *e)
     TRY(open_output(r, e));
     TRY(inputs_load_tokenizer(&r->in, r->o, e));
     TRY(inputs_load_model(&r->in, r->o, e));
+    tell_without_effect(r);
     TRY(prepare_loras(r, e));
     if (r->o->merged_dir)
         TRY(merge_supports(&r->loras, r->in.model, e));
@@ -552,7 +562,8 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
     const char *slash = strrchr(r->in.data_path, '/');
     struct peft_card card = { .model_name = r->in.model->config.model_type, .data_name = slash ? slash + 1 : r->in.data_path,
                               .rows = r->trainer.plan.rows, .steps = out->steps, .tokens = out->tokens, .first_loss = out->first_loss,
-                              .mean_loss = out->mean_loss, .last_loss = out->last_loss };
+                              .mean_loss = out->mean_loss, .last_loss = out->last_loss,
+                              .without_effect = buf_str(&r->in.without_effect) };
     TRY(peft_write_card(r->output_dir, &r->loras, c, &card, e));
     TRY(write_state(r, r->output_dir, tune_epoch_done(&r->trainer.plan, c), e));
     TRY(write_curve(r, e));

@@ -91,6 +91,43 @@ static void broken_models(void **state)
     }
 }
 
+static void keep_warnings(void *self, enum tune_tell kind, const char *line)
+{
+    if (kind == TUNE_TELL_WARNING)
+        buf_addf(self, "%s\n", line);
+}
+
+/* Dropout of the base, and the loss of routers, are not what training does here: said on the way and in the card. */
+static void what_the_base_asks_in_vain_is_told(void **state)
+{
+    (void)state;
+    char *dir = temp_dir();
+    AUTO_MEM char *from = golden("models/phi3/model.safetensors"), *config_from = golden("models/phi3/config.json");
+    AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out"), *card = path_join(out, "README.md");
+    AUTO_BUF weights = { 0 }, told = { 0 }, text = { 0 }, changed = { 0 };
+    AUTO_JSON base = NULL;
+    struct tune_result result;
+
+    OK(file_read(from, 1 << 20, &weights, E));
+    write_model(dir, buf_str(&weights));
+    OK(json_parse_file(config_from, 1 << 20, &base, E));
+    json_put(base, "resid_pdrop", json_real(0.1));
+    json_put(base, "attention_dropout", json_real(0));
+    json_put(base, "output_router_logits", json_true());
+    json_write(base, &changed);
+    write_text(dir, "config.json", buf_cstr(&changed));
+    write_text(dir, "rows.jsonl", ROWS);
+    write_text(dir, "config.yaml", CONFIG(""));
+    OK(tune_run(&(struct tune_opts){ .model_dir = dir, .config_path = config, .data_path = rows, .output_dir = out, .threads = 1, .tell = keep_warnings,
+                                     .tell_self = &told }, &result, E));
+    OK(file_read(card, 1 << 20, &text, E));
+    assert_non_null(strstr(buf_cstr(&told), "config.json: resid_pdrop 0.1 has no effect"));
+    assert_non_null(strstr(buf_cstr(&told), "config.json: output_router_logits true has no effect"));
+    assert_null(strstr(buf_cstr(&told), "attention_dropout"));
+    assert_non_null(strstr(buf_cstr(&text), "config.json: resid_pdrop 0.1 has no effect"));
+    rm_dir(dir);
+}
+
 static void names_that_match_nothing_are_told(void **state)
 {
     (void)state;
@@ -126,7 +163,7 @@ static void matching_is_by_tail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models), cmocka_unit_test(what_the_base_asks_in_vain_is_told),
                                         cmocka_unit_test(names_that_match_nothing_are_told),
                                         cmocka_unit_test(matching_is_by_tail) };
 
