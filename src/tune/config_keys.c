@@ -129,7 +129,6 @@ static const struct key train_keys[] = {
     R("optim_args", "", "set adam_beta1, adam_beta2, adam_epsilon, weight_decay"),
     R("optim_target_modules", "", "not built; remove it"),
     R("adafactor", "false", "the optimiser is AdamW; remove it"),
-    R("auto_find_batch_size", "false", "not built; set per_device_train_batch_size"),
     R("half_precision_backend", "auto", "set bf16"),
     R("push_to_hub", "false", NO_HUB),
     R("deepspeed", "", ONE_MACHINE "; remove it"),
@@ -153,6 +152,7 @@ static const struct key train_keys[] = {
     N("activation_offloading", "false", ONE_MACHINE),
     N("shuffle_dataset", "false", "rows are shuffled by DatasetConfig.shuffle_dataset"),
     N("ddp_find_unused_parameters", "false", ONE_MACHINE),
+    N("auto_find_batch_size", "false", "rows go through in passes of as many as fit in memory; the batch size stays as it is"),
     N("padding_free", "false", "rows are always computed without padding; the result is the same"),
     N("save_only_model", "false", "checkpoints always hold what a resumed run needs"),
 
