@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -11,58 +12,125 @@
 
 #define FILE_MAX ((size_t)1 << 30)      /* of configuration, tokenizer and the like */
 
+#define PREFIX "base_model.model."
+
+/* --- what changes ------------------------------------------------------------------------------------------------------------------------- */
+
+/* A tensor of the model's files that is not what it was: a linear with an adapter, or values that were trained as a whole. */
+struct change {
+    const struct lora_param *param;
+    const struct own_param *own;        /* NULL: param */
+    size_t rows, cols;
+};
+
+/* base_model.model.<path>[.base_layer].bias is <path>.bias in the model's files. */
+static char *own_tensor(const struct own_param *x)
+{
+    struct str path = str_from(str_of(x->name), strlen(PREFIX));
+    const char *ending = x->bias ? ".bias" : ".weight";
+
+    path.n -= strlen(ending);
+    if (x->bias && str_has_suffix(path, STR(".base_layer")))
+        path.n -= strlen(".base_layer");
+    return xasprintf("%.*s%s", STR_ARG(path), ending);
+}
+
+static bool find_change(const struct lora_set *s, const char *tensor, struct change *out)
+{
+    for (size_t i = 0; i < s->n; i++) {
+        const struct linear *l = s->params[i].linear;
+        struct str path = str_of(l->path), name = str_of(tensor);
+        if (str_has_prefix(name, path) && str_is(str_from(name, path.n), ".weight")) {
+            *out = (struct change){ .param = &s->params[i], .rows = l->w.out, .cols = l->w.in };
+            return true;
+        }
+    }
+    for (size_t i = 0; i < s->n_own; i++) {
+        AUTO_MEM char *name = own_tensor(&s->own[i]);
+        size_t cols = s->own[i].cols;
+        if (streq(name, tensor)) {
+            *out = (struct change){ .own = &s->own[i], .rows = cols ? s->own[i].rows : 1, .cols = cols ? cols : s->own[i].rows };
+            return true;
+        }
+    }
+    return false;
+}
+
+static errc check_tensor(const struct model *m, const char *name, size_t len, struct err *e)
+{
+    const struct tensor *t;
+
+    TRY(safetensors_need(source_safetensors(m->source), name, &t, e));
+    if (t->len != len)
+        return err_set(e, ERR_UNSUPPORTED, "--merged: %s is quantised in the model's files; merge into a model that is not", name);
+    return ERR_OK;
+}
+
 errc merge_supports(const struct lora_set *s, const struct model *m, struct err *e)
 {
-    if (s->any_dora)
-        return err_set(e, ERR_UNSUPPORTED, "--merged: adapters with DoRA are not merged; set LoraConfig.use_dora to false or leave --merged out");
-    if (s->n_own)
-        return err_set(e, ERR_UNSUPPORTED, "--merged: %s is trained as a whole, which is not merged; leave --merged out", s->own[0].name);
+    for (size_t i = 0; i < s->n_own; i++) {
+        const struct own_param *x = &s->own[i];
+        AUTO_MEM char *name = own_tensor(x);
+        if (m->config.tied && (x->part == &m->embed || x->part == &m->head))
+            return err_set(e, ERR_UNSUPPORTED, "--merged: %s is trained apart from the matrix that it shares in this model; leave --merged out", name);
+        TRY(check_tensor(m, name, x->cols ? x->rows * x->cols : x->rows, e));
+    }
     for (size_t i = 0; i < s->n; i++) {
-        AUTO_MEM char *name = xasprintf("%s.weight", s->params[i].linear->path);
-        const struct tensor *t;
-        TRY(safetensors_need(source_safetensors(m->source), name, &t, e));
-        if (t->len != s->params[i].linear->w.in * s->params[i].linear->w.out)
-            return err_set(e, ERR_UNSUPPORTED, "--merged: %s is quantised in the model's files; merge into a model that is not", name);
+        const struct linear *l = s->params[i].linear;
+        AUTO_MEM char *name = xasprintf("%s.weight", l->path);
+        TRY(check_tensor(m, name, l->w.in * l->w.out, e));
     }
     return ERR_OK;
 }
 
-static const struct lora_param *param_of(const struct lora_set *s, const char *tensor)
-{
-    for (size_t i = 0; i < s->n; i++) {
-        struct str path = str_of(s->params[i].linear->path), name = str_of(tensor);
-        if (str_has_prefix(name, path) && str_is(str_from(name, path.n), ".weight"))
-            return &s->params[i];
-    }
-    return NULL;
-}
+/* --- its values ----------------------------------------------------------------------------------------------------------------------------- */
 
-/* One row: w += scale b A, rounded to the weight's type at `out`. */
-static errc merge_row(const struct lora_set *s, const struct lora_param *p, const struct tensor *t, size_t row, float *w, void *out, struct err *e)
+/* w += scale b A, and with DoRA stretched to its magnitude. */
+static void merge_row(const struct lora_set *s, const struct lora_param *p, size_t row, float *w)
 {
     size_t in = p->linear->w.in;
     const float *a = s->w + p->a_at, *b = s->w + p->b_at + row * p->r;
+    double sum = 0;
 
-    TRY(dtype_to_f32(w, (const char *)t->data + row * in * dtype_size(t->dtype), t->dtype, in, e));
     for (size_t k = 0; k < p->r; k++)
         for (size_t i = 0; i < in; i++)
             w[i] += p->scale * b[k] * a[k * in + i];
-    return dtype_from_f32(out, t->dtype, w, in, e);
+    for (size_t i = 0; p->dora && i < in; i++)
+        sum += (double)w[i] * (double)w[i];
+    float gain = sum > 0 ? s->w[p->m_at + row] / (float)sqrt(sum) : 1;
+    for (size_t i = 0; p->dora && i < in; i++)
+        w[i] *= gain;
 }
 
-static errc merge_tensor(int fd, off_t at, const struct lora_set *s, const struct lora_param *p, const struct tensor *t, struct err *e)
+/* One row rounded to the tensor's type at `out`. */
+static errc changed_row(const struct lora_set *s, const struct change *x, const struct tensor *t, size_t row, float *w, void *out, struct err *e)
 {
-    size_t in = p->linear->w.in, bytes = in * dtype_size(t->dtype);
-    AUTO_MEM float *w = xcalloc(in, sizeof *w);
+    size_t n = x->cols;
+
+    if (x->own) {
+        memcpy(w, s->w + x->own->at + row * n, n * sizeof *w);
+    } else {
+        TRY(dtype_to_f32(w, (const char *)t->data + row * n * dtype_size(t->dtype), t->dtype, n, e));
+        merge_row(s, x->param, row, w);
+    }
+    return dtype_from_f32(out, t->dtype, w, n, e);
+}
+
+static errc write_changed(int fd, off_t at, const struct lora_set *s, const struct change *x, const struct tensor *t, struct err *e)
+{
+    size_t bytes = x->cols * dtype_size(t->dtype);
+    AUTO_MEM float *w = xcalloc(x->cols, sizeof *w);
     AUTO_MEM void *out = xmalloc(bytes);
 
-    for (size_t row = 0; row < p->linear->w.out; row++) {
-        TRY(merge_row(s, p, t, row, w, out, e));
+    for (size_t row = 0; row < x->rows; row++) {
+        TRY(changed_row(s, x, t, row, w, out, e));
         if (pwrite(fd, out, bytes, at + (off_t)(row * bytes)) != (ssize_t)bytes)
             return err_sys(e, errno, "write merged weights");
     }
     return ERR_OK;
 }
+
+/* --- files ----------------------------------------------------------------------------------------------------------------------------------- */
 
 /* Where tensor data begins in a file: behind the length of the header and the header. */
 static off_t data_start(struct file_map map)
@@ -84,9 +152,9 @@ static errc patch(int fd, struct file_map map, const struct safetensors *st, con
     TRY(fd_write_all(fd, map.p, map.n, e));
     for (size_t i = 0; i < safetensors_count(st); i++) {
         const struct tensor *t = safetensors_at(st, i);
-        const struct lora_param *p = param_of(s, safetensors_name(st, i));
-        if (p)
-            TRY(merge_tensor(fd, data_start(map) + ((const char *)t->data - first), s, p, t, e));
+        struct change x;
+        if (find_change(s, safetensors_name(st, i), &x))
+            TRY(write_changed(fd, data_start(map) + ((const char *)t->data - first), s, &x, t, e));
     }
     return fsync(fd) ? err_sys(e, errno, "sync merged weights") : ERR_OK;
 }

@@ -9,8 +9,10 @@
 
 #include "base/hash.h"
 #include "engine/engine.h"
+#include "engine/source.h"
 #include "tune/adamw.h"
 #include "tune/backprop.h"
+#include "tune/merge.h"
 #include "tune/neftune.h"
 #include "tune/peft.h"
 #include "tune/random.h"
@@ -149,12 +151,17 @@ static size_t make_rows(size_t step, size_t vocab, int32_t ids[2][64], int32_t l
     return count;
 }
 
-static void close_to(const struct rig *r, size_t step, const json_t *want, const char *key, double got, double tolerance)
+static void close_as(const struct rig *r, size_t step, const json_t *want, const char *key, const char *what, double got, double tolerance)
 {
     double w = json_num(want, key, NAN);
 
     if (!(fabs(got - w) <= tolerance * fabs(w)))
-        fail_msg("%s, step %zu: %s %.9g instead of %.9g", r->name, step, key, got, w);
+        fail_msg("%s, step %zu: %s %.9g instead of %.9g", r->name, step, what, got, w);
+}
+
+static void close_to(const struct rig *r, size_t step, const json_t *want, const char *key, double got, double tolerance)
+{
+    close_as(r, step, want, key, key, got, tolerance);
 }
 
 static void run_step(struct rig *r, size_t step, size_t steps, const json_t *row)
@@ -231,7 +238,8 @@ static double served_loss(const struct served *v, const struct backprop_row *row
     double sum = 0;
 
     OK(engine_score(v->engine, v->adapter, row->ids, row->n, logits, E));
-    check_company(v, row, logits);
+    if (v->adapter)
+        check_company(v, row, logits);
     for (size_t t = 1; t < row->n; t++)
         sum += row->labels[t] < 0 ? 0 : loss_of(logits + (t - 1) * v->vocab, v->vocab, row->labels[t]);
     return sum;
@@ -251,9 +259,71 @@ static void check_served(const struct rig *r, const json_t *row, size_t step)
     OK(engine_open(model, &(struct engine_opts){ .threads = 2, .max_kv_tokens = 512 }, &v.engine, E));
     OK(adapters_load(engine_adapters(v.engine), dir, "x", 1, false, &v.adapter, E));
     double loss = served_loss(&v, &rows[0]) + served_loss(&v, &rows[1]);
-    close_to(r, step, json_array_get(json_object_get(row, "steps"), step), "loss", loss / (double)count, 1e-4);
+    close_as(r, step, json_array_get(json_object_get(row, "steps"), step), "loss", "loss of the served adapter", loss / (double)count, 1e-4);
     engine_free(v.engine);
     rm_dir(dir);
+}
+
+/* --- the same merged ------------------------------------------------------------------------------------------------------------- */
+
+static void write_shard(const char *dir, const char *name, const struct safetensors *from, size_t first, size_t end, json_t *map)
+{
+    AUTO_MEM char *path = path_join(dir, name);
+    AUTO_MEM struct safetensors_item *items = xcalloc(end - first + 1, sizeof *items);
+
+    for (size_t i = first; i < end; i++) {
+        const struct tensor *t = safetensors_at(from, i);
+        float *values = xcalloc(t->len, sizeof *values);
+        OK(dtype_to_f32(values, t->data, t->dtype, t->len, E));
+        items[i - first] = (struct safetensors_item){ safetensors_name(from, i), *t };
+        items[i - first].tensor.dtype = DTYPE_F32;
+        items[i - first].tensor.data = values;
+        json_put_str(map, safetensors_name(from, i), name);
+    }
+    OK(safetensors_write(path, items, end - first, E));
+    for (size_t i = first; i < end; i++)
+        free((void *)(uintptr_t)items[i - first].tensor.data);
+}
+
+/* The model in f32 and in two files. */
+static void write_f32_model(const char *model, const char *dir)
+{
+    AUTO_MEM char *from = path_join(model, "config.json");
+    const struct safetensors *s;
+    AUTO_JSON index = json_pack("{s:{}, s:{}}", "metadata", "weight_map");
+    AUTO_BUF text = { 0 }, index_text = { 0 };
+    struct model *m;
+
+    OK(model_load(model, &(struct model_opts){ .threads = 1 }, &m, E));
+    s = source_safetensors(m->source);
+    size_t n = safetensors_count(s);
+    OK(file_read(from, 1 << 20, &text, E));
+    write_text(dir, "config.json", buf_cstr(&text));
+    write_shard(dir, "model-00001-of-00002.safetensors", s, 0, n / 2, json_object_get(index, "weight_map"));
+    write_shard(dir, "model-00002-of-00002.safetensors", s, n / 2, n, json_object_get(index, "weight_map"));
+    json_write(index, &index_text);
+    write_text(dir, "model.safetensors.index.json", buf_cstr(&index_text));
+    model_free(m);
+}
+
+/* Merged into a model in f32 and two files, the plain model loses what PEFT recorded of the next step. */
+static void check_merged(const struct rig *r, const json_t *row, size_t step)
+{
+    AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *model = golden(path);
+    char *base = temp_dir(), *merged = temp_dir();
+    int32_t ids[2][64], labels[2][64];
+    struct backprop_row rows[2];
+    struct served v = { .vocab = r->model->config.vocab };
+    size_t count = make_rows(step, v.vocab, ids, labels, rows);
+
+    write_f32_model(model, base);
+    OK(merge_write(base, merged, &r->set, E));
+    OK(engine_open(merged, &(struct engine_opts){ .threads = 2, .max_kv_tokens = 512 }, &v.engine, E));
+    double loss = served_loss(&v, &rows[0]) + served_loss(&v, &rows[1]);
+    close_as(r, step, json_array_get(json_object_get(row, "steps"), step), "loss", "loss of the merged model", loss / (double)count, 1e-4);
+    engine_free(v.engine);
+    rm_dir(base);
+    rm_dir(merged);
 }
 
 static void check_row(const json_t *row, enum tune_memory memory)
@@ -264,8 +334,14 @@ static void check_row(const json_t *row, enum tune_memory memory)
 
     open_rig(&r, row, memory);
     for (size_t step = 0; step < steps; step++) {
-        if (plain && step + 1 == steps)
+        if (plain && step + 1 == steps) {
+            struct err e;
             check_served(&r, row, step);
+            if (merge_supports(&r.set, r.model, &e) == ERR_OK)
+                check_merged(&r, row, step);
+            else
+                assert_non_null(strstr(e.text, "trained apart"));
+        }
         run_step(&r, step, steps, row);
     }
     compare(&r, r.set.w, json_object_get(row, "trained"), "trained value", 0);
