@@ -1,18 +1,29 @@
 #include "base/yaml.h"
 
-#include <libfyaml.h>
 #include <math.h>
+#include <yaml.h>
 
 #include "base/mem.h"
 
 enum { MAX_NODES = 200000, MAX_DEPTH = 100 };
 
-struct walk {
-    size_t nodes;           /* visited, aliases counted each time they are used */
+struct reader {
+    yaml_parser_t parser;
+    json_t *anchors;        /* name to tree */
+    size_t nodes;           /* of this document; aliases count each time they are used */
     struct err *e;
 };
 
-static errc to_json(struct walk *w, struct fy_node *n, int depth, json_t **out);
+static void event_done(yaml_event_t *ev) { yaml_event_delete(ev); }
+#define AUTO_EVENT AUTO(event_done)
+
+static void reader_done(struct reader *r)
+{
+    yaml_parser_delete(&r->parser);
+    json_decref(r->anchors);
+}
+
+static errc event_to_json(struct reader *r, const yaml_event_t *ev, int depth, json_t **out);
 
 /* Base 10, 0x, 0o and YAML 1.1's leading-zero octal; underscores are not numbers here. */
 static bool parse_integer(const char *s, json_t **out)
@@ -63,28 +74,87 @@ static json_t *plain_scalar(const char *s)
     return parse_integer(s, &j) || parse_real(s, &j) ? j : json_strn(str_of(s));
 }
 
-static json_t *scalar_to_json(struct fy_node *n)
+/* Neither quoted nor tagged: its text says what type it is of. */
+static bool is_plain(const yaml_event_t *ev)
 {
-    size_t len = 0;
-    const char *p = fy_node_get_scalar(n, &len);
-    const char *tag = fy_node_get_tag(n, &(size_t){ 0 });
-    enum fy_node_style style = fy_node_get_style(n);
-
-    if ((style == FYNS_PLAIN || style == FYNS_ANY) && !tag) {
-        AUTO_MEM char *s = xstrndup(p ? p : "", p ? len : 0);
-        return plain_scalar(s);
-    }
-    return json_strn(str_n(p ? p : "", p ? len : 0));
+    return ev->data.scalar.plain_implicit && ev->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 }
 
-static errc sequence_to_json(struct walk *w, struct fy_node *n, int depth, json_t **out)
+static json_t *scalar_to_json(const yaml_event_t *ev)
+{
+    const char *text = (const char *)ev->data.scalar.value;
+
+    return is_plain(ev) ? plain_scalar(text) : json_strn(str_n(text, ev->data.scalar.length));
+}
+
+/* libyaml's words for what it could not read. */
+static errc syntax_error(struct reader *r)
+{
+    const yaml_parser_t *p = &r->parser;
+
+    if (p->error == YAML_READER_ERROR)
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: byte %zu: %s", p->problem_offset, p->problem);
+    return err_set(r->e, ERR_BAD_REQUEST, "yaml: line %zu, column %zu: %s", p->problem_mark.line + 1, p->problem_mark.column + 1,
+                   p->problem ? p->problem : "cannot be parsed");
+}
+
+static errc next(struct reader *r, yaml_event_t *ev)
+{
+    return yaml_parser_parse(&r->parser, ev) ? ERR_OK : syntax_error(r);
+}
+
+static errc count(struct reader *r, int depth)
+{
+    if (++r->nodes > MAX_NODES || depth > MAX_DEPTH)
+        return err_set(r->e, ERR_TOO_LARGE, "yaml: more than %d values or %d levels", MAX_NODES, MAX_DEPTH);
+    return ERR_OK;
+}
+
+/* An alias gets a tree of its own: what is made of one use must not change another. */
+static errc copy_tree(struct reader *r, json_t *from, int depth, json_t **out)
+{
+    const char *key;
+    size_t i;
+    json_t *item, *copied;
+
+    TRY(count(r, depth));
+    if (!json_is_object(from) && !json_is_array(from)) {
+        *out = json_incref(from);
+        return ERR_OK;
+    }
+    AUTO_JSON copy = json_is_object(from) ? json_object() : json_array();
+    json_object_foreach(from, key, item) {
+        TRY(copy_tree(r, item, depth + 1, &copied));
+        json_put(copy, key, copied);
+    }
+    json_array_foreach(from, i, item) {
+        TRY(copy_tree(r, item, depth + 1, &copied));
+        json_push(copy, copied);
+    }
+    *out = TAKE(copy);
+    return ERR_OK;
+}
+
+static errc alias_to_json(struct reader *r, const char *anchor, int depth, json_t **out)
+{
+    json_t *target = json_object_get(r->anchors, anchor);
+
+    if (!target)
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: unknown anchor '%s'", anchor);
+    return copy_tree(r, target, depth, out);
+}
+
+static errc sequence_to_json(struct reader *r, int depth, json_t **out)
 {
     AUTO_JSON list = json_array();
-    void *at = NULL;
 
-    for (struct fy_node *item; (item = fy_node_sequence_iterate(n, &at));) {
+    for (;;) {
+        AUTO_EVENT yaml_event_t ev = { 0 };
         json_t *j;
-        TRY(to_json(w, item, depth + 1, &j));
+        TRY(next(r, &ev));
+        if (ev.type == YAML_SEQUENCE_END_EVENT)
+            break;
+        TRY(event_to_json(r, &ev, depth + 1, &j));
         json_push(list, j);
     }
     *out = TAKE(list);
@@ -92,7 +162,7 @@ static errc sequence_to_json(struct walk *w, struct fy_node *n, int depth, json_
 }
 
 /* `<<: *a` or `<<: [*a, *b]`: keys that the mapping does not set itself. */
-static errc merge_into(struct walk *w, json_t *object, json_t *value)
+static errc merge_into(struct reader *r, json_t *object, json_t *value)
 {
     size_t i;
     json_t *item;
@@ -101,109 +171,110 @@ static errc merge_into(struct walk *w, json_t *object, json_t *value)
         json_object_update_missing(object, value);
     else if (json_is_array(value))
         json_array_foreach(value, i, item)
-            TRY(merge_into(w, object, item));
+            TRY(merge_into(r, object, item));
     else
-        return err_set(w->e, ERR_BAD_REQUEST, "yaml: map merge requires map or sequence of maps as the value");
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: map merge requires map or sequence of maps as the value");
     return ERR_OK;
 }
 
-static errc pair_to_json(struct walk *w, struct fy_node_pair *pair, int depth, json_t *object, json_t *merged)
+/* The value that follows a key's event. */
+static errc pair_to_json(struct reader *r, const yaml_event_t *key, int depth, json_t *object, json_t *merged)
 {
-    struct fy_node *key_node = fy_node_pair_key(pair);
-    size_t len = 0;
-    const char *key = key_node && fy_node_is_scalar(key_node) ? fy_node_get_scalar(key_node, &len) : NULL;
+    AUTO_EVENT yaml_event_t ev = { 0 };
     AUTO_JSON value = NULL;
+    const char *name = key->type == YAML_SCALAR_EVENT ? (const char *)key->data.scalar.value : NULL;
 
-    if (!key || memchr(key, '\0', len))
-        return err_set(w->e, ERR_BAD_REQUEST, "yaml: a mapping key is not a plain text");
-    AUTO_MEM char *name = xstrndup(key, len);
+    if (!name || strlen(name) != key->data.scalar.length)
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: line %zu: a mapping key is not a plain text", key->start_mark.line + 1);
     if (json_object_get(object, name))
-        return err_set(w->e, ERR_BAD_REQUEST, "yaml: key \"%s\" already set in map", name);
-    TRY(to_json(w, fy_node_pair_value(pair), depth + 1, &value));
-    if (streq(name, "<<") && fy_node_get_style(key_node) == FYNS_PLAIN)
-        return merge_into(w, merged, value);
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: line %zu: key \"%s\" already set in map", key->start_mark.line + 1, name);
+    TRY(next(r, &ev));
+    TRY(event_to_json(r, &ev, depth + 1, &value));
+    if (streq(name, "<<") && is_plain(key))
+        return merge_into(r, merged, value);
     json_put(object, name, TAKE(value));
     return ERR_OK;
 }
 
-static errc mapping_to_json(struct walk *w, struct fy_node *n, int depth, json_t **out)
+static errc mapping_to_json(struct reader *r, int depth, json_t **out)
 {
     AUTO_JSON object = json_object();
     AUTO_JSON merged = json_object();
-    void *at = NULL;
 
-    for (struct fy_node_pair *pair; (pair = fy_node_mapping_iterate(n, &at));)
-        TRY(pair_to_json(w, pair, depth, object, merged));
+    for (;;) {
+        AUTO_EVENT yaml_event_t key = { 0 };
+        TRY(next(r, &key));
+        if (key.type == YAML_MAPPING_END_EVENT)
+            break;
+        TRY(pair_to_json(r, &key, depth, object, merged));
+    }
     json_object_update_missing(object, merged);
     *out = TAKE(object);
     return ERR_OK;
 }
 
-static errc to_json(struct walk *w, struct fy_node *n, int depth, json_t **out)
+/* The tree that starts with ev; the events of its inside are read. An anchor is known once its tree is whole, so none contains itself. */
+static errc event_to_json(struct reader *r, const yaml_event_t *ev, int depth, json_t **out)
 {
-    if (++w->nodes > MAX_NODES || depth > MAX_DEPTH)
-        return err_set(w->e, ERR_TOO_LARGE, "yaml: more than %d values or %d levels", MAX_NODES, MAX_DEPTH);
-    if (!n) {
-        *out = json_null();
-        return ERR_OK;
+    const yaml_char_t *anchor = NULL;
+
+    if (ev->type == YAML_ALIAS_EVENT)
+        return alias_to_json(r, (const char *)ev->data.alias.anchor, depth, out);
+    TRY(count(r, depth));
+    if (ev->type == YAML_MAPPING_START_EVENT) {
+        anchor = ev->data.mapping_start.anchor;
+        TRY(mapping_to_json(r, depth, out));
+    } else if (ev->type == YAML_SEQUENCE_START_EVENT) {
+        anchor = ev->data.sequence_start.anchor;
+        TRY(sequence_to_json(r, depth, out));
+    } else {
+        anchor = ev->data.scalar.anchor;
+        *out = scalar_to_json(ev);
     }
-    if (fy_node_is_alias(n)) {          /* resolved here, not by the library, so that the limits above count every use */
-        struct fy_node *target = fy_node_resolve_alias(n);
-        if (!target)
-            return err_set(w->e, ERR_BAD_REQUEST, "yaml: unknown anchor '%s'", fy_node_get_scalar0(n));
-        return to_json(w, target, depth + 1, out);
-    }
-    if (fy_node_is_mapping(n))
-        return mapping_to_json(w, n, depth, out);
-    if (fy_node_is_sequence(n))
-        return sequence_to_json(w, n, depth, out);
-    *out = scalar_to_json(n);
+    if (anchor)
+        json_put(r->anchors, (const char *)anchor, json_incref(*out));
     return ERR_OK;
 }
 
-/* libfyaml's own messages go to a diagnostic object, from which the first one is taken. */
-static errc parse_failure(struct fy_diag *diag, struct err *e)
+/* The document that follows its start event; anchors are a document's own. */
+static errc document_to_json(struct reader *r, json_t **out)
 {
-    void *at = NULL;
-    struct fy_diag_error *de = diag ? fy_diag_errors_iterate(diag, &at) : NULL;
+    AUTO_EVENT yaml_event_t root = { 0 };
+    AUTO_EVENT yaml_event_t end = { 0 };
+    AUTO_JSON tree = NULL;
 
-    if (de)
-        return err_set(e, ERR_BAD_REQUEST, "yaml: line %d, column %d: %s", de->line, de->column, de->msg);
-    return err_set(e, ERR_BAD_REQUEST, "yaml: cannot be parsed");
+    json_object_clear(r->anchors);
+    r->nodes = 0;
+    TRY(next(r, &root));
+    TRY(event_to_json(r, &root, 0, &tree));
+    TRY(next(r, &end));
+    *out = TAKE(tree);
+    return ERR_OK;
 }
-
-static void parser_free(struct fy_parser **p) { if (*p) fy_parser_destroy(*p); }
-static void diag_free(struct fy_diag **d) { if (*d) fy_diag_destroy(*d); }
-static void document_free(struct fy_document **d) { if (*d) fy_document_destroy(*d); }
 
 /* Calls take(arg, tree) for each document; take owns the tree and says whether to go on. */
 static errc each_document(struct str text, bool (*take)(void *arg, json_t *), void *arg, struct err *e)
 {
-    struct fy_diag_cfg diag_cfg;
-    fy_diag_cfg_default(&diag_cfg);
-    diag_cfg.fp = NULL;
-    diag_cfg.output_fn = NULL;
-    AUTO(diag_free) struct fy_diag *diag = fy_diag_create(&diag_cfg);
-    if (diag)
-        fy_diag_set_collect_errors(diag, true);
-    struct fy_parse_cfg cfg = { .flags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING, .diag = diag };
-    AUTO(parser_free) struct fy_parser *parser = fy_parser_create(&cfg);
-    bool more = true;
+    AUTO(reader_done) struct reader r = { .anchors = json_object(), .e = e };
+    json_t *tree;
 
+    if (!yaml_parser_initialize(&r.parser))
+        return err_set(e, ERR_INTERNAL, "yaml: no parser");
     if (!str_utf8_valid(text))
         return err_set(e, ERR_BAD_REQUEST, "yaml: not valid UTF-8");
-    if (!parser || fy_parser_set_string(parser, text.n ? text.p : "", text.n))
-        return err_set(e, ERR_INTERNAL, "yaml: no parser");
-    while (more) {
-        AUTO(document_free) struct fy_document *doc = fy_parse_load_document(parser);
-        json_t *tree;
-        if (!doc)
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.n ? text.p : ""), text.n);
+    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
+    for (bool more = true; more;) {
+        AUTO_EVENT yaml_event_t ev = { 0 };
+        TRY(next(&r, &ev));
+        if (ev.type == YAML_STREAM_END_EVENT)
             break;
-        struct walk w = { .e = e };
-        TRY(to_json(&w, fy_document_root(doc), 0, &tree));
+        if (ev.type != YAML_DOCUMENT_START_EVENT)
+            continue;
+        TRY(document_to_json(&r, &tree));
         more = take(arg, tree);
     }
-    return fy_parser_get_stream_error(parser) ? parse_failure(diag, e) : ERR_OK;
+    return ERR_OK;
 }
 
 static bool take_first(void *arg, json_t *tree)

@@ -138,6 +138,38 @@ static void yaml_anchors_and_documents(void **state)
     assert_int_equal(yaml_parse(STR("a: 1\na: 2\n"), &j, &e), ERR_BAD_REQUEST);
 }
 
+static void yaml_quotes_and_tags(void **state)
+{
+    (void)state;
+    AUTO_JSON j = yaml("a: ''''''''''''''''''''''''''''''''''''''''''\nb: \"\\t\\t\\t\\t\\t\\t\\t\\t\\t\\u00e9\"\nc: !!str 12\nd: ! '7'\ne: \"x\n\n  y\"\nf: >-\n  u\n  v\n");
+    AUTO_MEM char *text = json_text(j);
+
+    assert_string_equal(text, "{\"a\":\"''''''''''''''''''''\",\"b\":\"\\t\\t\\t\\t\\t\\t\\t\\t\\té\",\"c\":\"12\",\"d\":\"7\",\"e\":\"x\\ny\",\"f\":\"u v\"}");
+}
+
+static void yaml_errors_say_where(void **state)
+{
+    static const struct { const char *text, *error; } cases[] = {
+        { "a: 1\nb: c: 2\n", "yaml: line 2, column 5: mapping values are not allowed in this context" },
+        { "a: [1\nb: 2\n", "yaml: line 2, column 2: did not find expected ',' or ']'" },
+        { "a:\n\tb: 1\n", "yaml: line 2, column 1: found character that cannot start any token" },
+        { "a: *nobody\n", "yaml: unknown anchor 'nobody'" },
+        { "a: &x [*x]\n", "yaml: unknown anchor 'x'" },
+        { "a: 1\nb: 2\na: 3\n", "yaml: line 3: key \"a\" already set in map" },
+        { "? [a]\n: 1\n", "yaml: line 1: a mapping key is not a plain text" },
+        { "a: \x01\n", "yaml: byte 3: control characters are not allowed" },
+        { "x: \"\xff\"\n", "yaml: not valid UTF-8" },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err e;
+        json_t *j = NULL;
+        assert_int_not_equal(yaml_parse(str_of(cases[i].text), &j, &e), ERR_OK);
+        assert_string_equal(e.text, cases[i].error);
+    }
+}
+
 static void yaml_bombs_are_refused(void **state)
 {
     (void)state;
@@ -210,7 +242,8 @@ int main(void)
         cmocka_unit_test(utf8_refuses_surrogates_and_overlong), cmocka_unit_test(map_survives_deletes_and_growth),
         cmocka_unit_test(json_has_no_infinities),
         cmocka_unit_test(json_numbers_beyond_int64_become_reals), cmocka_unit_test(yaml_scalars_are_read_as_kubernetes_does),
-        cmocka_unit_test(yaml_anchors_and_documents), cmocka_unit_test(yaml_bombs_are_refused),
+        cmocka_unit_test(yaml_anchors_and_documents), cmocka_unit_test(yaml_quotes_and_tags), cmocka_unit_test(yaml_errors_say_where),
+        cmocka_unit_test(yaml_bombs_are_refused),
         cmocka_unit_test(yaml_written_reads_back), cmocka_unit_test(times_parse_and_print), cmocka_unit_test(encodings_round_trip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
