@@ -249,20 +249,38 @@ INLINE void store_q_bytes(int8_t *dst, const vi *q)
 }
 #endif
 
-/* A block of 32 numbers; returns the sum of the quants. */
-INLINE int32_t quantize_x_block(bool halves, void *dst, float *scale, const float *x)
-{
-    vi q[PANEL_BLOCK / W], sum = { 0 };
-    vf a = { 0 };
-    float largest = 0, lanes[W];
-    int32_t n[W], total = 0;
+#define X_TINY  1e-30f                      /* a block of nothing larger counts as zeros: 127 / x must be finite */
 
-    for (size_t i = 0; i < PANEL_BLOCK; i += W)
-        a = vlarger(vabs(load(x + i)), a);
+/* The largest magnitude of a block. Compared as bits, a NaN is above infinity, which is above all numbers. */
+INLINE float largest_of(const float *x)
+{
+    vi a = { 0 };
+    int32_t lanes[W], most = 0;
+    float largest;
+
+    for (size_t i = 0; i < PANEL_BLOCK; i += W) {
+        vi bits = (vi)load(x + i) & 0x7fffffff, above = bits > a;
+        a = (bits & above) | (a & ~above);
+    }
     memcpy(lanes, &a, sizeof lanes);
     for (size_t i = 0; i < W; i++)
-        largest = lanes[i] > largest ? lanes[i] : largest;
-    float inverse = largest > 0 ? 127 / largest : 0;
+        most = lanes[i] > most ? lanes[i] : most;
+    memcpy(&largest, &most, sizeof largest);
+    return largest;
+}
+
+/* A block of 32 numbers; returns the sum of the quants. Where one is infinite or a NaN, so is the scale, and every result becomes a NaN. */
+INLINE int32_t quantize_x_block(bool halves, void *dst, float *scale, const float *x)
+{
+    static const float zeros[PANEL_BLOCK];
+    vi q[PANEL_BLOCK / W], sum = { 0 };
+    int32_t n[W], total = 0;
+    float largest = largest_of(x), inverse = largest > X_TINY ? 127 / largest : 0;
+
+    if (!(largest < INFINITY)) {
+        x = zeros;
+        largest = NAN;
+    }
     for (size_t i = 0; i < PANEL_BLOCK / W; i++) {
         q[i] = to_int(vround(load(x + i * W) * inverse));
         sum += q[i];

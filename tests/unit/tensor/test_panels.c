@@ -215,6 +215,71 @@ static void the_largest_sums_fit(void **state)
         }
 }
 
+/* An x that is no finite number makes its row's results NaN, weights of 0 and last, incomplete blocks included, and leaves the others alone. */
+static void what_is_no_number_stays_none(void **state)
+{
+    enum { OUT = 20, IN = 75, ROWS = 3 };
+    const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
+    const size_t places[] = { 0, 37, IN - 1 };
+    float f[OUT * IN], x[ROWS * IN], y[ROWS * OUT], want[ROWS * OUT];
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t i = 0; i < OUT * IN; i++)
+        f[i] = i / IN == 3 ? 0 : gauss();
+    for (size_t i = 0; i < ROWS * IN; i++)
+        x[i] = gauss();
+    for (size_t v = 0; v < n; v++)
+        for (int k = 0; all[v]->supported() && k < PANELS_COUNT_; k++) {
+            struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
+
+            assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+            compute_set_math(c, GEMM_INT8);
+            gemm_forward(c, want, OUT, x, IN, ROWS, &w);
+            for (size_t i = 0; i < ARRAY_LEN(bad) * ARRAY_LEN(places); i++) {
+                float *at = &x[IN + places[i / ARRAY_LEN(bad)]], before = *at;
+
+                *at = bad[i % ARRAY_LEN(bad)];
+                gemm_forward(c, y, OUT, x, IN, ROWS, &w);
+                *at = before;
+                for (size_t o = 0; o < OUT; o++)
+                    assert_true(isnan(y[OUT + o]));
+                assert_memory_equal(y, want, OUT * sizeof *y);
+                assert_memory_equal(y + 2 * OUT, want + 2 * OUT, OUT * sizeof *y);
+            }
+            weight_done(&w);
+        }
+}
+
+/* Numbers so small that 127 over them is infinite. */
+static void tiny_numbers_are_zeros(void **state)
+{
+    enum { OUT = 16, IN = 64 };
+    float f[OUT * IN], x[IN], y[OUT];
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t i = 0; i < OUT * IN; i++)
+        f[i] = gauss();
+    for (size_t i = 0; i < IN; i++)
+        x[i] = i % 2 ? 1e-42f : -3e-38f;
+    for (size_t v = 0; v < n; v++)
+        for (int k = 0; all[v]->supported() && k < PANELS_COUNT_; k++) {
+            struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
+
+            assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+            compute_set_math(c, GEMM_INT8);
+            gemm_forward(c, y, OUT, x, IN, 1, &w);
+            for (size_t o = 0; o < OUT; o++)
+                assert_true(fabsf(y[o]) < 1e-30f);
+            weight_done(&w);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -223,6 +288,8 @@ int main(void)
         cmocka_unit_test(threads_and_kernels_make_the_same_panels),
         cmocka_unit_test(products_in_8_bits_are_near_the_oracle),
         cmocka_unit_test(the_largest_sums_fit),
+        cmocka_unit_test(what_is_no_number_stays_none),
+        cmocka_unit_test(tiny_numbers_are_zeros),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -192,6 +192,46 @@ static void the_largest_sums_fit(void **state)
     }
 }
 
+/* An x that is no finite number makes its row's results NaN and leaves the others alone. */
+static void what_is_no_number_stays_none(void **state)
+{
+    enum { OUT = 20, IN = 256, ROWS = 3 };
+    const float bad[] = { NAN, INFINITY, -INFINITY };
+    float x[ROWS * IN], y[ROWS * OUT], want[ROWS * OUT];
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t i = 0; i < ROWS * IN; i++)
+        x[i] = gauss();
+    for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
+        struct weight blocks = random_blocks(formats[f], OUT, IN), w = panels_of(&blocks, 1);
+
+        for (size_t v = 0; v < n; v++) {
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
+
+            if (!all[v]->supported())
+                continue;
+            assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+            compute_set_math(c, GEMM_INT8);
+            gemm_forward(c, want, OUT, x, IN, ROWS, &w);
+            for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+                float *at = &x[IN + 77 * i], before = *at;
+
+                *at = bad[i];
+                gemm_forward(c, y, OUT, x, IN, ROWS, &w);
+                *at = before;
+                for (size_t o = 0; o < OUT; o++)
+                    assert_true(isnan(y[OUT + o]));
+                assert_memory_equal(y, want, OUT * sizeof *y);
+                assert_memory_equal(y + 2 * OUT, want + 2 * OUT, OUT * sizeof *y);
+            }
+        }
+        weight_done(&blocks);
+        weight_done(&w);
+    }
+}
+
 /* Products without rounding give what they give for the blocks. */
 static void products_in_f32_are_exact(void **state)
 {
@@ -253,6 +293,7 @@ int main(void)
         cmocka_unit_test(panels_are_hardly_larger),
         cmocka_unit_test(products_are_near_the_oracle),
         cmocka_unit_test(the_largest_sums_fit),
+        cmocka_unit_test(what_is_no_number_stays_none),
         cmocka_unit_test(products_in_f32_are_exact),
         cmocka_unit_test(scales_that_are_no_numbers_are_refused),
         cmocka_unit_test(a_format_without_panels_is_named),
