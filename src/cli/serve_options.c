@@ -59,7 +59,7 @@ static size_t make_rows(struct serve_args *a, struct option_row *rows)
           .help = "The same in memory, also 512MiB or 8GiB; auto: half of what is free beside the weights." },
         { .name = "kv-cache-memory-bytes", .kind = OPT_STR, .value = &a->kv_memory, .arg = "BYTES", .help = "vLLM's name of --kv-cache-memory." },
         { .name = "kv-cache-dtype", .kind = OPT_STR, .value = &a->kv_dtype, .arg = "auto|f32|bf16",
-          .help = "What keys and values are kept in; auto: bf16 with --dtype bfloat16 or --quantization, else f32." },
+          .help = "What keys and values are kept in; auto: bf16 with --dtype bfloat16, quantised weights or 8-bit activations, else f32." },
         { .name = "enable-prefix-caching", .kind = OPT_BOOL, .value = &a->prefix_caching, .help = "Equal beginnings of prompts are computed once; on by default." },
         { .name = "batch-invariant", .kind = OPT_BOOL, .value = &a->batch_invariant,
           .help = "One kind of product for prompts and answers, so that the prefix cache keeps answers too; long prompts take longer." },
@@ -189,19 +189,18 @@ static errc read_bytes(const char *text, size_t *out, struct err *e)
     return ERR_OK;
 }
 
-/* auto: halves the cache where weights or products are not exact either. */
-static errc read_kv_dtype(const char *name, bool inexact, enum kv_dtype *out, struct err *e)
+static errc read_kv_dtype(const char *name, struct server_opts *o, struct err *e)
 {
     static const struct { const char *name; enum kv_dtype d; } rows[] = {
         { "f32", KV_F32 }, { "float32", KV_F32 }, { "bf16", KV_BF16 }, { "bfloat16", KV_BF16 },
     };
 
-    *out = inexact ? KV_BF16 : KV_F32;
-    if (streq(name, "auto"))
+    o->kv_auto = streq(name, "auto");
+    if (o->kv_auto)
         return ERR_OK;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (streq(name, rows[i].name)) {
-            *out = rows[i].d;
+            o->kv_dtype = rows[i].d;
             return ERR_OK;
         }
     return err_set(e, ERR_BAD_REQUEST, "--kv-cache-dtype: \"%s\" is none of auto, f32 (float32), bf16 (bfloat16)", name);
@@ -384,7 +383,7 @@ static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e
     TRY(read_dtype(a->dtype, &o->math, e));
     TRY(read_length(a->max_len, &o->max_model_len, e));
     TRY(read_bytes(a->kv_memory, &o->max_kv_bytes, e));
-    TRY(read_kv_dtype(a->kv_dtype, o->math == GEMM_BF16 || o->quantize != QUANTIZE_NONE, &o->kv_dtype, e));
+    TRY(read_kv_dtype(a->kv_dtype, o, e));
     if (!streq(a->generation_config, "auto"))
         return err_set(e, ERR_BAD_REQUEST, "--generation-config: only auto is supported, not \"%s\"", a->generation_config);
     TRY(read_adapters(a, e));

@@ -55,12 +55,28 @@ static errc limit_blocks(struct engine *g, const struct engine_opts *o, size_t *
     return ERR_OK;
 }
 
+static bool has_panels(const struct model *m)
+{
+    bool found = m->head.kind == WEIGHT_PANELS;
+
+    for (size_t i = 0; i < m->n_linears; i++)
+        found |= m->linears[i].w.kind == WEIGHT_PANELS;
+    return found;
+}
+
+static enum kv_dtype choose_kv_dtype(const struct model *m, const struct engine_opts *o)
+{
+    if (!o->kv_auto)
+        return o->kv_dtype;
+    return o->math == GEMM_BF16 || o->quantize != QUANTIZE_NONE || has_panels(m) ? KV_BF16 : KV_F32;
+}
+
 static errc size_cache(struct engine *g, const struct engine_opts *o, struct err *e)
 {
     const struct model_config *c = &g->model->config;
     size_t bytes, blocks;
 
-    g->kv = paged_shape(c->layers, c->heads, c->kv_heads, c->head_dim, o->kv_dtype, c->attn_scale, c->attn_softcap);
+    g->kv = paged_shape(c->layers, c->heads, c->kv_heads, c->head_dim, choose_kv_dtype(g->model, o), c->attn_scale, c->attn_softcap);
     g->kv.slopes = c->alibi;
     if (!paged_block_bytes(&g->kv, &bytes))
         return err_set(e, ERR_INVALID, "%s: the size of its key/value cache overflows", g->model->dir);

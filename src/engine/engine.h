@@ -22,6 +22,7 @@ struct engine_opts {
     int threads;                /* 0: one per CPU */
     size_t max_model_len;       /* 0: the model's max_position_embeddings */
     enum kv_dtype kv_dtype;     /* of cached keys and values; KV_F32 by default */
+    bool kv_auto;               /* instead KV_BF16 where weights or products are not exact either: in GEMM_BF16 mode, quantised, in panels */
     size_t max_kv_tokens;       /* over all sequences; 0: by max_kv_bytes */
     size_t max_kv_bytes;        /* the same in memory; 0: no limit but memory, or half of what is free when kv_by_memory */
     bool kv_by_memory;          /* and no sequence may be longer than the cache */

@@ -83,6 +83,24 @@ static void logits_stay_near_those_of_f32(void **state)
     }
 }
 
+/* As with --quantization: the cache is as exact as the products. */
+static void the_cache_is_bf16_beside_8_bit_products(void **state)
+{
+    static const struct { enum gemm_math math; size_t bytes; } rows[] = { { GEMM_F32, 4 }, { GEMM_INT8, 2 }, { GEMM_BF16, 2 } };
+    AUTO_MEM char *path = golden(files[0]);
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct engine_opts o = { .math = rows[i].math, .kv_auto = true, .threads = 1 }, f32 = { .threads = 1 };
+        AUTO_FREE(engine) g = NULL;
+        AUTO_FREE(engine) exact = NULL;
+        struct err e = { 0 };
+
+        assert_int_equal(engine_open(path, &o, &g, &e), ERR_OK);
+        assert_int_equal(engine_open(path, &f32, &exact, &e), ERR_OK);
+        assert_int_equal(engine_kv_token_bytes(g) * 4, engine_kv_token_bytes(exact) * rows[i].bytes);
+    }
+}
+
 static void company_does_not_change_a_row(void **state)
 {
     enum { N = 9 };
@@ -135,6 +153,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_stay_near_those_of_f32),
+        cmocka_unit_test(the_cache_is_bf16_beside_8_bit_products),
         cmocka_unit_test(company_does_not_change_a_row),
         cmocka_unit_test(a_broken_block_is_named_at_load),
     };
