@@ -1,5 +1,6 @@
 /*
- * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4 int8 q4; all without arguments).
+ * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4-f32 int8 q4 nf4, and the panels of
+ * GGUF formats, Q2_K ...; all without arguments).
  * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows, and the limits
  * probed right before and after: GB/s that all threads read from memory, GFLOP/s of oneDNN's f32 product.
  * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache; CACHED=1 takes one that stays in the
@@ -12,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "tensor/gemm.h"
+#include "tensor/panels_blocks.h"
 
 #define OUT     8192
 #define OUT_CACHED 512
@@ -124,6 +126,36 @@ static void make_nf4(const float *f, size_t out, struct weight *w)
     w->nf4.dtype = DTYPE_BF16;
 }
 
+static void make_nf4_panels(const float *f, size_t out, struct weight *w)
+{
+    struct weight nf4;
+    struct err e = { 0 };
+
+    make_nf4(f, out, &nf4);
+    *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_PANELS };
+    if (panels_from_nf4(&nf4, 2, &w->panels, &e))
+        abort();
+    weight_done(&nf4);
+}
+
+/* Blocks of any bits whose f16 numbers are finite. */
+static void make_blocks(const char *format, size_t out, struct weight *w)
+{
+    struct weight blocks = weight_blocks(block_format_by_name(format), NULL, out, IN);
+    size_t bytes = weight_bytes(&blocks);
+    uint8_t *data = xmalloc(bytes);
+    uint32_t seed = 1;
+    struct err e = { 0 };
+
+    for (size_t i = 0; i < bytes; i++)
+        data[i] = (uint8_t)((seed = seed * 1664525u + 1013904223u) >> 24 & 0x3b);
+    blocks.data = blocks.owned = data;
+    *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_PANELS };
+    if (panels_from_blocks(&blocks, 2, &w->panels, &e))
+        abort();
+    weight_done(&blocks);
+}
+
 static void make_panels(const float *f, size_t out, enum panels_kind k, struct weight *w)
 {
     struct weight dense = weight_f32(f, out, IN);
@@ -139,14 +171,22 @@ static void make_q4(const float *f, size_t out, struct weight *w) { make_panels(
 
 static const struct kind {
     const char *name;
-    void (*make)(const float *f, size_t out, struct weight *w);
+    void (*make)(const float *f, size_t out, struct weight *w);        /* NULL: blocks of that format */
     enum gemm_math math;
 } kinds[] = {
     { "f32", make_f32, GEMM_F32 },
     { "bf16", make_bf16, GEMM_F32 },
-    { "nf4", make_nf4, GEMM_F32 },
+    { "nf4-f32", make_nf4, GEMM_F32 },
     { "int8", make_int8, GEMM_INT8 },
     { "q4", make_q4, GEMM_INT8 },
+    { "nf4", make_nf4_panels, GEMM_INT8 },
+    { "Q2_K", NULL, GEMM_INT8 },
+    { "Q4_0", NULL, GEMM_INT8 },
+    { "Q4_K", NULL, GEMM_INT8 },
+    { "Q6_K", NULL, GEMM_INT8 },
+    { "Q8_0", NULL, GEMM_INT8 },
+    { "IQ4_NL", NULL, GEMM_INT8 },
+    { "IQ4_XS", NULL, GEMM_INT8 },
 };
 
 static void keep_weights(struct bench *b, size_t n)
@@ -162,9 +202,13 @@ static void bench_kind(struct bench *b, const struct kind *k)
 {
     static const size_t few[] = { 1, 4, 8, 16 };
 
-    do
-        k->make(b->f32, b->out, &b->w[b->n++]);
-    while (b->out == OUT && b->n < MATRICES_MAX && b->n * weight_bytes(&b->w[0]) < WEIGHTS_BYTES);
+    do {
+        struct weight *w = &b->w[b->n++];
+        if (k->make)
+            k->make(b->f32, b->out, w);
+        else
+            make_blocks(k->name, b->out, w);
+    } while (b->out == OUT && b->n < MATRICES_MAX && b->n * weight_bytes(&b->w[0]) < WEIGHTS_BYTES);
     compute_set_math(b->c, k->math);
     b->repeats = b->out == OUT ? 1 : 20;
     double bytes = (double)(b->n * weight_bytes(&b->w[0]));

@@ -93,13 +93,11 @@ FOR_EACH_CPU void block_from_iq4_xs(float *dst, const void *src, size_t blocks)
 {
     for (const uint8_t *p = src; blocks--; p += 136, dst += 256) {
         float d = block_half(p);
-        unsigned high = p[2] | (unsigned)p[3] << 8;
 
         for (unsigned i = 0; i < 256; i += 16) {
             unsigned j = i / 32, shift = i % 32 / 4;
-            unsigned scale = (p[4 + j / 2] >> (j % 2 * 4) & 15u) | (high >> (2 * j) & 3u) << 4;
             const uint8_t *from = p + 8 + j * 16;
-            float ds = d * (float)((int)scale - 32);
+            float ds = d * (float)block_iq4_xs_scale(p + 2, j);
 
             for (unsigned k = 0; k < 16; k++)
                 dst[i + k] = ds * (float)block_iq4_values[from[k] >> shift & 15];

@@ -33,6 +33,14 @@ PART_OF_READER int block_q3_k_scale(const uint8_t packed[12], unsigned j)
     return (int)(low | high << 4) - 32;
 }
 
+/* Scale j < 8 of an IQ4_XS block, at its third byte: 16 bits hold the high bit pairs, four bytes the low nibbles. */
+PART_OF_READER int block_iq4_xs_scale(const uint8_t packed[6], unsigned j)
+{
+    unsigned high = packed[0] | (unsigned)packed[1] << 8, low = packed[2 + j / 2] >> (j % 2 * 4) & 15u;
+
+    return (int)(low | (high >> (2 * j) & 3u) << 4) - 32;
+}
+
 /* The sixteen values of the non-linear four-bit formats. */
 extern const int8_t block_iq4_values[16];
 

@@ -197,7 +197,7 @@ static size_t slab_rows(const struct weight *w)
 }
 
 /* Panels of GGUF blocks have no fast way to f32, and so none to bf16. */
-static bool expands(const struct weight *w) { return w->kind != WEIGHT_PANELS || w->panels.factors; }
+static bool expands(const struct weight *w) { return w->kind != WEIGHT_PANELS || panels_expand(&w->panels); }
 
 /* Many rows in bf16: what is not f32 in bf16 mode; with AMX what is quantised in the mode of 8 bits, too. */
 static bool many_by_bf16(const struct compute *c, const struct weight *w)

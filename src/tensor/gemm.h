@@ -12,9 +12,9 @@
  * many rows sums in another order than one of few).
  * In GEMM_F32 mode (default) nothing is rounded. In GEMM_BF16 mode x is rounded to bf16 and sums are f32; weights are taken as they
  * are, but where the CPU multiplies bf16 (compute_bf16_is_fast) products of many rows round those that are not f32 to bf16, too. In
- * GEMM_INT8 and GEMM_BF16 mode products with panels (of our own and of GGUF blocks) round x to 8 bits, each row and 32 elements with a
- * scale of their own (an error of some 0.6 % of the result's size for Gaussian x), or, with panels of our own and many rows on a CPU
- * with AMX, x and weights to bf16 (0.3 %); other weights are computed as in GEMM_F32 in GEMM_INT8 mode, but NF4 and blocks by AMX as well.
+ * GEMM_INT8 and GEMM_BF16 mode products with panels (of our own, of GGUF blocks, of NF4) round x to 8 bits, each row and 32 elements with
+ * a scale of their own (an error of some 0.6 % of the result's size for Gaussian x), or, with panels of our own or NF4 and many rows on a
+ * CPU with AMX, x and weights to bf16 (0.3 %); other weights are computed as in GEMM_F32 in GEMM_INT8 mode, but NF4 and blocks by AMX as well.
  *
  * struct compute is the thread count, the chosen kernel rows, oneDNN's state and scratch memory. One thread at a time
  * uses a compute; only that thread enters parallel regions.

@@ -52,9 +52,9 @@ static void pack_panel(const struct many *m, float *panel, float *expanded, size
 {
     const struct weight *w = m->w;
 
-    if (w->kind == WEIGHT_PANELS && w->panels.factors)
-        m->vec->panel_f32(w->panels.kind, panel, panels_at(&w->panels, first / PANEL_ROWS) + at / PANEL_BLOCK * panels_block_bytes(w->panels.kind),
-                          w->panels.factors + first, k);
+    if (w->kind == WEIGHT_PANELS && panels_expand(&w->panels))
+        m->vec->panel_f32(w->panels.kind, panel, panels_at_element(&w->panels, first / PANEL_ROWS, at),
+                          w->panels.factors ? w->panels.factors + first : NULL, k);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
         m->vec->pack_f32(panel, (const float *)w->data + first * w->in + at, w->in, n, k);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16)

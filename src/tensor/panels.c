@@ -31,6 +31,16 @@ size_t panels_stride(const struct panels *p)
     return p->blocks / u.blocks * panel_unit_bytes(u);
 }
 
+const uint8_t *panels_at_element(const struct panels *p, size_t panel, size_t at)
+{
+    const uint8_t *first = panels_at(p, panel);
+
+    if (!of_blocks(p))
+        return first + at / PANEL_BLOCK * panels_block_bytes(p->kind);
+    struct panel_unit u = panel_unit_of(p->kind);
+    return first + at / PANEL_BLOCK / u.blocks * panel_unit_bytes(u);
+}
+
 size_t panels_bytes(const struct panels *p)
 {
     return panels_count(p->out) * (panels_stride(p) + (p->factors ? PANEL_ROWS * sizeof(float) : 0));

@@ -18,10 +18,11 @@
 #define PANEL_ROWS  16
 #define PANEL_BLOCK 32
 
-/* Those before PANELS_COUNT_ are made by quantising; the others hold GGUF blocks as they are (tensor/panels_blocks.h). */
+/* Those before PANELS_COUNT_ are made by quantising; the others hold GGUF blocks and NF4 as they are (tensor/panels_blocks.h). */
 enum panels_kind {
     PANELS_INT8, PANELS_Q4, PANELS_COUNT_,
-    PANELS_Q8_0 = PANELS_COUNT_, PANELS_Q4_0, PANELS_Q4_1, PANELS_Q5_0, PANELS_Q5_1, PANELS_Q4_K, PANELS_Q5_K, PANELS_Q6_K, PANELS_END_,
+    PANELS_Q8_0 = PANELS_COUNT_, PANELS_Q4_0, PANELS_Q4_1, PANELS_Q5_0, PANELS_Q5_1, PANELS_Q2_K, PANELS_Q4_K, PANELS_Q5_K, PANELS_Q6_K,
+    PANELS_IQ4_NL, PANELS_IQ4_XS, PANELS_NF4, PANELS_END_,
 };
 
 struct panels {
@@ -29,7 +30,7 @@ struct panels {
     size_t out, in;
     size_t blocks;              /* along in, rounded up */
     uint8_t *data;              /* [panels][blocks][block bytes], owned, aligned to 64 */
-    float *factors;             /* [panels * PANEL_ROWS], owned; NULL: of GGUF blocks */
+    float *factors;             /* [panels * PANEL_ROWS], owned; NULL: of GGUF blocks and NF4 */
 };
 
 size_t panels_block_bytes(enum panels_kind k);          /* of a quantised kind */
@@ -40,6 +41,10 @@ static inline const uint8_t *panels_at(const struct panels *p, size_t panel)
 {
     return p->data + panel * panels_stride(p);
 }
+/* Where element `at` of a panel's rows begins, at a multiple of what a unit holds. */
+const uint8_t *panels_at_element(const struct panels *p, size_t panel, size_t at);
+/* Whether kernels expand it to f32 (panel_f32 of tensor/vec.h): panels of our own and NF4. */
+static inline bool panels_expand(const struct panels *p) { return p->kind < PANELS_COUNT_ || p->kind == PANELS_NF4; }
 
 struct weight;
 /* Quantises a matrix of any kind; threads >= 1 share the panels, which changes nothing in the result. */

@@ -1,10 +1,15 @@
 #include "tensor/panels_blocks.h"
 
+#include <math.h>
 #include <omp.h>
 #include <string.h>
 
 #include "tensor/blocks_priv.h"
 #include "tensor/priv.h"
+
+const int16_t panel_table_iq4[16] = { -127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113 };
+/* nf4_code times PANEL_NF4_ONE, rounded. */
+const int16_t panel_table_nf4[16] = { -32767, -22812, -17205, -12940, -9320, -6054, -2983, 0, 2608, 5273, 8064, 11072, 14441, 18435, 23689, 32767 };
 
 #define GROUP_BYTES (PANEL_ROWS * 4)
 #define LOW_BYTES   (4 * GROUP_BYTES)           /* of the low four bits */
@@ -69,12 +74,24 @@ FOR_EACH_CPU static void unpack_q8_0(struct parts *a, const uint8_t *p)
         a->q[j] = p[2 + j] ^ 0x80;
 }
 
-FOR_EACH_CPU static void unpack_iq4_nl(struct parts *a, const uint8_t *p)
+FOR_EACH_CPU static void unpack_iq4_xs(struct parts *a, const uint8_t *p)
 {
     a->d = half_bits(p);
-    put_nibbles(a->q, p + 2, 16);
-    for (unsigned j = 0; j < 32; j++)
-        a->q[j] = (uint8_t)(block_iq4_values[a->q[j]] + 128);
+    for (unsigned j = 0; j < 8; j++) {
+        a->scale[j] = (uint8_t)(int8_t)block_iq4_xs_scale(p + 2, j);
+        put_nibbles(a->q + 32 * j, p + 8 + 16 * j, 16);
+    }
+}
+
+/* Each half's scale and minimum stay in one byte. */
+FOR_EACH_CPU static void unpack_q2_k(struct parts *a, const uint8_t *p)
+{
+    a->d = half_bits(p + 80);
+    a->m = half_bits(p + 82);
+    memcpy(a->scale, p, 16);
+    for (unsigned j = 0; j < 8; j++)
+        for (unsigned k = 0; k < 32; k++)
+            a->q[32 * j + k] = p[16 + j / 4 * 32 + k] >> (j % 4 * 2) & 3;
 }
 
 PART_OF_READER void unpack_k4(struct parts *a, const uint8_t *p, const uint8_t *q, const uint8_t *fifth)
@@ -134,7 +151,7 @@ static const struct source *source_of(const struct block_format *f)
         { "Q4_0", PANELS_Q4_0, unpack_q4_0 }, { "Q4_1", PANELS_Q4_1, unpack_q4_1 }, { "Q5_0", PANELS_Q5_0, unpack_q5_0 },
         { "Q5_1", PANELS_Q5_1, unpack_q5_1 }, { "Q8_0", PANELS_Q8_0, unpack_q8_0 }, { "Q3_K", PANELS_Q6_K, unpack_q3_k },
         { "Q4_K", PANELS_Q4_K, unpack_q4_k }, { "Q5_K", PANELS_Q5_K, unpack_q5_k }, { "Q6_K", PANELS_Q6_K, unpack_q6_k },
-        { "IQ4_NL", PANELS_Q8_0, unpack_iq4_nl },
+        { "Q2_K", PANELS_Q2_K, unpack_q2_k }, { "IQ4_NL", PANELS_IQ4_NL, unpack_q4_0 }, { "IQ4_XS", PANELS_IQ4_XS, unpack_iq4_xs },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -160,6 +177,11 @@ static inline void pack_quants(uint8_t *to, unsigned bits, const uint8_t *q)
             put_word(to + i * GROUP_BYTES, g[i]);
         return;
     }
+    if (bits == 2) {
+        for (unsigned i = 0; i < 2; i++, to += GROUP_BYTES)
+            put_word(to, g[4 * i] | g[4 * i + 1] << 2 | g[4 * i + 2] << 4 | g[4 * i + 3] << 6);
+        return;
+    }
     for (unsigned i = 0; i < 4; i++)
         put_word(to + i * GROUP_BYTES, (g[i] & 0x0f0f0f0f) | (g[i + 4] & 0x0f0f0f0f) << 4);
     uint32_t high[2] = { 0 };
@@ -183,8 +205,8 @@ static void pack_unit(uint8_t *to, struct panel_unit u, size_t lane, const struc
     for (size_t b = 0; b < u.blocks; b++, scales += panel_unit_scale_step(u)) {
         for (size_t i = 0; i < u.scales; i++)
             scales[i * PANEL_ROWS] = a->scale[b * u.scales + i];
-        if (u.scales && u.min)
-            scales[u.scales * PANEL_ROWS] = a->min[b];
+        if (u.scales == 1 && u.min)
+            scales[PANEL_ROWS] = a->min[b];
         pack_quants(quants + b * panel_unit_quants(u), u.bits, a->q + b * PANEL_BLOCK);
     }
 }
@@ -214,18 +236,53 @@ static size_t pack_panel(const struct weight *w, const struct source *s, struct 
     return bad;
 }
 
-errc panels_from_blocks(const struct weight *w, int threads, struct panels *out, struct err *e)
+/* 64 elements of one row: the even ones are high nibbles. */
+static void pack_nf4(uint8_t *to, size_t lane, const uint8_t *packed, float absmax)
 {
-    const struct source *s = source_of(w->blocks);
+    struct panel_unit u = panel_unit_of(PANELS_NF4);
+    uint8_t q[NF4_BLOCK], *quants = to + panel_unit_head(u) + 4 * lane;
+
+    for (size_t i = 0; i < NF4_BLOCK / 2; i++) {
+        q[2 * i] = packed[i] >> 4;
+        q[2 * i + 1] = packed[i] & 15;
+    }
+    memcpy(to + sizeof absmax * lane, &absmax, sizeof absmax);
+    for (size_t b = 0; b < u.blocks; b++)
+        pack_quants(quants + b * panel_unit_quants(u), u.bits, q + b * PANEL_BLOCK);
+}
+
+static size_t pack_nf4_panel(const struct weight *w, const struct source *s, struct panels *p, size_t panel)
+{
+    size_t first = panel * PANEL_ROWS, rows = w->out - first < PANEL_ROWS ? w->out - first : PANEL_ROWS, bad = SIZE_MAX;
+    size_t bytes = panel_unit_bytes(panel_unit_of(PANELS_NF4));
+    uint8_t *to = p->data + panel * panels_stride(p);
+
+    (void)s;                    /* one format */
+    for (size_t at = 0; at < w->in; at += NF4_BLOCK, to += bytes) {
+        if (rows < PANEL_ROWS)
+            memset(to, 0, bytes);
+        for (size_t lane = 0; lane < rows; lane++) {
+            size_t i = (first + lane) * w->in + at;
+
+            pack_nf4(to, lane, w->nf4.packed + i / 2, w->nf4.absmax[i / NF4_BLOCK]);
+            if (!isfinite(w->nf4.absmax[i / NF4_BLOCK]) && bad == SIZE_MAX)
+                bad = i;
+        }
+    }
+    return bad;
+}
+
+static errc pack_panels(const struct weight *w, const struct source *s, enum panels_kind kind, int threads,
+                        size_t (*pack)(const struct weight *w, const struct source *s, struct panels *p, size_t panel), struct panels *out,
+                        struct err *e)
+{
+    struct panels p = { .kind = kind, .out = w->out, .in = w->in, .blocks = w->in / PANEL_BLOCK };
     size_t bad = SIZE_MAX;
 
-    if (!s)
-        return err_set(e, ERR_UNSUPPORTED, "there are no panels for %s", w->blocks->name);
-    struct panels p = { .kind = s->kind, .out = w->out, .in = w->in, .blocks = w->in / PANEL_BLOCK };
     TRY(panels_alloc(&p, e));
     #pragma omp parallel for num_threads(threads) schedule(dynamic, 4) reduction(min : bad)
     for (size_t i = 0; i < panels_count(w->out); i++) {
-        size_t found = pack_panel(w, s, &p, i);
+        size_t found = pack(w, s, &p, i);
         bad = found < bad ? found : bad;
     }
     if (bad < SIZE_MAX) {
@@ -236,12 +293,28 @@ errc panels_from_blocks(const struct weight *w, int threads, struct panels *out,
     return ERR_OK;
 }
 
+errc panels_from_blocks(const struct weight *w, int threads, struct panels *out, struct err *e)
+{
+    const struct source *s = source_of(w->blocks);
+
+    if (!s)
+        return err_set(e, ERR_UNSUPPORTED, "there are no panels for %s", w->blocks->name);
+    return pack_panels(w, s, s->kind, threads, pack_panel, out, e);
+}
+
+errc panels_from_nf4(const struct weight *w, int threads, struct panels *out, struct err *e)
+{
+    return pack_panels(w, NULL, PANELS_NF4, threads, pack_nf4_panel, out, e);
+}
+
 /* ── reading back ── */
 
 static unsigned quant_at(const uint8_t *quants, unsigned bits, size_t group, size_t byte)
 {
     if (bits == 8)
         return quants[group * GROUP_BYTES + byte];
+    if (bits == 2)
+        return quants[group / 4 * GROUP_BYTES + byte] >> (2 * (group % 4)) & 3u;
     unsigned q = quants[group % 4 * GROUP_BYTES + byte] >> (group / 4 * 4) & 15u;
     if (bits == 5)
         q |= (quants[LOW_BYTES + byte] >> group & 1u) << 4;
@@ -250,20 +323,36 @@ static unsigned quant_at(const uint8_t *quants, unsigned bits, size_t group, siz
     return q;
 }
 
+/* What a row's quants and minimum are multiplied with in half `half` of a block. */
+static void row_scales(struct panel_unit u, const uint8_t *unit, const uint8_t *scale, size_t lane, size_t half, float *d, float *m)
+{
+    *m = u.min ? block_half(unit + 2 * (PANEL_ROWS + lane)) : 0;
+    if (u.wide)
+        memcpy(d, unit + sizeof *d * lane, sizeof *d);
+    else
+        *d = block_half(unit + 2 * lane);
+    if (u.scales == 2 && u.min) {
+        *d *= (float)(scale[half * PANEL_ROWS] & 15);
+        *m *= -(float)(scale[half * PANEL_ROWS] >> 4);
+    } else if (u.scales == 2) {
+        *d *= (float)(int8_t)scale[half * PANEL_ROWS];
+    } else if (u.scales == 1) {
+        *d *= u.min ? (float)scale[0] : (float)(int8_t)scale[0];
+        *m *= u.min ? -(float)scale[PANEL_ROWS] : 0;
+    }
+}
+
 float panels_block_element(const struct panels *p, size_t row, size_t i)
 {
     struct panel_unit u = panel_unit_of(p->kind);
     size_t lane = row % PANEL_ROWS, block = i / PANEL_BLOCK % u.blocks, k = i % PANEL_BLOCK;
     const uint8_t *unit = panels_at(p, row / PANEL_ROWS) + i / PANEL_BLOCK / u.blocks * panel_unit_bytes(u);
     const uint8_t *scale = unit + panel_unit_scales(u) + block * panel_unit_scale_step(u) + lane;
-    float d = block_half(unit + 2 * lane), m = u.min ? block_half(unit + 2 * (PANEL_ROWS + lane)) : 0;
+    unsigned q = quant_at(unit + panel_unit_head(u) + block * panel_unit_quants(u), u.bits, k / 4, 4 * lane + k % 4);
+    float d, m;
 
-    if (u.scales == 2)
-        d *= (float)(int8_t)scale[k / 16 * PANEL_ROWS];
-    else if (u.scales == 1) {
-        d *= (float)scale[0];
-        m *= -(float)scale[PANEL_ROWS];
-    }
-    int q = (int)quant_at(unit + panel_unit_head(u) + block * panel_unit_quants(u), u.bits, k / 4, 4 * lane + k % 4) - u.zero;
-    return d * (float)q + m;
+    row_scales(u, unit, scale, lane, k / 16, &d, &m);
+    if (p->kind == PANELS_NF4)
+        return nf4_code[q] * d;
+    return d * (float)(u.table ? u.table[q] : (int)q - u.zero) + m;
 }

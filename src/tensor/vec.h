@@ -22,7 +22,7 @@ struct vec_x8_scale {
     union {
         int32_t start;          /* INT8: minus 128 times the sum of the whole numbers */
         float low;              /* Q4: minus 8 times the sum of the numbers; GGUF blocks: vec_panel_blocks.h */
-        int16_t halves[2];      /* Q6_K: the sums of the whole numbers in both halves */
+        int16_t halves[2];      /* Q6_K, Q2_K: the sums of the whole numbers in both halves */
     };
 };
 
@@ -34,7 +34,7 @@ struct vec_x8 {
 
 struct vec_panel {
     const uint8_t *blocks;
-    const float *factors;       /* [PANEL_ROWS]; NULL: of GGUF blocks */
+    const float *factors;       /* [PANEL_ROWS]; NULL: of GGUF blocks and NF4 */
     size_t cols;                /* results wanted of each row: at most PANEL_ROWS */
     const uint8_t *ahead;       /* memory wanted soon: ahead_step bytes are fetched with each block */
     size_t ahead_step;
@@ -114,8 +114,8 @@ struct vec_ops {
 
     /*
      * Panels of quantised weights. panel_quantize: one panel and its factors from x [blocks * 32][PANEL_ROWS]; fit [2, blocks, PANEL_ROWS]
-     * is scratch. panel_f32: its first k elements as dst [k, PANEL_ROWS]. panel_quantize_x: a row of n numbers into a tile of that many
-     * rows, its q and scale in the first block given. panel_dot: y[r * ldy + j] = x[r] . panel row j, for j < cols.
+     * is scratch. panel_f32: its first k elements as dst [k, PANEL_ROWS], of NF4's panels, too. panel_quantize_x: a row of n numbers into a
+     * tile of that many rows, its q and scale in the first block given. panel_dot: y[r * ldy + j] = x[r] . panel row j, for j < cols.
      */
     void (*panel_quantize)(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks);
     void (*panel_f32)(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k);
@@ -123,7 +123,7 @@ struct vec_ops {
     size_t (*panel_x_bytes)(enum panels_kind kind);
     void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n);
     void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p);
-    /* The same of panels of GGUF blocks (tensor/panels_blocks.h); n a multiple of the format's elements. */
+    /* The same of panels of GGUF blocks and NF4 (tensor/panels_blocks.h); n a multiple of the format's elements. */
     size_t (*blocks_x_bytes)(enum panels_kind kind);
     void (*blocks_quantize_x)(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n);
     void (*blocks_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p);

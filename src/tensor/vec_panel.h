@@ -177,8 +177,33 @@ static void panel_quantize(enum panels_kind kind, uint8_t *panel, float *factors
 
 INLINE vi load_vi(const uint8_t *p) { vi v; memcpy(&v, p, sizeof v); return v; }
 
+/* Of NF4 in whole blocks of 64; not rounded. */
+INLINE void panel_f32_nf4(float *dst, const uint8_t *panel, size_t k)
+{
+    const struct panel_unit u = panel_unit_of(PANELS_NF4);
+    struct nf4_table t;
+
+    nf4_table(&t, 1, DTYPE_F32);
+    for (size_t i = 0; i < k; i += 4) {
+        const uint8_t *unit = panel + i / NF4_BLOCK * panel_unit_bytes(u), *q = unit + panel_unit_head(u) + i % NF4_BLOCK / PANEL_BLOCK * panel_unit_quants(u);
+        size_t g = i % PANEL_BLOCK / 4;
+
+        for (size_t at = 0; at < PANEL_ROWS; at += W) {
+            vi v = load_vi(q + g % (GROUPS / 2) * GROUP_BYTES + 4 * at) >> (g < GROUPS / 2 ? 0 : 4);
+            vf d = load((const float *)(const void *)unit + at);
+
+            for (size_t j = 0; j < 4; j++)
+                store(dst + (i + j) * PANEL_ROWS + at, nf4_lookup(&t, v >> (int)(8 * j) & 15) * d);
+        }
+    }
+}
+
 static void panel_f32(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k)
 {
+    if (kind == PANELS_NF4) {
+        panel_f32_nf4(dst, panel, k);
+        return;
+    }
     for (size_t i = 0; i < k; i += 4) {
         const uint8_t *block = panel + i / PANEL_BLOCK * panel_block_bytes(kind);
         size_t g = i % PANEL_BLOCK / 4, scales = kind == PANELS_Q4 ? GROUPS / 2 * GROUP_BYTES : GROUPS * GROUP_BYTES;

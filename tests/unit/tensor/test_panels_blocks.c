@@ -1,4 +1,4 @@
-/* Panels of GGUF blocks: the same numbers as the blocks', and products with x in 8 bits within the stated error, the same bits in any company. */
+/* Panels of GGUF blocks and NF4: the same numbers as the blocks', and products with x in 8 bits within the stated error, the same bits in any company. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,9 @@
 #include "tensor/panels_blocks.h"
 #include "tensor/vec.h"
 
-static const char *const formats[] = { "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL" };
+static const char *const formats[] = {
+    "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS", "NF4",
+};
 
 static uint64_t seed = 1;
 
@@ -31,14 +33,37 @@ static float gauss(void)
 /* Where the f16 numbers of a block lie. */
 static const struct { const char *name; uint8_t at[2], n; } halves[] = {
     { "Q4_0", { 0 }, 1 }, { "Q4_1", { 0, 2 }, 2 }, { "Q5_0", { 0 }, 1 }, { "Q5_1", { 0, 2 }, 2 }, { "Q8_0", { 0 }, 1 },
-    { "Q3_K", { 108 }, 1 }, { "Q4_K", { 0, 2 }, 2 }, { "Q5_K", { 0, 2 }, 2 }, { "Q6_K", { 208 }, 1 }, { "IQ4_NL", { 0 }, 1 },
+    { "Q2_K", { 80, 82 }, 2 }, { "Q3_K", { 108 }, 1 }, { "Q4_K", { 0, 2 }, 2 }, { "Q5_K", { 0, 2 }, 2 }, { "Q6_K", { 208 }, 1 },
+    { "IQ4_NL", { 0 }, 1 }, { "IQ4_XS", { 0 }, 1 },
 };
 
 static void put_half(uint8_t *p, uint16_t h) { memcpy(p, &h, sizeof h); }
 
-/* Blocks with any bits, whose f16 numbers are of moderate size and either sign. */
+/* NF4 of f32 numbers, so that dequantised ones are not rounded. */
+static struct weight nf4_of(const float *f, size_t out, size_t in)
+{
+    struct tensor t = { .dtype = DTYPE_F32, .ndim = 2, .shape = { out, in }, .len = out * in, .data = f };
+    struct weight w = { .out = out, .in = in, .kind = WEIGHT_NF4 };
+    struct err e;
+
+    assert_int_equal(nf4_from_tensor(&t, false, 1, &w.nf4, &e), ERR_OK);
+    return w;
+}
+
+static struct weight random_nf4(size_t out, size_t in)
+{
+    AUTO_MEM float *f = xcalloc(out * in, sizeof *f);
+
+    for (size_t i = 0; i < out * in; i++)
+        f[i] = gauss() * (i / in % 2 ? 0.01f : 3);
+    return nf4_of(f, out, in);
+}
+
+/* Blocks with any bits, whose f16 numbers are of moderate size and either sign; or NF4. */
 static struct weight random_blocks(const char *name, size_t out, size_t in)
 {
+    if (streq(name, "NF4"))
+        return random_nf4(out, in);
     const struct block_format *f = block_format_by_name(name);
     size_t bytes = block_bytes(f, out * in);
     uint8_t *data = xcalloc(1, bytes);
@@ -59,7 +84,7 @@ static struct weight panels_of(const struct weight *blocks, int threads)
     struct weight w = { .out = blocks->out, .in = blocks->in, .kind = WEIGHT_PANELS };
     struct err e = { 0 };
 
-    if (panels_from_blocks(blocks, threads, &w.panels, &e))
+    if ((blocks->kind == WEIGHT_NF4 ? panels_from_nf4 : panels_from_blocks)(blocks, threads, &w.panels, &e))
         fail_msg("%s", e.text);
     return w;
 }
@@ -90,10 +115,9 @@ static void panels_are_hardly_larger(void **state)
     for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
         struct weight blocks = random_blocks(formats[f], 64, 512), panels = panels_of(&blocks, 1);
         double ratio = (double)weight_bytes(&panels) / (double)weight_bytes(&blocks);
-        const char *name = blocks.blocks->name;
-        bool widened = strcmp(name, "Q3_K") == 0 || strcmp(name, "IQ4_NL") == 0;
+        bool widened = strcmp(formats[f], "Q3_K") == 0;
 
-        print_message("# %s: %zu bytes, %.3f of the blocks'\n", name, weight_bytes(&panels), ratio);
+        print_message("# %s: %zu bytes, %.3f of the blocks'\n", formats[f], weight_bytes(&panels), ratio);
         assert_true(widened ? ratio < 2 : ratio < 1.03);
         weight_done(&blocks);
         weight_done(&panels);
@@ -120,6 +144,7 @@ static void check_products(const struct vec_ops *v, const char *format, size_t o
     assert_int_equal(compute_new(1, v->name, &c1, &e), ERR_OK);
     compute_set_math(c3, GEMM_INT8);
     compute_set_math(c1, GEMM_INT8);
+    compute_set_rows(c1, rows > GEMM_FEW_ROWS ? GEMM_ROWS_MANY : GEMM_ROWS_FEW);       /* which is one and the same but for NF4 with AMX */
     gemm_forward_naive(want, ldy, x, ldx, rows, &blocks);
     gemm_forward(c3, y, ldy, x, ldx, rows, &w);
     for (size_t r = 0; r < rows; r++) {
@@ -150,6 +175,25 @@ static void products_are_near_the_oracle(void **state)
                 check_products(all[v], formats[f], 70, 512, rows[r]);
 }
 
+/* Every bit of the quants and scales set; NF4: all of the largest magnitude. */
+static struct weight largest_blocks(const char *name, size_t out, size_t in)
+{
+    struct weight w = random_blocks(name, out, in);
+    uint8_t *data = w.owned;
+
+    if (w.kind == WEIGHT_NF4) {
+        memset(w.nf4.owned_packed, 0xff, out * in / 2);
+        return w;
+    }
+    size_t bytes = block_bytes(w.blocks, out * in);
+    memset(data, streq(name, "Q8_0") ? 0x7f : 0xff, bytes);
+    for (size_t b = 0; b < bytes; b += w.blocks->bytes)
+        for (size_t i = 0; i < ARRAY_LEN(halves); i++)
+            for (size_t k = 0; streq(halves[i].name, name) && k < halves[i].n; k++)
+                put_half(data + b + halves[i].at[k], f32_to_f16(0.01f));
+    return w;
+}
+
 /* Quants and x as large as they can be, all of one sign: no sum of a block may overflow. */
 static void the_largest_sums_fit(void **state)
 {
@@ -159,16 +203,8 @@ static void the_largest_sums_fit(void **state)
     const struct vec_ops *const *all = vec_all(&n);
 
     for (size_t f = 0; f < ARRAY_LEN(formats); f++) {
-        struct weight blocks = random_blocks(formats[f], OUT, IN);
-        size_t bytes = block_bytes(blocks.blocks, (size_t)OUT * IN);
-        uint8_t *data = blocks.owned;
+        struct weight blocks = largest_blocks(formats[f], OUT, IN), w = panels_of(&blocks, 1);
 
-        memset(data, streq(formats[f], "Q8_0") ? 0x7f : 0xff, bytes);
-        for (size_t b = 0; b < bytes; b += blocks.blocks->bytes)
-            for (size_t i = 0; i < ARRAY_LEN(halves); i++)
-                for (size_t k = 0; streq(halves[i].name, formats[f]) && k < halves[i].n; k++)
-                    put_half(data + b + halves[i].at[k], f32_to_f16(0.01f));
-        struct weight w = panels_of(&blocks, 1);
         for (int sign = -1; sign <= 1; sign += 2) {
             for (size_t i = 0; i < ROWS * IN; i++)
                 x[i] = (float)sign;
@@ -275,15 +311,27 @@ static void scales_that_are_no_numbers_are_refused(void **state)
             }
 }
 
+static void an_absmax_that_is_no_number_is_refused(void **state)
+{
+    struct weight w = random_nf4(18, 256);
+    struct panels p;
+    struct err e = { 0 };
+
+    ((float *)w.nf4.owned_absmax)[17 * 4 + 2] = NAN;
+    assert_int_equal(panels_from_nf4(&w, 2, &p, &e), ERR_CORRUPT);
+    assert_string_equal(e.text, "element 4480 is not a finite number");         /* 17 * 256 + 2 * 64 */
+    weight_done(&w);
+}
+
 static void a_format_without_panels_is_named(void **state)
 {
-    struct weight w = { .out = 1, .in = 256, .kind = WEIGHT_BLOCKS, .blocks = block_format_by_name("Q2_K") };
+    struct weight w = { .out = 1, .in = 256, .kind = WEIGHT_BLOCKS, .blocks = block_format_by_name("BF16") };
     struct panels p;
     struct err e = { 0 };
 
     assert_false(panels_have_blocks(w.blocks));
     assert_int_equal(panels_from_blocks(&w, 1, &p, &e), ERR_UNSUPPORTED);
-    assert_non_null(strstr(e.text, "Q2_K"));
+    assert_non_null(strstr(e.text, "BF16"));
 }
 
 int main(void)
@@ -296,6 +344,7 @@ int main(void)
         cmocka_unit_test(what_is_no_number_stays_none),
         cmocka_unit_test(products_in_f32_are_exact),
         cmocka_unit_test(scales_that_are_no_numbers_are_refused),
+        cmocka_unit_test(an_absmax_that_is_no_number_is_refused),
         cmocka_unit_test(a_format_without_panels_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
