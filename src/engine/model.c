@@ -164,12 +164,29 @@ static errc blocks_to_panels(const struct loader *l, const char *name, struct we
     return ERR_OK;
 }
 
+static errc nf4_to_panels(const struct loader *l, const char *name, struct weight *w)
+{
+    struct panels p;
+
+    if (!l->o->panels || w->in % NF4_BLOCK)
+        return ERR_OK;
+    if (panels_from_nf4(w, quantize_threads(l), &p, l->e))
+        return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
+    if (!w->nf4.owned_packed)
+        file_map_forget(w->nf4.packed, w->nf4.n / 2);
+    weight_done(w);
+    *w = (struct weight){ .out = p.out, .in = p.in, .kind = WEIGHT_PANELS, .panels = p };
+    return ERR_OK;
+}
+
 static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
 {
     struct source_tensor found;
 
-    if (is_prequantized(l, name))
-        return load_prequantized(l, name, out, in, w);
+    if (is_prequantized(l, name)) {
+        TRY(load_prequantized(l, name, out, in, w));
+        return nf4_to_panels(l, name, w);
+    }
     TRY(load_dense(l, name, out, in, w, &found));
     if (l->o->quantize == QUANTIZE_NONE)
         return blocks_to_panels(l, name, w);
@@ -182,7 +199,7 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &nf4, l->e))
         return err_wrap(l->e, "tensor %s", name);
     replace_mapped(w, (struct weight){ .out = out, .in = in, .kind = WEIGHT_NF4, .nf4 = nf4 });
-    return ERR_OK;
+    return nf4_to_panels(l, name, w);
 }
 
 /* The next linear of the model: the module's name within `parent` ("model.layers.0"), shape. */

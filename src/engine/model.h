@@ -109,7 +109,7 @@ enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_INT8,
 
 struct model_opts {
     enum quantize quantize;         /* NF4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is NF4 already */
-    bool panels;                    /* GGUF blocks become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay mapped */
+    bool panels;                    /* GGUF blocks and NF4 become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay as they are */
     int threads;                    /* for both; 0: one per CPU */
 };
 

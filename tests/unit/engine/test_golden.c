@@ -398,6 +398,33 @@ static void quantised_models_stay_near(void **state)
     }
 }
 
+/* Products of NF4 with x in 8 bits, beside those with its numbers in f32; which are bitsandbytes' (nf4_checkpoints_equal_bitsandbytes). */
+static void check_nf4_in_8_bits(const char *model, enum quantize q)
+{
+    static const int32_t ids[] = { 5, 17, 3, 99, 41, 7, 23, 64, 11, 2, 80, 31, 9, 55, 12, 6, 77, 8, 19, 4 };
+    AUTO_MEM char *dir = golden(model);
+    AUTO_FREE(engine) g = open_engine(dir, (struct engine_opts){ .quantize = q, .math = GEMM_INT8 });
+    size_t vocab = engine_model(g)->config.vocab;
+    AUTO_MEM float *want = xcalloc(vocab, sizeof *want), *got = xcalloc(vocab, sizeof *got);
+
+    for (size_t i = 0; i < engine_model(g)->n_linears; i++) {
+        const struct weight *w = &engine_model(g)->linears[i].w;
+        assert_int_equal(w->kind, w->in % NF4_BLOCK ? WEIGHT_NF4 : WEIGHT_PANELS);
+    }
+    logits_of(dir, (struct engine_opts){ .quantize = q }, ids, ARRAY_LEN(ids), want);
+    logits_of(dir, (struct engine_opts){ .quantize = q, .math = GEMM_INT8 }, ids, ARRAY_LEN(ids), got);
+    double error = logits_error(got, want, vocab);
+    print_message("# %s: error %.4f\n", model, error);
+    assert_true(error > 0 && error < 0.05);
+}
+
+static void nf4_in_8_bits_stays_near(void **state)
+{
+    check_nf4_in_8_bits("qlora/float32-double/base", QUANTIZE_NONE);
+    check_nf4_in_8_bits("qlora/bfloat16-single/base", QUANTIZE_NONE);
+    check_nf4_in_8_bits("models/llama3", QUANTIZE_NF4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -409,6 +436,7 @@ int main(void)
         cmocka_unit_test(company_does_not_change_a_sequence),
         cmocka_unit_test(limits_are_errors_that_say_so),
         cmocka_unit_test(quantised_models_stay_near),
+        cmocka_unit_test(nf4_in_8_bits_stays_near),
         cmocka_unit_test(bf16_mode_is_as_close_as_transformers_in_bf16),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
