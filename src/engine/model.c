@@ -80,6 +80,12 @@ static errc check_finite(const char *file, const char *name, const struct weight
     return at < n ? err_set(e, ERR_CORRUPT, "%s: tensor %s: element %zu is not a finite number", file, name, at) : ERR_OK;
 }
 
+static errc check_loaded(const struct loader *l, const char *name, const struct weight *w)
+{
+    return l->checks_values ? check_finite(source_file(l->source, name), name, w, l->e) : ERR_OK;
+}
+
+/* Its values are not looked at. */
 static errc load_dense(struct loader *l, const char *name, size_t out, size_t in, struct weight *w, struct source_tensor *found)
 {
     const struct tensor *t = &found->t;
@@ -97,7 +103,7 @@ static errc load_dense(struct loader *l, const char *name, size_t out, size_t in
         return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s is not read; F32, BF16 and F16 are", source_file(l->source, name),
                        name, dtype_name(t->dtype));
     *w = (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
-    return l->checks_values ? check_finite(source_file(l->source, name), name, w, l->e) : ERR_OK;
+    return ERR_OK;
 }
 
 static const char *const nf4_suffixes[] = {
@@ -146,7 +152,7 @@ static errc quantize_to_panels(const struct loader *l, const char *name, struct 
     struct panels p;
 
     if (panels_from_weight(w, l->o->quantize == QUANTIZE_Q4 ? PANELS_Q4 : PANELS_INT8, quantize_threads(l), &p, l->e))
-        return err_wrap(l->e, "tensor %s", name);
+        return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
     replace_mapped(w, (struct weight){ .out = w->out, .in = w->in, .kind = WEIGHT_PANELS, .panels = p });
     return ERR_OK;
 }
@@ -188,8 +194,10 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
         return nf4_to_panels(l, name, w);
     }
     TRY(load_dense(l, name, out, in, w, &found));
-    if (l->o->quantize == QUANTIZE_NONE)
+    if (l->o->quantize == QUANTIZE_NONE) {
+        TRY(check_loaded(l, name, w));
         return blocks_to_panels(l, name, w);
+    }
     if (found.blocks)
         return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s is %s already; leave --quantization out", source_file(l->source, name), name,
                        found.blocks->name);
@@ -197,7 +205,7 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
         return quantize_to_panels(l, name, w);
     struct nf4 nf4;
     if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &nf4, l->e))
-        return err_wrap(l->e, "tensor %s", name);
+        return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
     replace_mapped(w, (struct weight){ .out = out, .in = in, .kind = WEIGHT_NF4, .nf4 = nf4 });
     return nf4_to_panels(l, name, w);
 }
@@ -317,6 +325,7 @@ static errc load_ends(struct loader *l)
     struct source_tensor t;
 
     TRY(load_dense(l, embed, m->config.vocab, m->config.hidden, &m->embed, &t));
+    TRY(check_loaded(l, embed, &m->embed));
     TRY(load_norm(l, names->norm_final, m->config.hidden, &m->norm_final));
     if (m->config.head_bias)
         TRY(load_vector(l, "lm_head.bias", m->config.vocab, &m->head_bias));
@@ -327,6 +336,8 @@ static errc load_ends(struct loader *l)
         TRY(load_dense(l, "lm_head.weight", m->config.vocab, m->config.hidden, &m->head, &t));
     if (by_panels(l) && !t.blocks)
         return quantize_to_panels(l, "lm_head.weight", &m->head);
+    if (!m->config.tied)
+        TRY(check_loaded(l, "lm_head.weight", &m->head));
     return blocks_to_panels(l, m->config.tied ? embed : "lm_head.weight", &m->head);
 }
 

@@ -169,13 +169,16 @@ static bool renest(struct nf4 *q)
 
 #define CHUNK_BLOCKS 64         /* blocks converted at a time, on the stack */
 
-static void quantize_chunk(struct nf4 *q, const struct tensor *src, size_t first_block)
+/* Returns the place of an element that is not finite, or SIZE_MAX. */
+static size_t quantize_chunk(struct nf4 *q, const struct tensor *src, size_t first_block)
 {
     float values[CHUNK_BLOCKS * NF4_BLOCK];
     size_t first = first_block * NF4_BLOCK, n = src->len - first < ARRAY_LEN(values) ? src->len - first : ARRAY_LEN(values);
 
     (void)dtype_to_f32(values, (const char *)src->data + first * dtype_size(src->dtype), src->dtype, n, NULL);  /* checked by the caller */
     nf4_quantize((uint8_t *)q->owned_packed + first / 2, (float *)q->owned_absmax + first_block, values, n);
+    size_t bad = dtype_find_not_finite(values, DTYPE_F32, n);
+    return bad < n ? first + bad : SIZE_MAX;
 }
 
 errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, struct nf4 *out, struct err *e)
@@ -186,9 +189,16 @@ errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, s
         return err_set(e, ERR_UNSUPPORTED, "cannot quantise dtype %s to NF4; f32, bf16 and f16 are possible", dtype_name(src->dtype));
     TRY(alloc_owned(&q, src->len, e));
     size_t chunks = (nf4_blocks(q.n) + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
-    #pragma omp parallel for num_threads(threads > 0 ? threads : 1)
-    for (size_t i = 0; i < chunks; i++)
-        quantize_chunk(&q, src, i * CHUNK_BLOCKS);
+    size_t bad = SIZE_MAX;
+    #pragma omp parallel for num_threads(threads > 0 ? threads : 1) reduction(min : bad)
+    for (size_t i = 0; i < chunks; i++) {
+        size_t found = quantize_chunk(&q, src, i * CHUNK_BLOCKS);
+        bad = found < bad ? found : bad;
+    }
+    if (bad < SIZE_MAX) {
+        nf4_done(&q);
+        return err_set(e, ERR_CORRUPT, "element %zu is not a finite number", bad);
+    }
     if (double_quant && !renest(&q)) {
         nf4_done(&q);
         return err_set(e, ERR_UNAVAILABLE, "no memory to quantise %zu absmax values", nf4_blocks(q.n));

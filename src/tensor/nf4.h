@@ -37,7 +37,8 @@ void nf4_dequantize(const struct nf4 *q, float *dst, size_t first, size_t n);
 
 /*
  * Quantises src (F32, BF16, F16). double_quant: absmax goes through its 8-bit form and back, so that numbers equal those
- * of bnb_4bit_use_double_quant. threads >= 1 splits blocks; the result does not depend on it.
+ * of bnb_4bit_use_double_quant. threads >= 1 splits blocks; the result does not depend on it. ERR_CORRUPT names the place of an element
+ * that is infinite or not a number.
  */
 errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, struct nf4 *out, struct err *e);
 /*

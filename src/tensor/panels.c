@@ -79,47 +79,72 @@ errc panels_alloc(struct panels *p, struct err *e)
     return err_set(e, ERR_UNAVAILABLE, "panels of a matrix of %zu x %zu: no memory left", p->out, p->in);
 }
 
-/* One panel from rows of w: expanded, turned to [in][row], fitted, written. */
-static void quantize_panel(const struct vec_ops *vec, const struct weight *w, struct panels *p, size_t panel, float *row, float *x, float *fit)
+/* The place of the first element in some rows that is infinite or not a number; SIZE_MAX when there is none, or they are quantised. */
+static size_t find_not_finite(const struct weight *w, size_t first, size_t n)
 {
-    size_t first = panel * PANEL_ROWS, n = p->out - first < PANEL_ROWS ? p->out - first : PANEL_ROWS;
+    size_t at = first * w->in, count = n * w->in;
 
-    memset(row, 0, PANEL_ROWS * p->blocks * PANEL_BLOCK * sizeof *row);
-    for (size_t j = 0; j < n; j++)
-        weight_range_f32(vec, w, row + j * p->blocks * PANEL_BLOCK, (first + j) * w->in, w->in);
-    vec->pack_f32(x, row, p->blocks * PANEL_BLOCK, PANEL_ROWS, p->blocks * PANEL_BLOCK);
+    if (w->kind != WEIGHT_DENSE)
+        return SIZE_MAX;
+    size_t found = dtype_find_not_finite((const char *)w->data + at * dtype_size(w->dtype), w->dtype, count);
+    return found < count ? at + found : SIZE_MAX;
+}
+
+/* x [in, padded][PANEL_ROWS] from n rows of w. */
+static void load_panel(const struct vec_ops *vec, const struct weight *w, float *x, float *rows, size_t first, size_t n, size_t padded)
+{
+    if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_BF16) {
+        vec->pack_bf16(x, (const uint16_t *)w->data + first * w->in, w->in, n, w->in);
+    } else {
+        weight_range_f32(vec, w, rows, first * w->in, n * w->in);
+        vec->pack_f32(x, rows, w->in, n, w->in);
+    }
+    memset(x + w->in * PANEL_ROWS, 0, (padded - w->in) * PANEL_ROWS * sizeof *x);
+}
+
+/* One panel from rows of w: expanded, turned to [in][row], fitted, written. Returns the place of an element that is not finite. */
+static size_t quantize_panel(const struct vec_ops *vec, const struct weight *w, struct panels *p, size_t panel, float *rows, float *x, float *fit)
+{
+    size_t first = panel * PANEL_ROWS, n = p->out - first < PANEL_ROWS ? p->out - first : PANEL_ROWS, bad = find_not_finite(w, first, n);
+
+    if (bad < SIZE_MAX)
+        return bad;
+    load_panel(vec, w, x, rows, first, n, p->blocks * PANEL_BLOCK);
     vec->panel_quantize(p->kind, (uint8_t *)(uintptr_t)panels_at(p, panel), p->factors + first, x, fit, p->blocks);
+    return SIZE_MAX;
 }
 
 errc panels_from_weight(const struct weight *w, enum panels_kind k, int threads, struct panels *out, struct err *e)
 {
     struct panels p = { .kind = k, .out = w->out, .in = w->in, .blocks = (w->in + PANEL_BLOCK - 1) / PANEL_BLOCK };
-    size_t padded = p.blocks * PANEL_BLOCK;
+    size_t padded = p.blocks * PANEL_BLOCK, bad = SIZE_MAX;
     const struct vec_ops *vec = vec_choose(NULL);
     bool failed = false;
 
     TRY(panels_alloc(&p, e));
-    #pragma omp parallel num_threads(threads)
+    #pragma omp parallel num_threads(threads) reduction(min : bad)
     {
-        AUTO_MEM float *row = mem_try_alloc(padded * PANEL_ROWS, sizeof *row);
+        AUTO_MEM float *rows = mem_try_alloc(padded * PANEL_ROWS, sizeof *rows);
         AUTO_MEM float *x = mem_try_alloc(padded * PANEL_ROWS, sizeof *x);
         AUTO_MEM float *fit = mem_try_alloc(2 * p.blocks * PANEL_ROWS, sizeof *fit);
-        bool ready = row && x && fit;
+        bool ready = rows && x && fit;
 
         #pragma omp for schedule(dynamic, 4)
-        for (size_t i = 0; i < panels_count(w->out); i++)
-            if (ready)
-                quantize_panel(vec, w, &p, i, row, x, fit);
+        for (size_t i = 0; i < panels_count(w->out); i++) {
+            size_t found = ready ? quantize_panel(vec, w, &p, i, rows, x, fit) : SIZE_MAX;
+            bad = found < bad ? found : bad;
+        }
         if (!ready)
             #pragma omp atomic write
             failed = true;
     }
-    if (failed) {
-        panels_done(&p);
-        return err_set(e, ERR_UNAVAILABLE, "quantising a matrix of %zu x %zu: no memory left", w->out, w->in);
+    if (!failed && bad == SIZE_MAX) {
+        *out = p;
+        return ERR_OK;
     }
-    *out = p;
-    return ERR_OK;
+    panels_done(&p);
+    return failed ? err_set(e, ERR_UNAVAILABLE, "quantising a matrix of %zu x %zu: no memory left", w->out, w->in)
+        : err_set(e, ERR_CORRUPT, "element %zu is not a finite number", bad);
 }
 
 static float element(const struct panels *p, size_t row, size_t i)

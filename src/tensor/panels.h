@@ -47,7 +47,10 @@ const uint8_t *panels_at_element(const struct panels *p, size_t panel, size_t at
 static inline bool panels_expand(const struct panels *p) { return p->kind < PANELS_COUNT_ || p->kind == PANELS_NF4; }
 
 struct weight;
-/* Quantises a matrix of any kind; threads >= 1 share the panels, which changes nothing in the result. */
+/*
+ * Quantises a matrix of any kind; threads >= 1 share the panels, which changes nothing in the result. ERR_CORRUPT names the place of an
+ * element that is infinite or not a number.
+ */
 errc panels_from_weight(const struct weight *w, enum panels_kind k, int threads, struct panels *out, struct err *e);
 void panels_done(struct panels *p);
 /* Elements [at, at + n) of the matrix counted row by row: the plain reading, slow. */

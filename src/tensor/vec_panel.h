@@ -23,12 +23,27 @@
 #define INT8_BY_HALVES  0
 #endif
 
+#ifdef __clang__
+#define UNROLLED
+#else
+#define UNROLLED        _Pragma("GCC unroll 16")        /* early, so that arrays become registers */
+#endif
+
 INLINE size_t panel_block_bytes(enum panels_kind k) { return k == PANELS_INT8 ? 33 * PANEL_ROWS : 18 * PANEL_ROWS; }
 
 INLINE vf to_float(vi v) { return __builtin_convertvector(v, vf); }
 INLINE vi to_int(vf v) { return __builtin_convertvector(v, vi); }
+/* gcc 12 makes no minimum of a comparison and a choice. */
+#if W == 16 && defined(__AVX512F__)
+INLINE vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+INLINE vf vlarger(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+#elif W == 8 && defined(__AVX2__)
+INLINE vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+INLINE vf vlarger(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+#else
 INLINE vf vmin(vf a, vf b) { return blend(a < b, a, b); }
 INLINE vf vlarger(vf a, vf b) { return blend(a > b, a, b); }
+#endif
 INLINE vf vround(vf v) { return (v + 12582912.0f) - 12582912.0f; }
 INLINE vf vclamp(vf v, float low, float high) { return vmin(vlarger(v, splat(low)), splat(high)); }
 INLINE vf vabs(vf v) { return (vf)((vi)v & 0x7fffffff); }
@@ -46,27 +61,44 @@ INLINE vf spread_abs(const float *x)
     return a;
 }
 
-/* Quants at `inverse` steps from `low`, then the line through them by least squares: better than best? */
-INLINE void try_fit(const float *x, vf low, vf inverse, vf sx, vf sxx, struct fit *best, vf *error)
-{
-    vf sq = { 0 }, sqq = { 0 }, sxq = { 0 };
+#define FITS_AT_ONCE    3               /* whose sums registers hold */
 
-    for (size_t k = 0; k < PANEL_BLOCK; k++) {
-        vf v = load(x + k * PANEL_ROWS), q = vclamp(vround((v - low) * inverse), 0, 15);
-        sq += q;
-        sqq += q * q;
-        sxq += q * v;
-    }
-    vf det = sqq * PANEL_BLOCK - sq * sq;
-    vf d = (sxq * PANEL_BLOCK - sx * sq) / det, m = (sx * sqq - sq * sxq) / det;
+struct fit_sums { vf q, qq, xq; };
+
+/* The line through quants by least squares: better than best? */
+INLINE void try_fit(const struct fit_sums *s, vf sx, vf sxx, struct fit *best, vf *error)
+{
+    vf det = s->qq * PANEL_BLOCK - s->q * s->q;
+    vf d = (s->xq * PANEL_BLOCK - sx * s->q) / det, m = (sx * s->qq - s->q * s->xq) / det;
     vi above = m > splat(0);
+
     m = blend(above, splat(0), m);
-    d = blend(above, sxq / sqq, d);
-    vf e = d * d * sqq + 2 * d * m * sq + m * m * PANEL_BLOCK - 2 * d * sxq - 2 * m * sx + sxx;
+    d = blend(above, s->xq / s->qq, d);
+    vf e = d * d * s->qq + 2 * d * m * s->q + m * m * PANEL_BLOCK - 2 * d * s->xq - 2 * m * sx + sxx;
     vi better = (det > splat(0)) & (d > splat(0)) & (e < *error);
     best->d = blend(better, d, best->d);
     best->m = blend(better, -m, best->m);
     *error = blend(better, e, *error);
+}
+
+/* Quants at `inverse` steps from `low`, below which there is nothing. */
+INLINE void try_fits(const float *x, vf low, const vf inverse[FITS_AT_ONCE], vf sx, vf sxx, struct fit *best, vf *error)
+{
+    struct fit_sums s[FITS_AT_ONCE] = { { { 0 } } };
+
+    for (size_t k = 0; k < PANEL_BLOCK; k++) {
+        vf v = load(x + k * PANEL_ROWS), above = v - low;
+
+        UNROLLED
+        for (size_t i = 0; i < FITS_AT_ONCE; i++) {
+            vf q = vround(vmin(above * inverse[i], splat(15)));
+            s[i].q += q;
+            s[i].qq += q * q;
+            s[i].xq += q * v;
+        }
+    }
+    for (size_t i = 0; i < FITS_AT_ONCE; i++)
+        try_fit(&s[i], sx, sxx, best, error);
 }
 
 INLINE struct fit fit_q4(const float *x)
@@ -85,8 +117,13 @@ INLINE struct fit fit_q4(const float *x)
     vf range = high - low;
     best.d = range / 15;
     best.m = -low;
-    for (size_t i = 0; i < sizeof widths / sizeof *widths; i++)
-        try_fit(x, low, blend(range > splat(0), widths[i] / range, splat(0)), sx, sxx, &best, &error);
+    for (size_t i = 0; i < sizeof widths / sizeof *widths; i += FITS_AT_ONCE) {
+        vf inverse[FITS_AT_ONCE];
+
+        for (size_t k = 0; k < FITS_AT_ONCE; k++)
+            inverse[k] = blend(range > splat(0), widths[i + k] / range, splat(0));
+        try_fits(x, low, inverse, sx, sxx, &best, &error);
+    }
     return best;
 }
 
@@ -141,10 +178,10 @@ INLINE void write_q4(uint8_t *block, size_t at, const float *x, vf d, vf m, vf i
 
     store_bytes(scales, s);
     store_bytes(scales + PANEL_ROWS, low);
+    vf steps = inverse / s, shift = 8 * low / s;
     for (size_t g = 0; g < GROUPS / 2; g++)
-        store_vi(block + g * GROUP_BYTES + 4 * at,
-                 group_of(x + 4 * g * PANEL_ROWS, inverse / s, 8 * low / s, 0, 15) |
-                 group_of(x + 4 * (g + GROUPS / 2) * PANEL_ROWS, inverse / s, 8 * low / s, 0, 15) << 4);
+        store_vi(block + g * GROUP_BYTES + 4 * at, group_of(x + 4 * g * PANEL_ROWS, steps, shift, 0, 15) |
+                                                   group_of(x + 4 * (g + GROUPS / 2) * PANEL_ROWS, steps, shift, 0, 15) << 4);
 }
 
 static void panel_quantize(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks)
@@ -340,12 +377,6 @@ static void panel_quantize_x(enum panels_kind kind, uint8_t *q, struct vec_x8_sc
 }
 
 /* ── products ── */
-
-#ifdef __clang__
-#define UNROLLED
-#else
-#define UNROLLED        _Pragma("GCC unroll 16")        /* early, so that arrays become registers */
-#endif
 
 #if W > 4
 #if defined(VEC_EMULATED)
