@@ -17,6 +17,8 @@ static void tell_noted(const struct serve_args *a)
         log_info("serve", "accepted, without effect on this engine", KV("options", buf_cstr(&names)));
 }
 
+static void tell_loading(size_t layers, size_t of) { log_info("serve", "loading", KV("layers", layers), KV("of", of)); }
+
 static errc serve(const struct serve_args *a, const struct server_opts *o, struct err *e)
 {
     AUTO_FREE(cancel) stop = cancel_new();
@@ -41,6 +43,7 @@ int cmd_serve(int argc, char **argv)
     struct err e;
     errc rc = serve_options(argc, argv, &a, &o, &e);
 
+    o.loading = tell_loading;
     if (!rc)
         rc = serve(&a, &o, &e);
     int status = rc == OPTIONS_HELP ? 0 : rc ? termination_fail(argv[0], a.termination_log, &e) : 0;

@@ -94,7 +94,7 @@ static errc size_cache(struct engine *g, const struct engine_opts *o, struct err
 errc engine_open(const char *model_dir, const struct engine_opts *o, struct engine **out, struct err *e)
 {
     AUTO_FREE(engine) g = xzalloc(sizeof *g);
-    struct model_opts mo = { .quantize = o->quantize, .panels = o->math != GEMM_F32, .threads = o->threads };
+    struct model_opts mo = { .quantize = o->quantize, .panels = o->math != GEMM_F32, .threads = o->threads, .loading = o->loading };
 
     TRY(compute_new(o->threads, NULL, &g->compute, e));
     compute_set_math(g->compute, o->math);

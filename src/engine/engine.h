@@ -29,6 +29,7 @@ struct engine_opts {
     size_t prefill_chunk;       /* tokens of a prompt per step; 0: 512 */
     bool prefix_caching;        /* equal beginnings are computed once */
     bool batch_invariant;       /* one kind of product for prompts and answers: answers are shared, too; slower prompts */
+    void (*loading)(size_t layers, size_t of);          /* model_opts */
 };
 
 errc engine_open(const char *model_dir, const struct engine_opts *o, struct engine **out, struct err *e);

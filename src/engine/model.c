@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "engine/gguf.h"
@@ -19,11 +20,13 @@ struct loader {
     struct model *m;
     const struct model_opts *o;
     struct source *source;
+    int64_t told_us;            /* when o->loading was called last, or loading began */
     bool checks_values;         /* looks at every element; large checkpoints are mapped and stay unread until used */
     struct err *e;
 };
 
 #define CHECK_VALUES_MAX ((size_t)512 << 20)
+#define TELL_EVERY_US    2000000
 
 static errc wrong_shape(const struct loader *l, const char *name, const struct tensor *t, const char *expected)
 {
@@ -349,11 +352,23 @@ static errc check_all_used(const struct loader *l)
                           source_file(l->source, name), name, l->m->config.model_type) : ERR_OK;
 }
 
+static void tell(struct loader *l, size_t layers)
+{
+    int64_t now = clock_mono_us();
+
+    if (!l->o->loading || now - l->told_us < TELL_EVERY_US)
+        return;
+    l->told_us = now;
+    l->o->loading(layers, l->m->config.layers);
+}
+
 static errc load_all(struct loader *l)
 {
     TRY(load_ends(l));
-    for (size_t i = 0; i < l->m->config.layers; i++)
+    for (size_t i = 0; i < l->m->config.layers; i++) {
+        tell(l, i);
         TRY(load_layer(l, i));
+    }
     return check_all_used(l);
 }
 
@@ -377,7 +392,7 @@ errc model_load(const char *dir, const struct model_opts *o, struct model **out,
     TRY(g ? gguf_model_config(g, &m->config, e) : model_config_load(dir, &m->config, e));
     m->layers = xcalloc(m->config.layers, sizeof *m->layers);
     m->linears = xcalloc(m->config.layers * linears_per_layer(&m->config), sizeof *m->linears);
-    struct loader l = { .m = m, .o = o, .source = m->source, .checks_values = checks_values(m, o), .e = e };
+    struct loader l = { .m = m, .o = o, .source = m->source, .told_us = clock_mono_us(), .checks_values = checks_values(m, o), .e = e };
     TRY(load_all(&l));
     *out = TAKE(m);
     return ERR_OK;

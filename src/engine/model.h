@@ -111,6 +111,7 @@ struct model_opts {
     enum quantize quantize;         /* NF4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is NF4 already */
     bool panels;                    /* GGUF blocks and NF4 become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay as they are */
     int threads;                    /* for both; 0: one per CPU */
+    void (*loading)(size_t layers, size_t of);  /* called every two seconds while it takes longer than that; NULL: nobody cares */
 };
 
 errc model_config_load(const char *dir, struct model_config *out, struct err *e);      /* config.json, generation_config.json */

@@ -38,7 +38,8 @@ struct server_opts {
     size_t max_kv_tokens;       /* over all answers; 0: by max_kv_bytes */
     size_t max_kv_bytes;        /* of the key/value cache; 0: half of what is free beside the weights */
     enum kv_dtype kv_dtype;     /* f32 by default */
-    bool kv_auto;               /* engine_opts */
+    bool kv_auto;               /* engine_opts, as is the next */
+    void (*loading)(size_t layers, size_t of);
     bool no_prefix_caching;
     bool batch_invariant;       /* engine_opts */
     int64_t request_timeout_ms; /* of one generation, waiting included; 0: none */

@@ -119,7 +119,7 @@ static errc load(struct server *s, const struct server_opts *o, struct err *e)
     struct engine_opts eo = { .quantize = o->quantize, .math = o->math, .threads = o->threads,
                               .max_model_len = o->max_model_len, .max_kv_tokens = o->max_kv_tokens, .max_kv_bytes = o->max_kv_bytes,
                               .kv_by_memory = !o->max_kv_tokens, .kv_dtype = o->kv_dtype, .kv_auto = o->kv_auto,
-                              .prefix_caching = !o->no_prefix_caching, .batch_invariant = o->batch_invariant };
+                              .prefix_caching = !o->no_prefix_caching, .batch_invariant = o->batch_invariant, .loading = o->loading };
     AUTO_BUF template_source = { 0 };
 
     if (!dir_exists(o->model_dir) && !file_exists(o->model_dir))

@@ -184,6 +184,8 @@ static inline void pack_quants(uint8_t *to, unsigned bits, const uint8_t *q)
     }
     for (unsigned i = 0; i < 4; i++)
         put_word(to + i * GROUP_BYTES, (g[i] & 0x0f0f0f0f) | (g[i + 4] & 0x0f0f0f0f) << 4);
+    if (bits == 4)
+        return;
     uint32_t high[2] = { 0 };
     for (unsigned i = 0; i < 8; i++) {
         if (bits == 5)
