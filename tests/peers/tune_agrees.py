@@ -1,7 +1,7 @@
 """
 tune_agrees.py SOURCE [NAME...]: PEFT, transformers and torch.optim.AdamW, as they are installed, beside the truths that the C tests of
 tuning stand on: one row per family and option. Prints TAP.
-tune_agrees.py --record SOURCE [NAME...]: writes those truths into tests/golden/tune/expected.json (tests/unit/tune/test_agreement.c reads
+tune_agrees.py --record SOURCE [NAME...] ("-": no row): writes those truths into tests/golden/tune/expected.json (tests/unit/tune/test_agreement.c reads
 it); rows that this version of transformers does not have keep what is there.
 
 A row: the model's folder below tests/golden, LoraConfig, and how the loss is made. Six AdamW steps in f32, two rows of tokens each, one sum of
@@ -202,6 +202,25 @@ def schedules():
     return out
 
 
+# group_by_length: samples, samples of a step
+GROUPED = [(3, 2), (10, 1), (50, 3), (430, 2)]
+
+
+def lengths_of(n):
+    """Of samples that C makes alike; the longest once."""
+    return [60 if i == n * 2 // 3 else (i * i * 7 + i * 13) % 41 + 2 for i in range(n)]
+
+
+def grouped():
+    """What transformers makes of samples that its random permutation left in order."""
+    from transformers.trainer_pt_utils import get_length_grouped_indices
+    shuffle, torch.randperm = torch.randperm, lambda n, generator=None: torch.arange(n)
+    try:
+        return [{"n": n, "per_step": k, "order": get_length_grouped_indices(lengths_of(n), k)} for n, k in GROUPED]
+    finally:
+        torch.randperm = shuffle
+
+
 def truth(source, name):
     folder, lora, how = (list(ROWS[name]) + [{}])[:3]
     if how.get("old") and int(transformers.__version__.split(".")[0]) >= 5:
@@ -259,7 +278,8 @@ def record(source, names):
         made = truth(source, name)
         if made:
             have[name] = dict(round9(made[0]), made_with=f"transformers {transformers.__version__}")
-    out = {"codes8": codes, "schedules": schedules(), "rows": [have[n] for n in ROWS if n in have]}
+    rates = schedules() if int(transformers.__version__.split(".")[0]) > 4 else before["schedules"]      # 4 drops inverse_sqrt's timescale
+    out = {"codes8": codes, "schedules": rates, "grouped": grouped(), "rows": [have[n] for n in ROWS if n in have]}
     with open(path, "w") as f:
         json.dump(out, f, separators=(",", ":"))
 
@@ -280,12 +300,13 @@ def apart(a, b):
 def compare(source, names):
     """PEFT and transformers as they are installed still say what was recorded, whatever their version."""
     want = json.load(open(os.path.join(source, "tests/golden/tune/expected.json")))
-    print(f"1..{len(names) + 1}")
+    print(f"1..{len(names) + 2}")
     # transformers 4 drops inverse_sqrt's timescale
     known = [(x, y) for x, y in zip(want["schedules"], schedules()) if "timescale" not in x["kwargs"] or int(transformers.__version__.split(".")[0]) > 4]
     far = max(max(abs(a - b) for a, b in zip(x["rates"], y["rates"])) for x, y in known)
     print(f"{'ok' if far < 1e-9 else 'not ok'} 1 - learning rates of get_scheduler")
-    for i, name in enumerate(names, 2):
+    print(f"{'ok' if want['grouped'] == grouped() else 'not ok'} 2 - group_by_length")
+    for i, name in enumerate(names, 3):
         row = next(r for r in want["rows"] if r["name"] == name)
         made = truth(source, name)
         if not made:
@@ -303,7 +324,7 @@ def noisy(name):
 
 def main():
     if sys.argv[1] == "--record":
-        record(sys.argv[2], sys.argv[3:] or list(ROWS))
+        record(sys.argv[2], [n for n in sys.argv[3:] if n != "-"] or ([] if "-" in sys.argv else list(ROWS)))
     else:
         compare(sys.argv[1], sys.argv[2:] or list(ROWS))
 
