@@ -5,28 +5,8 @@
 #   bench/engine.sh [--shape llama-134m|phi-3-mini] [--peers llama.cpp,transformers,vllm] [--minutes N] [--prepare] ...
 #
 # --prepare only makes models, peers and quantised files; --from-results makes the table of a run before, also of one that was cut off (each
-# figure is kept as it comes). bench/engine/run.py --help lists the rest.
-set -euo pipefail
-SOURCE=$(cd "$(dirname "$0")/.." && pwd)
-export BUILD=${BUILD:-$SOURCE/build}
-export KAITO_BENCH_CACHE=${KAITO_BENCH_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kaito-bench}
-NICE=${NICE:-}
-mkdir -p "$KAITO_BENCH_CACHE/log"
-
-say() { echo "$(date +%T) $*" >&2; }
-logged() {      # NAME COMMAND...: its output in a file, shown when it fails
-    local log=$KAITO_BENCH_CACHE/log/$1
-    shift
-    $NICE "$@" >"$log" 2>&1 || { tail -20 "$log" >&2; say "failed: $*"; return 1; }
-}
-
-environment() {
-    local python=$KAITO_BENCH_CACHE/venv/bin/python
-    "$python" -c 'import gguf, numpy, torch, transformers' 2>/dev/null && return
-    say "Python environment (gigabytes: PyTorch)"
-    logged venv python3 -m venv "$KAITO_BENCH_CACHE/venv"
-    logged pip "$python" -m pip install -r "$SOURCE/bench/engine/requirements.txt"
-}
+# figure is kept as it comes). --help lists the rest.
+. "$(dirname "$0")/prepare.sh"
 
 # PyPI's llama-cpp-python carries llama.cpp's whole tree, with llama-bench, which the package itself does not install.
 llama_cpp() {
@@ -60,10 +40,9 @@ peers=llama.cpp,transformers
 for ((i = 1; i <= $#; i++)); do
     [ "${!i}" != --peers ] || { next=$((i + 1)); peers=${!next:-}; }
 done
-[ -f "$BUILD/build.ninja" ] || make -s -C "$SOURCE" "$BUILD/build.ninja" BUILD="$BUILD" >/dev/null
-case " $* " in *" --from-results "*) exec python3 "$SOURCE/bench/engine/run.py" "$@" ;; esac
-logged build ninja -C "$BUILD" src/cli/kaito-runtime bench/bench_engine bench/bench_limits bench/bench_attention
-environment
+only_words "$SOURCE/bench/engine/run.py" "$@"
+build src/cli/kaito-runtime bench/bench_engine bench/bench_limits bench/bench_attention
+environment venv gguf,numpy,torch,transformers "$SOURCE/bench/engine/requirements.txt"
 case ,$peers, in *,llama.cpp,*) llama_cpp ;; esac
 case ,$peers, in *,vllm,*) vllm || say "without vLLM" ;; esac
 exec "$KAITO_BENCH_CACHE/venv/bin/python" "$SOURCE/bench/engine/run.py" "$@"

@@ -9,11 +9,6 @@ WEIGHTS = {4: [("q4", "hf"), ("nf4", "hf"), ("bf16", "model-q4_k_m.gguf")], 8: [
 SERVED = ["--dtype", "bf16"]
 
 
-def limits(threads, runs=3):
-    rows = json_lines(run([BUILD / "bench/bench_limits", threads, runs], 120))
-    return [Figure("machine", f"{r['limit']}, {threads} threads", r["unit"], r["values"]) for r in rows]
-
-
 def bench_engine(model, bits, options, timeout):
     """(rows, what the weights were)"""
     for mode, weights in WEIGHTS[bits]:

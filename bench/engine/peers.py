@@ -1,7 +1,7 @@
 """The peers on the same weights: llama.cpp's own benches, transformers' generate(), vLLM's CPU backend. Each gives Figures."""
 import json, sys
 
-from common import CACHE, SOURCE, THREADS, Failed, Figure, json_lines, run
+from common import CACHE, SOURCE, THREADS, Figure, json_lines, lines_so_far, run
 
 TYPES = {4: "q4_k_m", 8: "q8_0", 16: "bf16"}
 LLAMA = CACHE / "llama/bin"
@@ -37,14 +37,8 @@ def llama_streams(model, bits, o, timeout):
 def python_peer(name, python, script, model, o, timeout):
     options = json.dumps({k: getattr(o, k) for k in ("runs", "prompt", "steps", "streams", "stream_prompt", "stream_steps", "stream_runs")} | {"threads": THREADS})
     command = [python, SOURCE / "bench/engine" / script, model / "hf", options]
-    try:
-        out = run(command, timeout, {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(THREADS)})
-    except Failed as e:
-        out = e.out         # the runs before the time was up count
-        if not json_lines(out):
-            raise
     values = {}
-    for line in json_lines(out):
+    for line in lines_so_far(command, timeout, {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": str(THREADS)}):
         values.setdefault(line["what"], []).append(line["value"])
     return [Figure(name, what, "tokens/s", v) for what, v in values.items()]
 

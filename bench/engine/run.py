@@ -4,9 +4,11 @@
 Every figure is a median with its least and greatest value. The machine's limits are probed right before and after each of our figures;
 our figure and its peers' follow each other. What cannot be measured, or not in the time given, is named under the table.
 """
-import argparse, json, os, pathlib, re, signal, statistics, sys, time
+import argparse, signal, statistics, sys
 
-from common import CACHE, SOURCE, THREADS, Failed, Figure, say
+from common import CACHE, SOURCE, THREADS, say
+from results import Results
+from table import beside, has_amx, limits, machine, markdown, missing, number, percent, ratio, verdict, wanted, write_between
 import make_model
 import ours, peers, plot
 
@@ -14,65 +16,11 @@ PEERS_PYTHON = {"transformers": peers.transformers, "vllm": peers.vllm}
 WRITTEN = "<!-- engine table: bench/engine.sh --write-docs -->"
 
 
-class Run:
+class Run(Results):
     def __init__(self, o):
-        self.o, self.figures, self.missing = o, {}, []
-        self.date, self.ends = time.strftime("%Y-%m-%d"), (time.monotonic() + 60 * o.minutes if o.minutes else None)
+        super().__init__(o, shape=o.shape, streams=o.streams, prompt=o.prompt)
         self.model, self.tiny = CACHE / "models" / o.shape, CACHE / "models/tiny"
-        self.load, self.plotted, self.log = os.getloadavg()[0], False, None
-        if o.from_results:
-            self.read(o.results)
-        else:
-            self.log = open(o.results, "w")
-            self.note(shape=o.shape, streams=o.streams, prompt=o.prompt, load=self.load, date=time.strftime("%Y-%m-%d"))
-
-    def note(self, **what):
-        """A line of what was run, beside the figures: for who reads them later."""
-        self.log.write(json.dumps({"run": what}) + "\n")
-        self.log.flush()
-
-    def read(self, path):
-        """The figures of a run before, whole or cut off."""
-        self.date = "an unknown day"
-        for line in map(json.loads, open(path)):
-            if "run" in line:
-                for key, value in line["run"].items():
-                    setattr(self if key in ("date", "load") else self.o, key, value)
-            elif "missing" in line:
-                self.missing.append(line["missing"])
-            else:
-                f = Figure(line.pop("engine"), line.pop("figure"), line.pop("unit"), line.pop("values"), **line)
-                self.figures[f.engine, f.what] = f
-
-    def left(self):
-        return self.ends - time.monotonic() if self.ends else 3600
-
-    def keep(self, figure):
-        self.figures[figure.engine, figure.what] = figure
-        self.log.write(json.dumps(figure.line()) + "\n")
-        self.log.flush()
-        say(f"  {figure.engine:12} {figure.what:20} {figure.text()} {figure.unit}")
-
-    def measure(self, what, fn, *args, own=False, **kw):
-        """Keeps the figures that fn gives; what goes wrong is kept too. A peer gets the time that is left."""
-        say(what)
-        if self.left() < 20 and not own:
-            return self.miss(what, "no time left")
-        try:
-            out = fn(*args, **kw)
-        except (Failed, RuntimeError, OSError, KeyError) as e:
-            return self.miss(what, str(e) or repr(e))
-        for figure in out.values() if isinstance(out, dict) else out if isinstance(out, list) else [out]:
-            self.keep(figure)
-
-    def miss(self, what, why):
-        say(f"  not measured: {why}")
-        self.missing.append(f"{what}: {why}")
-        self.log.write(json.dumps({"missing": self.missing[-1]}) + "\n")
-        self.log.flush()
-
-    def get(self, engine, what):
-        return self.figures.get((engine, what))
+        self.plotted = False
 
 
 # ── preparation ──
@@ -96,7 +44,7 @@ def prepare(r):
 def measure(r):
     o, llama = r.o, "llama.cpp" in r.o.peers
     for threads in sorted({1, THREADS}):
-        r.measure(f"limits, {threads} threads", ours.limits, threads, own=True)
+        r.measure(f"limits, {threads} threads", limits, threads, own=True)
     for bits in 16, 4, 8:
         r.measure(f"kaito {bits} bits", ours.engine, r.model, bits, o.prompt, o.steps, 1, o.runs, 600, own=True)
         if llama:
@@ -125,10 +73,6 @@ def short_stream(r, bits):
 
 # ── the table ──
 
-def ratio(a, b):
-    return a.median / b.median if a and b else None
-
-
 def share(figure, key, work):
     """Median over the runs of work per second over the limit probed beside that run."""
     if not figure or not all(figure.more[key]):
@@ -151,27 +95,8 @@ def best_peer(r, what):
     return max(found, key=lambda f: f.median, default=None)
 
 
-def has_amx():
-    return "amx_bf16" in pathlib.Path("/proc/cpuinfo").read_text()
-
-
-def verdict(value, must, aim, less=False):
-    good = (lambda limit: value <= limit) if less else (lambda limit: value >= limit)
-    return "not measured" if value is None else "aim" if aim is not None and good(aim) else "must" if good(must) else "below"
-
-
 def row(name, value, must, aim, unit, what, less=False):
-    show = lambda v: "-" if v is None else f"{v:.0f} %" if unit == "%" else f"{v:.2f}{'x' if unit == 'x' else ' ' + unit}"
-    sign = "<=" if less else ">="
-    return (name, f"{sign} {show(must)}", "-" if aim is None else f"{sign} {show(aim)}", show(value), verdict(value, must, aim, less), what)
-
-
-def beside(*figures):
-    return "; ".join(f"{f.engine} {f.text()} {f.unit}" for f in figures if f)
-
-
-def percent(v):
-    return None if v is None else 100 * v
+    return (name, wanted(must, unit, less), wanted(aim, unit, less), number(value, unit), verdict(value, must, aim, less), what)
 
 
 def rows(r):
@@ -201,36 +126,19 @@ def rows(r):
         yield row(name, f.median if f else None, must, aim, f.unit if f else "", beside(f), less=True)
 
 
-def machine(r):
-    cpu = re.search(r"model name\s*: (.*)", pathlib.Path("/proc/cpuinfo").read_text())
-    flags = pathlib.Path("/proc/cpuinfo").read_text()
-    has = [f for f in ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16") if f in flags]
-    limits = [f"{f.what}: {f.text()} {f.unit}" for (e, _), f in r.figures.items() if e == "machine" and f.median]
-    return f"{THREADS} threads of {cpu.group(1) if cpu else 'an unknown CPU'} ({', '.join(has)}); {'; '.join(limits)}; load before: {r.load:.1f}."
-
-
 def attention_table(r):
     found = [f for (e, _), f in r.figures.items() if e == "attention"]
-    lines = [f"| {f.what} | {f.median:.2f} {f.unit} | {100 * f.more['share']:.0f} % of {f.more['limit']:.1f} |" for f in found]
-    return ["", "| attention over the cache, one layer | measured | share of the limit |", "| --- | --- | --- |"] + lines if found else []
+    rows = [(f.what, f"{f.median:.2f} {f.unit}", f"{100 * f.more['share']:.0f} % of {f.more['limit']:.1f}") for f in found]
+    return [""] + markdown(("attention over the cache, one layer", "measured", "share of the limit"), rows) if found else []
 
 
 def table(r):
-    out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {r.date}.", "",
-           "| figure | must | aim | measured | verdict | medians [least..greatest] |", "| --- | --- | --- | --- | --- | --- |"]
-    out += [f"| {' | '.join(cells)} |" for cells in rows(r)]
+    out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {r.date}.", ""]
+    out += markdown(("figure", "must", "aim", "measured", "verdict", "medians [least..greatest]"), rows(r))
     out += attention_table(r)
     if r.plotted:
         out += ["", f"![Cost over tokens and over answers together](engine-cost.svg) ({r.o.plot_shape}, over HTTP)"]
-    if r.missing:
-        out += ["", "Not measured:", ""] + [f"- {m}" for m in r.missing]
-    return "\n".join(out) + "\n"
-
-
-def write_docs(r, text):
-    path = SOURCE / "docs/benchmarks.md"
-    before, _, after = path.read_text().split(WRITTEN)
-    path.write_text(before + WRITTEN + "\n" + text + WRITTEN + after)
+    return "\n".join(out + missing(r)) + "\n"
 
 
 def draw(r):
@@ -274,7 +182,7 @@ def main():
     text = table(r)
     print(text)
     if r.o.write_docs:
-        write_docs(r, text)
+        write_between("docs/benchmarks.md", WRITTEN, text)
 
 
 if __name__ == "__main__":

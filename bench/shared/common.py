@@ -5,7 +5,6 @@ SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("BUILD", SOURCE / "build"))
 CACHE = pathlib.Path(os.environ.get("KAITO_BENCH_CACHE", pathlib.Path.home() / ".cache/kaito-bench"))
 THREADS = len(os.sched_getaffinity(0))
-sys.path.insert(0, str(SOURCE / "bench"))
 
 
 def say(text):
@@ -52,3 +51,13 @@ def run(command, timeout, env=None):
 
 def json_lines(text):
     return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+
+def lines_so_far(command, timeout, env=None):
+    """JSON lines of a command; those before the time was up count, if there are any."""
+    try:
+        return json_lines(run(command, timeout, env))
+    except Failed as e:
+        if not json_lines(e.out):
+            raise
+        return json_lines(e.out)
