@@ -71,6 +71,10 @@ bench: all              ## the published figures of this machine
 bench-engine:           ## the engine beside llama.cpp and transformers on the same weights, as a table
 	@BUILD="$(BUILD)" bench/engine.sh $(ARGS)
 
+# ARGS: --parts full --minutes 20 ...
+bench-tune:             ## tuning beside transformers + PEFT + bitsandbytes, as a table
+	@BUILD="$(BUILD)" bench/tune.sh $(ARGS)
+
 quickstart:             ## the whole story on this machine
 	@HUB="$(HUB)" tools/quickstart/up
 
@@ -86,4 +90,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-tune quickstart quickstart-down install clean help

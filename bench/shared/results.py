@@ -9,14 +9,15 @@ class Results:
 
     def __init__(self, o, goes_on=False, **notes):
         self.o, self.figures, self.missing = o, {}, []
-        self.date, self.ends = time.strftime("%Y-%m-%d"), (time.monotonic() + 60 * o.minutes if o.minutes else None)
+        self.ends = time.monotonic() + 60 * o.minutes if o.minutes else None
         self.load, self.log = os.getloadavg()[0], None
         goes_on = goes_on and os.path.exists(o.results)
         if o.from_results or goes_on:
             self.read(o.results)
         if not o.from_results:
+            self.date = time.strftime("%Y-%m-%d")
             self.log = open(o.results, "a" if goes_on else "w")
-            self.note(load=self.load, date=time.strftime("%Y-%m-%d"), **notes)
+            self.note(load=self.load, date=self.date, **notes)
 
     def note(self, **what):
         """A line of what was run, beside the figures: for who reads them later."""
@@ -28,6 +29,8 @@ class Results:
         self.date = "an unknown day"
         for line in map(json.loads, open(path)):
             if "run" in line:
+                if "date" in line["run"]:       # a run that goes on: what is missing will be said again
+                    self.missing.clear()
                 for key, value in line["run"].items():
                     setattr(self if key in ("date", "load") else self.o, key, value)
             elif "missing" in line:
