@@ -35,7 +35,6 @@ void compute_free(struct compute *c)
     if (!c)
         return;
     pool_free(c->pool);
-    dnn_free(c->dnn);
     for (size_t i = 0; i < SCRATCH_COUNT_; i++)
         free(c->scratch[i].p);
     free(c);

@@ -1,6 +1,6 @@
 /*
- * Which product goes where. Few rows: kernels that read each weight once. Many rows: tiles of our own (gemm_many.c). Gradients:
- * oneDNN's sgemm on slabs of the weight matrix, expanded to f32 just before, or its bf16 product in bf16 mode.
+ * Which product goes where. Few rows: kernels that read each weight once. Many rows, and gradients to the input:
+ * tiles of our own (gemm_many.c). Other gradients: oneDNN's sgemm, where needed on slabs of the matrix, expanded to f32 just before.
  */
 #include <dnnl.h>
 #include <omp.h>
@@ -222,8 +222,7 @@ void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_
 void gemm_backward(struct compute *c, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,
                    bool accumulate)
 {
-    if (has_bf16(c, w) && dnn_bf16(c, false, rows, w->in, w->out, x_as_bf16(c, dy, lddy, rows, w->out), w->out, w->data, w->in,
-                                   accumulate, dx, lddx))
+    if (many_backward(c, many_by_bf16(c, w), dx, lddx, dy, lddy, rows, w, accumulate))
         return;
     for (size_t first = 0, step = slab_rows(w); first < w->out; first += step) {
         size_t n = w->out - first < step ? w->out - first : step;

@@ -15,7 +15,6 @@ struct compute {
     const struct vec_ops *vec;
     struct { void *p; size_t size; } scratch[SCRATCH_COUNT_];
     struct pool *pool;          /* made at the first parallel region */
-    struct dnn *dnn;            /* oneDNN's engine, stream and cached primitives; made at the first bf16 product */
 };
 
 /* Memory that stays until the next call for the same use; aborts when there is none (its size is bounded by a layer). */
@@ -29,16 +28,11 @@ errc panels_alloc(struct panels *p, struct err *e);
 
 /* gemm_forward for any number of rows (gemm_many.c), in f32, or with both factors rounded to bf16 where compute_bf16_is_fast. */
 void many_forward(struct compute *c, bool bf16, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
+/* gemm_backward, too; false, and nothing done, for what is neither dense nor NF4. */
+bool many_backward(struct compute *c, bool bf16, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,
+                   bool accumulate);
 
 /* y = x . w^T with x in 8 bits (gemm_panel.c). */
 void panel_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w);
-
-/*
- * c [m, n] = a [m, k] . op(b) + beta * c with bf16 factors and f32 sums; b is [n, k] when trans_b, else [k, n]. beta is 0 or 1.
- * False when this CPU's oneDNN has no such product: the caller then expands to f32.
- */
-bool dnn_bf16(struct compute *cx, bool trans_b, size_t m, size_t n, size_t k, const uint16_t *a, size_t lda,
-              const uint16_t *b, size_t ldb, float beta, float *c, size_t ldc);
-void dnn_free(struct dnn *d);
 
 #endif

@@ -266,6 +266,57 @@ static void bf16_mode_rounds_factors_alone(void **state)
         }
 }
 
+/* dx += dy . w, of factors rounded to bf16 where the CPU multiplies them; the same bits whatever threads there are and rows come with. */
+static void check_backward(const char *kernels, enum gemm_math math, const char *kind, size_t out, size_t in, size_t rows)
+{
+    size_t lddy = out + 3, lddx = in + 5;
+    AUTO_MEM void *owned = NULL;
+    AUTO_MEM float *dy = noises(rows * lddy), *dx = noises(rows * lddx), *alone = xmemdup(dx, rows * lddx * sizeof *dx);
+    AUTO_MEM float *dense = noises(out * in), *before = xmemdup(dx, rows * lddx * sizeof *dx), *want = noises(in);
+    struct weight w = make_weight(kind, out, in, &owned);
+    AUTO_FREE(compute) c1 = NULL;
+    AUTO_FREE(compute) c3 = NULL;
+    struct err e;
+
+    assert_int_equal(compute_new(1, kernels, &c1, &e), ERR_OK);
+    assert_int_equal(compute_new(3, kernels, &c3, &e), ERR_OK);
+    compute_set_math(c1, math);
+    compute_set_math(c3, math);
+    gemm_backward(c3, dx, lddx, dy, lddy, rows, &w, true);
+    for (size_t r = 0; r < rows; r++)
+        gemm_backward(c1, alone + r * lddx, lddx, dy + r * lddy, lddy, 1, &w, true);
+    assert_memory_equal(alone, dx, rows * lddx * sizeof *dx);
+    if (math == GEMM_BF16 && compute_bf16_is_fast(c1) && !streq(kind, "f32"))
+        bf16_factors(c1, dy, rows * lddy, &w, dense, GEMM_FEW_ROWS + 1);
+    else
+        weight_rows_f32(&w, dense, 0, out);
+    for (size_t r = 0; r < rows; r++) {
+        for (size_t i = 0; i < in; i++) {
+            double sum = (double)before[r * lddx + i];
+            for (size_t o = 0; o < out; o++)
+                sum += (double)dy[r * lddy + o] * (double)dense[o * in + i];
+            want[i] = (float)sum;
+        }
+        assert_close(dx + r * lddx, want, in, out, 2e-6);
+        assert_memory_equal(dx + r * lddx + in, before + r * lddx + in, (lddx - in) * sizeof *dx);
+    }
+    weight_done(&w);
+}
+
+static void gradients_to_the_input_equal_the_oracle(void **state)
+{
+    static const char *const kinds[] = { "f32", "bf16", "f16", "nf4", "nf4-bf16" };
+    static const size_t shapes[][3] = { { 600, 330, 13 }, { 33, 64, 40 }, { 70, 71, 2 } };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds) * ARRAY_LEN(shapes) * ARRAY_LEN(dense_modes); k++) {
+            const size_t *s = shapes[k / ARRAY_LEN(kinds) % ARRAY_LEN(shapes)];
+            check_backward(all[v]->name, dense_modes[k % 2], kinds[k % ARRAY_LEN(kinds)], s[0], s[1], s[2]);
+        }
+}
+
 static void check_elementwise(const struct vec_ops *v, size_t n)
 {
     AUTO_MEM float *a = noises(n), *b = noises(n), *d = noises(n), *y = noises(n), *u = noises(n);
@@ -339,7 +390,7 @@ int main(void)
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(rows_are_the_same_bits_in_any_number),
         cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
-        cmocka_unit_test(bf16_mode_rounds_factors_alone),
+        cmocka_unit_test(bf16_mode_rounds_factors_alone), cmocka_unit_test(gradients_to_the_input_equal_the_oracle),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),
         cmocka_unit_test(unknown_kernels_are_refused),
