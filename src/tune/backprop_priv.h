@@ -1,6 +1,6 @@
 /*
  * What the files of the pass share: its buffers, and the forward and backward of each part.
- *   backprop.c weights, buffers, life;  backprop_run.c one call and the head;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
+ *   backprop.c weights, life;  backprop_memory.c buffers;  backprop_run.c one call and the head;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
  *   _experts.c;  _linear.c one linear with its adapter.
  */
 #ifndef TUNE_BACKPROP_PRIV_H
@@ -98,8 +98,12 @@ struct backprop {
 
 #define HEAD_ROWS 256           /* logits of so many rows exist at a time */
 
+static inline size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 static inline struct rows all_rows(const struct backprop *p) { return (struct rows){ .n = p->tokens }; }
 static inline size_t mlp_width(const struct model_config *g) { return g->gated ? 2 * g->inter : g->inter; }
+
+/* Chooses what is kept and how many tokens fit in a pass, and places every buffer. */
+errc backprop_place(struct backprop *p, struct err *e);
 
 /* The residual after layer i from p->inputs[i] into p->inputs[i + 1]; fills a. */
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);

@@ -1,0 +1,199 @@
+/* What a pass keeps, and where: activations of every layer or of one, and the buffers all layers share, in one block. */
+#include "tune/backprop_priv.h"
+
+#include "base/mem.h"
+
+#define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" recomputes layers instead */
+#define TOKENS_WANTED   2048                    /* a pass of more gains nothing in speed */
+
+/* Hands out pieces of one block; with no block it only counts. */
+struct carver { float *at; size_t n; };
+
+static float *carve(struct carver *c, size_t a, size_t b)
+{
+    size_t n = (a * b + 15) & ~(size_t)15;      /* keeps pieces on cache lines */
+    float *p = c->at ? c->at + c->n : NULL;
+
+    c->n += n;
+    return p;
+}
+
+/* What the activations of a layer have to hold; of all layers together when they share one place. */
+struct needs {
+    bool qk_raw, attn_raw, mlp_raw;
+    size_t xa[4], mlp_xa[3], router_xa;         /* ranks */
+};
+
+static void need_rank(const struct backprop *p, const struct linear *l, size_t *rank)
+{
+    const struct lora_param *q = l ? p->loras->of_linear[l->index] : NULL;
+
+    *rank = max_size(*rank, q ? q->r : 0);
+}
+
+static void need_mlp(const struct backprop *p, const struct mlp *m, struct needs *n)
+{
+    for (size_t k = 0; k < m->n_in; k++)
+        need_rank(p, m->in[k], &n->mlp_xa[k]);
+    need_rank(p, m->out, &n->mlp_xa[2]);
+}
+
+static void need_layer(const struct backprop *p, const struct layer *l, struct needs *n)
+{
+    n->qk_raw |= l->q_norm.w || l->k_norm.w;
+    n->attn_raw |= l->norm_attn_out.w != NULL;
+    n->mlp_raw |= l->norm_mlp_out.w != NULL;
+    for (size_t k = 0; k < l->n_attn_in; k++)
+        need_rank(p, l->attn_in[k], &n->xa[k]);
+    need_rank(p, l->attn_out, &n->xa[XA_OUT]);
+    need_rank(p, l->router, &n->router_xa);
+    if (!l->router)
+        need_mlp(p, &l->mlp, n);
+    for (size_t e = 0; l->router && e < p->m->config.experts; e++)
+        need_mlp(p, &l->experts[e], n);
+}
+
+static float *carve_if(struct carver *c, size_t a, size_t b)
+{
+    return a && b ? carve(c, a, b) : NULL;
+}
+
+static void carve_routes(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct routes *r)
+{
+    const struct model_config *g = &p->m->config;
+
+    *r = (struct routes){ .share = carve(c, t, g->experts), .first = (uint32_t *)(void *)carve(c, 1, g->experts + 1),
+                          .token = (uint32_t *)(void *)carve(c, t, g->experts_used), .out = carve(c, t * g->experts_used, g->hidden),
+                          .xa = carve_if(c, t, n->router_xa) };
+}
+
+static void carve_acts(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct layer_acts *a)
+{
+    const struct model_config *g = &p->m->config;
+    size_t qkv = model_qkv_width(g), entries = g->experts ? t * g->experts_used : t;
+
+    *a = (struct layer_acts){ .qkv = carve(c, t, qkv), .att = carve(c, t, model_q_width(g)), .mlp.in = carve(c, entries, mlp_width(g)) };
+    if (!g->parallel)
+        a->mid = carve(c, t, g->hidden);
+    if (n->qk_raw)
+        a->qk_raw = carve(c, t, qkv);
+    if (n->attn_raw)
+        a->attn_raw = carve(c, t, g->hidden);
+    if (n->mlp_raw)
+        a->mlp_raw = carve(c, t, g->hidden);
+    for (size_t k = 0; k < ARRAY_LEN(n->xa); k++)
+        a->xa[k] = carve_if(c, t, n->xa[k]);
+    for (size_t k = 0; k < ARRAY_LEN(n->mlp_xa); k++)
+        a->mlp.xa[k] = carve_if(c, entries, g->experts && n->mlp_xa[k] ? p->loras->max_rank : n->mlp_xa[k]);
+    if (g->experts)
+        carve_routes(p, c, n, t, &a->routes);
+}
+
+static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
+{
+    struct needs all = { 0 };
+
+    for (size_t i = 0; i < p->m->config.layers; i++) {
+        struct needs one = { 0 };
+        need_layer(p, &p->m->layers[i], &one);
+        need_layer(p, &p->m->layers[i], &all);
+        if (!p->checkpointing)
+            carve_acts(p, c, &one, t, &p->acts[i]);
+    }
+    if (p->checkpointing)
+        carve_acts(p, c, &all, t, &p->acts[0]);
+}
+
+/* Results of all DoRA linears side by side; notes where each begins. */
+static size_t dora_outs(const struct backprop *p)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < p->loras->n; i++)
+        if (p->loras->params[i].dora) {
+            p->dora_at[p->loras->params[i].linear->index] = n;
+            n += p->loras->params[i].linear->w.out;
+        }
+    return n;
+}
+
+/* All buffers for t tokens. Called twice: to count, then to place. */
+static void carve_all(struct backprop *p, struct carver *c, size_t t)
+{
+    const struct model_config *g = &p->m->config;
+    size_t wide = max_size(g->hidden, max_size(mlp_width(g), model_qkv_width(g))), q = model_q_width(g);
+
+    for (size_t i = 0; i <= g->layers; i++)
+        p->inputs[i] = carve(c, t, g->hidden);
+    carve_layers(p, c, t);
+    for (int i = 0; i < 2; i++) {
+        struct rope_table *r = i ? &p->rope_local : &p->rope;
+        r->cos = carve(c, t, g->rotary / 2);
+        r->sin = carve(c, t, g->rotary / 2);
+    }
+    p->norm = carve(c, t, g->hidden);
+    p->dnorm = carve(c, t, g->hidden);
+    p->wide = carve(c, t, wide);
+    p->dwide = carve(c, t, wide);
+    p->act = carve(c, t, g->inter);
+    p->dact = carve(c, t, max_size(g->inter, q));
+    p->dx = carve(c, t, g->hidden);
+    p->dmid = carve(c, t, g->hidden);
+    if (p->o.dropout > 0) {
+        p->dropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
+        p->ddropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
+    }
+    if (p->emulates_bf16)
+        p->rounded = carve(c, 1, max_size(t * wide, HEAD_ROWS * g->vocab));
+    if (g->experts) {
+        p->expert_in = carve(c, t, g->hidden);
+        p->expert_d = carve(c, t, g->hidden);
+        p->expert_din = carve(c, t, g->hidden);
+        p->dshare = carve(c, t, g->experts);
+        p->choice = carve(c, 1, g->experts);
+    }
+    if (p->loras->any_dora) {
+        p->gain = carve(c, 1, dora_outs(p));
+        p->lengths = carve(c, 1, dora_outs(p));
+        p->scaled = carve(c, t, wide);
+        p->plain = carve(c, t, wide);
+    }
+    p->dxa = carve(c, t, p->loras->max_rank);
+    p->logits = carve(c, HEAD_ROWS, g->vocab);
+    p->frequencies = carve(c, 1, g->rotary);
+}
+
+static size_t floats_for(struct backprop *p, size_t t)
+{
+    struct carver count = { 0 };
+
+    carve_all(p, &count, t);
+    return count.n;
+}
+
+/* Fast when the longest row fits the limit so, else checkpointing when it is allowed; then as many tokens as fit. */
+errc backprop_place(struct backprop *p, struct err *e)
+{
+    size_t row = max_size(p->o.longest_row, 1), limit = ACTS_LIMIT / sizeof(float);
+
+    p->checkpointing = false;
+    if (p->o.checkpointing_allowed && p->o.memory != TUNE_MEMORY_FAST)
+        p->checkpointing = p->o.memory == TUNE_MEMORY_LOW || floats_for(p, row) > limit;
+    p->max_tokens = row;
+    for (size_t t = TOKENS_WANTED; t > row; t /= 2)
+        if (p->o.memory != TUNE_MEMORY_LOW && floats_for(p, t) <= limit) {
+            p->max_tokens = t;
+            break;
+        }
+    size_t n = floats_for(p, p->max_tokens);
+    p->memory = mem_try_alloc(n, sizeof(float));
+    if (!p->memory)
+        return err_set(e, ERR_TOO_LARGE, "activations of %zu tokens (%zu MiB) do not fit in memory; lower TrainingArguments.max_length%s",
+                       p->max_tokens, n * sizeof(float) >> 20, p->checkpointing ? "" : " or set gradient_checkpointing: true");
+    p->bytes += n * sizeof(float);
+    struct carver place = { .at = p->memory };
+    carve_all(p, &place, p->max_tokens);
+    p->targets = xcalloc(p->max_tokens, sizeof *p->targets);
+    p->positions = xcalloc(p->max_tokens, sizeof *p->positions);
+    return ERR_OK;
+}
