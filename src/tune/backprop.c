@@ -242,6 +242,11 @@ bool backprop_checkpointing(const struct backprop *p)
     return p->checkpointing;
 }
 
+const char *backprop_keeps(const struct backprop *p)
+{
+    return p->checkpointing ? "checkpointing" : p->halves ? "activations in bf16" : "no checkpointing";
+}
+
 struct compute *backprop_compute(struct backprop *p)
 {
     return p->c;

@@ -3,8 +3,9 @@
  * that of rows padded into a batch. Base weights are frozen; gradients are ADDED to those of the LoRA set.
  *
  * Letters as in engine/kernels.h. What a layer's backward needs is kept (fast) or computed again from the layer's input
- * (checkpointing): the same operations in the same order, so the same bits. Which of the two, whether 4-bit weights are expanded
- * once, and how many tokens fit in a pass depend on sizes and settings alone, never on free memory: a resumed run repeats them.
+ * (checkpointing): the same operations in the same order, so the same bits. Between them, with bf16 products, the wide activations are
+ * kept rounded to bf16. Which of these, whether 4-bit weights are expanded once, and how many tokens fit in a pass depend on sizes and
+ * settings alone, never on free memory: a resumed run repeats them.
  *
  * A pass belongs to one thread. It borrows model and set.
  */
@@ -22,6 +23,7 @@ struct backprop_opts {
     bool int8;                      /* frozen linears but routers are kept in 8 bits */
     bool checkpointing_allowed;     /* TrainingArguments.gradient_checkpointing */
     size_t longest_row;             /* tokens */
+    size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
     float dropout;
     float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
     float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */
@@ -36,6 +38,7 @@ void backprop_free(struct backprop *p);
 DEFINE_AUTO_FREE(backprop)
 size_t backprop_max_tokens(const struct backprop *p);       /* rows are grouped up to this; a single longer row is an error */
 bool backprop_checkpointing(const struct backprop *p);
+const char *backprop_keeps(const struct backprop *p);       /* for people: what it does about activations */
 struct compute *backprop_compute(struct backprop *p);
 size_t backprop_bytes(const struct backprop *p);            /* of activations and expanded weights */
 

@@ -1,10 +1,15 @@
-/* What a pass keeps, and where: activations of every layer or of one, and the buffers all layers share, in one block. */
+/*
+ * What a pass keeps, and where: activations of every layer or of one, and the buffers all layers share, in one block. With halves the
+ * wide ones of every layer are kept rounded to bf16, and stand as f32 in one place that the layers take turns in.
+ */
 #include "tune/backprop_priv.h"
 
 #include "base/mem.h"
+#include "tensor/vec.h"
 
-#define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" recomputes layers instead */
+#define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" keeps halves, and of those before it recomputes: twice */
 #define TOKENS_WANTED   2048                    /* a pass of more gains nothing in speed */
+#define NARROW_GRAIN    (1u << 14)
 
 /* Hands out pieces of one block; with no block it only counts. */
 struct carver { float *at; size_t n; };
@@ -67,16 +72,37 @@ static void carve_routes(const struct backprop *p, struct carver *c, const struc
                           .xa = carve_if(c, t, n->router_xa) };
 }
 
-static void carve_acts(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct layer_acts *a)
+/* What is wide: nearly all of a layer's activations. */
+static void carve_wide(const struct backprop *p, struct carver *c, size_t t, struct layer_acts *a)
 {
     const struct model_config *g = &p->m->config;
-    size_t qkv = model_qkv_width(g), entries = g->experts ? t * g->experts_used : t;
 
-    *a = (struct layer_acts){ .qkv = carve(c, t, qkv), .att = carve(c, t, model_q_width(g)), .mlp.in = carve(c, entries, mlp_width(g)) };
+    a->qkv = carve(c, t, model_qkv_width(g));
+    a->att = carve(c, t, model_q_width(g));
+    a->mlp.in = carve(c, mlp_rows(g, t), mlp_width(g));
+}
+
+static uint16_t *carve_halves(struct carver *c, size_t a, size_t b)
+{
+    return (uint16_t *)(void *)carve(c, a, (b + 1) / 2);
+}
+
+static void carve_kept(const struct backprop *p, struct carver *c, size_t t, struct layer_acts *a)
+{
+    const struct model_config *g = &p->m->config;
+
+    a->kept = (struct halves){ .qkv = carve_halves(c, t, model_qkv_width(g)), .att = carve_halves(c, t, model_q_width(g)),
+                               .in = carve_halves(c, mlp_rows(g, t), mlp_width(g)) };
+}
+
+static void carve_narrow(const struct backprop *p, struct carver *c, const struct needs *n, size_t t, struct layer_acts *a)
+{
+    const struct model_config *g = &p->m->config;
+
     if (!g->parallel)
         a->mid = carve(c, t, g->hidden);
     if (n->qk_raw)
-        a->qk_raw = carve(c, t, qkv);
+        a->qk_raw = carve(c, t, model_qkv_width(g));
     if (n->attn_raw)
         a->attn_raw = carve(c, t, g->hidden);
     if (n->mlp_raw)
@@ -84,7 +110,7 @@ static void carve_acts(const struct backprop *p, struct carver *c, const struct 
     for (size_t k = 0; k < ARRAY_LEN(n->xa); k++)
         a->xa[k] = carve_if(c, t, n->xa[k]);
     for (size_t k = 0; k < ARRAY_LEN(n->mlp_xa); k++)
-        a->mlp.xa[k] = carve_if(c, entries, g->experts && n->mlp_xa[k] ? p->loras->max_rank : n->mlp_xa[k]);
+        a->mlp.xa[k] = carve_if(c, mlp_rows(g, t), g->experts && n->mlp_xa[k] ? p->loras->max_rank : n->mlp_xa[k]);
     if (g->experts)
         carve_routes(p, c, n, t, &a->routes);
 }
@@ -92,16 +118,27 @@ static void carve_acts(const struct backprop *p, struct carver *c, const struct 
 static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
 {
     struct needs all = { 0 };
+    struct layer_acts shared = { 0 };
 
+    if (p->checkpointing || p->halves)
+        carve_wide(p, c, t, &shared);
     for (size_t i = 0; i < p->m->config.layers; i++) {
         struct needs one = { 0 };
         need_layer(p, &p->m->layers[i], &one);
         need_layer(p, &p->m->layers[i], &all);
-        if (!p->checkpointing)
-            carve_acts(p, c, &one, t, &p->acts[i]);
+        if (p->checkpointing)
+            continue;
+        p->acts[i] = shared;
+        if (p->halves)
+            carve_kept(p, c, t, &p->acts[i]);
+        else
+            carve_wide(p, c, t, &p->acts[i]);
+        carve_narrow(p, c, &one, t, &p->acts[i]);
     }
-    if (p->checkpointing)
-        carve_acts(p, c, &all, t, &p->acts[0]);
+    if (!p->checkpointing)
+        return;
+    p->acts[0] = shared;
+    carve_narrow(p, c, &all, t, &p->acts[0]);
 }
 
 /* Results of all DoRA linears side by side; notes where each begins. */
@@ -171,20 +208,42 @@ static size_t floats_for(struct backprop *p, size_t t)
     return count.n;
 }
 
-/* Fast when the longest row fits the limit so, else checkpointing when it is allowed; then as many tokens as fit. */
+/* Whether a pass of t tokens that keeps as the flags say takes at most so many bytes. */
+static bool fits(struct backprop *p, size_t t, size_t limit)
+{
+    return floats_for(p, t) * sizeof(float) <= limit;
+}
+
+/* Everything when the longest row fits the limit so; else halves, whose products are of bf16 anyway; else layers are computed again. */
+static void choose_kept(struct backprop *p, size_t row)
+{
+    size_t limit = p->o.acts_limit ? p->o.acts_limit : ACTS_LIMIT;
+    bool may_recompute = p->o.checkpointing_allowed && p->o.memory != TUNE_MEMORY_FAST, recomputes = may_recompute && p->o.memory == TUNE_MEMORY_LOW;
+
+    p->checkpointing = p->halves = false;
+    if (!recomputes && (p->o.memory == TUNE_MEMORY_FAST || fits(p, row, limit)))
+        return;
+    p->halves = !recomputes && p->product_math == GEMM_BF16;
+    if (!p->halves || (may_recompute && !fits(p, row, 2 * limit))) {
+        p->halves = false;
+        p->checkpointing = may_recompute;
+    }
+}
+
+static size_t choose_tokens(struct backprop *p, size_t row)
+{
+    for (size_t t = TOKENS_WANTED; t > row; t /= 2)
+        if (p->o.memory != TUNE_MEMORY_LOW && fits(p, t, p->o.acts_limit ? p->o.acts_limit : ACTS_LIMIT))
+            return t;
+    return row;
+}
+
 errc backprop_place(struct backprop *p, struct err *e)
 {
-    size_t row = max_size(p->o.longest_row, 1), limit = ACTS_LIMIT / sizeof(float);
+    size_t row = max_size(p->o.longest_row, 1);
 
-    p->checkpointing = false;
-    if (p->o.checkpointing_allowed && p->o.memory != TUNE_MEMORY_FAST)
-        p->checkpointing = p->o.memory == TUNE_MEMORY_LOW || floats_for(p, row) > limit;
-    p->max_tokens = row;
-    for (size_t t = TOKENS_WANTED; t > row; t /= 2)
-        if (p->o.memory != TUNE_MEMORY_LOW && floats_for(p, t) <= limit) {
-            p->max_tokens = t;
-            break;
-        }
+    choose_kept(p, row);
+    p->max_tokens = choose_tokens(p, row);
     size_t n = floats_for(p, p->max_tokens);
     p->memory = mem_try_alloc(n, sizeof(float));
     if (!p->memory)
@@ -196,4 +255,47 @@ errc backprop_place(struct backprop *p, struct err *e)
     p->targets = xcalloc(p->max_tokens, sizeof *p->targets);
     p->positions = xcalloc(p->max_tokens, sizeof *p->positions);
     return ERR_OK;
+}
+
+/* --- halves ------------------------------------------------------------------------------------------------------------------ */
+
+struct narrowing { const struct vec_ops *vec; uint16_t *half; float *x; };
+
+static void narrow_part(void *arg, size_t begin, size_t end)
+{
+    const struct narrowing *j = arg;
+
+    for (size_t i = begin; i < end; i++)
+        j->half[i] = f32_to_bf16(j->x[i]);
+}
+
+static void widen_part(void *arg, size_t begin, size_t end)
+{
+    const struct narrowing *j = arg;
+
+    j->vec->from_bf16(j->x + begin, j->half + begin, end - begin);
+}
+
+static void move_halves(struct backprop *p, struct layer_acts *a, void (*part)(void *arg, size_t begin, size_t end))
+{
+    const struct model_config *g = &p->m->config;
+    struct narrowing all[] = { { .half = a->kept.qkv, .x = a->qkv }, { .half = a->kept.att, .x = a->att }, { .half = a->kept.in, .x = a->mlp.in } };
+    size_t n[] = { p->tokens * model_qkv_width(g), p->tokens * model_q_width(g), mlp_rows(g, p->tokens) * mlp_width(g) };
+
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        all[i].vec = compute_vec(p->c);
+        compute_parallel(p->c, n[i], NARROW_GRAIN, part, &all[i]);
+    }
+}
+
+void keep_halves(struct backprop *p, struct layer_acts *a)
+{
+    if (p->halves)
+        move_halves(p, a, narrow_part);
+}
+
+void take_halves(struct backprop *p, struct layer_acts *a)
+{
+    if (p->halves)
+        move_halves(p, a, widen_part);
 }

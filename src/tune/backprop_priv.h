@@ -27,6 +27,9 @@ struct routes {
     float *xa;                  /* of the router */
 };
 
+/* The wide activations rounded to bf16. */
+struct halves { uint16_t *qkv, *att, *in; };
+
 /* What one layer leaves for its backward. [T, width] each; NULL where the model has none. */
 struct layer_acts {
     float *qkv;                 /* after norms and rotation */
@@ -37,6 +40,7 @@ struct layer_acts {
     float *xa[4];               /* of attn_in, and of attn_out in the last place */
     struct mlp_acts mlp;        /* of all tokens; with experts of all entries of the routes */
     struct routes routes;
+    struct halves kept;         /* of qkv, att and mlp.in, which are then shared by all layers; NULL without p->halves */
 };
 
 #define XA_OUT 3
@@ -62,7 +66,8 @@ struct backprop {
     size_t n_owned;
 
     size_t max_tokens;
-    bool checkpointing;
+    bool checkpointing;         /* only the inputs of layers are kept */
+    bool halves;                /* wide activations are kept in bf16 */
     size_t first_trained;       /* layers below it need no backward */
     const struct own_param *own_embed, *own_head, *own_head_bias;       /* NULL: as the model has them */
     bool has_local_rope;
@@ -100,10 +105,15 @@ struct backprop {
 
 static inline size_t max_size(size_t a, size_t b) { return a > b ? a : b; }
 static inline struct rows all_rows(const struct backprop *p) { return (struct rows){ .n = p->tokens }; }
+/* Rows of an MLP's activations for t tokens: all experts' together. */
+static inline size_t mlp_rows(const struct model_config *g, size_t t) { return g->experts ? t * g->experts_used : t; }
 static inline size_t mlp_width(const struct model_config *g) { return g->gated ? 2 * g->inter : g->inter; }
 
 /* Chooses what is kept and how many tokens fit in a pass, and places every buffer. */
 errc backprop_place(struct backprop *p, struct err *e);
+/* After a layer's forward, and before its backward. */
+void keep_halves(struct backprop *p, struct layer_acts *a);
+void take_halves(struct backprop *p, struct layer_acts *a);
 
 /* The residual after layer i from p->inputs[i] into p->inputs[i + 1]; fills a. */
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);

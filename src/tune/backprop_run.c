@@ -105,12 +105,15 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
     p->first_token = first_token;
     dora_prepare(p);
     TRY(start(p, rows, n, backward, e));
-    for (size_t i = 0; i < layers; i++)
+    for (size_t i = 0; i < layers; i++) {
         layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
+        keep_halves(p, &p->acts[i]);
+    }
     TRY(head_pass(p, weight, backward, &loss, e));
     for (size_t i = layers; backward && i-- > p->first_trained;) {
         if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */
             layer_forward(p, i, &p->acts[0]);
+        take_halves(p, &p->acts[i]);
         layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
     }
     if (backward)

@@ -129,7 +129,7 @@ static void describe(const struct run *r)
         tell(r, TUNE_TELL_EVENT, "%zu samples are held out for evaluation", r->in.held.n);
     tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
          c->quant.in_4bit ? "QLoRA" : c->quant.in_8bit ? "LoRA on 8-bit weights" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
-         inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_checkpointing(r->pass) ? "checkpointing" : "no checkpointing",
+         inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_keeps(r->pass),
          compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
     tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
          (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);

@@ -200,10 +200,39 @@ static void side_by_side_and_recomputed(void **state)
         free(kept[i]);
 }
 
+/* Wide activations kept in bf16: the same loss, and gradients as near as bf16 products are. */
+static void kept_in_halves(void **state)
+{
+    (void)state;
+    AUTO_JSON j = golden_json("qlora/bfloat16-double/expected.json");
+    int32_t ids[256];
+    struct backprop_row row = row_of(json_array_get(json_object_get(j, "batches"), 0), ids);
+    float *gradient[2] = { 0 };
+    double loss[2];
+
+    for (int halves = 0; halves < 2; halves++) {
+        struct rig r;
+        rig_open(&r, &qlora_bf16, &(struct backprop_opts){ .threads = 2, .math = GEMM_BF16, .memory = TUNE_MEMORY_LOW, .longest_row = 64,
+                                                         .checkpointing_allowed = !halves, .acts_limit = 1 });
+        assert_int_equal(backprop_checkpointing(r.pass), !halves);
+        OK(backprop_run(r.pass, &row, 1, 0, 0, 0.01F, true, &loss[halves], E));
+        gradient[halves] = xmemdup(r.loras.g, r.loras.total * sizeof(float));
+        if (halves) {
+            double d = distance(gradient[1], gradient[0], r.loras.total);
+            assert_true(loss[1] == loss[0]);
+            if (!(d > 0 && d < qlora_bf16.grad_tolerance))
+                fail_msg("gradient is %.3g away", d);
+        }
+        rig_close(&r);
+    }
+    free(gradient[0]);
+    free(gradient[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(lora_phi3), cmocka_unit_test(lora_phi3_checkpointing), cmocka_unit_test(qlora_float32),
-                                        cmocka_unit_test(qlora_bfloat16),
+                                        cmocka_unit_test(qlora_bfloat16), cmocka_unit_test(kept_in_halves),
                                         cmocka_unit_test(lora_other_families), cmocka_unit_test(side_by_side_and_recomputed) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
