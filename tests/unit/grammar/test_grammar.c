@@ -120,7 +120,7 @@ static const struct language languages[] = {
     { GBNF, "root ::= greeting \", \" name+ [!.]? # end\ngreeting ::= \"hello\" | \"hi\"\nname ::= [a-z]{2,3} |\n  \"\\u00e9\" (\"-\" | \"+\")*\n",
       { { "hello, abc", COMPLETE }, { "hi, é-+-!", COMPLETE }, { "hi, a", BEGUN }, { "hi, ab.", COMPLETE }, { "hi, ab.x", WRONG }, { "hey", WRONG } } },
     { GBNF, "root ::= expr\nexpr ::= term (\"+\" term)*\nterm ::= [0-9]+ | \"(\" expr \")\"", { { "1+(2+3)", COMPLETE }, { "(1", BEGUN }, { "1+)", WRONG } } },
-    /* counted characters, whatever text they are: a string's; with text behind them; at the end of their rule */
+    /* characters by number, whatever text they are: a string's, which are counted; written out, with text behind them; at the end of a rule */
     { SCHEMA, "{\"type\":\"array\",\"items\":{\"type\":\"string\",\"minLength\":3,\"maxLength\":5}}", { { "[\"ab\\n\",\"zz\xc3\xa9zz\"]", COMPLETE }, { "[\"ab\"", WRONG } } },
     { SCHEMA, "{\"type\":\"string\",\"minLength\":12}", { { "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"", COMPLETE }, { "\"a\"", WRONG } } },
     { GBNF, "root ::= ch{2,5} [a-z] [\"]\nch ::= [^\"\\\\\x01-\x1f]", { { "zzz\"", COMPLETE }, { "zzzzzz\"", COMPLETE }, { "zz\"", WRONG }, { "zzzzzzz", WRONG } } },
