@@ -145,7 +145,7 @@ static errc pull(struct generation *g, struct buf *out, struct err *e)
         return e->code;
     }
     if (g->job.finish == FINISH_ABORT)
-        return err_set(e, ERR_CANCELLED, "the client has left: the generation was cancelled");
+        return err_set(e, ERR_CANCELLED, "the client has left, or closed its sending side: the generation was cancelled");
     if (g->keep_ids && g->job.stop_id >= 0)
         token_ids_add(&g->ids, g->job.stop_id);
     if (g->include_stop && g->job.stop_id >= 0)

@@ -107,11 +107,13 @@ static errc set_sampling(struct chat *c, struct err *e)
     p->no_repeat_ngram = (size_t)ngram;
     TRY(set_bad_words(c, p, e));
     p->do_sample = set_bool(c, "do_sample", false);
-    p->temperature = set_num(c, "temperature", 1);
-    p->top_k = set_int(c, "top_k", 50);         /* transformers' own default, when generate_kwargs is null */
-    p->top_p = set_num(c, "top_p", 1);
-    p->min_p = set_num(c, "min_p", 0);
-    p->typical_p = set_num(c, "typical_p", 1);
+    if (p->do_sample) {                 /* else nothing looks at them, as in transformers: a temperature of 0 is fine */
+        p->temperature = set_num(c, "temperature", 1);
+        p->top_k = set_int(c, "top_k", 50);     /* transformers' own default, when generate_kwargs is null */
+        p->top_p = set_num(c, "top_p", 1);
+        p->min_p = set_num(c, "min_p", 0);
+        p->typical_p = set_num(c, "typical_p", 1);
+    }
     p->repetition_penalty = set_num(c, "repetition_penalty", 1);
     p->seed = seed >= 0 ? (uint64_t)seed : random_u64();
     return sample_params_check(p, e);

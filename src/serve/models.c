@@ -53,5 +53,7 @@ void openai_model(struct server *s, struct http_exchange *x)
             reply_json(x, 200, json_array_get(data, i));
             return;
         }
-    reply_openai_error(x, 404, "NotFoundError", "The model `%s` does not exist.", name);
+    struct err e;
+    (void)err_set(&e, ERR_NOT_FOUND, "The model `%s` does not exist.", name);
+    reply_openai_err(x, &e);
 }

@@ -53,17 +53,49 @@ static errc join_parts(size_t at, const json_t *parts, struct buf *text, struct 
     return ERR_OK;
 }
 
-/* Templates want the arguments of earlier calls as objects; clients send them as JSON text. */
-static void parse_arguments(json_t *message)
+/*
+ * Templates want the arguments of earlier calls as objects; clients send them as JSON text. What a model once wrote wrongly must not
+ * end its conversation: it becomes an empty object, as with vLLM.
+ */
+static void parse_arguments(json_t *call)
 {
-    json_t *calls = json_object_get(message, "tool_calls");
+    json_t *f = json_object_get(call, "function"), *given = json_object_get(f, "arguments"), *args = NULL;
+    struct err e;
 
-    for (size_t i = 0; i < json_array_size(calls); i++) {
-        json_t *f = json_object_get(json_array_get(calls, i), "function"), *args = NULL;
-        struct err e;
-        if (json_is_string(json_object_get(f, "arguments")) && !json_parse(json_to_str(json_object_get(f, "arguments")), &args, &e))
-            json_put(f, "arguments", args);
+    if (json_is_object(given))
+        return;
+    if (!json_is_string(given) || json_parse(json_to_str(given), &args, &e) || !json_is_object(args)) {
+        json_decref(args);
+        args = json_object();
     }
+    json_put(f, "arguments", args);
+}
+
+static errc plain_calls(size_t at, json_t *message, struct err *e)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+
+    if (!json_array_size(calls))        /* templates ask whether the key is there */
+        json_object_del(message, "tool_calls");
+    for (size_t i = 0; i < json_array_size(calls); i++) {
+        json_t *call = json_array_get(calls, i);
+        if (!json_is_object(json_object_get(call, "function")))
+            return err_set(e, ERR_BAD_REQUEST, "messages[%zu].tool_calls[%zu]: must be {\"type\": \"function\", \"function\": {\"name\", \"arguments\"}}", at, i);
+        parse_arguments(call);
+    }
+    return ERR_OK;
+}
+
+/* Clients write out their libraries' whole objects: for a template a key that is null is a key. */
+static void drop_nulls(json_t *message)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+
+    json_object_foreach_safe(message, next, key, value)
+        if (json_is_null(value))
+            json_object_del(message, key);
 }
 
 /* Templates know earlier thoughts as reasoning_content; newer clients send them as reasoning. */
@@ -90,15 +122,16 @@ static errc plain_message(size_t at, const json_t *m, bool developer, json_t **o
         return err_set(e, ERR_BAD_REQUEST, "messages[%zu].role: must be a string", at);
     if (content && !json_is_null(content) && !json_is_string(content) && !json_is_array(content))
         return err_set(e, ERR_BAD_REQUEST, "messages[%zu].content: must be a string or a list of parts", at);
+    drop_nulls(copy);
     if (json_is_array(content)) {
         TRY(join_parts(at, content, &text, e));
         json_put(copy, "content", json_strn(buf_str(&text)));
-    } else if (!content) {
-        json_put(copy, "content", json_object_get(m, "tool_calls") ? json_null() : json_string(""));
+    } else if (!json_is_string(content)) {
+        json_put(copy, "content", json_string(""));
     }
     if (!developer && streq(json_cstr(m, "role"), "developer"))
         json_put_str(copy, "role", "system");
-    parse_arguments(copy);
+    TRY(plain_calls(at, copy, e));
     rename_reasoning(copy);
     *out = TAKE(copy);
     return ERR_OK;
@@ -180,7 +213,8 @@ static errc chat_prompt(const struct server *s, const struct completion_request 
     AUTO_BUF text = { 0 };
 
     TRY(plain_messages(s, r->messages, &messages, e));
-    TRY(render(s, r, messages, &text, e));
+    if (render(s, r, messages, &text, e))
+        return r->chat_template ? e->code : err_wrap(e, "messages");
     if (r->continue_final_message)
         TRY(cut_after_last(messages, &text, e));
     struct prompt *p = add_prompt(out);

@@ -157,6 +157,58 @@ static void templates_see_earlier_thoughts(void **state)
     fixture_stop(&f);
 }
 
+#define SHOWING "{% for m in messages %}[{{ m.role }}:{{ m.content }}{% if m.tool_calls is defined %}{% for c in m.tool_calls %}{{ c.function.arguments | tojson }}{% endfor %}" \
+                "{% endif %}{% if m.name is defined %}{{ m.name }}{% endif %}]{% endfor %}"
+
+static const struct { const char *messages, *text; } shown[] = {
+    { "{\"role\":\"user\",\"content\":null}", "[user:]" },
+    { "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[],\"name\":null,\"refusal\":null}", "[assistant:]" },
+    { "{\"role\":\"assistant\",\"content\":\"x\",\"tool_calls\":null,\"name\":\"n\"}", "[assistant:xn]" },
+    { "{\"role\":\"assistant\",\"tool_calls\":[{\"id\":\"1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\\\":1}\"}}]}", "[assistant:{\"a\": 1}]" },
+    { "{\"role\":\"assistant\",\"tool_calls\":[{\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"a\"}},{\"function\":{\"name\":\"f\",\"arguments\":\"\"}},{\"function\":{\"name\":\"f\"}}]}",
+      "[assistant:{}{}{}]" },
+    { "{\"role\":\"tool\",\"tool_call_id\":\"1\",\"content\":[{\"type\":\"text\",\"text\":\"4\"},{\"type\":\"text\",\"text\":\"2\"}]}", "[tool:4\n2]" },
+};
+
+/* As vLLM prepares messages (renderers/chat_utils.py): no content is an empty one, no calls are no key, arguments are objects. */
+static void templates_see_plain_messages(void **state)
+{
+    struct fixture f = fixture_start(&(struct server_opts){ .chat_template_file = SHOWING });
+
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_MEM char *ask = xasprintf("{\"messages\":[%s]}", shown[i].messages);
+        AUTO_JSON ids = ask_json(&f, "/tokenize", ask, 200);
+        AUTO_MEM char *list = json_text(json_object_get(ids, "tokens"));
+        AUTO_MEM char *back = xasprintf("{\"tokens\":%s}", list);
+        AUTO_JSON text = ask_json(&f, "/detokenize", back, 200);
+        assert_string_equal(json_cstr(text, "prompt"), shown[i].text);
+    }
+    AUTO_JSON bad = ask_json(&f, "/tokenize", "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[7]}]}", 400);
+    assert_string_equal(json_str_at(bad, "error", "param", NULL), "messages[0].tool_calls[0]");
+    fixture_stop(&f);
+}
+
+static void a_template_that_fails_is_about_the_messages(void **state)
+{
+    struct fixture f = fixture_start(&(struct server_opts){ .chat_template_file = "{{ raise_exception('roles must alternate') }}" });
+    AUTO_JSON j = ask_json(&f, "/v1/chat/completions", "{" ASK "}", 400);
+
+    assert_string_equal(json_str_at(j, "error", "param", NULL), "messages");
+    assert_non_null(strstr(json_str_at(j, "error", "message", NULL), "roles must alternate"));
+    fixture_stop(&f);
+}
+
+/* transformers looks at none of them without do_sample. */
+static void a_greedy_chat_may_have_any_temperature(void **state)
+{
+    AUTO_JSON a = ask_json(*state, "/chat", "{\"prompt\":\"The sea\",\"generate_kwargs\":{\"do_sample\":false,\"temperature\":0,\"top_p\":2,\"top_k\":-1,\"max_new_tokens\":5}}", 200);
+    AUTO_JSON b = ask_json(*state, "/chat", "{\"prompt\":\"The sea\",\"generate_kwargs\":{\"do_sample\":false,\"max_new_tokens\":5}}", 200);
+    AUTO_JSON c = ask_json(*state, "/chat", "{\"prompt\":\"The sea\",\"generate_kwargs\":{\"temperature\":0}}", 400);
+
+    assert_string_equal(json_cstr(a, "Result"), json_cstr(b, "Result"));
+    assert_non_null(strstr(json_cstr(c, "detail"), "temperature"));
+}
+
 static void an_echo_repeats_a_message_of_the_answers_role(void **state)
 {
     AUTO_JSON same = ask_json(*state, "/v1/chat/completions", "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"Said before.\"}],"
@@ -178,6 +230,9 @@ int main(void)
         cmocka_unit_test(ids_are_told_whole_and_in_streams),
         cmocka_unit_test(thoughts_have_both_names),
         cmocka_unit_test(templates_see_earlier_thoughts),
+        cmocka_unit_test(templates_see_plain_messages),
+        cmocka_unit_test(a_template_that_fails_is_about_the_messages),
+        cmocka_unit_test(a_greedy_chat_may_have_any_temperature),
         cmocka_unit_test(an_echo_repeats_a_message_of_the_answers_role),
     };
     return cmocka_run_group_tests_name("vllm", tests, fixture_set_up, fixture_tear_down);
