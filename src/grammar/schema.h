@@ -46,7 +46,8 @@ errc schema_check_one_of(struct schema *s, const json_t *list, const char *path)
 errc schema_keys_check(struct schema *s, const json_t *patterns, const json_t *listed, const char *path);
 /* A key, with its quotes, that the pattern matches anywhere. */
 errc schema_put_key(struct schema *s, const char *pattern, const char *path, uint32_t from, uint32_t to);
-bool schema_says_nothing_of_keys(const json_t *schema);         /* of propertyNames */
+bool schema_says_nothing_of_keys(const json_t *schema);         /* of propertyNames: {} and {"type": "string"} */
+bool schema_is_enum(const json_t *schema);                      /* of strings, and no more */
 
 bool schema_is_annotation(const char *keyword);
 /* The pattern behind a `format`; NULL: one that says nothing here. */

@@ -173,14 +173,16 @@ errc schema_put_key(struct schema *s, const char *pattern, const char *path, uin
     return ERR_OK;
 }
 
-/* {} and {"type": "string"} say nothing of a key. */
-bool schema_says_nothing_of_keys(const json_t *schema)
+static bool says_only(const json_t *schema, const char *keyword)
 {
     const char *key;
     json_t *value;
 
     json_object_foreach((json_t *)(uintptr_t)schema, key, value)
-        if (!schema_is_annotation(key) && !(streq(key, "type") && streq(json_string_value(value), "string")))
+        if (!schema_is_annotation(key) && !streq(key, keyword) && !(streq(key, "type") && streq(json_string_value(value), "string")))
             return false;
-    return json_is_object(schema) || json_is_true(schema);
+    return true;
 }
+
+bool schema_says_nothing_of_keys(const json_t *schema) { return json_is_true(schema) || (json_is_object(schema) && says_only(schema, NULL)); }
+bool schema_is_enum(const json_t *schema) { return says_only(schema, "enum"); }

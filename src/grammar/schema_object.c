@@ -11,6 +11,7 @@ struct object {
     const json_t *additional;           /* NULL or false: none */
     const json_t *patterns;             /* pattern -> schema; NULL: none */
     const json_t *key;                  /* a schema for other keys, when no property is listed; NULL: any key */
+    bool keys_listed;                   /* propertyNames was an enum: they are properties now */
     uint32_t min, max;                  /* members */
     const char **names;                 /* of properties; lent */
     size_t n;
@@ -59,13 +60,33 @@ static errc read_patterns(struct object *o, const json_t *schema, const json_t *
     return schema_keys_check(o->s, patterns, listed, path);
 }
 
+/* Where propertyNames lists all keys they are properties that may be left out: each comes at most once then. */
+static errc list_keys(struct object *o, const json_t *schema, json_t *listed)
+{
+    const json_t *key = json_object_get(schema, "propertyNames"), *list, *name;
+    size_t i;
+
+    if (!json_is_object(key) || json_object_size(listed) || o->patterns || json_is_false(o->additional) || o->min)
+        return ERR_OK;
+    TRY(schema_flat(o->s, key, schema_path(o->s, o->path, "propertyNames"), &key));
+    list = json_object_get(key, "enum");
+    if (!json_array_size(list) || json_array_size(list) > o->max || !schema_is_enum(key))
+        return ERR_OK;
+    json_array_foreach(list, i, name)
+        if (json_is_string(name))
+            json_put(listed, json_string_value(name), o->additional ? json_incref((json_t *)(uintptr_t)o->additional) : json_true());
+    o->additional = json_false();
+    o->keys_listed = true;
+    return ERR_OK;
+}
+
 static errc read_key(struct object *o, const json_t *schema)
 {
     const json_t *key = json_object_get(schema, "propertyNames");
     const char *path = schema_path(o->s, o->path, "propertyNames");
     AUTO_JSON text = json_pack("{s:s}", "type", "string");
 
-    if (!key || schema_says_nothing_of_keys(key))
+    if (!key || o->keys_listed || schema_says_nothing_of_keys(key))
         return ERR_OK;
     if (o->n || o->patterns)
         return schema_fail(o->s, path, "is supported only where neither properties, required nor patternProperties name keys");
@@ -92,6 +113,7 @@ static errc read_object(struct object *o, const json_t *schema)
     TRY(schema_count(o->s, schema, "minProperties", o->path, &o->min));
     TRY(schema_count(o->s, schema, "maxProperties", o->path, &o->max));
     TRY(read_patterns(o, schema, listed));
+    TRY(list_keys(o, schema, listed));
     if (!o->additional && !json_object_size(listed) && !o->patterns)   /* {"type": "object"} means any object */
         o->additional = json_true();                    /* jansson's true is static */
     o->properties = listed;
