@@ -7,6 +7,8 @@ static errc no_text(const struct builder *b, const char *column, const json_t *v
 {
     if (row_is_binary(value))
         return err_set(b->e, ERR_INVALID, "column %s: binary data, not text: save it as UTF-8 strings", column);
+    if (json_is_null(value))
+        return err_set(b->e, ERR_INVALID, "column %s: empty; fill it or remove the row", column);
     return err_set(b->e, ERR_INVALID, "column %s: expected a string, as in the first row", column);
 }
 
@@ -35,7 +37,8 @@ static errc messages_of(struct builder *b, const json_t *list, const char *colum
         const char *role = json_cstr(m, "role"), *from = json_cstr(m, "from");
         json_t *content = json_object_get(m, role ? "content" : "value");
         if (!role && !from)
-            return err_set(b->e, ERR_INVALID, "column %s[%zu]: role is missing: each message needs role and content", column, i);
+            return err_set(b->e, ERR_INVALID, "column %s[%zu]: role is %s: each message needs role and content", column, i,
+                           json_object_get(m, "role") ? "no text" : "missing");
         if (!content || json_is_null(content))
             content = json_object_get(m, "tool_calls") ? json_null() : NULL;
         if (!content)
@@ -63,7 +66,7 @@ errc form_chat(struct builder *b, const json_t *messages, bool prompt, const jso
     const struct template *tpl = b->o->chat_template ? b->o->chat_template : b->info->chat_template;
 
     if (!tpl)
-        return err_set(b->e, ERR_INVALID, "the model has no chat template, which messages need: set chat_template, or use a text column");
+        return err_set(b->e, ERR_INVALID, "the model has no chat template, which messages need: set ModelConfig.chat_template, or use a text column");
     if (json_is_array(tools))
         json_put(extra, "tools", json_incref(tools));
     json_object_update(extra, json_object_get(row, "chat_template_kwargs"));
@@ -296,6 +299,16 @@ static const struct form forms[] = {
     { "text", fits_text, encode_text },
 };
 
+/* Why a column that is there may be of no use. */
+static const char *kind_of(const char *name, const json_t *value)
+{
+    if (row_is_binary(value))
+        return " (binary data)";
+    if (json_is_string(value))
+        return streq(name, "messages") || streq(name, "conversations") ? " (text that is no JSON list)" : "";
+    return json_is_null(value) ? " (empty)" : json_is_object(value) ? " (an object)" : json_is_array(value) ? " (a list)" : "";
+}
+
 static errc choose_form(struct builder *b, const json_t *row)
 {
     AUTO_BUF names = { 0 };
@@ -308,7 +321,7 @@ static errc choose_form(struct builder *b, const json_t *row)
             return ERR_OK;
         }
     json_object_foreach((json_t *)(uintptr_t)row, name, value)
-        buf_addf(&names, "%s%s%s", names.n ? ", " : "", name, row_is_binary(value) ? " (binary data)" : "");
+        buf_addf(&names, "%s%s%s", names.n ? ", " : "", name, kind_of(name, value));
     return err_set(b->e, ERR_INVALID, "no usable columns: found %.400s; wanted messages (a list of {role, content}), conversations, "
                    "prompt with completion, instruction with output, text, or input_ids", names.n ? buf_cstr(&names) : "none");
 }

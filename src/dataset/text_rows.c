@@ -148,6 +148,15 @@ static errc cell(struct reader *r, struct buf *out, bool *last, struct err *e)
     }
 }
 
+static errc check_header(const struct reader *r, struct err *e)
+{
+    for (size_t i = 0; i < r->n_columns; i++)
+        for (size_t k = i + 1; k < r->n_columns; k++)
+            if (*r->columns[i] && streq(r->columns[i], r->columns[k]))
+                return err_set(e, ERR_CORRUPT, "line 1: columns %zu and %zu are both named %.80s; rename one", i + 1, k + 1, r->columns[i]);
+    return ERR_OK;
+}
+
 static errc csv_open(struct file_map map, struct reader **out, struct err *e)
 {
     struct reader *r = text_open(map);
@@ -161,6 +170,8 @@ static errc csv_open(struct file_map map, struct reader **out, struct err *e)
         vec_grow(r->columns, r->n_columns, cap);
         r->columns[r->n_columns++] = xstrdup(buf_cstr(&name));
     }
+    if (!rc)
+        rc = check_header(r, e);
     if (rc) {
         text_free(r);
         return rc;

@@ -83,9 +83,7 @@ static errc optional_json(const char *dir, const char *name, json_t **out, struc
 {
     AUTO_MEM char *path = path_join(dir, name);
 
-    if (!file_exists(path))
-        return ERR_OK;
-    return json_parse_file(path, CONFIG_JSON_MAX, out, e) ? err_wrap(e, "%s", path) : ERR_OK;
+    return file_exists(path) ? json_parse_file(path, CONFIG_JSON_MAX, out, e) : ERR_OK;
 }
 
 /* chat_template of a JSON file: a string, or a list of {name, template} of which "default" is taken. */

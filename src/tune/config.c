@@ -110,7 +110,7 @@ static errc store_number(const struct reader *r, const struct key *k, const json
     if (!to_number(v, &x) || (k->kind == INT && x != floor(x)))
         return bad(r, k, v, k->kind == INT ? "is no whole number" : "is no number", e);
     if (k->min < k->max && (x < k->min || x > k->max)) {
-        AUTO_MEM char *want = xasprintf("is outside %g to %g", k->min, k->max);
+        AUTO_MEM char *want = xasprintf("is outside %.10g to %.10g", k->min, k->max);
         return bad(r, k, v, want, e);
     }
     if (k->kind == INT)
@@ -320,6 +320,14 @@ static errc check_interval(const struct reader *r, const char *key, const char *
     return ERR_OK;
 }
 
+/* Every step of 0 would be none, or each: the Trainer asks for a number, too. */
+static errc check_every(const struct reader *r, const char *key, enum tune_interval every, double steps, const char *strategy, struct err *e)
+{
+    if (every != TUNE_EVERY_STEPS || steps > 0)
+        return ERR_OK;
+    return err_set(e, ERR_INVALID, "TrainingArguments.%s: 0 is no distance between steps; set it above 0, or %s to \"no\"", key, strategy);
+}
+
 static errc check_dtype(const struct reader *r, const char *key, const char *name, struct err *e)
 {
     static const char *const known[] = { "float32", "float", "bfloat16", "float16", "half" };
@@ -356,6 +364,8 @@ static errc check_training(struct reader *r, struct err *e)
         return wrong(r, "TrainingArguments.optim", c->train.optim, "is not built; use adamw_torch or adamw_bnb_8bit", e);
     TRY(check_interval(r, "TrainingArguments.logging_strategy", c->train.log_strategy_name, &c->train.log_every, e));
     TRY(check_interval(r, "TrainingArguments.save_strategy", c->train.save_strategy_name, &c->train.save_every, e));
+    TRY(check_every(r, "logging_steps", c->train.log_every, c->train.logging_steps, "logging_strategy", e));
+    TRY(check_every(r, "save_steps", c->train.save_every, c->train.save_steps, "save_strategy", e));
     if (c->train.fp16)
         return wrong(r, "TrainingArguments.fp16", "true", "is not built; use bf16: true", e);
     c->train.keep_end = streq(c->train.truncation_mode, "keep_end") || streq(c->train.truncation_mode, "left");
@@ -462,6 +472,16 @@ static errc check_sampling(const struct reader *r, struct err *e)
         : wrong(r, "TrainingArguments.train_sampling_strategy", how, "is neither random nor group_by_length; for file order set DatasetConfig.shuffle_dataset to false", e);
 }
 
+/* What upstream hands to its loader, without a dot; webdataset holds no text that could be trained on. */
+static errc check_extension(const struct reader *r, struct err *e)
+{
+    const char *given = r->c->data.extension;
+
+    if (!str_set(given) || text_in(str_of(given), "parquet|arrow|json|jsonl|csv"))
+        return ERR_OK;
+    return wrong(r, "DatasetConfig.dataset_extension", given, "is none of parquet, arrow, json, jsonl, csv", e);
+}
+
 static errc check_together(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
@@ -484,6 +504,7 @@ static errc check_together(struct reader *r, struct err *e)
     TRY(check_evaluation(r, e));
     TRY(check_best(r, e));
     TRY(check_sampling(r, e));
+    TRY(check_extension(r, e));
     c->lora.target_given = c->lora.target_modules.n > 0;
     c->lora.all_linear = c->lora.target_modules.n == 1 && streq(c->lora.target_modules.v[0], "all-linear");
     return ERR_OK;

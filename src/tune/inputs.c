@@ -23,11 +23,17 @@ static errc check_method(const struct tune_config *c, const char *method, struct
     return err_set(e, ERR_BAD_REQUEST, "--method: \"%s\" is neither lora nor qlora", method);
 }
 
+/* An error about a key names the file that has it, too. */
+static errc in_config(errc rc, const struct tune_opts *o, struct err *e)
+{
+    return rc == ERR_INVALID ? err_wrap(e, "%s", o->config_path) : rc;
+}
+
 errc inputs_read_config(struct inputs *in, const struct tune_opts *o, struct err *e)
 {
     *in = (struct inputs){ 0 };
     TRY(tune_config_read(o->config_path, &in->config, e));
-    return check_method(&in->config, o->method, e);
+    return in_config(check_method(&in->config, o->method, e), o, e);
 }
 
 static bool half(const char *dtype)
@@ -81,10 +87,15 @@ static errc load_template(struct inputs *in, struct err *e)
 
 errc inputs_load_tokenizer(struct inputs *in, const struct tune_opts *o, struct err *e)
 {
+    if (file_exists(o->model_dir))
+        return err_set(e, ERR_UNSUPPORTED, "--model: %s: is a file; training reads a folder with safetensors, a GGUF file can only be served", o->model_dir);
     if (!dir_exists(o->model_dir))
         return err_set(e, ERR_NOT_FOUND, "--model: %s: no such folder; give one with config.json, *.safetensors and tokenizer.json", o->model_dir);
-    TRY(load_template(in, e));
-    return tokenizer_load(o->model_dir, &in->tokenizer, e);
+    if (load_template(in, e))
+        return err_wrap(e, "%s", o->config_path);
+    if (tokenizer_load(o->model_dir, &in->tokenizer, e))
+        return err_wrap(e, "--model");
+    return ERR_OK;
 }
 
 errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e)
@@ -158,6 +169,14 @@ static errc split_rows(struct inputs *in, const char *scratch_dir, struct err *e
     return shape(&in->held, c->train.pack_eval, c, scratch_dir, e);
 }
 
+static void note_unread_path(struct inputs *in, const struct tune_opts *o)
+{
+    const char *path = in->config.data.path;
+
+    if (str_set(path) && !dir_exists(o->data_path))
+        tune_config_note(&in->config, "DatasetConfig.dataset_path: \"%.120s\": --data names a file, which is read instead", path);
+}
+
 static errc open_data(struct inputs *in, const struct tune_opts *o, struct dataset **out, struct err *e)
 {
     const struct tune_config *c = &in->config;
@@ -191,6 +210,7 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     };
     AUTO_FREE(dataset) d = NULL;
 
+    note_unread_path(in, o);
     TRY(open_data(in, o, &d, e));
     TRY(examples_build(d, in->tokenizer, &x, &in->examples, e));
     if (examples_count(in->examples) == 0)
@@ -199,7 +219,7 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
         tune_config_note(&in->config, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path,
                          examples_stats(in->examples)->renamed);
     TRY(check_learnable(in, e));
-    return split_rows(in, scratch_dir, e);
+    return in_config(split_rows(in, scratch_dir, e), o, e);
 }
 
 static bool has_non_finite(const struct tensor *t)

@@ -107,6 +107,39 @@ static errc check_targets(const struct tune_names *targets, struct err *e)
     return ERR_OK;
 }
 
+static errc none_matched(const struct model *m, const struct tune_config *c, const struct tune_names *targets, const char *known, struct err *e)
+{
+    AUTO_BUF list = { 0 };
+
+    for (size_t i = 0; i < targets->n; i++)
+        buf_addf(&list, "%s'%s'", i ? ", " : "", targets->v[i]);
+    if (c->lora.n_layers)
+        return err_set(e, ERR_INVALID, "LoraConfig.layers_to_transform: names no layer of this model%s%s; it has layers 0 to %zu with %s",
+                       targets->n ? " with " : "", buf_cstr(&list), m->config.layers - 1, known);
+    return err_set(e, ERR_INVALID, "Target modules {%s} not found in the base model. Please check the target modules and try again; it has %s",
+                   buf_cstr(&list), known);
+}
+
+/* Patterns that no adapted module follows, and layers that the model does not have. */
+static void warn_unused(struct lora_set *s, const struct model *m, const struct tune_config *c, size_t *cap)
+{
+    const struct { const char *key; const struct tune_pattern *p; } patterns[] = { { "rank_pattern", &c->lora.rank_pattern },
+                                                                                   { "alpha_pattern", &c->lora.alpha_pattern } };
+
+    for (size_t k = 0; k < ARRAY_LEN(patterns); k++)
+        for (size_t i = 0; i < patterns[k].p->n; i++) {
+            bool used = false;
+            for (size_t j = 0; j < s->n && !used; j++)
+                used = match_tail(patterns[k].p->names[i], s->params[j].linear->path);
+            if (!used)
+                warn(s, cap, xasprintf("LoraConfig.%s: \"%s\" matches no module that is adapted", patterns[k].key, patterns[k].p->names[i]));
+        }
+    for (size_t i = 0; i < c->lora.n_layers; i++)
+        if (c->lora.layers[i] >= (int64_t)m->config.layers)
+            warn(s, cap, xasprintf("LoraConfig.layers_to_transform: the model has no layer %lld; it has 0 to %zu", (long long)c->lora.layers[i],
+                                   m->config.layers - 1));
+}
+
 static errc match_all(struct lora_set *s, const struct model *m, const struct tune_config *c, const struct tune_names *targets,
                       struct err *e)
 {
@@ -119,13 +152,9 @@ static errc match_all(struct lora_set *s, const struct model *m, const struct tu
             TRY(add_param(s, &m->linears[i], c, e));
     AUTO_BUF known = { 0 };
     module_names(m, &known);
-    if (s->n == 0) {
-        AUTO_BUF list = { 0 };
-        for (size_t i = 0; i < targets->n; i++)
-            buf_addf(&list, "%s'%s'", i ? ", " : "", targets->v[i]);
-        return err_set(e, ERR_INVALID, "Target modules {%s} not found in the base model%s. Please check the target modules and try again; "
-                       "it has %s", buf_cstr(&list), c->lora.n_layers ? " at layers_to_transform" : "", buf_cstr(&known));
-    }
+    if (s->n == 0)
+        return none_matched(m, c, targets, buf_cstr(&known), e);
+    warn_unused(s, m, c, &cap);
     for (size_t t = 0; t < targets->n && !every; t++) {
         bool used = false;
         for (size_t i = 0; i < s->n && !used; i++)

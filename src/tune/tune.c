@@ -93,11 +93,14 @@ static errc prepare_loras(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
 
-    TRY(lora_set_init(&r->loras, r->in.model, c, r->o->default_targets, e));
+    if (lora_set_init(&r->loras, r->in.model, c, r->o->default_targets, e))
+        return err_wrap(e, "%s", r->o->config_path);
     for (size_t i = 0; i < r->loras.warnings.n; i++)
         tell(r, TUNE_TELL_WARNING, "%s", r->loras.warnings.v[i]);
     lora_set_fill(&r->loras, (uint64_t)c->train.seed, c->lora.init_weights);
-    return r->o->init_adapter ? lora_set_load(&r->loras, r->o->init_adapter, r->in.model, e) : ERR_OK;
+    if (r->o->init_adapter && lora_set_load(&r->loras, r->o->init_adapter, r->in.model, e))
+        return err_wrap(e, "--init-adapter");
+    return ERR_OK;
 }
 
 static errc prepare_trainer(struct run *r, struct err *e)

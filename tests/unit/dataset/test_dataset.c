@@ -125,6 +125,7 @@ static void faults_name_the_file_the_place_and_the_fix(void **state)
     assert_fault("a.json", STR("[{\"a\":1}, 3]"), ERR_CORRUPT, "a.json: row 1, line 1: expected an object {...}, found '3'");
     assert_fault("a.csv", STR("a,b\n1\n"), ERR_CORRUPT, "a.csv: row 0, line 2: 1 cells where the header has 2");
     assert_fault("a.json", STR(""), ERR_CORRUPT, "a.json: the file is empty");
+    assert_fault("a.csv", STR("text,id,text\n1,2,3\n"), ERR_CORRUPT, "a.csv: line 1: columns 1 and 3 are both named text; rename one");
     assert_fault("a.csv", STR("a,b\n1,2\nx,\xe9t\xe9\n"), ERR_CORRUPT, "a.csv: row 1, line 3, column b: not UTF-8 text: save the file as UTF-8");
     assert_fault("a.csv", STR("\xff\xfe\x61\x00"), ERR_UNSUPPORTED, "a.csv: the file is UTF-16 text: save it as UTF-8");
     assert_fault("a.json.gz", STR("\x1f\x8b\x08\x00"), ERR_UNSUPPORTED, "a.json.gz: the file is compressed as a whole: unpack it first (gunzip, unzstd, unzip)");
@@ -315,12 +316,15 @@ static void rows_that_do_not_fit_are_named(void **state)
     static const struct { const char *rows, *text; } bad[] = {
         { "[{\"x\":1,\"y\":2}]", "rows.jsonl: no usable columns: found x, y; wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
         { "[{\"input_ids\":[0]},{\"input_ids\":[7]}]", "rows.jsonl: row 1: column input_ids[0]: not a token id of this model (0 to 2)" },
-        { "[{\"text\":\"a\"},{\"text\":null}]", "rows.jsonl: row 1: column text: expected a string, as in the first row" },
+        { "[{\"text\":\"a\"},{\"text\":null}]", "rows.jsonl: row 1: column text: empty; fill it or remove the row" },
+        { "[{\"text\":\"a\"},{\"text\":3}]", "rows.jsonl: row 1: column text: expected a string, as in the first row" },
+        { "[{\"messages\":[{\"role\":3,\"content\":\"hi\"}]}]", "rows.jsonl: row 0: column messages[0]: role is no text: each message needs role and content" },
+        { "[{\"prompt\":\"a\",\"completion\":null,\"messages\":{}}]", "rows.jsonl: no usable columns: found prompt, completion (empty), messages (an object); wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
         { "[{\"messages\":[{\"content\":\"hi\"}]}]", "rows.jsonl: row 0: column messages[0]: role is missing: each message needs role and content" },
         { "[]", "rows.jsonl: the file is empty" },
         { "[{\"text\":{\"bytes\":\"/w==\"}}]", "rows.jsonl: no usable columns: found text (binary data); wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
         { "[{\"text\":\"a\"},{\"text\":{\"bytes\":\"/w==\"}}]", "rows.jsonl: row 1: column text: binary data, not text: save it as UTF-8 strings" },
-        { "[{\"prompt\":\"a\",\"completion\":\"b\"},{\"prompt\":\"a\",\"completion\":null}]", "rows.jsonl: row 1: column completion: expected a string, as in the first row" },
+        { "[{\"prompt\":\"a\",\"completion\":\"b\"},{\"prompt\":\"a\",\"completion\":null}]", "rows.jsonl: row 1: column completion: empty; fill it or remove the row" },
     };
     AUTO_FREE(tokenizer) t = NULL;
     struct err e;

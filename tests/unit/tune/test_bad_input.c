@@ -15,16 +15,17 @@ static const struct bad table[] = {
     { CONFIG("  Foo: {}\n"), ROWS, NULL, "Unrecognized section: Foo" },
     { CONFIG("  LoraConfig: {target_modules: [q_proj]}\n"), ROWS, NULL, "it has qkv_proj, o_proj, gate_up_proj, down_proj" },
     { CONFIG("  LoraConfig: {target_modules: [lm_head]}\n"), ROWS, NULL, "lm_head" },
-    { CONFIG("  LoraConfig: {r: 65}\n"), ROWS, NULL, "LoraConfig.r: 65 is larger than" },
-    { CONFIG("  LoraConfig: {layers_to_transform: [9]}\n"), ROWS, NULL, "layers_to_transform" },
-    { CONFIG(""), ROWS, "qlora", "load_in_4bit: must be true for method qlora" },
+    { CONFIG("  LoraConfig: {r: 65}\n"), ROWS, NULL, "config.yaml: LoraConfig.r: 65 is larger than" },
+    { CONFIG("  LoraConfig: {layers_to_transform: [9]}\n"), ROWS, NULL, "config.yaml: LoraConfig.layers_to_transform: names no layer of this model; it has layers 0 to 1" },
+    { CONFIG("  LoraConfig: {modules_to_save: [foo]}\n"), ROWS, NULL, "config.yaml: LoraConfig.modules_to_save: \"foo\" matches no module" },
+    { CONFIG(""), ROWS, "qlora", "config.yaml: QuantizationConfig.load_in_4bit: must be true for method qlora" },
     { CONFIG(""), ROWS, "full", "neither lora nor qlora" },
     { CONFIG(""), "", NULL, "empty" },
     { CONFIG(""), "{\"foo\": 1}\n", NULL, "no usable columns" },
     { CONFIG(""), "{\"input_ids\": [5]}\n", NULL, "no token to learn from" },
     { CONFIG(""), "{\"input_ids\": [5, 6], \"labels\": [-100, -100]}\n", NULL, "no token to learn from" },
     { CONFIG(""), "{\"input_ids\": [5, 640]}\n", NULL, "not a token id of this model" },
-    { CONFIG("  ModelConfig: {chat_template: /nonexistent}\n"), ROWS, NULL, "ModelConfig.chat_template" },
+    { CONFIG("  ModelConfig: {chat_template: /nonexistent}\n"), ROWS, NULL, "config.yaml: ModelConfig.chat_template" },
 };
 
 static void each_is_named(void **state)
@@ -145,6 +146,14 @@ static void names_that_match_nothing_are_told(void **state)
     lora_set_done(&s);
     OK(lora_set_init(&s, m, &c, NULL, E));
     assert_int_equal(s.n, 4 * m->config.layers);
+    lora_set_done(&s);
+    tune_config_done(&c);
+    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {rank_pattern: {foo: 2, o_proj: 3}, alpha_pattern: {bar: 2}, layers_to_transform: [0, 9]}\n"), "test", &c, E));
+    OK(lora_set_init(&s, m, &c, NULL, E));
+    assert_int_equal(s.warnings.n, 3);
+    assert_string_equal(s.warnings.v[0], "LoraConfig.rank_pattern: \"foo\" matches no module that is adapted");
+    assert_non_null(strstr(s.warnings.v[1], "alpha_pattern: \"bar\""));
+    assert_non_null(strstr(s.warnings.v[2], "the model has no layer 9; it has 0 to 1"));
     lora_set_done(&s);
     tune_config_done(&c);
     model_free(m);

@@ -122,6 +122,10 @@ static void refusals(void **state)
     refused(TRAINING("load_best_model_at_end: true"), "needs eval_strategy and save_strategy to be the same");
     refused(TRAINING("load_best_model_at_end: true\n    eval_strategy: epoch"), "needs eval_strategy and save_strategy to be the same");
     refused(TRAINING("load_best_model_at_end: true\n    eval_strategy: steps\n    eval_steps: 4\n    save_steps: 6"), "6 is no multiple of eval_steps 4");
+    refused(TRAINING("logging_steps: 0"), "logging_steps: 0 is no distance between steps; set it above 0, or logging_strategy");
+    refused(TRAINING("save_steps: 0"), "save_steps: 0 is no distance");
+    refused(TRAINING("max_length: 0"), "is outside 1 to 16777216");
+    refused("training_config:\n  DatasetConfig: {dataset_extension: xml}\n", "is none of parquet, arrow, json, jsonl, csv");
     refused(TRAINING("metric_for_best_model: accuracy"), "use eval_loss");
     refused(TRAINING("train_sampling_strategy: sequential"), "set DatasetConfig.shuffle_dataset to false");
     refused(TRAINING("truncation_mode: middle"), "is neither keep_start nor keep_end");
