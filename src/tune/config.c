@@ -526,6 +526,21 @@ static errc read_document(struct reader *r, struct err *e)
     return check_together(r, e);
 }
 
+/* A ConfigMap, as it lies in a manifest, holds the document as a text. */
+static errc unwrap_config_map(json_t **doc, struct err *e)
+{
+    const json_t *text = json_at(*doc, "data", "training_config.yaml", NULL);
+    json_t *inner = NULL;
+
+    if (!streq(json_cstr(*doc, "kind"), "ConfigMap") || !json_is_string(text))
+        return ERR_OK;
+    if (yaml_parse(json_to_str(text), &inner, e))
+        return err_wrap(e, "data.training_config.yaml");
+    json_decref(*doc);
+    *doc = inner;
+    return ERR_OK;
+}
+
 /* Keys and values are quoted in messages and may hold anything; a message is one line. */
 static void flatten(char *text)
 {
@@ -542,6 +557,8 @@ errc tune_config_parse(struct str yaml, const char *name, struct tune_config *ou
     *out = (struct tune_config){ 0 };
     set_defaults(out);
     errc rc = yaml_parse(yaml, &out->doc, &why);
+    if (rc == ERR_OK)
+        rc = unwrap_config_map(&out->doc, &why);
     if (rc == ERR_OK)
         rc = read_document(&r, &why);
     if (rc == ERR_OK)

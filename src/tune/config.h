@@ -91,7 +91,7 @@ struct tune_config {
 };
 
 /*
- * Reads training_config.yaml. name is what errors call it. ERR_INVALID: "training_config.TrainingArguments.foo: ..." names
+ * Reads training_config.yaml, or a ConfigMap that holds it. name is what errors call it. ERR_INVALID: "training_config.TrainingArguments.foo: ..." names
  * the key, the value and the fix. Empty text, or a missing section, means its defaults. Release with tune_config_done, also after an error.
  */
 errc tune_config_parse(struct str yaml, const char *name, struct tune_config *out, struct err *e);

@@ -75,6 +75,18 @@ static void scalars_as_upstream_reads_them(void **state)
     tune_config_done(&c);
 }
 
+/* As the manifests of upstream's examples have it. */
+static void a_config_map_is_read(void **state)
+{
+    (void)state;
+    struct tune_config c;
+
+    OK(tune_config_parse(STR("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata:\n  training_config.yaml: |\n    training_config:\n      LoraConfig: {r: 3}\n"),
+                         "f.yaml", &c, E));
+    assert_int_equal(c.lora.r, 3);
+    tune_config_done(&c);
+}
+
 static void choices_of_the_trainer(void **state)
 {
     (void)state;
@@ -126,6 +138,9 @@ static void refusals(void **state)
     refused(TRAINING("save_steps: 0"), "save_steps: 0 is no distance");
     refused(TRAINING("max_length: 0"), "is outside 1 to 16777216");
     refused("training_config:\n  DatasetConfig: {dataset_extension: xml}\n", "is none of parquet, arrow, json, jsonl, csv");
+    refused("kind: ConfigMap\ndata:\n  training_config.yaml: |\n    training_config:\n      LoraConfig: {r: 0}\n", "LoraConfig.r");
+    refused("kind: ConfigMap\ndata:\n  training_config.yaml: \"a: [\"\n", "data.training_config.yaml: ");
+    refused("kind: ConfigMap\ndata:\n  other.yaml: x\n", "no map \"training_config\" at the top");
     refused(TRAINING("metric_for_best_model: accuracy"), "use eval_loss");
     refused(TRAINING("train_sampling_strategy: sequential"), "set DatasetConfig.shuffle_dataset to false");
     refused(TRAINING("truncation_mode: middle"), "is neither keep_start nor keep_end");
@@ -144,7 +159,8 @@ static void refusals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(qlora_template), cmocka_unit_test(defaults_of_era_b),
-                                        cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(choices_of_the_trainer), cmocka_unit_test(refusals) };
+                                        cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(choices_of_the_trainer),
+                                        cmocka_unit_test(a_config_map_is_read), cmocka_unit_test(refusals) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
