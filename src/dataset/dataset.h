@@ -107,6 +107,7 @@ struct examples_stats {
     size_t truncated;           /* examples cut at max_length */
     size_t renamed;             /* messages whose role was one of ShareGPT's names (human, gpt, ...) */
     size_t tokens, label_tokens, longest;
+    bool column_absent;         /* the first row has no messages_column: columns were found by name */
 };
 const struct examples_stats *examples_stats(const struct examples *x);
 

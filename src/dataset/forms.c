@@ -315,6 +315,7 @@ static errc choose_form(struct builder *b, const json_t *row)
     const char *name;
     json_t *value;
 
+    b->column_absent = b->o->messages_column && !json_object_get(row, b->o->messages_column);
     for (size_t i = 0; i < ARRAY_LEN(forms); i++)
         if (forms[i].fits(b, row)) {
             b->form = &forms[i];

@@ -218,6 +218,9 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     if (examples_stats(in->examples)->renamed)
         tune_config_note(&in->config, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path,
                          examples_stats(in->examples)->renamed);
+    if (examples_stats(in->examples)->column_absent)
+        tune_config_note(&in->config, "DatasetConfig.messages_column: \"%.120s\": the data set has no such column; its rows are read as %s",
+                         c->data.messages_column, examples_stats(in->examples)->form);
     TRY(check_learnable(in, e));
     return in_config(split_rows(in, scratch_dir, e), o, e);
 }

@@ -517,7 +517,8 @@ static void fill_result(const struct run *r, struct tune_result *out)
 
     *out = (struct tune_result){ .steps = steps, .resumed_from = r->resumed_step, .tokens = r->totals.tokens,
                                  .first_loss = r->totals.first_loss, .mean_loss = r->totals.all_loss_sum / (double)steps,
-                                 .last_loss = r->totals.last_loss, .seconds = r->totals.seconds };
+                                 .last_loss = r->totals.last_loss, .seconds = r->totals.seconds,
+                                 .has_eval = r->view.has_eval, .eval_loss = r->view.eval_loss };
 }
 
 static errc write_merged(const struct run *r, struct err *e)

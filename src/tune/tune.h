@@ -50,6 +50,8 @@ struct tune_result {
     uint64_t steps, resumed_from, tokens;
     double first_loss, mean_loss, last_loss;    /* of single steps; mean over the run */
     double seconds;
+    bool has_eval;
+    double eval_loss;           /* of the last evaluation; known to the run that made it */
 };
 
 errc tune_run(const struct tune_opts *o, struct tune_result *out, struct err *e);
