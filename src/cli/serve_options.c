@@ -365,10 +365,20 @@ static errc take_words(struct serve_args *a, const struct strlist *words, struct
     return a->model ? ERR_OK : err_set(e, ERR_BAD_REQUEST, "--model DIR is required; --help tells more");
 }
 
+/* An empty key is a secret that was not set: neither open to all nor open to "Bearer ". */
+static errc check_keys(const struct strlist *keys, struct err *e)
+{
+    for (size_t i = 0; i < keys->n; i++)
+        if (!*keys->items[i])
+            return err_set(e, ERR_BAD_REQUEST, "--api-key: key %zu is empty; leave the option out to ask nobody for one", i + 1);
+    return ERR_OK;
+}
+
 static errc make_opts(struct serve_args *a, struct server_opts *o, struct err *e)
 {
     bool named = a->names.n > 0;
 
+    TRY(check_keys(&a->api_keys, e));
     *o = (struct server_opts){
         .model_dir = a->model, .served_name = named ? a->names.items[0] : NULL, .aliases = named ? a->names.items + 1 : NULL, .n_aliases = named ? a->names.n - 1 : 0,
         .host = streq(a->host, "localhost") ? "127.0.0.1" : a->host, .port = (uint16_t)a->port, .threads = (int)a->threads, .max_num_seqs = (size_t)a->max_seqs,

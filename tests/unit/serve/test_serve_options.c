@@ -61,6 +61,17 @@ static void a_vllm_command_line_works(void **state)
     assert_true(args.noted.n >= 5);
 }
 
+static void an_empty_key_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(PARSE(W("/m"), W("--api-key"), W("k1"), W("")), ERR_BAD_REQUEST);
+    assert_string_equal(err.text, "--api-key: key 2 is empty; leave the option out to ask nobody for one");
+    assert_int_equal(setenv("VLLM_API_KEY", "", 1), 0);         /* as if it were not set */
+    assert_int_equal(PARSE(W("/m")), ERR_OK);
+    assert_int_equal(opts.n_api_keys, 0);
+    unsetenv("VLLM_API_KEY");
+}
+
 static void a_strength_comes_from_the_environment(void **state)
 {
     (void)state;
@@ -118,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_are_safe),
         cmocka_unit_test(a_vllm_command_line_works),
+        cmocka_unit_test(an_empty_key_is_refused),
         cmocka_unit_test(a_strength_comes_from_the_environment),
         cmocka_unit_test(the_file_beats_the_command_line),
         cmocka_unit_test(mistakes_are_named),
