@@ -47,7 +47,7 @@ test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AV
 	@tools/emulate-avx512 $(AVX512_TESTS:%=$(BUILD)/%)
 
 # What has threads of its own; gcc's TSan does not know OpenMP's barriers, so that has one.
-TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq serve/test_scheduler serve/test_load serve/test_serve serve/test_company
+TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq serve/test_scheduler serve/test_load serve/test_serve
 
 tsan:                   ## the tests of what has threads under TSan
 	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
