@@ -11,6 +11,7 @@ from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, logging
 
 torch.set_num_threads(o["threads"])
+dtype = getattr(torch, o["dtype"])
 logging.set_verbosity_error()
 logging.disable_progress_bar()
 
@@ -24,9 +25,9 @@ def load():
     how = {}
     if o["nf4"]:
         how["quantization_config"] = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True,
-                                                        bnb_4bit_compute_dtype=torch.bfloat16)
+                                                        bnb_4bit_compute_dtype=dtype)
         how["device_map"] = {"": "cpu"}
-    return AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=torch.bfloat16, **how)
+    return AutoModelForCausalLM.from_pretrained(sys.argv[1], dtype=dtype, **how)
 
 
 def adapted(model):

@@ -32,7 +32,7 @@ def checkpoint(shape, layers=None):
 
 class Run(Results):
     def __init__(self, o):
-        super().__init__(o, goes_on=o.go_on, shape=o.shape, layers=o.layers, tokens=o.tokens)
+        super().__init__(o, goes_on=o.go_on, shape=o.shape, layers=o.layers, tokens=o.tokens, peer_dtype=o.peer_dtype)
         self.whole = make_model.SHAPES[o.shape]["layers"]
 
     def new(self, what, engine="kaito"):
@@ -51,7 +51,8 @@ class Run(Results):
         name = f"{kind}, {layers} layers"
         if self.o.peer and self.new(name, peers.NAME):
             model = checkpoint(self.o.shape, layers if layers != self.whole else None)
-            self.measure(f"{peers.NAME} {name}", peers.tune, model, name, *KINDS[kind], self.o.tokens, steps, min(self.left(), 60 * self.o.peer_minutes))
+            self.measure(f"{peers.NAME} {name}", peers.tune, model, name, *KINDS[kind], self.o.tokens, steps, self.o.peer_dtype,
+                         min(self.left(), 60 * self.o.peer_minutes))
 
 
 # ── measuring ──
@@ -195,7 +196,7 @@ def rows(r):
 
 def table(r):
     out = [f"Shape of {r.o.shape}, 1 x {r.o.tokens} tokens, r 8 on every linear of the layers, random weights. Machine: {machine(r)} "
-           f"Peer: {getattr(r.o, 'versions', 'not measured')}. Measured on {r.date}.", ""]
+           f"Peer: {getattr(r.o, 'versions', 'not measured')}, computing in {r.o.peer_dtype}. Measured on {r.date}.", ""]
     out += markdown(("figure", "must", "aim", "kaito", "PEFT", "measured: verdict"), rows(r))
     return "\n".join(out + missing(r)) + "\n"
 
@@ -206,6 +207,8 @@ def options():
     ap.add_argument("--layers", type=int, default=4, help="of the small version")
     ap.add_argument("--parts", default=",".join(PARTS[:-1]), help=f"of {', '.join(PARTS)}; full: all layers, 7.6 GB for phi-3-mini")
     ap.add_argument("--no-peer", dest="peer", action="store_false", help="without transformers + PEFT + bitsandbytes")
+    ap.add_argument("--peer-dtype", default="auto", choices=("auto", "bfloat16", "float32"),
+                    help="what the peer computes in; auto: bfloat16 where the CPU multiplies it, else float32, which is then far faster there")
     ap.add_argument("--minutes", type=float, default=0, help="jobs get what is left of this time; 0: no limit")
     ap.add_argument("--peer-minutes", type=float, default=15, help="at most this long for a job of the peer")
     ap.add_argument("--prepare", action="store_true", help="only make models and the peer's environment")
@@ -217,6 +220,7 @@ def options():
         ap.add_argument("--" + name, type=int, default=default)
     o = ap.parse_args()
     o.parts = o.parts.split(",")
+    o.peer_dtype = peers.dtype(o.peer_dtype)
     if unknown := set(o.parts) - set(PARTS):
         ap.error(f"--parts: {', '.join(sorted(unknown))}: none of {', '.join(PARTS)}")
     return o
