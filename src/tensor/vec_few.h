@@ -47,9 +47,9 @@ INLINE vf few_dot(enum few_kind kind, vf s, vf x, vf w)
     return s + x * w;
 }
 
-/* Sums over elements [begin, end) into acc [R, FEW_GROUP]; what comes next is fetched meanwhile: the following J rows of w. */
+/* Sums over elements [begin, end) into acc [R, FEW_GROUP]; what comes next is fetched meanwhile: the same elements of J rows of `next`. */
 INLINE void tile(enum few_kind kind, const size_t R, const size_t J, vf *acc, const void *x, size_t ldx, const void *w, size_t in,
-                 size_t begin, size_t end, bool fetch)
+                 size_t begin, size_t end, const void *next)
 {
     const size_t step = kind == FEW_PAIRS ? 2 * W : W;
     vf s[FEW_ROWS][ONE_WIDE];
@@ -63,8 +63,8 @@ INLINE void tile(enum few_kind kind, const size_t R, const size_t J, vf *acc, co
 
         for (size_t j = 0; j < J; j++) {
             wj[j] = load_w(kind, w, j * in + i);
-            if (fetch && i % (2 * W) == 0)
-                __builtin_prefetch(w_at(kind, w, (j + J) * in + i), 0, 2);
+            if (next && i % (2 * W) == 0)
+                __builtin_prefetch(w_at(kind, next, j * in + i), 0, 2);
         }
         for (size_t r = 0; r < R; r++) {
             vf xr = load_x(kind, x, r * ldx + i);
@@ -83,28 +83,47 @@ INLINE void tile(enum few_kind kind, const size_t R, const size_t J, vf *acc, co
             acc[r * FEW_GROUP + j] = s[r][j];
 }
 
-/* All rows against J rows of w. */
-INLINE void strip(enum few_kind kind, const size_t J, vf *acc, const void *x, size_t ldx, size_t rows, const void *w, size_t in,
-                  size_t begin, size_t end)
+/* All rows against J rows of w; `next` as above. */
+INLINE void strip(enum few_kind kind, const size_t J, vf *acc, const void *x, size_t ldx, size_t rows, const void *w, const void *next,
+                  size_t in, size_t begin, size_t end)
 {
     size_t r = 0;
 
     if (J <= FEW_WIDE)
         for (; r + FEW_ROWS <= rows; r += FEW_ROWS)
-            tile(kind, FEW_ROWS, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0);
+            tile(kind, FEW_ROWS, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0 ? next : NULL);
     if (J <= FEW_WIDE && FEW_ROWS > 4 && r + 4 <= rows) {
-        tile(kind, 4, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0);
+        tile(kind, 4, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0 ? next : NULL);
         r += 4;
     }
     for (; r + 2 <= rows; r += 2)
-        tile(kind, 2, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0);
+        tile(kind, 2, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0 ? next : NULL);
     if (r < rows)
-        tile(kind, 1, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0);
+        tile(kind, 1, J, acc + r * FEW_GROUP, x_at(kind, x, r * ldx), ldx, w, in, begin, end, r == 0 ? next : NULL);
+}
+
+/* All rows against elements [begin, end) of `count` rows of w; the last ones fetch those of `next`. */
+INLINE void few_run(enum few_kind kind, vf *acc, const void *x, size_t ldx, size_t rows, const void *w, const void *next, size_t count,
+                    size_t in, size_t begin, size_t end)
+{
+    const size_t wide = rows <= 2 ? ONE_WIDE : FEW_WIDE;
+    size_t j = 0;
+
+    for (; j + wide <= count; j += wide) {
+        const void *wj = w_at(kind, w, j * in), *then = j + 2 * wide <= count ? w_at(kind, wj, wide * in) : next;
+
+        if (rows <= 2)
+            strip(kind, ONE_WIDE, acc + j, x, ldx, rows, wj, then, in, begin, end);
+        else
+            strip(kind, FEW_WIDE, acc + j, x, ldx, rows, wj, then, in, begin, end);
+    }
+    for (; j < count; j++)
+        strip(kind, 1, acc + j, x, ldx, rows, w_at(kind, w, j * in), NULL, in, begin, end);
 }
 
 INLINE void few(enum few_kind kind, float *y, size_t ldy, const void *x, size_t ldx, size_t rows, const void *w, size_t n, size_t in)
 {
-    size_t wide = rows <= 2 ? ONE_WIDE : FEW_WIDE, run = rows <= 2 ? in : FEW_RUN;
+    size_t run = rows <= 2 ? in : FEW_RUN;
 
     for (size_t first = 0, count; first < n; first += count) {
         vf acc[VEC_FEW_ROWS_MAX * FEW_GROUP];
@@ -112,18 +131,10 @@ INLINE void few(enum few_kind kind, float *y, size_t ldy, const void *x, size_t 
         count = n - first < FEW_GROUP ? n - first : FEW_GROUP;
         memset(acc, 0, rows * FEW_GROUP * sizeof *acc);
         for (size_t begin = 0, end; begin < in; begin = end) {
-            size_t j = 0;
+            const char *group = w_at(kind, w, first * in);
 
             end = in - begin < run ? in : begin + run;
-            for (; j + wide <= count; j += wide) {
-                const void *wj = w_at(kind, w, (first + j) * in);
-                if (rows <= 2)
-                    strip(kind, ONE_WIDE, acc + j, x, ldx, rows, wj, in, begin, end);
-                else
-                    strip(kind, FEW_WIDE, acc + j, x, ldx, rows, wj, in, begin, end);
-            }
-            for (; j < count; j++)
-                strip(kind, 1, acc + j, x, ldx, rows, w_at(kind, w, (first + j) * in), in, begin, end);
+            few_run(kind, acc, x, ldx, rows, group, w_at(kind, group, end < in ? end - begin : count * in - begin), count, in, begin, end);
         }
         for (size_t r = 0; r < rows; r++)
             for (size_t j = 0; j < count; j++)
