@@ -40,6 +40,8 @@ static const struct bench_case cases[] = {
     { "decode mqa", 64, 1, 64, 16384, 1, 1, 0, KV_F32 },
     { "decode mha, window", 32, 32, 96, 16384, 1, 1, 2048, KV_F32 },
     { "decode gqa, 8 streams", 32, 8, 128, 2048, 1, 8, 0, KV_F32 },
+    { "decode mha, 8 streams", 32, 32, 96, 150, 1, 8, 0, KV_BF16 },
+    { "decode mha, 8 streams", 32, 32, 96, 512, 1, 8, 0, KV_BF16 },
     { "chunk mha", 32, 32, 96, 4096, 512, 1, 0, KV_F32 },
     { "chunk gqa", 32, 8, 128, 4096, 512, 1, 0, KV_F32 },
     { "chunk gqa", 32, 8, 128, 4096, 512, 1, 0, KV_BF16 },
