@@ -5,7 +5,7 @@
 #   bench/engine.sh [--shape llama-134m|phi-3-mini] [--peers llama.cpp,transformers,vllm] [--minutes N] [--prepare] ...
 #
 # --prepare only makes models, peers and quantised files; --from-results makes the table of a run before, also of one that was cut off (each
-# figure is kept as it comes). --help lists the rest.
+# figure is kept as it comes), --go-on measures what that one has not. --help lists the rest.
 . "$(dirname "$0")/prepare.sh"
 
 # PyPI's llama-cpp-python carries llama.cpp's whole tree, with llama-bench, which the package itself does not install.

@@ -18,7 +18,7 @@ WRITTEN = "<!-- engine table: bench/engine.sh --write-docs -->"
 
 class Run(Results):
     def __init__(self, o):
-        super().__init__(o, shape=o.shape, streams=o.streams, prompt=o.prompt)
+        super().__init__(o, goes_on=o.go_on, shape=o.shape, streams=o.streams, prompt=o.prompt)
         self.model, self.tiny = CACHE / "models" / o.shape, CACHE / "models/tiny"
         self.plotted = False
 
@@ -161,6 +161,7 @@ def options():
     ap.add_argument("--plot-shape", default="llama-134m", choices=make_model.SHAPES)
     ap.add_argument("--write-docs", action="store_true", help="the table into docs/benchmarks.md, the plot into docs/")
     ap.add_argument("--from-results", action="store_true", help="measure nothing: the table of the figures in --results, also of a run that was cut off (same machine)")
+    ap.add_argument("--go-on", action="store_true", help="measure what the run in --results, cut off, has not measured (same machine)")
     ap.add_argument("--results", default=str(CACHE / "results.jsonl"))
     for name, default in ("runs", 3), ("prompt", 512), ("steps", 64), ("streams", 8), ("stream-prompt", 128), ("stream-steps", 32), ("stream-runs", 2):
         ap.add_argument("--" + name, type=int, default=default)

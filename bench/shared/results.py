@@ -8,7 +8,7 @@ class Results:
     """o: results (a path), minutes, from_results; what else of a run is noted in the file is set on o, or here, when it is read again."""
 
     def __init__(self, o, goes_on=False, **notes):
-        self.o, self.figures, self.missing = o, {}, []
+        self.o, self.figures, self.missing, self.done = o, {}, [], set()
         self.ends = time.monotonic() + 60 * o.minutes if o.minutes else None
         self.load, self.log = os.getloadavg()[0], None
         goes_on = goes_on and os.path.exists(o.results)
@@ -21,7 +21,10 @@ class Results:
 
     def note(self, **what):
         """A line of what was run, beside the figures: for who reads them later."""
-        self.log.write(json.dumps({"run": what}) + "\n")
+        self.write(run=what)
+
+    def write(self, **line):
+        self.log.write(json.dumps(line) + "\n")
         self.log.flush()
 
     def read(self, path):
@@ -35,6 +38,8 @@ class Results:
                     setattr(self if key in ("date", "load") else self.o, key, value)
             elif "missing" in line:
                 self.missing.append(line["missing"])
+            elif "done" in line:
+                self.done.add(line["done"])
             else:
                 f = Figure(line.pop("engine"), line.pop("figure"), line.pop("unit"), line.pop("values"), **line)
                 self.figures[f.engine, f.what] = f
@@ -44,12 +49,13 @@ class Results:
 
     def keep(self, figure):
         self.figures[figure.engine, figure.what] = figure
-        self.log.write(json.dumps(figure.line()) + "\n")
-        self.log.flush()
+        self.write(**figure.line())
         say(f"  {figure.engine:12} {figure.what:20} {figure.text()} {figure.unit}")
 
     def measure(self, what, fn, *args, own=False, **kw):
-        """Keeps the figures that fn gives; what goes wrong is kept too. A peer gets the time that is left."""
+        """Keeps the figures that fn gives; what goes wrong is kept too. A peer gets the time that is left. What the run before has done stays."""
+        if what in self.done:
+            return
         say(what)
         if self.left() < 20 and not own:
             return self.miss(what, "no time left")
@@ -59,12 +65,12 @@ class Results:
             return self.miss(what, str(e) or repr(e))
         for figure in out.values() if isinstance(out, dict) else out if isinstance(out, list) else [out]:
             self.keep(figure)
+        self.write(done=what)
 
     def miss(self, what, why):
         say(f"  not measured: {why}")
         self.missing.append(f"{what}: {why}")
-        self.log.write(json.dumps({"missing": self.missing[-1]}) + "\n")
-        self.log.flush()
+        self.write(missing=self.missing[-1])
 
     def get(self, engine, what):
         return self.figures.get((engine, what))
