@@ -386,7 +386,6 @@ typedef vi vw;
 #define EVERY32(n)      ((vi){ 0 } + (n))
 #elif W == 16
 typedef __m512i vw;
-#define ADD16(a, b)     _mm512_add_epi16(a, b)
 #define ADD32(a, b)     _mm512_add_epi32(a, b)
 #define BYTES(w, x)     _mm512_maddubs_epi16(w, x)
 #define PAIRS(a, b)     _mm512_madd_epi16(a, b)
@@ -396,7 +395,6 @@ typedef __m512i vw;
 #define EVERY32(n)      _mm512_set1_epi32(n)
 #else
 typedef __m256i vw;
-#define ADD16(a, b)     _mm256_add_epi16(a, b)
 #define ADD32(a, b)     _mm256_add_epi32(a, b)
 #define BYTES(w, x)     _mm256_maddubs_epi16(w, x)
 #define PAIRS(a, b)     _mm256_madd_epi16(a, b)
@@ -406,8 +404,12 @@ typedef __m256i vw;
 #define EVERY32(n)      _mm256_set1_epi32(n)
 #endif
 
-/* The sum is taken here and now: gcc would put the additions off until the products no longer fit its registers. */
-#define PIN(v)          __asm__ volatile("" : "+v"(v))
+/*
+ * s += v here and now, in the register of s: gcc would put additions off until the products no longer fit its registers, and move the
+ * sums of a loop to and fro.
+ */
+#define ADD_TO16(s, v)  __asm__("vpaddw %1, %0, %0" : "+v"(s) : "v"(v))
+#define ADD_TO32(s, v)  __asm__("vpaddd %1, %0, %0" : "+v"(s) : "v"(v))
 
 INLINE vw load_vw(const uint8_t *p) { vw v; memcpy(&v, p, sizeof v); return v; }
 INLINE vw every_group(const uint8_t *p) { int32_t n; memcpy(&n, p, sizeof n); return EVERY32(n); }
@@ -434,11 +436,7 @@ INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, con
 #if HAS_DOT_BYTES
                     sums[r][h] = DOT_BYTES(sums[r][h], w[h], xr);
 #else
-                {
-                    vw sum = ADD16(sums[r][h], BYTES(w[h], xr));
-                    PIN(sum);
-                    sums[r][h] = sum;
-                }
+                    ADD_TO16(sums[r][h], BYTES(w[h], xr));
 #endif
             }
         }
@@ -464,11 +462,8 @@ INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, c
             for (size_t r = 0; r < R; r++) {
                 vw xr = every_group(x + r * X_INT8 + 8 * g + 4 * odd);
                 UNROLLED
-                for (size_t h = 0; h < HALVES; h++) {
-                    vw sum = ADD32(sums[r][h], PAIRS(w[h], xr));
-                    PIN(sum);
-                    sums[r][h] = sum;
-                }
+                for (size_t h = 0; h < HALVES; h++)
+                    ADD_TO32(sums[r][h], PAIRS(w[h], xr));
             }
         }
 #endif

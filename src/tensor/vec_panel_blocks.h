@@ -120,9 +120,10 @@ INLINE void add_groups_by(const int bits, const size_t first, const size_t n, co
                 vw xr = every_group(x + r * X_Q4 + 4 * g);
                 UNROLLED
                 for (size_t h = 0; h < HALVES; h++) {
-                    vw sum = g == g0 ? BYTES(w[h], xr) : ADD16(part[r][h], BYTES(w[h], xr));
-                    PIN(sum);
-                    part[r][h] = sum;
+                    if (g == g0)
+                        part[r][h] = BYTES(w[h], xr);
+                    else
+                        ADD_TO16(part[r][h], BYTES(w[h], xr));
                 }
             }
         }
@@ -213,29 +214,59 @@ INLINE vw table_values(const struct table *t, vw v, const bool high, const bool 
 }
 #endif
 
-/* table_values are elements 0 and 2 of each row's group, or 1 and 3, of the low or the high nibbles of v. */
-INLINE void add_table(const struct table *t, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
+#define PAIR_STEPS  (PANEL_BLOCK / 2)
+
+/* Step 2 group of a block: elements 0 and 2 of the group in 16 bits each, of every row; then elements 1 and 3. */
+INLINE void table_step(const struct table *t, vw w[HALVES], const uint8_t *q, size_t group, const bool high, const bool odd)
+{
+    UNROLLED
+    for (size_t h = 0; h < HALVES; h++)
+        w[h] = table_values(t, load_vw(q + group * GROUP_BYTES + h * sizeof *w), high, odd);
+}
+
+INLINE void add_step(const size_t R, vw sums[][HALVES], const vw w[HALVES], const uint8_t *x, size_t step)
+{
+    UNROLLED
+    for (size_t r = 0; r < R; r++) {
+        vw xr = every_group(x + r * X_TABLE + 4 * step);
+
+        UNROLLED
+        for (size_t h = 0; h < HALVES; h++)
+            ADD_TO32(sums[r][h], PAIRS(w[h], xr));
+    }
+}
+
+INLINE void add_table_few(const struct table *t, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
 {
     for (size_t g = 0; g < GROUPS / 2; g++)
         UNROLLED
         for (size_t part = 0; part < 4; part++) {
-            const bool high = part / 2, odd = part % 2;
             vw w[HALVES];
 
-            UNROLLED
-            for (size_t h = 0; h < HALVES; h++)
-                w[h] = table_values(t, load_vw(q + g * GROUP_BYTES + h * sizeof *w), high, odd);
-            UNROLLED
-            for (size_t r = 0; r < R; r++) {
-                vw xr = every_group(x + r * X_TABLE + 8 * (high ? g + GROUPS / 2 : g) + (odd ? 4 : 0));
-                UNROLLED
-                for (size_t h = 0; h < HALVES; h++) {
-                    vw sum = ADD32(sums[r][h], PAIRS(w[h], xr));
-                    PIN(sum);
-                    sums[r][h] = sum;
-                }
-            }
+            table_step(t, w, q, g, part / 2, part % 2);
+            add_step(R, sums, w, x, 2 * (g + part / 2 * GROUPS / 2) + part % 2);
         }
+}
+
+/* Sums of many rows fill the registers: the block's numbers wait in memory. */
+INLINE void add_table_many(const struct table *t, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
+{
+    vw w[PAIR_STEPS][HALVES];
+
+    for (size_t g = 0; g < GROUPS / 2; g++)
+        UNROLLED
+        for (size_t part = 0; part < 4; part++)
+            table_step(t, w[2 * (g + part / 2 * GROUPS / 2) + part % 2], q, g, part / 2, part % 2);
+    for (size_t step = 0; step < PAIR_STEPS; step++)
+        add_step(R, sums, w[step], x, step);
+}
+
+INLINE void add_table(const struct table *t, const size_t R, vw sums[][HALVES], const uint8_t *q, const uint8_t *x)
+{
+    if (R <= 2)
+        add_table_few(t, R, sums, q, x);
+    else
+        add_table_many(t, R, sums, q, x);
 }
 #else
 struct table { const int16_t *t; };
