@@ -25,6 +25,7 @@ struct backprop_opts {
     size_t longest_row;             /* tokens */
     size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
     float dropout;
+    float block_dropout;            /* the base's own, of what attention and MLP give (resid_pdrop); families without norms behind blocks */
     float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
     float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */
     uint64_t seed;                  /* of dropout masks and noise */

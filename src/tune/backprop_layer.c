@@ -88,18 +88,27 @@ static void sequential_forward(struct backprop *p, const struct layer *l, struct
 
     norm_rows(p, &l->norm_attn, p->norm, x);
     attention_block_forward(p, l, a, raw, p->norm);
+    block_drop(p, l, BLOCK_ATTENTION, raw, raw);
     add_block(p, a->mid, x, raw, &l->norm_attn_out, p->norm);
     raw = a->mlp_raw ? a->mlp_raw : p->norm;
     norm_rows(p, &l->norm_mlp, p->norm, a->mid);
     mlp_block_forward(p, l, a, raw, p->norm);
+    block_drop(p, l, BLOCK_MLP, raw, raw);
     add_block(p, next, a->mid, raw, &l->norm_mlp_out, p->norm);
 }
 
-/* The gradient at a block's raw result: dx itself, or through norm_attn_out / norm_mlp_out into p->dmid. */
-static const float *block_gradient(struct backprop *p, const float *raw, const struct norm *norm_out)
+/* p->dx, or what the block's mask leaves of it. */
+static const float *masked_gradient(struct backprop *p, const struct layer *l, enum block which)
+{
+    block_drop(p, l, which, p->masked, p->dx);
+    return p->block_rate > 0 ? p->masked : p->dx;
+}
+
+/* The gradient at a block's raw result: dx itself, behind its mask, or through norm_attn_out / norm_mlp_out into p->dmid. */
+static const float *block_gradient(struct backprop *p, const struct layer *l, enum block which, const float *raw, const struct norm *norm_out)
 {
     if (!norm_out->w)
-        return p->dx;
+        return masked_gradient(p, l, which);
     memset(p->dmid, 0, residual_floats(p) * sizeof(float));
     norm_rows_backward(p, norm_out, p->dmid, p->dx, raw);
     return p->dmid;
@@ -107,12 +116,12 @@ static const float *block_gradient(struct backprop *p, const float *raw, const s
 
 static void sequential_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, const float *x, bool lowest)
 {
-    const float *d = block_gradient(p, a->mlp_raw, &l->norm_mlp_out);
+    const float *d = block_gradient(p, l, BLOCK_MLP, a->mlp_raw, &l->norm_mlp_out);
 
     norm_rows(p, &l->norm_mlp, p->norm, a->mid);
     mlp_block_backward(p, l, a, p->dnorm, false, d, p->norm);
     norm_rows_backward(p, &l->norm_mlp, p->dx, p->dnorm, a->mid);
-    d = block_gradient(p, a->attn_raw, &l->norm_attn_out);
+    d = block_gradient(p, l, BLOCK_ATTENTION, a->attn_raw, &l->norm_attn_out);
     norm_rows(p, &l->norm_attn, p->norm, x);
     bool wanted = !lowest || norm_learns(p, &l->norm_attn);
     attention_block_backward(p, l, a, wanted ? p->dnorm : NULL, false, d, p->norm);
@@ -135,13 +144,15 @@ static void parallel_forward(struct backprop *p, const struct layer *l, struct l
 
     norm_rows(p, &l->norm_attn, p->norm, x);
     attention_block_forward(p, l, a, p->dmid, p->norm);
+    block_drop(p, l, BLOCK_ATTENTION, p->dmid, p->dmid);
     norm_for_mlp(p, l, x);
     mlp_block_forward(p, l, a, p->norm, p->norm);
+    block_drop(p, l, BLOCK_MLP, p->norm, p->norm);
     for (size_t i = 0; i < n; i++)
         next[i] = x[i] + p->dmid[i] + p->norm[i];
 }
 
-/* Both blocks see p->dx; what goes below gathers in p->dmid first. */
+/* Both blocks see p->dx behind their masks; what goes below gathers in p->dmid first. */
 static void parallel_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, const float *x, bool lowest)
 {
     bool two = l->norm_mlp.w != NULL;
@@ -150,11 +161,11 @@ static void parallel_backward(struct backprop *p, const struct layer *l, struct 
 
     memset(p->dmid, 0, residual_floats(p) * sizeof(float));
     norm_rows(p, &l->norm_attn, p->norm, x);
-    attention_block_backward(p, l, a, din, false, p->dx, p->norm);
+    attention_block_backward(p, l, a, din, false, masked_gradient(p, l, BLOCK_ATTENTION), p->norm);
     if (two && wanted)
         norm_rows_backward(p, &l->norm_attn, p->dmid, p->dnorm, x);
     norm_for_mlp(p, l, x);
-    mlp_block_backward(p, l, a, din, !two, p->dx, p->norm);
+    mlp_block_backward(p, l, a, din, !two, masked_gradient(p, l, BLOCK_MLP), p->norm);
     if (!wanted)
         return;
     norm_rows_backward(p, two ? &l->norm_mlp : &l->norm_attn, p->dmid, p->dnorm, x);

@@ -5,6 +5,8 @@
 #include "base/hash.h"
 #include "tensor/vec.h"
 
+#define BLOCK_STREAMS (UINT64_C(1) << 40)       /* of masks, beyond those of linears' names */
+
 /* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
 static void lora_math(struct backprop *p, bool on)
 {
@@ -38,13 +40,25 @@ static void drop_range(void *arg, size_t begin, size_t end)
     }
 }
 
-static void drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add)
+static void drop_values(struct backprop *p, uint64_t module, float rate, float *y, const float *x, size_t dim, struct rows rows, bool add)
 {
-    uint64_t module = fnv1a_32(l->path, strlen(l->path));
-    struct drop d = { .y = y, .x = x, .dim = l->w.in, .rows = rows, .first = p->first_token, .rate = p->drop_rate, .add = add,
+    struct drop d = { .y = y, .x = x, .dim = dim, .rows = rows, .first = p->first_token, .rate = rate, .add = add,
                       .stream = random_stream(random_stream(p->o.seed, module), p->step) };
 
     compute_parallel(p->c, rows.n, 16, drop_range, &d);
+}
+
+static void drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add)
+{
+    drop_values(p, fnv1a_32(l->path, strlen(l->path)), p->drop_rate, y, x, l->w.in, rows, add);
+}
+
+void block_drop(struct backprop *p, const struct layer *l, enum block which, float *y, const float *x)
+{
+    uint64_t place = BLOCK_STREAMS + 2 * (uint64_t)(l - p->m->layers) + which;
+
+    if (p->block_rate > 0)
+        drop_values(p, place, p->block_rate, y, x, p->m->config.hidden, all_rows(p), false);
 }
 
 static void scale_all(float *x, float s, size_t n)

@@ -180,6 +180,8 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
         p->dropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
         p->ddropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
     }
+    if (p->o.block_dropout > 0)
+        p->masked = carve(c, t, g->hidden);
     if (p->emulates_bf16)
         p->rounded = carve(c, 1, max_size(t * wide, HEAD_ROWS * g->vocab));
     if (g->experts) {

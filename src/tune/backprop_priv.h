@@ -85,6 +85,8 @@ struct backprop {
     float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
     float *dshare, *choice;     /* [T, E], [E], with experts */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
+    float block_rate;           /* the same for o.block_dropout */
+    float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */
@@ -124,6 +126,13 @@ void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
 void norm_forward(struct backprop *p, const struct norm *n, float *y, const float *x, size_t ld, size_t rows, size_t dim);
 /* dx += d norm(x) . dy; n->w NULL: dx += dy. dx NULL: not wanted. What is trained of the norm gets its gradient. */
 void norm_backward(struct backprop *p, const struct norm *n, float *dx, const float *dy, const float *x, size_t ld, size_t rows, size_t dim);
+
+/*
+ * y = dropout of x, [T, D], as the base's resid_pdrop has it of what a block gives; y may be x. Nothing without it. The same mask for the
+ * result and, on the way back, for its gradient.
+ */
+enum block { BLOCK_ATTENTION, BLOCK_MLP };
+void block_drop(struct backprop *p, const struct layer *l, enum block which, float *y, const float *x);
 
 /* out = block(in), both [T, D]; out may be in. */
 void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 
 #define CONFIG_BYTES_MAX (4u << 20)
-#define NOTHING_DROPS "nothing is dropped here but by LoraConfig.lora_dropout"
+#define NOTHING_DROPS "it drops nothing here"
 
 static const struct { const char *key, *say; } without_effect[] = {
     { "attention_dropout", NOTHING_DROPS }, { "embd_pdrop", NOTHING_DROPS }, { "resid_pdrop", NOTHING_DROPS }, { "hidden_dropout", NOTHING_DROPS },
@@ -13,19 +13,45 @@ static const struct { const char *key, *say; } without_effect[] = {
     { "router_jitter_noise", "routers see no noise here" },
 };
 
-errc base_config_without_effect(const char *model_dir, struct buf *out, struct err *e)
+static void add_without_effect(const json_t *j, const char *key, const char *say, struct buf *out)
+{
+    const json_t *v = json_object_get(j, key);
+
+    if (!json_is_true(v) && json_number_value(v) == 0)
+        return;
+    AUTO_MEM char *text = json_is_number(v) ? xasprintf("%g", json_number_value(v)) : json_text(v);
+    buf_addf(out, "config.json: %s %s has no effect: %s\n", key, text, say);
+}
+
+/* Of the families whose blocks end in a dropout of this name. */
+static errc read_resid_dropout(const json_t *j, double *out, struct err *e)
+{
+    const char *type = json_cstr(j, "model_type");
+    const json_t *v = json_object_get(j, "resid_pdrop");
+
+    if (!v || json_is_null(v) || !(streq(type, "phi") || streq(type, "phi3")))
+        return ERR_OK;
+    *out = json_number_value(v);
+    return json_is_number(v) && *out >= 0 && *out < 1 ? ERR_OK : err_set(e, ERR_INVALID, "config.json: resid_pdrop must be a number from 0 to below 1");
+}
+
+errc base_config_read(const char *model_dir, struct base_config *out, struct err *e)
 {
     AUTO_MEM char *path = path_join(model_dir, "config.json");
     AUTO_JSON j = NULL;
 
+    *out = (struct base_config){ 0 };
     TRY(json_parse_file(path, CONFIG_BYTES_MAX, &j, e));
-    for (size_t i = 0; i < ARRAY_LEN(without_effect); i++) {
-        const json_t *v = json_object_get(j, without_effect[i].key);
-
-        if (json_is_true(v) || json_number_value(v) != 0) {
-            AUTO_MEM char *text = json_is_number(v) ? xasprintf("%g", json_number_value(v)) : json_text(v);
-            buf_addf(out, "config.json: %s %s has no effect: %s\n", without_effect[i].key, text, without_effect[i].say);
-        }
-    }
+    if (read_resid_dropout(j, &out->resid_dropout, e))
+        return err_wrap(e, "%s", model_dir);
+    for (size_t i = 0; i < ARRAY_LEN(without_effect); i++)
+        if (out->resid_dropout == 0 || !streq(without_effect[i].key, "resid_pdrop"))
+            add_without_effect(j, without_effect[i].key, without_effect[i].say, &out->without_effect);
     return ERR_OK;
+}
+
+void base_config_done(struct base_config *c)
+{
+    buf_done(&c->without_effect);
+    *c = (struct base_config){ 0 };
 }

@@ -74,7 +74,7 @@ static void describe_weight(const struct weight *w, struct buf *out)
     buf_add(out, p, bytes / 2 < SAMPLED_BYTES ? bytes / 2 : SAMPLED_BYTES);
 }
 
-errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const char *init_adapter, json_t **out, struct err *e)
+errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e)
 {
     AUTO_BUF model = { 0 }, data = { 0 }, modules = { 0 }, settings = { 0 };
     json_t *j = json_object();
@@ -83,6 +83,8 @@ errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, cons
     buf_addf(&model, "%s %d %zu\n", m->config.model_type, m->config.dtype, m->config.layers);
     for (size_t i = 0; i < m->n_linears; i++)
         describe_weight(&m->linears[i].w, &model);
+    if (resid_dropout > 0)
+        buf_addf(&model, "%.17g\n", resid_dropout);
     describe_data(t, &data);
     describe_modules(t->loras, &modules);
     describe_settings(t->config, t->plan.steps, init_adapter, &settings);

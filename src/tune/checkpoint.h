@@ -21,7 +21,7 @@ struct run_totals {
 };
 
 /* Named digests of model, data set, modules and settings, for one sentence about what differs. */
-errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const char *init_adapter, json_t **out, struct err *e);
+errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e);
 
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
                       struct err *e);

@@ -6,7 +6,6 @@
 #include "base/mem.h"
 #include "template/template.h"
 #include "tune/backprop.h"
-#include "tune/base_config.h"
 
 #define TEMPLATE_BYTES_MAX (1u << 20)
 
@@ -108,7 +107,7 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
     TRY(model_load(o->model_dir, &m, &in->model, e));
     if (!source_safetensors(in->model->source))
         return err_set(e, ERR_UNSUPPORTED, "--model: %s: training reads safetensors; a GGUF file can only be served", o->model_dir);
-    return base_config_without_effect(o->model_dir, &in->without_effect, e);
+    return base_config_read(o->model_dir, &in->base, e);
 }
 
 /*
@@ -261,6 +260,6 @@ void inputs_done(struct inputs *in)
     tokenizer_free(in->tokenizer);
     model_free(in->model);
     tune_config_done(&in->config);
-    buf_done(&in->without_effect);
+    base_config_done(&in->base);
     *in = (struct inputs){ 0 };
 }

@@ -5,6 +5,7 @@
 #include "dataset/dataset.h"
 #include "engine/model.h"
 #include "tokenizer/tokenizer.h"
+#include "tune/base_config.h"
 #include "tune/samples.h"
 #include "tune/tune.h"
 
@@ -13,7 +14,7 @@ struct inputs {
     struct model *model;
     struct tokenizer *tokenizer;
     struct template *chat_template;     /* ModelConfig.chat_template; NULL: the model's */
-    struct buf without_effect;          /* base_config.h: a line for each */
+    struct base_config base;            /* what config.json asks of training */
     char *data_path;                    /* of the file that was taken; of several, the first */
     struct examples *examples;
     struct samples train, held;         /* what training draws from (not empty), and what evaluation reads */

@@ -82,7 +82,7 @@ static errc open_output(struct run *r, struct err *e)
 
 static void tell_without_effect(const struct run *r)
 {
-    struct str rest = buf_str(&r->in.without_effect), line;
+    struct str rest = buf_str(&r->in.base.without_effect), line;
 
     while (str_next(&rest, '\n', &line))
         if (line.n)
@@ -110,7 +110,8 @@ static errc prepare_trainer(struct run *r, struct err *e)
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .int8 = c->quant.in_8bit,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest,
-                           .dropout = (float)c->lora.dropout, .smoothing = (float)c->train.smoothing,
+                           .dropout = (float)c->lora.dropout, .block_dropout = (float)r->in.base.resid_dropout,
+                           .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 
     TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
@@ -163,7 +164,7 @@ static errc open_all(struct run *r, struct err *e)
     tell_notes(r);
     TRY(prepare_trainer(r, e));
     describe(r);
-    return checkpoint_fingerprint(&r->trainer, r->in.model, r->o->init_adapter, &r->fingerprint, e);
+    return checkpoint_fingerprint(&r->trainer, r->in.model, r->in.base.resid_dropout, r->o->init_adapter, &r->fingerprint, e);
 }
 
 static void run_done(struct run *r)
@@ -567,7 +568,7 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
     struct peft_card card = { .model_name = r->in.model->config.model_type, .data_name = slash ? slash + 1 : r->in.data_path,
                               .rows = r->trainer.plan.rows, .steps = out->steps, .tokens = out->tokens, .first_loss = out->first_loss,
                               .mean_loss = out->mean_loss, .last_loss = out->last_loss,
-                              .without_effect = buf_str(&r->in.without_effect) };
+                              .without_effect = buf_str(&r->in.base.without_effect) };
     TRY(peft_write_card(r->output_dir, &r->loras, c, &card, e));
     TRY(write_state(r, r->output_dir, tune_epoch_done(&r->trainer.plan, c), e));
     TRY(write_curve(r, e));

@@ -423,6 +423,35 @@ static void neftune_is_uniform(void **state)
     assert_memory_equal(x + 10 * WIDTH, y, (N - 10 * WIDTH) * sizeof *x);
 }
 
+/* resid_pdrop scales what stays by 1 / (1 - rate): means over many masks are near the loss without one, each is another; evaluation has none. */
+static void blocks_drop_in_training(void **state)
+{
+    (void)state;
+    enum { MASKS = 200 };
+    AUTO_JSON row = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", "dropout", "model", "hf/models/phi2", "lora", "r", 4, "target_modules", "q_proj");
+    double plain, loss, sum = 0, squares = 0, evaluated;
+    int32_t ids[2][64], labels[2][64];
+    struct backprop_row rows[2];
+    struct rig r;
+
+    open_rig(&r, row, TUNE_MEMORY_FAST);
+    (void)make_rows(0, r.model->config.vocab, ids, labels, rows);
+    OK(backprop_run(r.pass, rows, 2, 0, 0, 1, false, &plain, E));
+    backprop_free(r.pass);
+    OK(backprop_new(r.model, &r.set, &(struct backprop_opts){ .threads = 1, .longest_row = 40, .block_dropout = 0.05F, .seed = 1 }, &r.pass, E));
+    for (uint64_t step = 0; step < MASKS; step++) {
+        OK(backprop_run(r.pass, rows, 2, step, 0, 1, false, &loss, E));
+        sum += loss;
+        squares += (loss - plain) * (loss - plain);
+    }
+    assert_true(squares / MASKS > 1e-4 * plain);
+    assert_true(fabs(sum / MASKS - plain) < 0.02 * plain);
+    backprop_evaluate(r.pass, true);
+    OK(backprop_run(r.pass, rows, 2, 3, 0, 1, false, &evaluated, E));
+    assert_true(evaluated == plain);
+    close_rig(&r);
+}
+
 /* Noise is for training: a loss that is only looked at has none. */
 static void noise_is_for_training(void **state)
 {
@@ -449,7 +478,7 @@ static void noise_is_for_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(codes_of_8_bits_are_those_of_bitsandbytes), cmocka_unit_test(neftune_is_uniform),
-                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(every_row) };
+                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(every_row) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
