@@ -1,4 +1,7 @@
-/* The table of keys: what config_keys.c holds and config.c interprets. */
+/*
+ * What the files of the configuration share.
+ *   config_keys.c the table of keys;  config.c reads a document by it;  config_check.c defaults, and what several keys say together.
+ */
 #ifndef TUNE_CONFIG_PRIV_H
 #define TUNE_CONFIG_PRIV_H
 
@@ -27,5 +30,21 @@ struct section { const char *name; const struct key *keys; size_t n; };
 
 enum { SECTION_MODEL, SECTION_QUANT, SECTION_LORA, SECTION_TRAIN, SECTION_COLLATOR, SECTION_DATA, SECTION_COUNT };
 extern const struct section config_sections[SECTION_COUNT];
+
+/* A document on its way into c. section is where the key at hand stands: messages name it. */
+struct reader {
+    const struct section *section;
+    struct tune_config *c;
+};
+
+/* Whether text is one of choices, separated by |, in any case. */
+bool config_text_in(struct str text, const char *choices);
+/* Tells in the notes of c what becomes of a key of r's section, given as text. */
+void config_note(struct reader *r, const char *key, const char *text, const char *say);
+
+/* Upstream's defaults; c is zeroed. */
+void config_defaults(struct tune_config *c);
+/* After every section was read: fills what follows from several keys. ERR_INVALID names the key, its value and the fix. */
+errc config_check(struct reader *r, struct err *e);
 
 #endif
