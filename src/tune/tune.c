@@ -1,51 +1,21 @@
-/* The run: open everything, resume or start, train with logs and checkpoints, write the adapter, and the sentinel last. */
-#include "tune/tune.h"
+/* The run: open everything, resume or start, train (tune_steps.c), write the adapter, and the sentinel last. */
+#include "tune/tune_run.h"
 
 #include <errno.h>
-#include <math.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
-#include "tune/checkpoint.h"
-#include "tune/evaluate.h"
-#include "tune/history.h"
-#include "tune/inputs.h"
 #include "tune/merge.h"
 #include "tune/peft.h"
 #include "tune/report.h"
 
 #define DONE_FILE       ".tune-done.json"
 #define LOCK_FILE       ".tune-lock"
-#define CHECKPOINT_MIN_MS       2000    /* no more often than this when the interval is chosen here */
-#define CHECKPOINT_COST         50      /* ... and so that writing takes at most one part in this many */
-#define LINE_EVERY_MS           1000    /* lines for people; history.jsonl has every logged step */
-#define HISTORY_BYTES_MAX       ((size_t)1 << 30)
-#define RATE_WINDOW_MS          2000    /* tokens per second are measured over at least this long */
 
-struct run {
-    const struct tune_opts *o;
-    const char *output_dir;
-    int lock_fd;
-    struct inputs in;
-    struct lora_set loras;
-    struct backprop *pass;
-    struct trainer trainer;
-    struct run_totals totals;
-    struct history history;
-    json_t *fingerprint;
-    struct progress_view view;
-    size_t notes_told;
-
-    int64_t started_ms, checkpoint_ms, checkpoint_cost_ms, line_ms, rate_ms;
-    uint64_t resumed_step, checkpoint_step, rate_tokens;
-    double seconds_before;
-};
-
-static void tell(const struct run *r, enum tune_tell kind, const char *fmt, ...) PRINTF(3, 4);
-static void tell(const struct run *r, enum tune_tell kind, const char *fmt, ...)
+void run_tell(const struct run *r, enum tune_tell kind, const char *fmt, ...)
 {
     AUTO_BUF line = { 0 };
     va_list ap;
@@ -58,7 +28,7 @@ static void tell(const struct run *r, enum tune_tell kind, const char *fmt, ...)
     r->o->tell(r->o->tell_self, kind, buf_cstr(&line));
 }
 
-static void enter(struct run *r, enum tune_phase phase)
+void run_enter(struct run *r, enum tune_phase phase)
 {
     r->view.phase = phase;
     if (r->o->progress)
@@ -86,7 +56,7 @@ static void tell_without_effect(const struct run *r)
 
     while (str_next(&rest, '\n', &line))
         if (line.n)
-            tell(r, TUNE_TELL_WARNING, "%.*s", STR_ARG(line));
+            run_tell(r, TUNE_TELL_WARNING, "%.*s", STR_ARG(line));
 }
 
 static errc prepare_loras(struct run *r, struct err *e)
@@ -96,7 +66,7 @@ static errc prepare_loras(struct run *r, struct err *e)
     if (lora_set_init(&r->loras, r->in.model, c, r->o->default_targets, e))
         return err_wrap(e, "%s", r->o->config_path);
     for (size_t i = 0; i < r->loras.warnings.n; i++)
-        tell(r, TUNE_TELL_WARNING, "%s", r->loras.warnings.v[i]);
+        run_tell(r, TUNE_TELL_WARNING, "%s", r->loras.warnings.v[i]);
     lora_set_fill(&r->loras, (uint64_t)c->train.seed, c->lora.init_weights);
     if (r->o->init_adapter && lora_set_load(&r->loras, r->o->init_adapter, r->in.model, e))
         return err_wrap(e, "--init-adapter");
@@ -124,19 +94,20 @@ static void describe(const struct run *r)
     const struct examples_stats *s = examples_stats(r->in.examples);
     const struct tune_plan *p = &r->trainer.plan;
 
-    tell(r, TUNE_TELL_EVENT, "data set %s: %zu rows as %s, %zu tokens%s%llu to train on", r->in.data_path, s->rows, s->form, s->tokens,
-         s->truncated ? " (some rows cut at max_length), " : ", ", (unsigned long long)p->rows);
+    run_tell(r, TUNE_TELL_EVENT, "data set %s: %zu rows as %s, %zu tokens%s%llu to train on", r->in.data_path, s->rows, s->form, s->tokens,
+             s->truncated ? " (some rows cut at max_length), " : ", ", (unsigned long long)p->rows);
     if (c->train.pack_train != TUNE_PACK_NONE)
-        tell(r, TUNE_TELL_EVENT, "packing (%s): %zu samples of at most %lld tokens", c->train.packing_strategy, r->in.train.n,
-             (long long)c->train.max_length);
+        run_tell(r, TUNE_TELL_EVENT, "packing (%s): %zu samples of at most %lld tokens", c->train.packing_strategy, r->in.train.n,
+                 (long long)c->train.max_length);
     if (r->in.held.n)
-        tell(r, TUNE_TELL_EVENT, "%zu samples are held out for evaluation", r->in.held.n);
-    tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
-         c->quant.in_4bit ? "QLoRA" : c->quant.in_8bit ? "LoRA on 8-bit weights" : "LoRA", r->in.model->config.model_type, (long long)c->lora.r, r->loras.n, r->loras.total,
-         inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_keeps(r->pass),
-         compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
-    tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
-         (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
+        run_tell(r, TUNE_TELL_EVENT, "%zu samples are held out for evaluation", r->in.held.n);
+    run_tell(r, TUNE_TELL_EVENT, "%s on %s: rank %lld on %zu modules, %zu parameters; %s, %s, %d threads, %zu MiB of buffers",
+             c->quant.in_4bit ? "QLoRA" : c->quant.in_8bit ? "LoRA on 8-bit weights" : "LoRA", r->in.model->config.model_type,
+             (long long)c->lora.r, r->loras.n, r->loras.total,
+             inputs_math(c) == GEMM_BF16 ? "bf16 products" : "f32 products", backprop_keeps(r->pass),
+             compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
+    run_tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
+             (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
 }
 
 /* Those that were not told before. */
@@ -145,7 +116,7 @@ static void tell_notes(struct run *r)
     const struct tune_names *n = &r->in.config.notes;
 
     while (r->notes_told < n->n)
-        tell(r, TUNE_TELL_NOTE, "%s", n->v[r->notes_told++]);
+        run_tell(r, TUNE_TELL_NOTE, "%s", n->v[r->notes_told++]);
 }
 
 static errc open_all(struct run *r, struct err *e)
@@ -159,7 +130,7 @@ static errc open_all(struct run *r, struct err *e)
     TRY(prepare_loras(r, e));
     if (r->o->merged_dir)
         TRY(merge_supports(&r->loras, r->in.model, e));
-    enter(r, TUNE_PHASE_TOKENISING);
+    run_enter(r, TUNE_PHASE_TOKENISING);
     TRY(inputs_load_data(&r->in, r->o, r->o->scratch_dir ? r->o->scratch_dir : r->output_dir, e));
     tell_notes(r);
     TRY(prepare_trainer(r, e));
@@ -215,274 +186,12 @@ static errc start_or_resume(struct run *r, struct err *e)
     if (rc == ERR_OK) {
         r->resumed_step = r->checkpoint_step = r->trainer.optimiser.step;
         r->seconds_before = r->totals.seconds;
-        tell(r, TUNE_TELL_EVENT, "going on from the checkpoint of step %llu", (unsigned long long)r->resumed_step);
+        run_tell(r, TUNE_TELL_EVENT, "going on from the checkpoint of step %llu", (unsigned long long)r->resumed_step);
     } else if (rc != ERR_NOT_FOUND) {
-        tell(r, TUNE_TELL_WARNING, "%s; it is moved aside and training starts anew", why.text);
+        run_tell(r, TUNE_TELL_WARNING, "%s; it is moved aside and training starts anew", why.text);
         TRY(checkpoint_set_aside(r->output_dir, e));
     }
     return history_open(&r->history, r->output_dir, r->totals.history_bytes, e);
-}
-
-/* --- what happens between steps ---------------------------------------------------------------------------------------------------- */
-
-static errc save_state(struct run *r, struct err *e)
-{
-    int64_t began = clock_mono_ms();
-
-    r->totals.seconds = r->seconds_before + (double)(began - r->started_ms) / 1000;
-    r->totals.history_bytes = r->history.bytes;
-    TRY(history_sync(&r->history, e));
-    if (checkpoint_write(r->output_dir, &r->trainer, &r->totals, r->fingerprint, e))
-        return err_wrap(e, "checkpoint of step %llu (the last good one is of step %llu)", (unsigned long long)r->trainer.optimiser.step,
-                        (unsigned long long)r->checkpoint_step);
-    r->checkpoint_ms = clock_mono_ms();
-    r->checkpoint_cost_ms = r->checkpoint_ms - began;
-    r->checkpoint_step = r->view.checkpoint_step = r->trainer.optimiser.step;
-    return ERR_OK;
-}
-
-static bool state_is_due(const struct run *r)
-{
-    int64_t interval = r->o->checkpoint_ms;
-
-    if (r->o->checkpoint_steps && r->trainer.optimiser.step - r->checkpoint_step >= r->o->checkpoint_steps)
-        return true;
-    if (interval <= 0) {
-        interval = r->checkpoint_cost_ms * CHECKPOINT_COST;
-        interval = interval < CHECKPOINT_MIN_MS ? CHECKPOINT_MIN_MS : interval;
-    }
-    return clock_mono_ms() - r->checkpoint_ms >= interval;
-}
-
-static int step_of(const char *name, uint64_t *out)
-{
-    struct str s = str_of(name);
-
-    return str_has_prefix(s, STR("checkpoint-")) && str_to_u64(str_from(s, 11), out);
-}
-
-/* save_total_limit: the oldest checkpoint-<step> folders go, but never the best one, beside which the last one stays. */
-static errc forget_old_adapters(const struct run *r, struct err *e)
-{
-    int64_t limit = r->in.config.train.save_total_limit;
-    uint64_t best = r->totals.best_step;
-
-    if (limit == 1 && best && best != r->trainer.optimiser.step)
-        limit = 2;
-
-    for (;;) {
-        char **names;
-        size_t n, have = 0;
-        uint64_t oldest = UINT64_MAX, step;
-        if (limit <= 0)
-            return ERR_OK;
-        TRY(dir_list(r->output_dir, &names, &n, e));
-        for (size_t i = 0; i < n; i++)
-            if (step_of(names[i], &step)) {
-                have++;
-                oldest = step < oldest && step != best ? step : oldest;
-            }
-        strv_free(names, n);
-        if (have <= (size_t)limit)
-            return ERR_OK;
-        AUTO_MEM char *path = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)oldest);
-        TRY(dir_remove(path, e));
-    }
-}
-
-/* Whether something that happens at this interval happens after this step; the last one always counts, as in transformers. */
-static bool is_due(const struct run *r, enum tune_interval every, double steps, const struct trainer_step *s)
-{
-    bool last = s->step == r->trainer.plan.steps;
-
-    if (every == TUNE_NEVER)
-        return false;
-    return last || (every == TUNE_EVERY_EPOCH ? s->epoch_ends : s->step % tune_every(steps, r->trainer.plan.steps) == 0);
-}
-
-static errc write_state(const struct run *r, const char *dir, double epoch, struct err *e)
-{
-    AUTO_BUF history = { 0 };
-
-    TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
-    struct report_place at = { .step = r->trainer.optimiser.step, .epoch = epoch, .best_step = r->totals.best_step, .best_loss = r->totals.best_loss,
-                               .output_dir = r->output_dir };
-    return report_state(dir, buf_str(&history), &r->in.config, &r->trainer.plan, &at, e);
-}
-
-static errc write_curve(const struct run *r, struct err *e)
-{
-    AUTO_BUF history = { 0 };
-
-    TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
-    return report_curve(r->output_dir, buf_str(&history), e);
-}
-
-/* With load_best_model_at_end: a checkpoint that was evaluated may be the best. */
-static void compare_with_best(struct run *r, const struct trainer_step *s, bool evaluated)
-{
-    const struct tune_config *c = &r->in.config;
-    double loss = r->view.eval_loss;
-    bool better = c->train.greater_is_better ? loss > r->totals.best_loss : loss < r->totals.best_loss;
-
-    if (!c->train.load_best || !evaluated || (r->totals.best_step && !better))
-        return;
-    r->totals.best_step = s->step;
-    r->totals.best_loss = loss;
-}
-
-static errc save_adapter_copy(struct run *r, const struct trainer_step *s, bool evaluated, struct err *e)
-{
-    const struct tune_config *c = &r->in.config;
-
-    if (!is_due(r, c->train.save_every, c->train.save_steps, s))
-        return ERR_OK;
-    compare_with_best(r, s, evaluated);
-    AUTO_MEM char *dir = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)s->step);
-    TRY(peft_write(dir, &r->loras, c, e));
-    TRY(write_state(r, dir, s->epoch, e));
-    return forget_old_adapters(r, e);
-}
-
-static bool log_is_due(const struct run *r, const struct trainer_step *s)
-{
-    const struct tune_config *c = &r->in.config;
-
-    if (s->step == r->trainer.plan.steps || (s->step == 1 && c->train.logging_first_step))
-        return true;
-    return is_due(r, c->train.log_every, c->train.logging_steps, s);
-}
-
-static bool evaluation_is_due(const struct run *r, const struct trainer_step *s)
-{
-    const struct tune_config *c = &r->in.config;
-    double begun = c->train.eval_every == TUNE_EVERY_EPOCH ? s->epoch : (double)s->step;
-
-    return begun >= c->train.eval_delay && is_due(r, c->train.eval_every, c->train.eval_steps > 0 ? c->train.eval_steps : c->train.logging_steps, s);
-}
-
-/* Its time is not the steps': what measures them begins anew. */
-static errc run_evaluation(struct run *r, uint64_t step, double epoch, struct err *e)
-{
-    int64_t began = clock_mono_ms();
-    double loss;
-
-    TRY(evaluate(r->pass, &r->in.held, (size_t)r->in.config.train.eval_batch_size, &loss, e));
-    if (!isfinite(loss))
-        return err_set(e, ERR_CORRUPT, "step %llu: the evaluation loss is not a number; training diverged: lower TrainingArguments.learning_rate (%g)",
-                       (unsigned long long)step, r->in.config.train.learning_rate);
-    r->view.eval_loss = loss;
-    r->view.has_eval = true;
-    TRY(history_add_evaluation(&r->history, step, epoch, loss, e));
-    tell(r, TUNE_TELL_EVENT, "step %llu  epoch %.2f  evaluation loss %.4f (%zu samples, %.1f s)", (unsigned long long)step, epoch, loss, r->in.held.n,
-         (double)(clock_mono_ms() - began) / 1000);
-    r->rate_ms += clock_mono_ms() - began;
-    return ERR_OK;
-}
-
-/* As upstream logs: the mean of the steps since the last line; norm and learning rate of the last one. */
-static errc log_step(struct run *r, const struct trainer_step *s, struct err *e)
-{
-    struct history_line l = { .step = s->step, .tokens = r->totals.tokens, .epoch = s->epoch, .grad_norm = s->grad_norm,
-                              .loss = r->totals.loss_sum / (double)r->totals.loss_steps, .learning_rate = s->learning_rate,
-                              .tokens_per_second = r->view.tokens_per_second };
-    int64_t now = clock_mono_ms();
-
-    TRY(history_add(&r->history, &l, e));
-    r->totals.loss_sum = 0;
-    r->totals.loss_steps = 0;
-    if (now - r->line_ms >= LINE_EVERY_MS || s->step == r->trainer.plan.steps) {
-        struct progress_view v = r->view;
-        AUTO_BUF line = { 0 };
-        v.loss = l.loss;
-        progress_line(&v, &line);
-        tell(r, TUNE_TELL_STEP, "%s", buf_cstr(&line));
-        r->line_ms = now;
-    }
-    return ERR_OK;
-}
-
-static void measure(struct run *r, const struct trainer_step *s)
-{
-    int64_t now = clock_mono_ms();
-    uint64_t here = s->step - r->resumed_step;
-    double spent = (double)(now - r->started_ms) / 1000;
-
-    if (now - r->rate_ms >= RATE_WINDOW_MS || r->view.tokens_per_second == 0) {
-        r->view.tokens_per_second = (double)(r->totals.tokens - r->rate_tokens) / ((double)(now - r->rate_ms + 1) / 1000);
-        r->rate_ms = now;
-        r->rate_tokens = r->totals.tokens;
-    }
-    r->view.seconds_left = spent / (double)here * (double)(r->trainer.plan.steps - s->step);
-    r->view.step = s->step;
-    r->view.epoch = s->epoch;
-    r->view.loss = s->loss;
-    r->view.grad_norm = s->grad_norm;
-    r->view.learning_rate = s->learning_rate;
-    r->view.tokens = r->totals.tokens;
-    r->view.has_loss = true;
-    enter(r, TUNE_PHASE_TRAINING);
-}
-
-static errc after_step(struct run *r, const struct trainer_step *s, struct err *e)
-{
-    r->totals.tokens += s->tokens;
-    r->totals.loss_sum += s->loss;
-    r->totals.all_loss_sum += s->loss;
-    r->totals.loss_steps++;
-    if (s->step == 1)
-        r->totals.first_loss = s->loss;
-    r->totals.last_loss = s->loss;
-    measure(r, s);
-    if (r->o->tell) {
-        AUTO_BUF line = { 0 };
-        progress_line(&r->view, &line);
-        tell(r, TUNE_TELL_LIVE, "%s", buf_cstr(&line));
-    }
-    if (log_is_due(r, s))
-        TRY(log_step(r, s, e));
-    bool evaluates = evaluation_is_due(r, s);
-    if (evaluates)
-        TRY(run_evaluation(r, s->step, s->epoch, e));
-    TRY(save_adapter_copy(r, s, evaluates, e));
-    return state_is_due(r) ? save_state(r, e) : ERR_OK;
-}
-
-/* A loss that is no number comes from the settings or from the base: say which. */
-static errc explain(const struct run *r, struct err *e)
-{
-    const char *broken = e->code == ERR_CORRUPT ? inputs_broken_tensor(&r->in) : NULL;
-
-    if (broken)
-        return err_set(e, ERR_CORRUPT, "%s: tensor %s holds a value that is not a number; download the base model again", r->o->model_dir, broken);
-    return e->code;
-}
-
-static errc train(struct run *r, struct err *e)
-{
-    const struct tune_plan *p = &r->trainer.plan;
-    struct trainer_step s;
-
-    r->started_ms = r->checkpoint_ms = r->rate_ms = clock_mono_ms();
-    r->rate_tokens = r->totals.tokens;
-    r->view.steps = p->steps;
-    r->view.epochs = (double)p->steps / (double)p->steps_per_epoch;
-    r->view.step = r->view.resumed_step = r->view.checkpoint_step = r->resumed_step;
-    r->view.tokens = r->totals.tokens;
-    enter(r, TUNE_PHASE_TRAINING);
-    if (r->in.config.train.eval_on_start && r->in.held.n && r->trainer.optimiser.step == 0)
-        TRY(run_evaluation(r, 0, 0, e));
-    while (r->trainer.optimiser.step < p->steps) {
-        if (cancel_is(r->o->cancel)) {
-            TRY(save_state(r, e));
-            return err_set(e, ERR_CANCELLED, "stopped after step %llu of %llu; the same command goes on from there",
-                           (unsigned long long)r->checkpoint_step, (unsigned long long)p->steps);
-        }
-        if (trainer_step(&r->trainer, &s, e))
-            return explain(r, e);
-        TRY(after_step(r, &s, e));
-    }
-    return ERR_OK;
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------------------------------- */
@@ -527,7 +236,7 @@ static errc write_merged(const struct run *r, struct err *e)
     if (!r->o->merged_dir)
         return ERR_OK;
     TRY(merge_write(r->o->model_dir, r->o->merged_dir, &r->loras, e));
-    tell(r, TUNE_TELL_EVENT, "merged model in %s", r->o->merged_dir);
+    run_tell(r, TUNE_TELL_EVENT, "merged model in %s", r->o->merged_dir);
     return ERR_OK;
 }
 
@@ -551,16 +260,24 @@ static errc take_best(struct run *r, struct err *e)
         return ERR_OK;
     AUTO_MEM char *dir = xasprintf("%s/checkpoint-%llu", r->output_dir, (unsigned long long)best);
     TRY(lora_set_load(&r->loras, dir, r->in.model, e));
-    tell(r, TUNE_TELL_EVENT, "the adapter of step %llu is the result: its evaluation loss, %.4f, is the best", (unsigned long long)best, r->totals.best_loss);
+    run_tell(r, TUNE_TELL_EVENT, "the adapter of step %llu is the result: its evaluation loss, %.4f, is the best", (unsigned long long)best, r->totals.best_loss);
     return ERR_OK;
+}
+
+static errc write_curve(const struct run *r, struct err *e)
+{
+    AUTO_BUF history = { 0 };
+
+    TRY(file_read(r->history.path, HISTORY_BYTES_MAX, &history, e));
+    return report_curve(r->output_dir, buf_str(&history), e);
 }
 
 static errc finish(struct run *r, struct tune_result *out, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
 
-    enter(r, TUNE_PHASE_SAVING);
-    TRY(save_state(r, e));
+    run_enter(r, TUNE_PHASE_SAVING);
+    TRY(run_save_state(r, e));
     fill_result(r, out);
     TRY(take_best(r, e));
     TRY(peft_write(r->output_dir, &r->loras, c, e));
@@ -570,7 +287,7 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
                               .mean_loss = out->mean_loss, .last_loss = out->last_loss,
                               .without_effect = buf_str(&r->in.base.without_effect) };
     TRY(peft_write_card(r->output_dir, &r->loras, c, &card, e));
-    TRY(write_state(r, r->output_dir, tune_epoch_done(&r->trainer.plan, c), e));
+    TRY(run_write_state(r, r->output_dir, tune_epoch_done(&r->trainer.plan, c), e));
     TRY(write_curve(r, e));
     TRY(write_merged(r, e));
     TRY(write_done(r, out, e));
@@ -589,7 +306,7 @@ static errc run_all(struct run *r, struct tune_result *out, struct err *e)
 {
     AUTO_JSON done = NULL;
 
-    enter(r, TUNE_PHASE_LOADING);
+    run_enter(r, TUNE_PHASE_LOADING);
     TRY(open_all(r, e));
     if (is_complete(r, &done)) {
         result_of_done(done, out);
@@ -598,7 +315,7 @@ static errc run_all(struct run *r, struct tune_result *out, struct err *e)
         return checkpoint_remove(r->output_dir, e);      /* left when killed right after the sentinel */
     }
     TRY(start_or_resume(r, e));
-    errc rc = train(r, e);
+    errc rc = run_train(r, e);
     if (rc) {
         (void)write_curve(r, NULL);     /* a look at what happened; the error is told anyway */
         return rc;
@@ -613,7 +330,7 @@ errc tune_run(const struct tune_opts *o, struct tune_result *out, struct err *e)
     struct run r = { .o = o, .lock_fd = -1, .history = { .fd = -1 } };
     errc rc = run_all(&r, out, e);
 
-    enter(&r, rc ? TUNE_PHASE_FAILED : TUNE_PHASE_DONE);
+    run_enter(&r, rc ? TUNE_PHASE_FAILED : TUNE_PHASE_DONE);
     run_done(&r);
     return rc;
 }
