@@ -1,4 +1,6 @@
 /* The table of vector kernels, best first. */
+#include <stdatomic.h>
+
 #include "tensor/vec.h"
 
 static const struct vec_ops *const rows[] = {
@@ -23,12 +25,23 @@ const struct vec_ops *const *vec_all(size_t *out_n)
     return rows;
 }
 
-const struct vec_ops *vec_choose(const char *name)
+static const struct vec_ops *choose(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
         if (rows[i]->supported() && (!name || streq(name, rows[i]->name)))
             return rows[i];
     return NULL;
+}
+
+const struct vec_ops *vec_choose(const char *name)
+{
+    static _Atomic(const struct vec_ops *) best;        /* asking the CPU takes microseconds in a virtual machine */
+
+    if (name)
+        return choose(name);
+    if (!atomic_load_explicit(&best, memory_order_relaxed))
+        atomic_store_explicit(&best, choose(NULL), memory_order_relaxed);
+    return atomic_load_explicit(&best, memory_order_relaxed);
 }
 
 void vec_nf4_order_x(float *dst, const float *x, size_t in)

@@ -445,6 +445,7 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
 #include "tensor/vec_bf16.h"
 #endif
 #include "tensor/vec_panel.h"
+#include "tensor/vec_panel_quantize.h"
 #include "tensor/vec_panel_blocks.h"
 
 INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
