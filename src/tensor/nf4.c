@@ -95,25 +95,37 @@ static uint8_t nearest_in_map(const float map[256], float x)
     return (uint8_t)low;
 }
 
+static float mean_of(const float *x, size_t n)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < n; i++)
+        sum += (double)x[i];
+    return n ? (float)(sum / (double)n) : 0;
+}
+
+/* One block of absmax values: their codes; returns the largest distance from the offset. */
+static float nest_block(uint8_t *q, const float *absmax, size_t n, float offset, const float map[256])
+{
+    float largest = 0;
+
+    for (size_t i = 0; i < n; i++)
+        largest = fmaxf(largest, fabsf(absmax[i] - offset));
+    for (size_t i = 0; i < n; i++)
+        q[i] = nearest_in_map(map, largest > 0 ? (absmax[i] - offset) / largest : 0);
+    return largest;
+}
+
+static size_t nested_block(size_t b, size_t n) { return n - b * NF4_NESTED_BLOCK < NF4_NESTED_BLOCK ? n - b * NF4_NESTED_BLOCK : NF4_NESTED_BLOCK; }
+
 void nf4_nest(uint8_t *q, float *nested, float *offset, const float *absmax, size_t n)
 {
     float map[256];
-    double sum = 0;
 
     nf4_dynamic_map(map);
-    for (size_t i = 0; i < n; i++)
-        sum += (double)absmax[i];
-    *offset = n ? (float)(sum / (double)n) : 0;
-    for (size_t b = 0; b * NF4_NESTED_BLOCK < n; b++) {
-        size_t first = b * NF4_NESTED_BLOCK, last = first + NF4_NESTED_BLOCK < n ? first + NF4_NESTED_BLOCK : n;
-        float largest = 0;
-
-        for (size_t i = first; i < last; i++)
-            largest = fmaxf(largest, fabsf(absmax[i] - *offset));
-        nested[b] = largest;
-        for (size_t i = first; i < last; i++)
-            q[i] = nearest_in_map(map, largest > 0 ? (absmax[i] - *offset) / largest : 0);
-    }
+    *offset = mean_of(absmax, n);
+    for (size_t b = 0; b * NF4_NESTED_BLOCK < n; b++)
+        nested[b] = nest_block(q + b * NF4_NESTED_BLOCK, absmax + b * NF4_NESTED_BLOCK, nested_block(b, n), *offset, map);
 }
 
 void nf4_unnest(float *absmax, const uint8_t *q, const float *nested, float offset, const float map[256], size_t n)
@@ -152,19 +164,21 @@ static errc alloc_owned(struct nf4 *q, size_t n, struct err *e)
     return err_set(e, ERR_UNAVAILABLE, "no memory for %zu NF4 weights", n);
 }
 
-static bool renest(struct nf4 *q)
+/* absmax as it is after its own quantising. */
+static void renest(struct nf4 *q, int threads)
 {
-    size_t blocks = nf4_blocks(q->n);
-    AUTO_MEM uint8_t *bytes = mem_try_alloc(blocks, 1);
-    AUTO_MEM float *nested = mem_try_alloc(blocks / NF4_NESTED_BLOCK + 1, sizeof *nested);
-    float offset, map[256];
+    size_t n = nf4_blocks(q->n), blocks = (n + NF4_NESTED_BLOCK - 1) / NF4_NESTED_BLOCK;
+    float offset = mean_of(q->absmax, n), map[256];
 
-    if (!bytes || !nested)
-        return false;
     nf4_dynamic_map(map);
-    nf4_nest(bytes, nested, &offset, q->absmax, blocks);
-    nf4_unnest(q->owned_absmax, bytes, nested, offset, map, blocks);
-    return true;
+    #pragma omp parallel for num_threads(threads)
+    for (size_t b = 0; b < blocks; b++) {
+        float *absmax = (float *)q->owned_absmax + b * NF4_NESTED_BLOCK;
+        size_t count = nested_block(b, n);
+        uint8_t codes[NF4_NESTED_BLOCK];
+        float largest = nest_block(codes, absmax, count, offset, map);
+        nf4_unnest(absmax, codes, &largest, offset, map, count);
+    }
 }
 
 #define CHUNK_BLOCKS 64         /* blocks converted at a time, on the stack */
@@ -188,9 +202,10 @@ errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, s
     if (src->dtype != DTYPE_F32 && src->dtype != DTYPE_BF16 && src->dtype != DTYPE_F16)
         return err_set(e, ERR_UNSUPPORTED, "cannot quantise dtype %s to NF4; f32, bf16 and f16 are possible", dtype_name(src->dtype));
     TRY(alloc_owned(&q, src->len, e));
+    threads = threads > 0 ? threads : 1;
     size_t chunks = (nf4_blocks(q.n) + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
     size_t bad = SIZE_MAX;
-    #pragma omp parallel for num_threads(threads > 0 ? threads : 1) reduction(min : bad)
+    #pragma omp parallel for num_threads(threads) reduction(min : bad)
     for (size_t i = 0; i < chunks; i++) {
         size_t found = quantize_chunk(&q, src, i * CHUNK_BLOCKS);
         bad = found < bad ? found : bad;
@@ -199,10 +214,8 @@ errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, s
         nf4_done(&q);
         return err_set(e, ERR_CORRUPT, "element %zu is not a finite number", bad);
     }
-    if (double_quant && !renest(&q)) {
-        nf4_done(&q);
-        return err_set(e, ERR_UNAVAILABLE, "no memory to quantise %zu absmax values", nf4_blocks(q.n));
-    }
+    if (double_quant)
+        renest(&q, threads);
     *out = q;
     return ERR_OK;
 }
