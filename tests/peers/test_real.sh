@@ -36,7 +36,7 @@ within() {  # within SECONDS COMMAND...: tried again until it succeeds
     done
 }
 is() { local want=$1; shift; local have; have=$("$@" 2>&1); [ "$have" = "$want" ] || { echo "want: $want"; echo "have: $have"; return 1; }; }
-holds() { local want=$1; shift; "$@" 2>&1 | grep -qF -- "$want" || { echo "no \"$want\" in:"; "$@" 2>&1; return 1; }; }
+holds() { local want=$1 have; shift; have=$("$@" 2>&1); [[ $have == *"$want"* ]] || { echo "no \"$want\" in:"; echo "$have"; return 1; }; }
 absent() { ! kubectl get "$@" >/dev/null 2>&1; }
 condition() { kubectl get workspace "$1" -o "jsonpath={.status.conditions[?(@.type==\"$2\")].$3}"; }
 columns() { kubectl get workspace "$1" --no-headers | awk '{print $3,$4,$5}'; }
