@@ -382,9 +382,43 @@ static void unknown_kernels_are_refused(void **state)
     assert_int_equal(compute_new(-1, NULL, &c, &e), ERR_INVALID);
 }
 
+/* c = alpha op(a) op(b) + beta c, cut over threads along its longer side; what lies between the rows of c stays. */
+static void general_products_are_right_for_any_threads(void **state)
+{
+    enum { LONG = 203, SHORT = 49, K = 131, PAD = 3, CELLS = (LONG + PAD) * (LONG + PAD) };
+    static float a[CELLS], b[CELLS], c[CELLS], want[CELLS];
+
+    (void)state;
+    for (size_t i = 0; i < CELLS; i++) {
+        a[i] = (float)(i * 7 % 19) / 16 - 0.5f;
+        b[i] = (float)(i * 5 % 23) / 16 - 0.6f;
+    }
+    for (int i = 0; i < 24; i++) {
+        bool ta = i & 1, tb = i & 2;
+        size_t m = i & 4 ? LONG : SHORT, n = i & 4 ? SHORT : LONG, lda = (ta ? m : K) + PAD, ldb = (tb ? K : n) + PAD, ldc = n + PAD;
+        AUTO_FREE(compute) x = NULL;
+        struct err e;
+
+        for (size_t j = 0; j < CELLS; j++)
+            want[j] = c[j] = (float)(j % 11);
+        for (size_t r = 0; r < m; r++)
+            for (size_t o = 0; o < n; o++) {
+                double sum = 0;
+                for (size_t k = 0; k < K; k++)
+                    sum += (double)a[ta ? k * lda + r : r * lda + k] * (double)b[tb ? o * ldb + k : k * ldb + o];
+                want[r * ldc + o] = (float)(1.5 * sum + 0.5 * (double)c[r * ldc + o]);
+            }
+        assert_int_equal(compute_new(1 + i / 8, NULL, &x, &e), ERR_OK);
+        gemm_f32(x, ta, tb, m, n, K, 1.5f, a, lda, b, ldb, 0.5f, c, ldc);
+        for (size_t j = 0; j < CELLS; j++)
+            assert_true(fabsf(c[j] - want[j]) <= 1e-4f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(general_products_are_right_for_any_threads),
         cmocka_unit_test(products_equal_the_oracle),
         cmocka_unit_test(products_of_several_slabs_equal_the_oracle),
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
