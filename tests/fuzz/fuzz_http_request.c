@@ -2,11 +2,22 @@
 #include "fuzz_http.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* connect(), which libFuzzer's own timer may interrupt: the kernel goes on connecting then, and says so when asked again. */
+static int connect_to(int fd, const struct sockaddr_in *to)
+{
+    int rc;
+
+    while ((rc = connect(fd, (const struct sockaddr *)to, sizeof *to)) && (errno == EINTR || errno == EALREADY))
+        ;
+    return rc && errno != EISCONN ? -1 : 0;
+}
 
 static int dial(uint16_t port)
 {
@@ -15,7 +26,7 @@ static int dial(uint16_t port)
     struct timeval patience = { .tv_sec = 5 };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-    if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) || setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) ||
+    if (fd < 0 || connect_to(fd, &to) || setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) ||
         setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience)) {
         perror("the server is gone");
         abort();
