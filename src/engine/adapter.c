@@ -82,9 +82,16 @@ errc adapter_floats(const struct adapter_reader *r, const char *name, const stru
     return ERR_OK;
 }
 
+/* PEFT keeps factors of linears in modules, of embeddings in parameters. */
+#define LINEAR_A ".lora_A.weight"
+#define LINEAR_B ".lora_B.weight"
+#define EMBEDDING_A ".lora_embedding_A"
+#define EMBEDDING_B ".lora_embedding_B"
+
 static errc bind(struct adapter_reader *r, const struct linear *x, const char *a_name, const struct tensor *a)
 {
-    AUTO_MEM char *b_name = xasprintf("%s%s.lora_B.weight", ADAPTER_KEY_PREFIX, x->path);
+    const char *b_ending = x == &r->m->ends[MODEL_EMBED] ? EMBEDDING_B : LINEAR_B;
+    AUTO_MEM char *b_name = xasprintf("%s%s%s", ADAPTER_KEY_PREFIX, x->path, b_ending);
     struct lora *l = &r->a->loras[x->index];
     const struct tensor *b;
     char ta[TENSOR_SHAPE_TEXT_MAX], tb[TENSOR_SHAPE_TEXT_MAX];
@@ -113,11 +120,11 @@ static bool module_of(struct str name, struct str ending, struct str *out)
     return true;
 }
 
-static errc read_factor(struct adapter_reader *r, const char *name, const struct tensor *t, struct str path, bool is_a)
+static errc read_factor(struct adapter_reader *r, const char *name, const struct tensor *t, struct str path, bool is_a, bool embedding)
 {
     const struct linear *x = model_find_linear(r->m, path);
 
-    if (!x)
+    if (!x || embedding != (x == &r->m->ends[MODEL_EMBED]))
         return err_set(r->e, ERR_INVALID, "tensor %s: the model has no module %.*s: is it for another model?", name, STR_ARG(path));
     return is_a ? bind(r, x, name, t) : ERR_OK;      /* a B comes with its A */
 }
@@ -133,10 +140,11 @@ static errc read_tensors(struct adapter_reader *r)
         const char *name = safetensors_name(r->file, i);
         const struct tensor *t = safetensors_at(r->file, i);
         struct str path;
-        bool is_a = module_of(str_of(name), STR(".lora_A.weight"), &path);
+        bool embedding = module_of(str_of(name), STR(EMBEDDING_A), &path) || module_of(str_of(name), STR(EMBEDDING_B), &path);
+        bool is_a = module_of(str_of(name), embedding ? STR(EMBEDDING_A) : STR(LINEAR_A), &path);
 
-        if (is_a || module_of(str_of(name), STR(".lora_B.weight"), &path))
-            TRY(read_factor(r, name, t, path, is_a));
+        if (embedding || is_a || module_of(str_of(name), STR(LINEAR_B), &path))
+            TRY(read_factor(r, name, t, path, is_a, embedding));
         else if (!is_magnitude(name))
             TRY(adapter_read_own(r, name, t));
     }
@@ -168,8 +176,8 @@ errc adapter_load(const char *dir, const char *name, float strength, const struc
     a->refs = 1;
     a->name = xstrdup(name ? name : last_component(dir));
     a->dir = xstrdup(dir);
-    a->n_linears = m->n_linears;
-    a->loras = xcalloc(m->n_linears, sizeof *a->loras);
+    a->n_loras = model_adaptables(m);
+    a->loras = xcalloc(a->n_loras, sizeof *a->loras);
     struct adapter_reader r = { .config = config, .file = file, .m = m, .a = a, .strength = strength, .e = e };
     if (read_tensors(&r))
         return err_wrap(e, "%s", file_path);
@@ -188,7 +196,7 @@ void adapter_free(struct adapter *a)
 {
     if (!a || (a->refs && atomic_fetch_sub(&a->refs, 1) > 1))
         return;
-    for (size_t i = 0; a->loras && i < a->n_linears; i++) {
+    for (size_t i = 0; a->loras && i < a->n_loras; i++) {
         free(a->loras[i].a);
         free(a->loras[i].b);
     }

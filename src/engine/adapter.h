@@ -35,9 +35,9 @@ struct adapter {
     uint64_t serial;            /* no two loaded ones are alike: what the prefix cache knows it by */
     size_t max_rank;
     atomic_size_t refs;
-    struct lora *loras;         /* [n_linears of the model] */
+    struct lora *loras;         /* [model_adaptables()]; of the embedding A is [r, vocab] and B [hidden, r] */
     struct own_linear *own;     /* the same; NULL: LoRA is all there is */
-    size_t n_linears;
+    size_t n_loras;
     struct own_norm *norms;
     size_t n_norms;
     float *embed, *head, *head_bias;        /* instead of the model's; NULL: those */
@@ -64,6 +64,12 @@ void lora_row_norms(const struct lora *l, const struct weight *w, size_t first, 
  */
 void adapter_apply(struct compute *c, const struct adapter *a, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx,
                    size_t rows, float *xa);
+
+/* x [hidden], the embedding of a token, gets what the adapter adds to it. */
+void adapter_embed(const struct model *m, const struct adapter *a, float *x, int32_t id);
+
+/* logits [rows, vocab] = h . W^T of the head become the adapter's, without any bias. */
+void adapter_head(struct compute *c, const struct model *m, const struct adapter *a, float *logits, const float *h, size_t rows, float *xa);
 
 /* The adapter's norm instead of n, else n. a may be NULL. */
 const struct norm *adapter_norm(const struct adapter *a, const struct norm *n);

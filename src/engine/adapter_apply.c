@@ -103,6 +103,23 @@ void adapter_apply(struct compute *c, const struct adapter *a, const struct line
         gain_and_shift(own, y, ldy, rows, l->w.out);
 }
 
+void adapter_embed(const struct model *m, const struct adapter *a, float *x, int32_t id)
+{
+    const struct lora *l = &a->loras[m->ends[MODEL_EMBED].index];
+    AUTO_MEM float *xa = xcalloc(l->r + 1, sizeof *xa);
+
+    for (size_t k = 0; k < l->r; k++)
+        xa[k] = l->scale * m->config.embed_scale * l->a[k * m->config.vocab + (size_t)id];
+    for (size_t i = 0; l->r && i < m->config.hidden; i++)
+        for (size_t k = 0; k < l->r; k++)
+            x[i] += xa[k] * l->b[i * l->r + k];
+}
+
+void adapter_head(struct compute *c, const struct model *m, const struct adapter *a, float *logits, const float *h, size_t rows, float *xa)
+{
+    adapter_apply(c, a, &m->ends[MODEL_HEAD], logits, m->config.vocab, h, m->config.hidden, rows, xa);
+}
+
 const struct norm *adapter_norm(const struct adapter *a, const struct norm *n)
 {
     for (size_t i = 0; a && i < a->n_norms; i++)

@@ -51,7 +51,7 @@ void adapter_order_rows(const struct model *m, const struct linear *x, float *va
 static struct own_linear *own_linear(struct adapter *a, size_t index)
 {
     if (!a->own)
-        a->own = xcalloc(a->n_linears, sizeof *a->own);
+        a->own = xcalloc(a->n_loras, sizeof *a->own);
     return &a->own[index];
 }
 
@@ -79,6 +79,8 @@ static errc wrong_shape(const struct adapter_reader *r, const char *name, const 
 
 static errc read_magnitude(struct adapter_reader *r, const struct linear *x, const struct lora *l)
 {
+    if (x == &r->m->ends[MODEL_EMBED])
+        return err_set(r->e, ERR_UNSUPPORTED, "use_dora: is not built for the embedding %s", x->path);
     size_t at = find_magnitude(r, x);
     float *gain;
 
@@ -108,16 +110,29 @@ errc adapter_read_magnitudes(struct adapter_reader *r)
         return ERR_OK;
     if (r->strength != 1)
         return err_set(r->e, ERR_UNSUPPORTED, "strength %g: an adapter with DoRA has no other strength than 1", (double)r->strength);
-    for (size_t i = 0; i < r->a->n_linears; i++)
+    for (size_t i = 0; i < r->a->n_loras; i++)
         if (r->a->loras[i].r)
-            TRY(read_magnitude(r, &r->m->linears[i], &r->a->loras[i]));
+            TRY(read_magnitude(r, model_adaptable(r->m, i), &r->a->loras[i]));
     return ERR_OK;
 }
 
 /* ── parameters of its own ── */
 
-/* base_model.model.<path>[.base_layer].weight or .bias */
-struct own_name { struct str path; bool bias; };
+/* Whether PEFT's copy of a matrix beside LoRA factors is what the model has; of a quantised one nobody can say. */
+static bool is_same(const struct weight *w, const float *values)
+{
+    AUTO_MEM float *row = xcalloc(w->in, sizeof *row);
+
+    for (size_t o = 0; w->kind == WEIGHT_DENSE && o < w->out; o++) {
+        weight_rows_f32(w, row, o, 1);
+        if (memcmp(row, values + o * w->in, w->in * sizeof *row) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* base_model.model.<path>[.base_layer].weight or .bias; base: said to be beside LoRA factors. */
+struct own_name { struct str path; bool bias, base; };
 
 static bool own_name_of(const char *name, struct own_name *out)
 {
@@ -128,7 +143,8 @@ static bool own_name_of(const char *name, struct own_name *out)
         return false;
     s = str_from(s, strlen(ADAPTER_KEY_PREFIX));
     s.n -= strlen(out->bias ? ".bias" : ".weight");
-    if (out->bias && str_has_suffix(s, STR(".base_layer")))
+    out->base = str_has_suffix(s, STR(".base_layer"));
+    if (out->base)
         s.n -= strlen(".base_layer");
     out->path = s;
     return true;
@@ -203,14 +219,18 @@ errc adapter_read_own(struct adapter_reader *r, const char *name, const struct t
     size_t rows = f.found.rows, cols = own.bias ? 0 : f.found.cols;
     if (t->ndim != (cols ? 2 : 1) || t->shape[0] != rows || (cols && t->shape[1] != cols))
         return wrong_shape(r, name, t, rows, cols);
-    if (r->strength != 1)
+    if (r->strength != 1 && !(own.base && !own.bias))
         return err_set(r->e, ERR_UNSUPPORTED, "strength %g: %s is trained as a whole and has no other strength than 1", (double)r->strength, name);
     TRY(adapter_floats(r, name, t, &values));
     follow_file(r, &f.found, own.bias, values);
+    r->taken++;
+    if (own.base && !own.bias && is_same(f.found.weight, values)) {
+        free(values);
+        return ERR_OK;
+    }
     float **place = place_of(r, &f.found, own.bias);
     free(*place);
     *place = values;
-    r->taken++;
     return ERR_OK;
 }
 
@@ -242,17 +262,18 @@ errc adapter_finish_own(struct adapter_reader *r)
 
     for (size_t i = 0; i < json_array_size(saved); i++)
         TRY(check_saved(r, json_to_str(json_array_get(saved, i))));
-    for (size_t i = 0; r->a->own && i < r->a->n_linears; i++) {
+    for (size_t i = 0; r->a->own && i < r->a->n_loras; i++) {
+        const struct linear *l = model_adaptable(r->m, i);
         if (r->a->own[i].w && r->a->loras[i].r)
-            return err_set(r->e, ERR_UNSUPPORTED, "module %s has LoRA factors and a weight of its own", r->m->linears[i].path);
-        bias_to_shift(&r->a->own[i], &r->m->linears[i]);
+            return err_set(r->e, ERR_UNSUPPORTED, "module %s has LoRA factors and a weight of its own", l->path);
+        bias_to_shift(&r->a->own[i], l);
     }
     return ERR_OK;
 }
 
 void adapter_free_own(struct adapter *a)
 {
-    for (size_t i = 0; a->own && i < a->n_linears; i++) {
+    for (size_t i = 0; a->own && i < a->n_loras; i++) {
         free(a->own[i].w);
         free(a->own[i].gain);
         free(a->own[i].shift);

@@ -242,6 +242,8 @@ static void head_of(const struct run *u, const struct adapter *a, float *logits,
 
     model_norm(u->g->compute, m, adapter_norm(a, &m->norm_final), h, h, hidden, n, hidden);
     gemm_forward(u->g->compute, logits, vocab, h, hidden, n, &head);
+    if (a)
+        adapter_head(u->g->compute, m, a, logits, h, n, u->p->xa);
     if (bias)
         add_bias(u->g->compute, logits, vocab, bias, n, vocab);
 }
@@ -298,6 +300,8 @@ static void embed(const struct run *u, size_t row)
     const struct weight *w = &u->g->model->embed, own = weight_f32(a ? a->embed : NULL, w->out, w->in);
 
     model_embed(u->g->model, own.data ? &own : w, u->p->x + row * u->c->hidden, &r->seq->ids[r->position], 1);
+    if (a)
+        adapter_embed(u->g->model, a, u->p->x + row * u->c->hidden, r->seq->ids[r->position]);
 }
 
 void infer_run(struct engine *g, const struct infer_row *rows, size_t n, engine_logits_fn *fn, void *arg)

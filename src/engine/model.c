@@ -394,6 +394,9 @@ errc model_load(const char *dir, const struct model_opts *o, struct model **out,
     m->linears = xcalloc(m->config.layers * linears_per_layer(&m->config), sizeof *m->linears);
     struct loader l = { .m = m, .o = o, .source = m->source, .told_us = clock_mono_us(), .checks_values = checks_values(m, o), .e = e };
     TRY(load_all(&l));
+    m->ends[MODEL_HEAD] = (struct linear){ .path = xstrdup("lm_head"), .index = m->n_linears + MODEL_HEAD, .w = m->head };
+    m->ends[MODEL_EMBED] = (struct linear){ .path = xstrdup(m->config.family->names->embed), .index = m->n_linears + MODEL_EMBED,
+                                            .w = { .out = m->embed.in, .in = m->embed.out } };
     *out = TAKE(m);
     return ERR_OK;
 }
@@ -424,6 +427,8 @@ void model_free(struct model *m)
         free(m->linears[i].bias);
         weight_done(&m->linears[i].w);
     }
+    for (size_t i = 0; i < MODEL_ENDS; i++)
+        free(m->ends[i].path);
     free(m->layers);
     free(m->linears);
     norm_done(&m->norm_final);
@@ -449,11 +454,11 @@ errc model_check_finite(const struct model *m, struct err *e)
     return ERR_OK;
 }
 
-struct linear *model_find_linear(const struct model *m, struct str path)
+const struct linear *model_find_linear(const struct model *m, struct str path)
 {
-    for (size_t i = 0; i < m->n_linears; i++)
-        if (str_is(path, m->linears[i].path))
-            return &m->linears[i];
+    for (size_t i = 0; i < model_adaptables(m); i++)
+        if (str_is(path, model_adaptable(m, i)->path))
+            return model_adaptable(m, i);
     return NULL;
 }
 

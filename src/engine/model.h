@@ -100,10 +100,22 @@ struct model {
     struct layer *layers;           /* [config.layers] */
     float *head_bias;               /* [vocab] or NULL */
     struct norm norm_final;         /* [hidden] */
-    struct linear *linears;         /* all of them, in order of layers: what LoRA may target (head and embed are not here) */
+    struct linear *linears;         /* all of the layers, in order */
     size_t n_linears;
+    struct linear ends[2];          /* model_adaptable() */
     char *dir;
 };
+
+/*
+ * What LoRA may target: the linears of layers, then the head (whose bias stays head_bias) and the embedding as PEFT sees it, a product with
+ * one-hot rows, of which only the shape [hidden, vocab] is there.
+ */
+enum { MODEL_HEAD, MODEL_EMBED, MODEL_ENDS };
+static inline size_t model_adaptables(const struct model *m) { return m->n_linears + MODEL_ENDS; }
+static inline const struct linear *model_adaptable(const struct model *m, size_t i)
+{
+    return i < m->n_linears ? &m->linears[i] : &m->ends[i - m->n_linears];
+}
 
 enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_INT8, QUANTIZE_Q4 };
 
@@ -133,8 +145,8 @@ static inline size_t model_q_width(const struct model_config *c) { return c->hea
 static inline size_t model_kv_width(const struct model_config *c) { return c->kv_heads * c->head_dim; }
 static inline size_t model_qkv_width(const struct model_config *c) { return model_q_width(c) + 2 * model_kv_width(c); }
 
-/* The linear with this module path, NULL when there is none. */
-struct linear *model_find_linear(const struct model *m, struct str path);
+/* What LoRA may target under this module path, NULL when there is none. */
+const struct linear *model_find_linear(const struct model *m, struct str path);
 
 /*
  * inv_freq [rotary / 2] and the factor on cos and sin for a sequence of `length` tokens so far: LongRoPE takes the long

@@ -102,7 +102,7 @@ static errc prepare_int8(struct backprop *p, struct err *e)
     const struct model *m = p->m;
     size_t largest = 1;
 
-    p->int8 = xcalloc(m->n_linears, sizeof *p->int8);
+    p->int8 = xcalloc(model_adaptables(m), sizeof *p->int8);
     for (size_t i = 0; i < m->n_linears; i++)
         largest = max_size(largest, m->linears[i].w.out * m->linears[i].w.in);
     p->expanded = mem_try_alloc(may_expand(p) ? 1 : largest, sizeof(float));
@@ -129,6 +129,7 @@ static void take_own_weights(struct backprop *p)
     p->own_head_bias = lora_set_own(p->loras, &m->head, true);
     if (p->own_head)
         p->head = weight_f32(p->loras->w + p->own_head->at, p->own_head->rows, p->own_head->cols);
+    p->weights[m->ends[MODEL_HEAD].index] = p->head;
 }
 
 static errc prepare_weights(struct backprop *p, struct err *e)
@@ -136,7 +137,7 @@ static errc prepare_weights(struct backprop *p, struct err *e)
     const struct model *m = p->m;
 
     choose_products(p);
-    p->weights = xcalloc(m->n_linears, sizeof *p->weights);
+    p->weights = xcalloc(model_adaptables(m), sizeof *p->weights);
     p->owned = xcalloc(m->n_linears + 1, sizeof *p->owned);
     p->head = m->head;
     for (size_t i = 0; i < m->n_linears; i++)
@@ -189,6 +190,19 @@ static bool layer_is_trained(const struct backprop *p, const struct layer *l)
     return any;
 }
 
+/* The lowest layer that something has to go back to. */
+static size_t first_trained(const struct backprop *p)
+{
+    const struct model *m = p->m;
+    size_t i = 0;
+
+    if (p->lora_embed || lora_set_own(p->loras, &m->embed, false))
+        return 0;
+    while (i < m->config.layers && !layer_is_trained(p, &m->layers[i]))
+        i++;
+    return i;
+}
+
 errc backprop_new(const struct model *m, struct lora_set *loras, const struct backprop_opts *o, struct backprop **out, struct err *e)
 {
     AUTO_FREE(backprop) p = xzalloc(sizeof *p);
@@ -202,9 +216,10 @@ errc backprop_new(const struct model *m, struct lora_set *loras, const struct ba
     p->inputs = xcalloc(m->config.layers + 1, sizeof *p->inputs);
     p->acts = xcalloc(m->config.layers, sizeof *p->acts);
     TRY(compute_new(o->threads, NULL, &p->c, e));
-    p->dora_at = xcalloc(m->n_linears + 1, sizeof *p->dora_at);
-    while (!lora_set_own(loras, &m->embed, false) && p->first_trained < m->config.layers && !layer_is_trained(p, &m->layers[p->first_trained]))
-        p->first_trained++;
+    p->dora_at = xcalloc(model_adaptables(m), sizeof *p->dora_at);
+    p->lora_embed = loras->of_linear[m->ends[MODEL_EMBED].index];
+    p->lora_head = loras->of_linear[m->ends[MODEL_HEAD].index];
+    p->first_trained = first_trained(p);
     TRY(prepare_weights(p, e));
     TRY(backprop_place(p, e));
     *out = TAKE(p);

@@ -62,44 +62,69 @@ static void learn_head(struct backprop *p, const float *h, size_t ldh, size_t ro
         compute_vec(p->c)->axpy(p->loras->g + p->own_head_bias->at, p->logits + r * g->vocab, 1, g->vocab);
 }
 
-/* Loss of `rows` normed hidden rows, and with backward the gradient to them into dh. */
-static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, size_t rows, float weight, double *loss,
+/* p->logits of h [rows, D], the head's bias included. */
+static void head_forward(struct backprop *p, const float *h, struct rows rows)
+{
+    const struct model_config *g = &p->m->config;
+    const float *bias = p->own_head_bias ? p->loras->w + p->own_head_bias->at : p->m->head_bias;
+    size_t ld = g->hidden;
+
+    if (p->lora_head) {
+        adapted_forward(p, p->lora_head->linear, p->logits, g->vocab, h, p->head_xa, rows);
+    } else {
+        const float *factor = p->head_rounds ? rounded_factor(p, h, &ld, rows.n, g->hidden) : h;
+        gemm_forward(p->c, p->logits, g->vocab, factor, ld, rows.n, &p->head);
+    }
+    if (bias)
+        add_bias(p->c, p->logits, g->vocab, bias, rows.n, g->vocab);
+}
+
+/* dh [rows, D] from the gradient of the logits in p->logits, and gradients of what is trained of the head. */
+static void head_backward(struct backprop *p, const float *h, float *dh, struct rows rows)
+{
+    const struct model_config *g = &p->m->config;
+    size_t ldh = g->hidden, ld = g->vocab;
+
+    if (p->head_rounds && p->own_head)
+        h = rounded_factor(p, h, &ldh, rows.n, g->hidden);
+    learn_head(p, h, ldh, rows.n);
+    if (p->lora_head) {
+        adapted_backward(p, p->lora_head->linear, dh, p->logits, g->vocab, h, p->head_xa, false, rows);
+        return;
+    }
+    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows.n, g->vocab) : p->logits;
+    gemm_backward(p->c, dh, g->hidden, d, ld, rows.n, &p->head, false);
+}
+
+/* Loss of normed hidden rows, and with backward the gradient to them into dh. */
+static errc head_chunk(struct backprop *p, const float *h, float *dh, const int32_t *targets, struct rows rows, float weight, double *loss,
                        struct err *e)
 {
     const struct model_config *g = &p->m->config;
-    size_t counted, n = rows * g->vocab;
+    size_t counted, n = rows.n * g->vocab;
     float *capped = NULL;
 
-    size_t ld = g->hidden;
-    if (p->head_rounds)
-        h = rounded_factor(p, h, &ld, rows, g->hidden);
-    gemm_forward(p->c, p->logits, g->vocab, h, ld, rows, &p->head);
-    const float *bias = p->own_head_bias ? p->loras->w + p->own_head_bias->at : p->m->head_bias;
-    if (bias)
-        add_bias(p->c, p->logits, g->vocab, bias, rows, g->vocab);
+    head_forward(p, h, rows);
     if (g->final_softcap > 0)
         softcap_forward(p->logits, n, g->final_softcap);
-    *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows, g->vocab, &counted, NULL);
+    *loss += cross_entropy_forward(p->c, p->logits, g->vocab, targets, rows.n, g->vocab, &counted, NULL);
     if (p->o.smoothing > 0)
-        *loss += smoothing_loss(p, targets, rows);
+        *loss += smoothing_loss(p, targets, rows.n);
     if (!dh)
         return ERR_OK;
     if (g->final_softcap > 0) {
         capped = mem_try_alloc(n, sizeof(float));
         if (!capped)
-            return err_set(e, ERR_TOO_LARGE, "logits of %zu rows do not fit in memory", rows);
+            return err_set(e, ERR_TOO_LARGE, "logits of %zu rows do not fit in memory", rows.n);
         memcpy(capped, p->logits, n * sizeof(float));
     }
-    cross_entropy_backward(p->c, p->logits, g->vocab, targets, rows, g->vocab, weight);
+    cross_entropy_backward(p->c, p->logits, g->vocab, targets, rows.n, g->vocab, weight);
     if (p->o.smoothing > 0)
-        smooth_gradient(p, targets, rows, weight);
+        smooth_gradient(p, targets, rows.n, weight);
     if (capped)
         softcap_backward(p->logits, capped, n, g->final_softcap);
     free(capped);
-    learn_head(p, h, ld, rows);
-    ld = g->vocab;
-    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows, g->vocab) : p->logits;
-    gemm_backward(p->c, dh, g->hidden, d, ld, rows, &p->head, false);
+    head_backward(p, h, dh, rows);
     return ERR_OK;
 }
 
@@ -113,19 +138,20 @@ errc head_pass(struct backprop *p, float weight, bool backward, double *loss, st
     size_t d = g->hidden, n = 0;
     const float *last = p->inputs[g->layers];
     int32_t *targets = p->positions;            /* angles are made: the array is free */
-    size_t *from = xcalloc(p->tokens, sizeof *from);
+    uint32_t *from = xcalloc(p->tokens, sizeof *from);           /* which token a row with a target is */
 
     for (size_t t = 0; t < p->tokens; t++)
         if (p->targets[t] >= 0) {
             memcpy(p->dmid + n * d, last + t * d, d * sizeof(float));
             targets[n] = p->targets[t];
-            from[n++] = t;
+            from[n++] = (uint32_t)t;
         }
     norm_forward(p, &p->m->norm_final, p->norm, p->dmid, d, n, d);
     errc rc = ERR_OK;
-    for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS)
-        rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, n - at < HEAD_ROWS ? n - at : HEAD_ROWS,
-                        weight, loss, e);
+    for (size_t at = 0; at < n && rc == ERR_OK; at += HEAD_ROWS) {
+        struct rows rows = { .n = n - at < HEAD_ROWS ? n - at : HEAD_ROWS, .token = from + at };
+        rc = head_chunk(p, p->norm + at * d, backward ? p->dnorm + at * d : NULL, targets + at, rows, weight, loss, e);
+    }
     if (backward && rc == ERR_OK) {
         memset(p->wide, 0, n * d * sizeof(float));
         norm_backward(p, &p->m->norm_final, p->wide, p->dnorm, p->dmid, d, n, d);

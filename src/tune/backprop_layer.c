@@ -179,7 +179,7 @@ void layer_forward(struct backprop *p, size_t i, struct layer_acts *a)
 
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a)
 {
-    bool lowest = i == p->first_trained && !p->own_embed;
+    bool lowest = i == p->first_trained && !p->own_embed && !p->lora_embed;
 
     (p->m->config.parallel ? parallel_backward : sequential_backward)(p, &p->m->layers[i], a, p->inputs[i], lowest);
 }

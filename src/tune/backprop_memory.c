@@ -194,10 +194,13 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
     if (p->loras->any_dora) {
         p->gain = carve(c, 1, dora_outs(p));
         p->lengths = carve(c, 1, dora_outs(p));
-        p->scaled = carve(c, t, wide);
-        p->plain = carve(c, t, wide);
+        size_t n = max_size(t * wide, p->lora_head ? HEAD_ROWS * g->vocab : 0);
+        p->scaled = carve(c, 1, n);
+        p->plain = carve(c, 1, n);
     }
-    p->dxa = carve(c, t, p->loras->max_rank);
+    p->embed_xa = carve_if(c, t, p->lora_embed ? p->lora_embed->r : 0);
+    p->head_xa = carve_if(c, HEAD_ROWS, p->lora_head ? p->lora_head->r : 0);
+    p->dxa = carve(c, max_size(t, HEAD_ROWS), p->loras->max_rank);
     p->logits = carve(c, HEAD_ROWS, g->vocab);
     p->frequencies = carve(c, 1, g->rotary);
 }

@@ -1,6 +1,6 @@
 /*
  * What the files of the pass share: its buffers, and the forward and backward of each part.
- *   backprop.c weights, life;  backprop_memory.c buffers;  backprop_run.c one call and the head;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
+ *   backprop.c weights, life;  backprop_memory.c buffers;  backprop_run.c one call;  _embed.c its begin;  _head.c its end;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
  *   _experts.c;  _linear.c one linear with its adapter.
  */
 #ifndef TUNE_BACKPROP_PRIV_H
@@ -58,8 +58,8 @@ struct backprop {
      */
     bool emulates_bf16, head_rounds;
     enum gemm_math product_math;                /* of the compute, for base products */
-    struct weight *weights;     /* [n_linears]: the model's, expanded copies, or those of the set that are trained */
-    struct int8_weight *int8;   /* [n_linears], with 8-bit weights that are not expanded once and for all; owned */
+    struct weight *weights;     /* [model_adaptables()]: the model's, expanded copies, or those of the set that are trained */
+    struct int8_weight *int8;   /* [model_adaptables()], with 8-bit weights that are not expanded once and for all; owned */
     void *expanded;             /* one of them as dense values, owned */
     struct weight head;
     void **owned;               /* what the expanded copies are made of */
@@ -70,6 +70,7 @@ struct backprop {
     bool halves;                /* wide activations are kept in bf16 */
     size_t first_trained;       /* layers below it need no backward */
     const struct own_param *own_embed, *own_head, *own_head_bias;       /* NULL: as the model has them */
+    const struct lora_param *lora_embed, *lora_head;    /* NULL: not adapted */
     bool has_local_rope;
     size_t bytes;
     float *memory;              /* one block for everything below */
@@ -91,8 +92,9 @@ struct backprop {
     float *rounded;             /* [T, widest of all], only when emulating bf16 */
     float *dxa;                 /* [T, max r] */
     float *gain, *lengths;      /* DoRA, [out] of every adapted linear, at dora_at[index]: m / |W + sBA|, and |W + sBA| */
-    size_t *dora_at;            /* [n_linears], owned; only with DoRA */
+    size_t *dora_at;            /* [model_adaptables()], owned; only with DoRA */
     float *scaled, *plain;      /* [T, widest out of a linear], only with DoRA */
+    float *embed_xa, *head_xa;  /* [T, r] scale * A's columns of the tokens; [HEAD_ROWS, r]; NULL where there is no adapter */
     float *logits;              /* [HEAD_ROWS, V] */
     float *frequencies;         /* [R/2] */
     int32_t *targets, *positions;               /* [T] */
@@ -166,6 +168,11 @@ void adapted_backward(struct backprop *p, const struct linear *l, float *dx, con
 
 /* For the weights that the set has now; before a pass. */
 void dora_prepare(struct backprop *p);
+
+/* The embedded tokens of the row that begins at token `at` of the pass into x [n, D], with noise when training. */
+void embed_forward(struct backprop *p, float *x, const struct backprop_row *r, size_t at, bool training);
+/* p->dx is the gradient of all embedded rows. */
+void embed_backward(struct backprop *p);
 
 /* Loss over the rows that have a target; with backward p->dx receives the gradient of the last residual. */
 errc head_pass(struct backprop *p, float weight, bool backward, double *loss, struct err *e);

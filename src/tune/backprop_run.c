@@ -1,9 +1,6 @@
 /* One call of the pass: rows side by side, all layers forward, the head, and back down to the lowest layer that learns. */
 #include "tune/backprop_priv.h"
 
-#include "tensor/vec.h"
-#include "tune/neftune.h"
-
 size_t backprop_row_labels(const struct backprop_row *r)
 {
     size_t n = 0;
@@ -31,39 +28,6 @@ static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t
     rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
 }
 
-static void embed(struct backprop *p, float *x, const struct backprop_row *r)
-{
-    const struct weight *base = &p->m->embed;
-    struct weight own = weight_f32(p->own_embed ? p->loras->w + p->own_embed->at : NULL, base->out, base->in);
-
-    model_embed(p->m, p->own_embed ? &own : base, x, r->ids, r->n);
-}
-
-/* The padding token's embedding does not learn (torch's padding_idx, which every family but Falcon has). */
-static bool embedding_learns(const struct backprop *p, int32_t id)
-{
-    return id != p->m->config.pad || streq(p->m->config.model_type, "falcon");
-}
-
-/* p->dx is the gradient of the embedded rows. */
-static void embed_backward(struct backprop *p)
-{
-    size_t d = p->m->config.hidden, at = 0;
-
-    for (size_t k = 0; p->own_embed && k < p->n_rows; at += p->rows[k++].n)
-        for (size_t t = 0; t < p->rows[k].n; t++)
-            if (embedding_learns(p, p->rows[k].ids[t]))
-                compute_vec(p->c)->axpy(p->loras->g + p->own_embed->at + (size_t)p->rows[k].ids[t] * d, p->dx + (at + t) * d,
-                                        p->m->config.embed_scale, d);
-}
-
-static void add_noise(struct backprop *p, float *x, const struct backprop_row *r)
-{
-    size_t padded = r->rope_length > r->n ? r->rope_length : r->n;
-
-    neftune_add(x, r->n, p->m->config.hidden, padded, p->o.neftune, p->o.seed, p->step, p->first_token + p->tokens);
-}
-
 static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, bool training, struct err *e)
 {
     p->rows = rows;
@@ -82,9 +46,7 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
             turn_angles(p, r, p->tokens, &p->m->config.rope, &p->rope);
         if (p->has_local_rope)
             turn_angles(p, r, p->tokens, &p->m->config.rope_local, &p->rope_local);
-        embed(p, p->inputs[0] + p->tokens * p->m->config.hidden, r);
-        if (training && p->o.neftune > 0)
-            add_noise(p, p->inputs[0] + p->tokens * p->m->config.hidden, r);
+        embed_forward(p, p->inputs[0] + p->tokens * p->m->config.hidden, r, p->tokens, training);
         p->tokens += r->n;
     }
     return ERR_OK;

@@ -13,6 +13,8 @@ char *lora_param_name(const struct lora_param *p, char which)
 {
     if (which == 'M')
         return xasprintf("base_model.model.%s.lora_magnitude_vector", p->linear->path);
+    if (p->embedding)
+        return xasprintf("base_model.model.%s.lora_embedding_%c", p->linear->path, which);
     return xasprintf("base_model.model.%s.lora_%c.weight", p->linear->path, which);
 }
 
@@ -54,14 +56,15 @@ void lora_tensors_free(struct lora_tensor *t, size_t n)
 
 static errc check_rank(const struct lora_set *s, const char *dir, const struct safetensors *file, const struct model *m, struct err *e)
 {
-    for (size_t i = 0; i < s->n_linears; i++) {
+    for (size_t i = 0; i < model_adaptables(m); i++) {
         const struct lora_param *p = s->of_linear[i];
-        AUTO_MEM char *name = lora_param_name(&(struct lora_param){ .linear = &m->linears[i] }, 'A');
+        const struct linear *l = model_adaptable(m, i);
+        AUTO_MEM char *name = lora_param_name(&(struct lora_param){ .linear = l, .embedding = l == &m->ends[MODEL_EMBED] }, 'A');
         const struct tensor *a = safetensors_get(file, name);
         size_t rank = a && a->ndim ? a->shape[0] : 0;
         if ((p ? p->r : 0) != rank)
             return err_set(e, ERR_INVALID, "%s: has rank %zu on %s, the configuration %zu; make LoraConfig.r and target_modules equal to it",
-                           dir, rank, m->linears[i].path, p ? p->r : 0);
+                           dir, rank, l->path, p ? p->r : 0);
     }
     return ERR_OK;
 }

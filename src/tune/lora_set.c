@@ -55,14 +55,21 @@ static void warn(struct lora_set *s, size_t *cap, char *line)
     s->warnings.v[s->warnings.n++] = line;
 }
 
-/* "qkv_proj, o_proj, ...": the last components of the model's linears, each once. */
+static const char *last_component(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot ? dot + 1 : path;
+}
+
+/* "qkv_proj, o_proj, ...": the last components of what may be adapted, each once. */
 static void module_names(const struct model *m, struct buf *out)
 {
-    for (size_t i = 0; i < m->n_linears; i++) {
-        const char *dot = strrchr(m->linears[i].path, '.'), *name = dot ? dot + 1 : m->linears[i].path;
+    for (size_t i = 0; i < model_adaptables(m); i++) {
+        const char *name = last_component(model_adaptable(m, i)->path);
         bool seen = false;
         for (size_t j = 0; j < i && !seen; j++)
-            seen = match_tail(name, m->linears[j].path);
+            seen = match_tail(name, model_adaptable(m, j)->path);
         if (!seen)
             buf_addf(out, "%s%s", out->n ? ", " : "", name);
     }
@@ -76,15 +83,19 @@ static size_t take_floats(struct lora_set *s, size_t n)
     return at;
 }
 
-static errc add_param(struct lora_set *s, const struct linear *l, const struct tune_config *c, struct err *e)
+static errc add_param(struct lora_set *s, const struct model *m, const struct linear *l, const struct tune_config *c, struct err *e)
 {
+    bool embedding = l == &m->ends[MODEL_EMBED];
     size_t r = (size_t)match_value(&c->lora.rank_pattern, l->path, (double)c->lora.r);
     double alpha = match_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
 
     if (r > l->w.in || r > l->w.out)
         return err_set(e, ERR_INVALID, "LoraConfig.r: %zu is larger than %s [%zu, %zu]; lower it", r, l->path, l->w.out, l->w.in);
+    if (embedding && c->lora.dora)
+        return err_set(e, ERR_INVALID, "LoraConfig.use_dora: is not built for the embedding %s; remove it from target_modules, or name it in modules_to_save",
+                       l->path);
     struct lora_param *p = &s->params[s->n++];
-    *p = (struct lora_param){ .linear = l, .r = r, .dora = c->lora.dora,
+    *p = (struct lora_param){ .linear = l, .embedding = embedding, .r = r, .dora = c->lora.dora,
                               .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };
     p->a_at = take_floats(s, r * l->w.in);
     p->b_at = take_floats(s, l->w.out * r);
@@ -92,18 +103,6 @@ static errc add_param(struct lora_set *s, const struct linear *l, const struct t
     s->any_dora |= p->dora;
     s->max_rank = r > s->max_rank ? r : s->max_rank;
     s->of_linear[l->index] = p;
-    return ERR_OK;
-}
-
-static errc check_targets(const struct tune_names *targets, struct err *e)
-{
-    static const char *const other[] = { "lm_head", "embed_tokens", "word_embeddings" };
-
-    for (size_t i = 0; i < targets->n; i++)
-        for (size_t j = 0; j < ARRAY_LEN(other); j++)
-            if (match_tail(other[j], targets->v[i]))
-                return err_set(e, ERR_INVALID, "LoraConfig.target_modules: \"%s\": adapters on the embedding or the head are not built; "
-                               "remove it from the list, or name it in modules_to_save", targets->v[i]);
     return ERR_OK;
 }
 
@@ -140,21 +139,34 @@ static void warn_unused(struct lora_set *s, const struct model *m, const struct 
                                    m->config.layers - 1));
 }
 
+/* As PEFT warns: the adapter changes one of the two uses of the matrix. */
+static void warn_tied(struct lora_set *s, const struct model *m, size_t *cap)
+{
+    for (size_t i = m->n_linears; m->config.tied && i < model_adaptables(m); i++)
+        if (s->of_linear[i])
+            warn(s, cap, xasprintf("LoraConfig.target_modules: \"%s\": this model's head and embedding are one matrix (tie_word_embeddings); the adapter "
+                                   "changes %s alone and cannot be merged", last_component(model_adaptable(m, i)->path),
+                                   i == m->n_linears + MODEL_HEAD ? "the head" : "the embedding"));
+}
+
 static errc match_all(struct lora_set *s, const struct model *m, const struct tune_config *c, const struct tune_names *targets,
                       struct err *e)
 {
     bool every = targets->n == 0 || (targets->n == 1 && streq(targets->v[0], "all-linear"));
     size_t cap = 0;
 
-    TRY(check_targets(targets, e));
-    for (size_t i = 0; i < m->n_linears; i++)
-        if ((every || lora_match(m->linears[i].path, targets)) && layer_wanted(c, m->linears[i].path) && !own_wanted(c, m->linears[i].path))
-            TRY(add_param(s, &m->linears[i], c, e));
+    for (size_t i = 0; i < model_adaptables(m); i++) {
+        const struct linear *l = model_adaptable(m, i);
+        bool wanted = every ? i < m->n_linears : lora_match(l->path, targets) != NULL;
+        if (wanted && layer_wanted(c, l->path) && !own_wanted(c, l->path))
+            TRY(add_param(s, m, l, c, e));
+    }
     AUTO_BUF known = { 0 };
     module_names(m, &known);
     if (s->n == 0)
         return none_matched(m, c, targets, buf_cstr(&known), e);
     warn_unused(s, m, c, &cap);
+    warn_tied(s, m, &cap);
     for (size_t t = 0; t < targets->n && !every; t++) {
         bool used = false;
         for (size_t i = 0; i < s->n && !used; i++)
@@ -183,8 +195,7 @@ static errc match_default(struct lora_set *s, const struct model *m, const struc
 
 errc lora_set_init(struct lora_set *s, const struct model *m, const struct tune_config *c, const char *default_targets, struct err *e)
 {
-    *s = (struct lora_set){ .params = xcalloc(m->n_linears, sizeof *s->params), .n_linears = m->n_linears,
-                            .of_linear = xcalloc(m->n_linears, sizeof(struct lora_param *)) };
+    *s = (struct lora_set){ .params = xcalloc(model_adaptables(m), sizeof *s->params), .of_linear = xcalloc(model_adaptables(m), sizeof(struct lora_param *)) };
     if (c->lora.target_given || !str_set(default_targets))
         TRY(match_all(s, m, c, &c->lora.target_modules, e));
     else
@@ -221,20 +232,50 @@ static void fill_uniform(float *w, size_t n, double bound, uint64_t stream)
         w[i] = (float)bound * (2 * random_unit(random_mix(stream + i)) - 1);
 }
 
-void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero_b)
+/* By the method of Box and Muller. */
+static void fill_normal(float *w, size_t n, uint64_t stream)
+{
+    for (size_t i = 0; i < n; i++) {
+        double u = 1 - (double)random_unit(random_mix(stream + 2 * i)), v = (double)random_unit(random_mix(stream + 2 * i + 1));
+        w[i] = (float)(sqrt(-2 * log(u)) * cos(2 * M_PI * v));
+    }
+}
+
+static void fill_embedding(struct lora_set *s, const struct lora_param *p, uint64_t stream_a, uint64_t stream_b, bool zero)
+{
+    size_t n = p->r * p->linear->w.in;
+
+    if (zero)
+        memset(s->w + p->a_at, 0, n * sizeof(float));
+    else
+        fill_normal(s->w + p->a_at, n, stream_a);
+    fill_normal(s->w + p->b_at, p->r * p->linear->w.out, stream_b);
+}
+
+static void fill_linear(struct lora_set *s, const struct lora_param *p, uint64_t stream_a, uint64_t stream_b, bool zero)
+{
+    const struct linear *l = p->linear;
+    struct lora factors = lora_param_factors(s, p);
+
+    fill_uniform(s->w + p->a_at, p->r * l->w.in, 1 / sqrt((double)l->w.in), stream_a);
+    if (zero)
+        memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
+    else
+        fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), stream_b);
+    if (p->dora)
+        lora_row_norms(&factors, &l->w, 0, l->w.out, s->w + p->m_at);
+}
+
+void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero)
 {
     for (size_t i = 0; i < s->n; i++) {
         const struct lora_param *p = &s->params[i];
-        const struct linear *l = p->linear;
-        uint64_t path = fnv1a_32(l->path, strlen(l->path));     /* so that a module starts the same whichever others are trained */
-        fill_uniform(s->w + p->a_at, p->r * l->w.in, 1 / sqrt((double)l->w.in), random_stream(seed, path * 2));
-        if (zero_b)
-            memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
+        uint64_t path = fnv1a_32(p->linear->path, strlen(p->linear->path));     /* so that a module starts the same whichever others are trained */
+        uint64_t a = random_stream(seed, path * 2), b = random_stream(seed, path * 2 + 1);
+        if (p->embedding)
+            fill_embedding(s, p, a, b, zero);
         else
-            fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), random_stream(seed, path * 2 + 1));
-        struct lora factors = lora_param_factors(s, p);
-        if (p->dora)
-            lora_row_norms(&factors, &l->w, 0, l->w.out, s->w + p->m_at);
+            fill_linear(s, p, a, b, zero);
     }
 }
 

@@ -1,5 +1,5 @@
 /*
- * The trainable part: LoRA matrices beside the linears that a configuration names (with DoRA a magnitude each), and tensors of the base that
+ * The trainable part: LoRA matrices beside the linears, head and embedding that a configuration names (with DoRA a magnitude each), and tensors of the base that
  * are trained themselves (bias, modules_to_save). All values lie in one flat array and all gradients in another, so that optimiser,
  * clipping and checkpoint are loops over floats. Order: the model's linears, A before B before the magnitude; then whole matrices; then what
  * no weight decay touches: biases and norms.
@@ -12,7 +12,8 @@
 #include "tune/config.h"
 
 struct lora_param {
-    const struct linear *linear;
+    const struct linear *linear;        /* model_adaptable() */
+    bool embedding;             /* of the embedding: [in] is the vocabulary, and PEFT has names of its own for it */
     size_t r;
     float scale;                /* alpha / r, or alpha / sqrt(r) */
     size_t a_at, b_at;          /* A [r, in], B [out, r] in w and g */
@@ -31,8 +32,7 @@ struct own_param {
 struct lora_set {
     struct lora_param *params;
     size_t n;
-    struct lora_param **of_linear;      /* [model's linears], NULL where there is none */
-    size_t n_linears;
+    struct lora_param **of_linear;      /* [model_adaptables()], NULL where there is none */
     struct own_param *own;      /* in the order of part */
     size_t n_own;
     float *w, *g;               /* [total] */
@@ -51,14 +51,14 @@ errc lora_set_init(struct lora_set *s, const struct model *m, const struct tune_
 void lora_set_done(struct lora_set *s);
 
 /*
- * PEFT's start: A uniform in +-1/sqrt(in), B zero (or uniform when init_lora_weights is false), magnitudes as W + scale B A has them. A function
- * of seed alone.
+ * PEFT's start: A uniform in +-1/sqrt(in), B zero (or uniform when init_lora_weights is false), magnitudes as W + scale B A has them; of an
+ * embedding A zero (or normal), B normal. A function of seed alone.
  */
-void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero_b);
+void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero);
 /* From a PEFT folder: the same modules, ranks and own tensors, else ERR_INVALID naming the difference. After an error s is half read. */
 errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, struct err *e);
 
-/* "base_model.model.<path>.lora_A.weight", malloc'd. which is 'A', 'B' or 'M' (lora_magnitude_vector, without ".weight"). */
+/* "base_model.model.<path>.lora_A.weight" or ".lora_embedding_A", malloc'd. which is 'A', 'B' or 'M' (lora_magnitude_vector, without ".weight"). */
 char *lora_param_name(const struct lora_param *p, char which);
 
 /* One tensor of the adapter's file, and its place in w and g; all of them, in the order of places, cover [0, total). cols 0: a vector. */

@@ -42,6 +42,8 @@ static bool find_change(const struct lora_set *s, const char *tensor, struct cha
         struct str path = str_of(l->path), name = str_of(tensor);
         if (str_has_prefix(name, path) && str_is(str_from(name, path.n), ".weight")) {
             *out = (struct change){ .param = &s->params[i], .rows = l->w.out, .cols = l->w.in };
+            if (s->params[i].embedding)     /* lies in files as [vocab, hidden] */
+                *out = (struct change){ .param = &s->params[i], .rows = l->w.in, .cols = l->w.out };
             return true;
         }
     }
@@ -54,6 +56,13 @@ static bool find_change(const struct lora_set *s, const char *tensor, struct cha
         }
     }
     return false;
+}
+
+/* The matrix that head and embedding share in a tied model has one value for both. */
+static errc check_apart(const struct model *m, const char *name, bool end, struct err *e)
+{
+    return m->config.tied && end
+        ? err_set(e, ERR_UNSUPPORTED, "--merged: %s is trained apart from the matrix that it shares in this model; leave --merged out", name) : ERR_OK;
 }
 
 static errc check_tensor(const struct model *m, const char *name, size_t len, struct err *e)
@@ -71,13 +80,13 @@ errc merge_supports(const struct lora_set *s, const struct model *m, struct err 
     for (size_t i = 0; i < s->n_own; i++) {
         const struct own_param *x = &s->own[i];
         AUTO_MEM char *name = own_tensor(x);
-        if (m->config.tied && (x->part == &m->embed || x->part == &m->head))
-            return err_set(e, ERR_UNSUPPORTED, "--merged: %s is trained apart from the matrix that it shares in this model; leave --merged out", name);
+        TRY(check_apart(m, name, x->part == &m->embed || x->part == &m->head, e));
         TRY(check_tensor(m, name, x->cols ? x->rows * x->cols : x->rows, e));
     }
     for (size_t i = 0; i < s->n; i++) {
         const struct linear *l = s->params[i].linear;
         AUTO_MEM char *name = xasprintf("%s.weight", l->path);
+        TRY(check_apart(m, name, l->index >= m->n_linears, e));
         TRY(check_tensor(m, name, l->w.in * l->w.out, e));
     }
     return ERR_OK;
@@ -102,6 +111,16 @@ static void merge_row(const struct lora_set *s, const struct lora_param *p, size
         w[i] *= gain;
 }
 
+/* w [hidden] of one token += scale A^T B^T. */
+static void merge_embedded(const struct lora_set *s, const struct lora_param *p, size_t token, float *w)
+{
+    const float *a = s->w + p->a_at + token, *b = s->w + p->b_at;
+
+    for (size_t i = 0; i < p->linear->w.out; i++)
+        for (size_t k = 0; k < p->r; k++)
+            w[i] += p->scale * b[i * p->r + k] * a[k * p->linear->w.in];
+}
+
 /* One row rounded to the tensor's type at `out`. */
 static errc changed_row(const struct lora_set *s, const struct change *x, const struct tensor *t, size_t row, float *w, void *out, struct err *e)
 {
@@ -111,7 +130,10 @@ static errc changed_row(const struct lora_set *s, const struct change *x, const 
         memcpy(w, s->w + x->own->at + row * n, n * sizeof *w);
     } else {
         TRY(dtype_to_f32(w, (const char *)t->data + row * n * dtype_size(t->dtype), t->dtype, n, e));
-        merge_row(s, x->param, row, w);
+        if (x->param->embedding)
+            merge_embedded(s, x->param, row, w);
+        else
+            merge_row(s, x->param, row, w);
     }
     return dtype_from_f32(out, t->dtype, w, n, e);
 }

@@ -30,7 +30,7 @@ struct chooser {
 static bool is_adapted(const struct chooser *h, const struct module *x)
 {
     for (size_t i = 0; i < h->s->n; i++)
-        if (h->s->params[i].linear == x->part)
+        if (streq(h->s->params[i].linear->path, x->path))
             return true;
     return false;
 }

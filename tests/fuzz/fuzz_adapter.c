@@ -39,7 +39,7 @@ static void put(const char *name, struct str bytes)
 
 static void check(const struct adapter *a)
 {
-    for (size_t i = 0; i < a->n_linears; i++)
+    for (size_t i = 0; i < a->n_loras; i++)
         if (a->loras[i].r > a->max_rank || (a->loras[i].r && (!a->loras[i].a || !a->loras[i].b)))
             abort();
 }

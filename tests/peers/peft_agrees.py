@@ -105,6 +105,8 @@ def ours_in_peft(folder, ids):
 VARIANTS = {
     "DoRA": dict(use_dora=True, target_modules=["qkv_proj", "down_proj"]),
     "head, embedding and norms": dict(target_modules=["o_proj"], modules_to_save=["lm_head", "embed_tokens", "norm"]),
+    "adapted embedding and head": dict(target_modules=["embed_tokens", "lm_head", "qkv_proj"]),
+    "head with magnitudes": dict(target_modules=["lm_head"], use_dora=True),
     "everything": dict(use_dora=True, use_rslora=True, bias="all", target_modules=".*\\.(qkv|gate_up)_proj", rank_pattern={"qkv_proj": 3}, modules_to_save=["layernorm"]),
 }
 
@@ -199,6 +201,8 @@ def main():
         peft_in_ours(os.path.join(folder, "dora"), ids, "DoRA", r=4, lora_alpha=8, use_dora=True, target_modules=["qkv_proj", "o_proj", "gate_up_proj", "down_proj"])
         peft_in_ours(os.path.join(folder, "saved"), ids, "head, embedding, norms and a linear", r=4, lora_alpha=8, bias="all", target_modules=["qkv_proj"],
                      modules_to_save=["lm_head", "embed_tokens", "norm", "layernorm", "1.mlp.down_proj"])
+        peft_in_ours(os.path.join(folder, "ends"), ids, "adapted embedding and head, with PEFT's copies of their matrices", r=4, lora_alpha=8,
+                     target_modules=["embed_tokens", "lm_head", "o_proj"])
         parquet(folder)
     print(f"1..{done}")
 

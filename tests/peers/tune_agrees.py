@@ -56,6 +56,11 @@ ROWS = {
     "a linear trained whole, layer norms": (HF + "phi2", dict(target_modules=["q_proj"], modules_to_save=["1.mlp.fc1", "input_layernorm", "lm_head"])),
     "head of tied weights": (HF + "gemma2", dict(target_modules=["q_proj"], modules_to_save=["lm_head"])),
     "embedding of gemma": (HF + "gemma3", dict(target_modules=["v_proj"], modules_to_save=["embed_tokens", "q_norm"])),
+    "embedding and head": (HF + "llama2", dict(target_modules=["q_proj", "embed_tokens", "lm_head"], rank_pattern={"lm_head": 3}, alpha_pattern={"embed_tokens": 5})),
+    "embedding and head, tied": (HF + "gemma3", dict(target_modules=["embed_tokens", "lm_head", "down_proj"], use_rslora=True)),
+    "head alone, with a bias": (HF + "phi2", dict(target_modules=["lm_head"], bias="lora_only")),
+    "head with magnitudes": (HF + "gemma2", dict(target_modules=["lm_head", "o_proj"], use_dora=True)),
+    "embedding alone": (HF + "falcon7b", dict(target_modules=["word_embeddings"])),
     "label smoothing": (HF + "qwen2", dict(target_modules=ALL), dict(smoothing=0.1)),
     "label smoothing, capped logits": (HF + "gemma2", dict(target_modules=["o_proj"]), dict(smoothing=0.3)),
     "states in 8 bits": (HF + "llama2", dict(target_modules=["q_proj", "down_proj"], modules_to_save=["lm_head", "1.mlp.up_proj", "norm"]), dict(states8=True)),
@@ -113,6 +118,10 @@ def trained(model):
     return {saved_name(n): p for n, p in model.named_parameters() if p.requires_grad}
 
 
+def name_is_a(name):
+    return re.search(r"\.lora_(embedding_)?A", name)
+
+
 def load(source, folder, lora, how):
     path = os.path.join(source, "tests/golden", folder)
     more = {}
@@ -123,8 +132,8 @@ def load(source, folder, lora, how):
     model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, **lora), autocast_adapter_dtype=False)
     with torch.no_grad():
         for name, p in trained(model).items():
-            if ".lora_A." in name or ".lora_B." in name:
-                p.copy_(torch.from_numpy(numbers(name, 0, p.numel()) * np.float32(0.2 if ".lora_A." in name else 0.1)).reshape(p.shape))
+            if re.search(r"\.lora_(embedding_)?[AB]", name):
+                p.copy_(torch.from_numpy(numbers(name, 0, p.numel()) * np.float32(0.2 if name_is_a(name) else 0.1)).reshape(p.shape))
     return model.train()
 
 

@@ -65,7 +65,7 @@ static float scale_of(const char *config, float strength)
     if (adapter_load(dir, "x", strength, model, &a, &e))
         fail_msg("%s", e.text);
     assert_string_equal(a->name, "x");
-    for (size_t i = 0; i < a->n_linears; i++)
+    for (size_t i = 0; i < a->n_loras; i++)
         assert_int_equal(a->loras[i].r, i == index ? 2 : 0);
     return a->loras[index].scale;
 }
@@ -108,6 +108,9 @@ static void tensors_must_fit_the_model(void **state)
     const struct safetensors_item stranger = matrix("base_model.model.model.layers.9.self_attn.o_proj.lora_A.weight", 2, 64, ones);
     const struct safetensors_item embed = matrix("base_model.model.model.embed_tokens.lora_embedding_A", 2, 64, ones);
 
+    const struct safetensors_item embed_as_linear = matrix("base_model.model.model.embed_tokens.lora_A.weight", 2, 64, ones);
+    const struct safetensors_item prompt = matrix("base_model.model.prompt_embeddings", 2, 64, ones);
+
     write_config("{" CONFIG "}");
     write_tensors(shape, 2);
     refuse("lora_A [2, 63] and lora_B [64, 2] do not fit the model's [64, 64]");
@@ -118,6 +121,10 @@ static void tensors_must_fit_the_model(void **state)
     write_tensors(&stranger, 1);
     refuse("the model has no module model.layers.9.self_attn.o_proj");
     write_tensors(&embed, 1);
+    refuse("tensor base_model.model.model.embed_tokens.lora_embedding_B is missing");
+    write_tensors(&embed_as_linear, 1);
+    refuse("the model has no module model.embed_tokens");
+    write_tensors(&prompt, 1);
     refuse("is neither a LoRA factor of a linear layer nor a weight or bias");
     write_tensors(NULL, 0);
     refuse("holds no tensors");
@@ -167,6 +174,28 @@ static void what_is_trained_whole_has_one_strength(void **state)
     assert_true(adapter_norm(a, &model->norm_final)->w[63] == 1);
     assert_ptr_equal(adapter_norm(a, &model->layers[0].norm_mlp), &model->layers[0].norm_mlp);
     adapter_free(a);
+}
+
+/* PEFT saves the matrices beside factors of embedding and head, too: the model's own is not kept twice, another one is used. */
+static void copies_beside_factors_are_known(void **state)
+{
+    size_t vocab = model->config.vocab, n = vocab * 64;
+    AUTO_MEM float *same = xcalloc(n, sizeof *same), *factors = xcalloc(vocab * 2, sizeof *factors);
+    struct safetensors_item items[] = { matrix("base_model.model.lm_head.lora_A.weight", 2, 64, ones), matrix("base_model.model.lm_head.lora_B.weight", vocab, 2, factors),
+                                        matrix("base_model.model.lm_head.base_layer.weight", vocab, 64, same) };
+
+    weight_rows_f32(&model->head, same, 0, vocab);
+    write_config("{" CONFIG "}");
+    for (int changed = 0; changed < 2; changed++) {
+        AUTO_FREE(adapter) a = NULL;
+        struct err e;
+
+        same[n - 1] += (float)changed;
+        write_tensors(items, 3);
+        assert_int_equal(adapter_load(dir, NULL, 0.5f, model, &a, &e), ERR_OK);
+        assert_int_equal(a->head != NULL, changed);
+        assert_int_equal(a->loras[model->ends[MODEL_HEAD].index].r, 2);
+    }
 }
 
 static void a_side_product_is_what_it_says(void **state)
@@ -220,6 +249,7 @@ int main(void)
         cmocka_unit_test(tensors_must_fit_the_model),
         cmocka_unit_test(own_parameters_must_fit_the_model),
         cmocka_unit_test(what_is_trained_whole_has_one_strength),
+        cmocka_unit_test(copies_beside_factors_are_known),
         cmocka_unit_test(a_side_product_is_what_it_says),
     };
     return cmocka_run_group_tests(tests, setup, teardown);

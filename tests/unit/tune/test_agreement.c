@@ -43,7 +43,8 @@ static void fill(struct rig *r)
 {
     for (size_t k = 0; k < r->n_tensors; k++) {
         const struct lora_tensor *t = &r->tensors[k];
-        float bound = strstr(t->name, ".lora_A.") ? 0.2F : strstr(t->name, ".lora_B.") ? 0.1F : 0;
+        bool a = strstr(t->name, ".lora_A.") || strstr(t->name, ".lora_embedding_A"), b = strstr(t->name, ".lora_B.") || strstr(t->name, ".lora_embedding_B");
+        float bound = a ? 0.2F : b ? 0.1F : 0;
         for (size_t i = 0; bound > 0 && i < lora_tensor_len(t); i++)
             r->set.w[t->at + i] = number_of(t->name, 0, i) * bound;
     }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "tune/backprop.h"
+#include "tune/merge.h"
 #include "tune/tune.h"
 
 #define CONFIG(sections) "training_config:\n  DatasetConfig: {train_test_split: 1}\n  TrainingArguments: {max_steps: 1, bf16: false}\n" sections
@@ -13,8 +14,8 @@ struct bad { const char *config, *rows, *method, *expect; };
 
 static const struct bad table[] = {
     { CONFIG("  Foo: {}\n"), ROWS, NULL, "Unrecognized section: Foo" },
-    { CONFIG("  LoraConfig: {target_modules: [q_proj]}\n"), ROWS, NULL, "it has qkv_proj, o_proj, gate_up_proj, down_proj" },
-    { CONFIG("  LoraConfig: {target_modules: [lm_head]}\n"), ROWS, NULL, "lm_head" },
+    { CONFIG("  LoraConfig: {target_modules: [q_proj]}\n"), ROWS, NULL, "it has qkv_proj, o_proj, gate_up_proj, down_proj, lm_head, embed_tokens" },
+    { CONFIG("  LoraConfig: {target_modules: [embed_tokens], use_dora: true}\n"), ROWS, NULL, "config.yaml: LoraConfig.use_dora: is not built for the embedding model.embed_tokens" },
     { CONFIG("  LoraConfig: {r: 65}\n"), ROWS, NULL, "config.yaml: LoraConfig.r: 65 is larger than" },
     { CONFIG("  LoraConfig: {layers_to_transform: [9]}\n"), ROWS, NULL, "config.yaml: LoraConfig.layers_to_transform: names no layer of this model; it has layers 0 to 1" },
     { CONFIG("  LoraConfig: {modules_to_save: [foo]}\n"), ROWS, NULL, "config.yaml: LoraConfig.modules_to_save: \"foo\" matches no module" },
@@ -161,6 +162,28 @@ static void names_that_match_nothing_are_told(void **state)
     model_free(m);
 }
 
+static void adapting_one_of_tied_matrices_is_told(void **state)
+{
+    (void)state;
+    AUTO_MEM char *dir = golden("models/gemma2");
+    struct model *m = NULL;
+    struct tune_config c;
+    struct lora_set s;
+    struct err e;
+
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
+    OK(tune_config_parse(STR("training_config:\n  LoraConfig: {target_modules: [o_proj, lm_head]}\n"), "test", &c, E));
+    OK(lora_set_init(&s, m, &c, NULL, E));
+    assert_int_equal(s.n, m->config.layers + 1);
+    assert_int_equal(s.warnings.n, 1);
+    assert_non_null(strstr(s.warnings.v[0], "the adapter changes the head alone and cannot be merged"));
+    assert_int_equal(merge_supports(&s, m, &e), ERR_UNSUPPORTED);
+    assert_non_null(strstr(e.text, "lm_head.weight is trained apart"));
+    lora_set_done(&s);
+    tune_config_done(&c);
+    model_free(m);
+}
+
 static void matching_is_by_tail(void **state)
 {
     (void)state;
@@ -175,7 +198,7 @@ static void matching_is_by_tail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models), cmocka_unit_test(what_the_base_asks_in_vain_is_told),
-                                        cmocka_unit_test(names_that_match_nothing_are_told),
+                                        cmocka_unit_test(names_that_match_nothing_are_told), cmocka_unit_test(adapting_one_of_tied_matrices_is_told),
                                         cmocka_unit_test(matching_is_by_tail) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,6 +150,9 @@ static void other_tensors(void **state)
         { "phi2", { .lora = ", target_modules: [fc1], modules_to_save: [lm_head, layernorm, 0.mlp.fc2]", .memory = TUNE_MEMORY_LOW } },
         { "gemma3", { .lora = ", target_modules: [o_proj], modules_to_save: [embed_tokens, lm_head, norm, k_norm, layernorm]" } },
         { "falcon40b", { .lora = ", target_modules: [query_key_value], modules_to_save: [ln_mlp, ln_attn, word_embeddings]" } },
+        { "phi3", { .lora = ", target_modules: [embed_tokens, lm_head, qkv_proj]", .dropout = 0.2F } },
+        { "gemma3", { .lora = ", target_modules: [embed_tokens, lm_head]", .memory = TUNE_MEMORY_LOW } },
+        { "phi2", { .lora = ", target_modules: [lm_head], bias: lora_only, use_dora: true", .lengths_move = true, .dropout = 0.1F } },
         { "mixtral", { .lora = ", target_modules: [q_proj], modules_to_save: [gate, 1.w2]" } },
     };
 
