@@ -23,6 +23,48 @@ static bool inert(const json_t *v)
            (json_is_object(v) && json_object_size(v) == 0);
 }
 
+/* Values that would be taken for the default if nobody looked. */
+static const struct { const char *key; json_type type; const char *say; } kinds[] = {
+    { "r", JSON_INTEGER, "a whole number" },
+    { "lora_alpha", JSON_REAL, "a number" },
+    { "rank_pattern", JSON_OBJECT, "an object" },
+    { "alpha_pattern", JSON_OBJECT, "an object" },
+    { "modules_to_save", JSON_ARRAY, "a list" },
+    { "use_rslora", JSON_TRUE, "true or false" },
+    { "use_dora", JSON_TRUE, "true or false" },
+};
+
+static bool is_kind(const json_t *v, json_type type)
+{
+    return json_is_null(v) || json_typeof(v) == type || (type == JSON_REAL && json_is_integer(v)) || (type == JSON_TRUE && json_is_false(v));
+}
+
+static errc check_kinds(const json_t *j, struct err *e)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const json_t *v = json_object_get(j, kinds[i].key);
+
+        if (v && !is_kind(v, kinds[i].type)) {
+            AUTO_MEM char *text = json_text(v);
+            return err_set(e, ERR_INVALID, "%s: %.80s is not %s", kinds[i].key, text, kinds[i].say);
+        }
+    }
+    return ERR_OK;
+}
+
+static errc check_pattern(const json_t *j, const char *key, struct err *e)
+{
+    const char *name;
+    json_t *value;
+
+    json_object_foreach(json_object_get(j, key), name, value)
+        if (!json_is_number(value)) {
+            AUTO_MEM char *text = json_text(value);
+            return err_set(e, ERR_INVALID, "%s: %.80s: %.80s is not a number", key, name, text);
+        }
+    return ERR_OK;
+}
+
 static errc check_config(const json_t *j, struct err *e)
 {
     const char *type = json_cstr(j, "peft_type"), *bias = json_cstr(j, "bias");
@@ -34,6 +76,9 @@ static errc check_config(const json_t *j, struct err *e)
     for (size_t i = 0; i < ARRAY_LEN(refused_keys); i++)
         if (!inert(json_object_get(j, refused_keys[i])))
             return err_set(e, ERR_UNSUPPORTED, "%s is not supported", refused_keys[i]);
+    TRY(check_kinds(j, e));
+    TRY(check_pattern(j, "rank_pattern", e));
+    TRY(check_pattern(j, "alpha_pattern", e));
     if (json_int(j, "r", 0) < 1 || json_int(j, "r", 0) > RANK_MAX)
         return err_set(e, ERR_INVALID, "r must be from 1 to %d", RANK_MAX);
     return ERR_OK;

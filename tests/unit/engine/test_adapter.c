@@ -92,6 +92,12 @@ static void other_mathematics_is_refused(void **state)
         { "{\"peft_type\":\"LORA\"}", "r must be from 1 to 4096" },
         { "{\"peft_type\":\"LORA\",\"r\":3}", "module model.layers.0.self_attn.o_proj has rank 2, adapter_config.json says 3" },
         { "{" CONFIG ",\"alpha_pattern\":{\".*o_proj\":3}}", "is an expression" },
+        { "{\"peft_type\":\"LORA\",\"r\":2,\"lora_alpha\":\"16\"}", "adapter_config.json: lora_alpha: \"16\" is not a number" },
+        { "{\"peft_type\":\"LORA\",\"r\":\"2\"}", "r: \"2\" is not a whole number" },
+        { "{" CONFIG ",\"alpha_pattern\":{\"o_proj\":\"8\"}}", "alpha_pattern: o_proj: \"8\" is not a number" },
+        { "{" CONFIG ",\"rank_pattern\":[2]}", "rank_pattern: [2] is not an object" },
+        { "{" CONFIG ",\"use_rslora\":\"yes\"}", "use_rslora: \"yes\" is not true or false" },
+        { "{" CONFIG ",\"modules_to_save\":\"lm_head\"}", "modules_to_save: \"lm_head\" is not a list" },
     };
 
     write_pair();
