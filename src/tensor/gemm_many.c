@@ -11,10 +11,13 @@
 
 #define RUN_BYTES       1024        /* of x's row at a time; whole blocks of every format */
 #define COLUMNS         64          /* of the result at a time; whole blocks of NF4 */
+#define COLUMNS_LEAST   32          /* of narrow results: the widest tile */
 #define COLUMNS_AMX     256         /* its tiles are so fast that x could not come from further away as often */
 #define ROWS_AHEAD      16          /* rows of w that are fetched before they are wanted */
 #define LINE_BYTES      64
-#define PARTS_EACH      4           /* at least so many columns' parts for each thread */
+#define ROWS_NEAR       16          /* groups of packed rows that stay in the second-level cache while all panels go past */
+#define PARTS_EACH      4           /* at least so many columns' parts for each thread where wide ones are cut */
+#define PARTS_EVEN      8           /* so many for each, and threads end nearly together */
 
 struct many {
     const struct vec_ops *vec;
@@ -136,26 +139,32 @@ static void pack_rows_of_w(const struct many *m, void *panels, float *scratch, s
     }
 }
 
-static void tiles_f32(const struct many *m, float *y, size_t r, size_t rows, const float *panels, size_t n, size_t at, size_t k)
+/* Packed columns [first, first + n), elements [at, at + k), by the rows of x: a panel stays in the first-level cache while rows go past. */
+static void tiles_f32(const struct many *m, const float *panels, size_t first, size_t n, size_t at, size_t k)
 {
-    size_t width = m->vec->tile_panels * VEC_PANEL;
+    size_t width = m->vec->tile_panels * VEC_PANEL, some = ROWS_NEAR * m->height;
 
-    for (size_t j = 0; j < n; j += width)
-        m->vec->tile_f32(y + j, m->ldy, packed_x(m, r, at), panels + j * k, k, rows, n - j < width ? n - j : width, m->add || at > 0);
+    for (size_t from = 0; from < m->rows; from += some)
+        for (size_t j = 0; j < n; j += width)
+            for (size_t r = from; r < m->rows && r < from + some; r += m->height)
+                m->vec->tile_f32(m->y + r * m->ldy + first + j, m->ldy, packed_x(m, r, at), panels + j * k, k,
+                                 m->rows - r < m->height ? m->rows - r : m->height, n - j < width ? n - j : width, m->add || at > 0);
 }
 
-/* All rows of x over packed columns [first, first + n), elements [at, at + k). */
+static void tiles_bf16(const struct many *m, const uint16_t *panels, size_t first, size_t n, size_t at, size_t k)
+{
+    for (size_t r = 0; r < m->rows; r += m->height)
+        m->vec->tiles_bf16(m->y + r * m->ldy + first, m->ldy, packed_x(m, r, at), panels, k, m->rows - r < m->height ? m->rows - r : m->height, n,
+                           m->add || at > 0);
+}
+
+/* All rows of x over packed columns. */
 static void tiles(const struct many *m, const void *panels, size_t first, size_t n, size_t at, size_t k)
 {
-    for (size_t r = 0; r < m->rows; r += m->height) {
-        size_t rows = m->rows - r < m->height ? m->rows - r : m->height;
-        float *y = m->y + r * m->ldy + first;
-
-        if (m->bf16)
-            m->vec->tiles_bf16(y, m->ldy, packed_x(m, r, at), panels, k, rows, n, m->add || at > 0);
-        else
-            tiles_f32(m, y, r, rows, panels, n, at, k);
-    }
+    if (m->bf16)
+        tiles_bf16(m, panels, first, n, at, k);
+    else
+        tiles_f32(m, panels, first, n, at, k);
 }
 
 static void columns_part(void *arg, size_t begin, size_t end)
@@ -177,12 +186,15 @@ static void columns_part(void *arg, size_t begin, size_t end)
     }
 }
 
+/* NF4 on the way back is read in whole blocks. */
 static size_t columns_at_a_time(const struct compute *c, const struct many *m)
 {
-    size_t columns = m->bf16 && c->vec->has_amx ? COLUMNS_AMX : COLUMNS;
+    size_t columns = m->bf16 && c->vec->has_amx ? COLUMNS_AMX : COLUMNS, threads = (size_t)c->threads;
 
-    while (columns > COLUMNS && m->width / columns < PARTS_EACH * (size_t)c->threads)
+    while (columns > COLUMNS && m->width / columns < PARTS_EACH * threads)
         columns /= 2;
+    if (threads > 1 && !(m->back && m->w->kind == WEIGHT_NF4) && m->width < PARTS_EVEN * threads * columns)
+        columns = COLUMNS_LEAST;
     return columns;
 }
 
