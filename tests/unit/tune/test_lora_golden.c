@@ -16,6 +16,7 @@ struct truth {
     enum gemm_math math;
     double loss_tolerance, grad_tolerance, adapter_tolerance;
     const char *targets;        /* NULL: every linear layer */
+    const char *movement;       /* how far the peer itself moves, {losses: [per step]}: the bound where that is beyond the tolerance; NULL: none */
 };
 
 struct rig {
@@ -85,6 +86,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
     OK(json_parse_file(expected, 16 << 20, &j, E));
     const json_t *batches = json_object_get(j, "batches"), *losses = json_object_get(j, "losses");
     const json_t *norms = json_object_get(j, "grad_norms_before_clip");
+    AUTO_JSON movement = t->movement ? golden_json(t->movement) : NULL;
     struct rig r;
     int32_t ids[256];
 
@@ -96,7 +98,8 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
         memset(r.loras.g, 0, r.loras.total * sizeof(float));
         OK(backprop_run(r.pass, &row, 1, step, 0, (float)(1 / labels), true, &loss, E));
         double norm = gradient_norm(r.loras.g, r.loras.total);
-        close_to(loss / labels, json_number_value(json_array_get(losses, step)), t->loss_tolerance, "loss", step);
+        double moved = json_number_value(json_array_get(json_object_get(movement, "losses"), step));
+        close_to(loss / labels, json_number_value(json_array_get(losses, step)), fmax(t->loss_tolerance, moved), "loss", step);
         close_to(norm, json_number_value(json_array_get(norms, step)), t->grad_tolerance, "gradient norm", step);
         AUTO_MEM char *grads_path = xasprintf("%s/%s", t->folder, t->gradients), *grads = find(grads_path);
         double before = step ? 0 : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
@@ -116,9 +119,12 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
 static const struct truth lora = { "models/phi3", "lora/phi3", "clipped_grads_step0.safetensors", true, GEMM_F32, 1e-4, 1e-3, 1e-3 };
 static const struct truth qlora = { "qlora/float32-single/base", "qlora/float32-single", "grads_step0.safetensors", false, GEMM_F32,
                                     1e-4, 1e-3, 1e-3 };
-/* bfloat16 products: a product's rounding is 2^-9, and sums of other orders round otherwise. */
+/*
+ * bfloat16 products: a product's rounding is 2^-9, and sums of other orders (AVX2, AVX512_BF16, AMX, the peer's own) round otherwise. Twelve
+ * updates carry that on: at some steps PEFT moves from its own record by more than the tolerance (tests/peers/bf16_movement.py).
+ */
 static const struct truth qlora_bf16 = { "qlora/bfloat16-double/base", "qlora/bfloat16-double", "grads_step0.safetensors", false, GEMM_BF16,
-                                         2e-3, 1e-2, 3e-2 };
+                                         2e-3, 1e-2, 3e-2, .movement = "../tune/bf16_movement.json" };
 
 static void lora_phi3(void **state)
 {
