@@ -18,6 +18,11 @@ static errc gerr(struct err *e, int rc, const char *doing)
     return err_set(e, ERR_INTERNAL, "%s: %s", doing, gnutls_strerror(rc));
 }
 
+static gnutls_datum_t datum_of(struct str s)
+{
+    return (gnutls_datum_t){ (unsigned char *)(uintptr_t)s.p, (unsigned)s.n };
+}
+
 static void crt_free(gnutls_x509_crt_t *c) { if (*c) gnutls_x509_crt_deinit(*c); }
 static void key_free(gnutls_x509_privkey_t *k) { if (*k) gnutls_x509_privkey_deinit(*k); }
 #define AUTO_CRT AUTO(crt_free) gnutls_x509_crt_t
@@ -108,8 +113,7 @@ errc tls_make_ca(const char *common_name, int days, struct tls_pair *out, struct
 
 static errc import_pair(const struct tls_pair *ca, gnutls_x509_crt_t *crt, gnutls_x509_privkey_t *key, struct err *e)
 {
-    gnutls_datum_t cert = { (unsigned char *)ca->cert_pem, (unsigned)strlen(ca->cert_pem) };
-    gnutls_datum_t priv = { (unsigned char *)ca->key_pem, (unsigned)strlen(ca->key_pem) };
+    gnutls_datum_t cert = datum_of(str_of(ca->cert_pem)), priv = datum_of(str_of(ca->key_pem));
     int rc = gnutls_x509_crt_init(crt);
 
     if (rc < 0 || (rc = gnutls_x509_crt_import(*crt, &cert, GNUTLS_X509_FMT_PEM)) < 0 ||
@@ -161,13 +165,56 @@ errc tls_make_cert(const struct tls_pair *ca, const char *common_name, const cha
     return export_pair(crt, key, out, e);
 }
 
+errc tls_pair_check(const char *cert_pem, const char *key_pem, struct err *e)
+{
+    gnutls_certificate_credentials_t both;
+    gnutls_datum_t cert = datum_of(str_of(cert_pem)), key = datum_of(str_of(key_pem));
+    int rc = gnutls_certificate_allocate_credentials(&both);
+
+    if (rc < 0)
+        return gerr(e, rc, "check a certificate");
+    rc = gnutls_certificate_set_x509_key_mem(both, &cert, &key, GNUTLS_X509_FMT_PEM);
+    gnutls_certificate_free_credentials(both);
+    return rc < 0 ? err_set(e, ERR_BAD_REQUEST, "server certificate: %s: are certificate and key valid PEM and a pair?", gnutls_strerror(rc)) : ERR_OK;
+}
+
+/* The first certificate of the text. */
+static int import_cert(gnutls_x509_crt_t *crt, struct str pem)
+{
+    gnutls_datum_t text = datum_of(pem);
+    int rc = gnutls_x509_crt_init(crt);
+
+    return rc < 0 ? rc : gnutls_x509_crt_import(*crt, &text, GNUTLS_X509_FMT_PEM);
+}
+
+bool tls_cert_covers(struct str cert_pem, const char *name)
+{
+    AUTO_CRT crt = NULL;
+
+    return import_cert(&crt, cert_pem) >= 0 && gnutls_x509_crt_check_hostname(crt, name) != 0;
+}
+
+bool tls_cert_trusted(struct str cert_pem, struct str authorities_pem)
+{
+    AUTO_CRT crt = NULL;
+    gnutls_x509_trust_list_t trusted;
+    gnutls_datum_t authorities = datum_of(authorities_pem);
+    unsigned problems = 1;
+
+    if (import_cert(&crt, cert_pem) < 0 || gnutls_x509_trust_list_init(&trusted, 0) < 0)
+        return false;
+    bool ok = gnutls_x509_trust_list_add_trust_mem(trusted, &authorities, NULL, GNUTLS_X509_FMT_PEM, 0, 0) > 0 &&
+              gnutls_x509_trust_list_verify_crt(trusted, &crt, 1, 0, &problems, NULL) >= 0 && problems == 0;
+    gnutls_x509_trust_list_deinit(trusted, 1);
+    return ok;
+}
+
 errc tls_cert_expires_in(struct str cert_pem, int64_t *out_seconds, struct err *e)
 {
-    gnutls_datum_t pem = { (unsigned char *)(uintptr_t)cert_pem.p, (unsigned)cert_pem.n };
     AUTO_CRT crt = NULL;
-    int rc = gnutls_x509_crt_init(&crt);
+    int rc = import_cert(&crt, cert_pem);
 
-    if (rc < 0 || (rc = gnutls_x509_crt_import(crt, &pem, GNUTLS_X509_FMT_PEM)) < 0)
+    if (rc < 0)
         return gerr(e, rc, "read the certificate");
     *out_seconds = (int64_t)gnutls_x509_crt_get_expiration_time(crt) - clock_wall_ms() / 1000;
     return ERR_OK;

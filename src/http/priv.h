@@ -2,6 +2,7 @@
 #ifndef HTTP_PRIV_H
 #define HTTP_PRIV_H
 
+#include <gnutls/abstract.h>
 #include <microhttpd.h>
 #include <stdatomic.h>
 
@@ -44,6 +45,12 @@ struct http_connection {
     size_t n_orgs;
 };
 
+/* What a TLS server shows. Both texts are replaced together; a handshake copies what it shows. */
+struct certificate {
+    struct mutex mu;                            /* a leaf */
+    char *cert_pem, *key_pem;                   /* NULL: no TLS */
+};
+
 struct listener {
     int fd;
     struct MHD_Daemon *daemon;
@@ -54,6 +61,7 @@ struct http_server {
     struct listener *listeners;
     size_t n_listeners;
     uint16_t port;
+    struct certificate shown;
 
     struct thread watcher;
     int epfd, wakefd;
@@ -81,6 +89,11 @@ struct gone *connection_gone(struct http_connection *c);        /* a reference o
 void connection_read_cert(struct http_connection *c, struct MHD_Connection *con);
 void watcher_run(void *server);
 void connections_cancel(struct http_server *s);                 /* every gone token */
+
+/* certificate.c */
+errc certificate_set(struct certificate *c, const char *cert_pem, const char *key_pem, struct err *e);
+void certificate_done(struct certificate *c);
+extern gnutls_certificate_retrieve_function3 certificate_show; /* of a libmicrohttpd session */
 
 /* reply.c */
 struct request;

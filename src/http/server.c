@@ -15,6 +15,7 @@
 #include "http/priv.h"
 
 #define TLS_VERSIONS "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"     /* kube-apiserver's minimum */
+#define TLS13_ONLY   "NORMAL:-VERS-ALL:+VERS-TLS1.3"
 #define CONNECTION_MEMORY (64u << 10)   /* request head and write buffer of a connection: bearer tokens and long selectors fit */
 
 static void default_to(int64_t *value, int64_t fallback)
@@ -94,15 +95,16 @@ static errc daemon_start(struct http_server *s, const struct http_server_opts *o
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG |
                      MHD_ALLOW_UPGRADE;
     struct MHD_OptionItem tls[] = {
-        { MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->cert_pem },
-        { MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->key_pem },
-        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_VERSIONS },
+        { MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)certificate_show },
+        { MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)(o->tls13_only ? TLS13_ONLY : TLS_VERSIONS) },
         { o->client_ca_pem ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, (void *)(uintptr_t)o->client_ca_pem },
         { MHD_OPTION_END, 0, NULL },
     };
     bool secure = o->cert_pem && o->key_pem;
-    if (secure)
+    if (secure) {
+        TRY(certificate_set(&s->shown, o->cert_pem, o->key_pem, e));
         flags |= MHD_USE_TLS;
+    }
     l->daemon = MHD_start_daemon(flags, 0, NULL, NULL, request_access, s,
         MHD_OPTION_EXTERNAL_LOGGER, mhd_log, NULL,
         MHD_OPTION_LISTEN_SOCKET, l->fd,
@@ -116,7 +118,7 @@ static errc daemon_start(struct http_server *s, const struct http_server_opts *o
         MHD_OPTION_ARRAY, secure ? tls : tls + ARRAY_LEN(tls) - 1,
         MHD_OPTION_END);
     if (!l->daemon)
-        return err_set(e, ERR_INTERNAL, "start the http server%s", secure ? ": are its certificate and key valid PEM and a pair?" : "");
+        return err_set(e, ERR_INTERNAL, "start the http server");
     l->fd = -1;
     return ERR_OK;
 }
@@ -158,6 +160,7 @@ static void server_free(struct http_server *s)
     close(s->wakefd);
     cond_done(&s->idle);
     mutex_done(&s->mu);
+    certificate_done(&s->shown);
     free(s);
 }
 
@@ -166,6 +169,7 @@ errc http_server_start(const struct http_server_opts *o, struct http_server **ou
     struct http_server *s = xzalloc(sizeof *s);
     s->o = with_defaults(*o);
     mutex_init(&s->mu);
+    mutex_init(&s->shown.mu);
     cond_init(&s->idle);
     s->epfd = epoll_create1(EPOLL_CLOEXEC);
     s->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -187,6 +191,11 @@ errc http_server_start(const struct http_server_opts *o, struct http_server **ou
 }
 
 uint16_t http_server_port(const struct http_server *s) { return s->port; }
+
+errc http_server_set_cert(struct http_server *s, const char *cert_pem, const char *key_pem, struct err *e)
+{
+    return certificate_set(&s->shown, cert_pem, key_pem, e);
+}
 
 void http_server_stats(struct http_server *s, struct http_server_stats *out)
 {

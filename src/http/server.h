@@ -40,7 +40,8 @@ struct http_server_opts {               /* zero is the default; texts are copied
     const char *const *addresses;       /* NULL: 127.0.0.1 only; IPv4 or IPv6 addresses, never names */
     size_t n_addresses;
     uint16_t port;                      /* 0: the system picks one, the same for all addresses */
-    const char *cert_pem, *key_pem;     /* both: TLS */
+    const char *cert_pem, *key_pem;     /* both: TLS; the certificate may be followed by those that signed it */
+    bool tls13_only;                    /* else 1.2 as well */
     const char *client_ca_pem;          /* ask clients for a certificate (never required) */
     size_t max_body;                    /* 0: 4 MiB; more gives 413 */
     unsigned max_connections;           /* per address; 0: 2048; more wait in the backlog */
@@ -58,6 +59,11 @@ struct http_server_opts {               /* zero is the default; texts are copied
 /* UNAVAILABLE names the address and port when it cannot be bound. */
 errc http_server_start(const struct http_server_opts *o, struct http_server **out, struct err *e);
 uint16_t http_server_port(const struct http_server *s);
+/*
+ * Another certificate for handshakes from now on; connections that are open go on. Only for a server that was started with one.
+ * BAD_REQUEST when the texts are no PEM or no pair: the old one stays.
+ */
+errc http_server_set_cert(struct http_server *s, const char *cert_pem, const char *key_pem, struct err *e);
 /*
  * No new connections, streams learn through their cancel token that they must end, running handlers get up to grace_ms,
  * then the connections are cut and every thread joined. Frees s; NULL is fine.

@@ -350,6 +350,47 @@ static void tls_and_client_certificates(void **state)
         tls_pair_done(pairs[i]);
 }
 
+static errc ask_trusting(struct world *w, const struct tls_pair *ca, struct err *e)
+{
+    AUTO_FREE(http_client) c = NULL;
+    AUTO_RESPONSE r = { 0 };
+    AUTO_MEM char *url = xasprintf("%s/echo", w->base);
+    assert_int_equal(http_client_new(&(struct http_client_opts){ .tls.ca_pem = ca->cert_pem }, &c, e), ERR_OK);
+    return http_send(c, &(struct http_request){ .url = url }, &r, e);
+}
+
+static void a_certificate_changes_while_requests_run(void **state)
+{
+    struct tls_pair ca[2] = { 0 }, server[2] = { 0 };
+    const char *names[] = { "127.0.0.1" };
+    struct err e;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(tls_make_ca("ca", 1, &ca[i], &e), ERR_OK);
+        assert_int_equal(tls_make_cert(&ca[i], "server", NULL, names, 1, 1, &server[i], &e), ERR_OK);
+    }
+    struct world w;
+    world_start(&w, (struct http_server_opts){ .cert_pem = server[0].cert_pem, .key_pem = server[0].key_pem, .tls13_only = true },
+                &(struct http_client_opts){ .tls.ca_pem = ca[0].cert_pem });
+    struct thread t = { 0 };
+    thread_start(&t, "watch", watch_in_thread, &w);
+    for (struct http_server_stats st = { 0 }; st.requests < 1; poll(NULL, 0, 5))
+        http_server_stats(w.server, &st);
+    assert_int_equal(http_server_set_cert(w.server, server[1].cert_pem, server[0].key_pem, &e), ERR_BAD_REQUEST);
+    assert_int_equal(http_server_set_cert(w.server, "rubbish", server[0].key_pem, &e), ERR_BAD_REQUEST);
+    assert_int_equal(ask_trusting(&w, &ca[0], &e), ERR_OK);
+    assert_int_equal(http_server_set_cert(w.server, server[1].cert_pem, server[1].key_pem, &e), ERR_OK);
+    assert_int_equal(ask_trusting(&w, &ca[1], &e), ERR_OK);
+    assert_int_equal(ask_trusting(&w, &ca[0], &e), ERR_UNAVAILABLE);
+    assert_int_equal(w.streams_freed, 0);       /* the stream that began under the old one goes on */
+    http_server_stop(w.server, 2000);
+    thread_join(&t);
+    http_client_free(w.client);
+    for (int i = 0; i < 2; i++) {
+        tls_pair_done(&ca[i]);
+        tls_pair_done(&server[i]);
+    }
+}
+
 static int raw_connect(struct world *w)
 {
     struct sockaddr_in sa = { .sin_family = AF_INET, .sin_port = htons(http_server_port(w->server)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -500,6 +541,7 @@ int main(void)
         cmocka_unit_test(cancel_is_prompt_and_the_server_learns),
         cmocka_unit_test(stop_ends_streams),
         cmocka_unit_test(tls_and_client_certificates),
+        cmocka_unit_test(a_certificate_changes_while_requests_run),
         cmocka_unit_test(the_slow_and_the_malformed_are_cut),
         cmocka_unit_test(expect_continue_and_half_close),
         cmocka_unit_test(many_connections),
