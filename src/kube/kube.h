@@ -45,6 +45,8 @@ void kube_config_write(const struct kube_config *c, const char *name, struct buf
 struct kube_client;
 /* user_agent NULL: the default. cancel (may be NULL) outlives the client. */
 errc kube_client_new(const struct kube_config *c, const char *user_agent, struct cancel *cancel, struct kube_client **out, struct err *e);
+/* Every later call ends within timeout_ms and is not tried again: for what is worth nothing when it comes late, as a lease. Before its use. */
+void kube_client_hurry(struct kube_client *c, int64_t timeout_ms);
 void kube_client_free(struct kube_client *c);
 DEFINE_AUTO_FREE(kube_client)
 const char *kube_client_namespace(const struct kube_client *c);

@@ -1,6 +1,7 @@
 /* Leader election over a Lease. */
 #include "kube/lease.h"
 
+#include <stdatomic.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -17,7 +18,7 @@ struct leader {
     int64_t lease_ms, renew_ms, retry_ms;
     struct thread thread;
     struct cancel *stop, *lost;
-    bool held;
+    atomic_bool held;
 
     char *seen_version;                 /* of the lease, and when we saw it first: our clock alone decides that it expired */
     int64_t seen_ms;
@@ -100,6 +101,7 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
         errc rc = lease_try(l, &why);
         if (!rc) {
             l->held = true;
+            log_info("leader", "leading", KV("namespace", l->ns), KV("name", l->name), KV("identity", l->identity));
             return ERR_OK;
         }
         log_debug("leader", "not leading", KV("name", l->name), KV("err", why.text));
@@ -133,6 +135,8 @@ void leader_hold(struct leader *l, struct cancel *lost)
     l->lost = lost;
     thread_start(&l->thread, "leader", renew_run, l);
 }
+
+bool leader_is(const struct leader *l) { return l->held; }
 
 static errc lease_release(struct leader *l, struct err *e)
 {

@@ -7,7 +7,10 @@
 
 #include "kube/kube.h"
 
-/* The client should have no cancel token of its own, or the lease cannot be released when everything stops. */
+/*
+ * The client should have no cancel token of its own, or the lease cannot be released when everything stops, and be in a hurry
+ * (kube_client_hurry, half of renew_ms), or an API that does not answer hides that the lease has run out.
+ */
 struct leader;
 struct leader_opts {
     const char *ns, *name;              /* of the Lease */
@@ -19,6 +22,7 @@ struct leader *leader_new(struct kube_client *c, const struct leader_opts *o);
 errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e);
 /* Renews on a thread from now on; `lost` is cancelled when leadership is lost. */
 void leader_hold(struct leader *l, struct cancel *lost);
+bool leader_is(const struct leader *l);         /* we hold it, as far as we know; any thread */
 void leader_free(struct leader *l);             /* stops renewing, releases the lease when we hold it */
 DEFINE_AUTO_FREE(leader)
 

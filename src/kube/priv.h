@@ -8,6 +8,7 @@ struct kube_client {
     struct http_client *http;
     char *server, *namespace_;
     struct cancel *cancel;
+    int64_t timeout_ms;                 /* 0: the http client's, with retries */
 };
 
 /* A whole exchange with retries; *out gets the body of a 2xx. cancel may be NULL: the client's. */

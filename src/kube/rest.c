@@ -32,6 +32,8 @@ errc kube_client_new(const struct kube_config *cfg, const char *user_agent, stru
     return ERR_OK;
 }
 
+void kube_client_hurry(struct kube_client *c, int64_t timeout_ms) { c->timeout_ms = timeout_ms; }
+
 void kube_client_free(struct kube_client *c)
 {
     if (!c)
@@ -95,7 +97,7 @@ static errc send_once(struct kube_client *c, const struct kube_call *call, struc
     AUTO_MEM char *url = xasprintf("%s%s", c->server, call->path);
     struct http_request q = {
         .method = call->method, .url = url, .content_type = call->content_type, .body = call->body,
-        .cancel = c->cancel, .max_body = 512u << 20,
+        .cancel = c->cancel, .max_body = 512u << 20, .timeout_ms = c->timeout_ms,
     };
     return http_send(c->http, &q, r, e);
 }
@@ -113,7 +115,7 @@ errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *ou
             }
             return ERR_OK;
         }
-        if (tries >= TRIES_MAX || !must_wait(&r)) {
+        if (tries >= TRIES_MAX || c->timeout_ms || !must_wait(&r)) {
             AUTO_MEM char *what = xasprintf("%s %s%s", call->method, c->server, call->path);
             return kube_status_error(r.status, buf_str(&r.body), what, e);
         }
