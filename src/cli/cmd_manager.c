@@ -6,23 +6,37 @@
 #include "cli/probes.h"
 #include "kube/kube.h"
 #include "kube/lease.h"
+#include "webhook/webhook.h"
 #include "workspace/workspace.h"
 
+#define LEASE           "ef60f9b0.io"
+#define LEASE_CALL_MS   5000            /* half of what the lease may go without being renewed */
+
 struct manager_cmd {
-    const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics;
-    int64_t workers;
-    bool leader_elect;
+    const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
+    int64_t workers, webhook_port;
+    bool leader_elect, webhook;
     struct workspace_manager_opts o;
+};
+
+struct running {
+    struct workspace_manager *manager;
+    struct webhook *webhook;            /* NULL: none wanted */
+    struct probes *probes;
 };
 
 static bool is_ready(void *self)
 {
-    return workspace_manager_ready(self);
+    struct running *r = self;
+
+    return workspace_manager_ready(r->manager) && (!r->webhook || webhook_serving(r->webhook));
 }
 
 static void write_metrics(void *self, struct buf *out)
 {
-    workspace_manager_metrics(self, out);
+    struct running *r = self;
+
+    workspace_manager_metrics(r->manager, out);
 }
 
 static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
@@ -39,12 +53,58 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "--node-provisioner %s: is none of azure-gpu-provisioner, karpenter, byo", np);
     c->o.settings.byo = streq(np, "byo");
     c->o.workers = (int)c->workers;
+    c->o.wait_to_lead = c->leader_elect;
     return ERR_OK;
 }
 
-static const char *lease_namespace(const struct manager_cmd *c)
+static const char *release_namespace(const struct manager_cmd *c)
 {
     return str_set(c->o.settings.release_namespace) ? c->o.settings.release_namespace : "kaito-workspace";
+}
+
+static struct webhook *start_webhook(const struct manager_cmd *c, struct kube_client *client, struct running *r, struct cancel *cancel)
+{
+    const struct admission_route route = { "/validate/workspace.kaito.sh", workspace_admit, r->manager };
+    const struct webhook_opts o = {
+        .port = (uint16_t)c->webhook_port, .ns = release_namespace(c), .service = c->service, .secret = "workspace-webhook-cert",
+        .configuration = "validation.workspace.kaito.sh", .routes = &route, .n_routes = 1,
+    };
+
+    return webhook_start(client, &o, cancel);
+}
+
+static errc start(const struct manager_cmd *c, struct kube_client *client, struct running *r, struct cancel *cancel, struct err *e)
+{
+    const struct probes_opts probes = { .health_address = c->health, .metrics_address = c->metrics, .ready = is_ready,
+                                        .metrics = write_metrics, .self = r };
+
+    TRY(workspace_manager_start(client, &c->o, cancel, &r->manager, e));
+    if (c->webhook)
+        r->webhook = start_webhook(c, client, r, cancel);
+    return probes_start(&probes, &r->probes, e);
+}
+
+/* Caches and webhooks serve in every process; only the one that leads writes. */
+static errc lead(const struct manager_cmd *c, struct running *r, struct leader *leader, struct cancel *cancel, struct err *e)
+{
+    if (leader) {
+        if (leader_acquire(leader, cancel, e))
+            return ERR_OK;              /* stopped before it was our turn */
+        leader_hold(leader, cancel);
+        TRY(workspace_manager_lead(r->manager, e));
+    }
+    if (r->webhook)
+        webhook_lead(r->webhook);
+    cancel_wait_ms(cancel, -1);
+    return leader && !leader_is(leader) ? err_set(e, ERR_CONFLICT, "leader election lost: another manager holds the Lease %s/%s", release_namespace(c), LEASE)
+                                        : ERR_OK;
+}
+
+static void stop(struct running *r)
+{
+    probes_stop(r->probes);
+    webhook_join(r->webhook);
+    workspace_manager_join(r->manager);
 }
 
 static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *e)
@@ -52,33 +112,26 @@ static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *
     AUTO_FREE(kube_config) config = NULL;
     AUTO_FREE(kube_client) client = NULL;
     AUTO_FREE(kube_client) lease_client = NULL;
-    struct workspace_manager *m = NULL;
-    struct probes *probes = NULL;
+    struct running r = { 0 };
 
     TRY(kube_config_load(c->kubeconfig, c->context, &config, e));
     TRY(kube_client_new(config, "kaito-workspace/" KAITO_VERSION, cancel, &client, e));
-    /* a client that outlives the stop: the lease is given back on the way out */
+    /* a client that outlives the stop: the lease is given back on the way out, when nothing of ours writes any more */
     TRY(kube_client_new(config, "kaito-workspace/" KAITO_VERSION, NULL, &lease_client, e));
-    AUTO_FREE(leader) leader = c->leader_elect ? leader_new(lease_client, &(struct leader_opts){ .ns = lease_namespace(c), .name = "ef60f9b0.io" }) : NULL;
-    if (leader) {
-        TRY(leader_acquire(leader, cancel, e));
-        leader_hold(leader, cancel);
-    }
-    TRY(workspace_manager_start(client, &c->o, cancel, &m, e));
-    errc rc = probes_start(&(struct probes_opts){ .health_address = c->health, .metrics_address = c->metrics,
-                                                  .ready = is_ready, .metrics = write_metrics, .self = m }, &probes, e);
+    kube_client_hurry(lease_client, LEASE_CALL_MS);
+    AUTO_FREE(leader) leader = c->leader_elect ? leader_new(lease_client, &(struct leader_opts){ .ns = release_namespace(c), .name = LEASE }) : NULL;
+    errc rc = start(c, client, &r, cancel, e);
 
-    if (rc)
-        cancel_now(cancel);
-    cancel_wait_ms(cancel, -1);
-    probes_stop(probes);
-    workspace_manager_join(m);
+    rc = rc ? rc : lead(c, &r, leader, cancel, e);
+    cancel_now(cancel);
+    stop(&r);
     return rc;
 }
 
 int cmd_manager(int argc, char **argv)
 {
     struct manager_cmd c = { .node_provisioner = "azure-gpu-provisioner", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4,
+                             .service = "workspace", .webhook_port = 9443, .webhook = true,
                              .o = { .install_crds = true, .settings = { .cloud = "azure" } } };
     struct workspace_settings *s = &c.o.settings;
     const struct option_row rows[] = {
@@ -97,6 +150,9 @@ int cmd_manager(int argc, char **argv)
         { "hf-token-secret", 0, OPT_STR, &s->hf_token_secret, "NAME", "Secret with HF_TOKEN, looked for in each Workspace's namespace." },
         { "allow-private-data-urls", 0, OPT_BOOL, &s->allow_private_urls, NULL, "Let data set URLs point into private networks." },
         { "leader-elect", 0, OPT_BOOL, &c.leader_elect, NULL, "Of several managers only one acts: the holder of the Lease ef60f9b0.io in the release namespace, which must exist." },
+        { "webhook", 0, OPT_BOOL, &c.webhook, NULL, "Serve the admission webhook and keep its certificate in the Secret workspace-webhook-cert." },
+        { "webhook-port", 0, OPT_INT, &c.webhook_port, "PORT", "Where the webhook listens.", .env = "WEBHOOK_PORT", .min = 1, .max = 65535 },
+        { "webhook-service", 0, OPT_STR, &c.service, "NAME", "The Service in the release namespace that the API server reaches it by.", .env = "WEBHOOK_SERVICE" },
         { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions at start." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },

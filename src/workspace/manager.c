@@ -193,32 +193,48 @@ static void manager_free(struct workspace_manager *m)
     free(m);
 }
 
+errc workspace_manager_lead(struct workspace_manager *m, struct err *e)
+{
+    TRY(workspace_install(m, m->install_crds, e));
+    controller_start(m->controller, m->cancel);
+    log_info("workspace", "manager leads", KV("server", kube_client_server(m->client)), KV("machine_types", m->settings.cloud));
+    return ERR_OK;
+}
+
+static errc start(struct workspace_manager *m, const struct workspace_manager_opts *o, struct err *e)
+{
+    bool storage = false;
+
+    TRY(http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e));
+    if (!o->wait_to_lead)               /* before the informers: they would find no such kind and wait */
+        TRY(workspace_install(m, o->install_crds, e));
+    TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e));
+    m->recorder = recorder_new(m->client, "Workspace", NULL);
+    m->informers = informers_new(m->client);
+    m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
+                                                              .reconcile = reconcile, .self = m });
+    watch_all(m, storage);
+    informers_start(m->informers, m->cancel);
+    if (!o->wait_to_lead)
+        controller_start(m->controller, m->cancel);
+    log_info("workspace", "manager started", KV("server", kube_client_server(m->client)), KV("machine_types", m->settings.cloud));
+    return ERR_OK;
+}
+
 errc workspace_manager_start(struct kube_client *client, const struct workspace_manager_opts *o, struct cancel *cancel,
                              struct workspace_manager **out, struct err *e)
 {
     struct workspace_manager *m = xmalloc(sizeof *m);
 
-    *m = (struct workspace_manager){ .client = client, .settings = o->settings, .cancel = cancel };
+    *m = (struct workspace_manager){ .client = client, .settings = o->settings, .cancel = cancel, .install_crds = o->install_crds };
     workspace_settings_default(&m->settings);
-    bool storage = false;
-    errc rc = http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e);
+    errc rc = start(m, o, e);
 
-    rc = rc ? rc : workspace_install(m, o->install_crds, e);
-    rc = rc ? rc : kube_has_resource(client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e);
-    if (rc) {
+    if (rc)
         manager_free(m);
-        return rc;
-    }
-    m->recorder = recorder_new(client, "Workspace", NULL);
-    m->informers = informers_new(client);
-    m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
-                                                              .reconcile = reconcile, .self = m });
-    watch_all(m, storage);
-    informers_start(m->informers, cancel);
-    controller_start(m->controller, cancel);
-    log_info("workspace", "manager started", KV("server", kube_client_server(client)), KV("machine_types", m->settings.cloud));
-    *out = m;
-    return ERR_OK;
+    else
+        *out = m;
+    return rc;
 }
 
 bool workspace_manager_ready(const struct workspace_manager *m)

@@ -12,6 +12,7 @@
 struct workspace_manager {
     struct kube_client *client;
     struct workspace_settings settings;
+    bool install_crds;
     struct cancel *cancel;
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;

@@ -38,9 +38,11 @@ struct workspace_manager_opts {
     struct workspace_settings settings;
     bool install_crds;                  /* create or update ours, create NodeClaim's when absent */
     int workers;                        /* 0: 4 */
+    bool wait_to_lead;                  /* write nothing before workspace_manager_lead */
 };
 
 struct workspace_manager;
+struct admission_request;
 
 /*
  * Starts informers and workers and returns; they stop when cancel does. The client is borrowed until _join returned.
@@ -48,6 +50,10 @@ struct workspace_manager;
  */
 errc workspace_manager_start(struct kube_client *client, const struct workspace_manager_opts *o, struct cancel *cancel,
                              struct workspace_manager **out, struct err *e);
+/* After a start that waits: creates what is missing and starts the workers. Once. */
+errc workspace_manager_lead(struct workspace_manager *m, struct err *e);
+/* The answer of the webhook validation.workspace.kaito.sh; any thread, once started. self is the manager. */
+errc workspace_admit(void *self, const struct admission_request *q, struct buf *why);
 bool workspace_manager_ready(const struct workspace_manager *m);       /* all caches have synced */
 void workspace_manager_metrics(struct workspace_manager *m, struct buf *out);  /* Prometheus text */
 void workspace_manager_join(struct workspace_manager *m);              /* waits for the threads and frees; NULL is fine */
