@@ -117,6 +117,12 @@ void controller_watch_map(struct controller *c, struct informer *i, void (*map)(
     watch_add(c, i, (struct watch){ .map = map, .self = self });
 }
 
+static void count_active(struct controller *c)
+{
+    LOCK_SCOPE(&c->mu);
+    c->stats.active++;
+}
+
 static void count(struct controller *c, errc rc, bool again, int64_t began_us)
 {
     LOCK_SCOPE(&c->mu);
@@ -124,6 +130,7 @@ static void count(struct controller *c, errc rc, bool again, int64_t began_us)
     c->stats.errors += rc ? 1 : 0;
     c->stats.requeues += rc || again ? 1 : 0;
     c->stats.busy_us += clock_mono_us() - began_us;
+    c->stats.active--;
 }
 
 static void log_failure(const struct controller *c, const struct key *k, errc rc, const struct err *e)
@@ -140,6 +147,7 @@ static void reconcile_one(struct controller *c, struct arena *arena, const struc
     struct reconcile_result result = { 0 };
     struct err e = { 0 };
     int64_t began_us = clock_mono_us();
+    count_active(c);
     errc rc = c->o.reconcile(c->o.self, &op, k, &result, &e);
     count(c, rc, result.requeue_after_ms > 0, began_us);
     if (rc) {
@@ -203,4 +211,34 @@ void controller_stats(struct controller *c, struct controller_stats *out)
     LOCK_SCOPE(&c->mu);
     *out = c->stats;
     out->queued = queued;
+    out->workers = c->o.workers;
+}
+
+void controller_metrics(struct controller *c, struct buf *out)
+{
+    struct controller_stats s;
+
+    controller_stats(c, &s);
+    const struct { const char *name, *type, *labels; double value; } rows[] = {
+        { "controller_runtime_reconcile_total", "counter", ",result=\"success\"", (double)(s.reconciles - s.requeues) },
+        { "controller_runtime_reconcile_total", NULL, ",result=\"requeue_after\"", (double)(s.requeues - s.errors) },
+        { "controller_runtime_reconcile_total", NULL, ",result=\"error\"", (double)s.errors },
+        { "controller_runtime_reconcile_errors_total", "counter", "", (double)s.errors },
+        { "controller_runtime_reconcile_time_seconds", "histogram", NULL, 0 },
+        { "controller_runtime_reconcile_time_seconds_bucket", NULL, ",le=\"+Inf\"", (double)s.reconciles },
+        { "controller_runtime_reconcile_time_seconds_sum", NULL, "", (double)s.busy_us / 1e6 },
+        { "controller_runtime_reconcile_time_seconds_count", NULL, "", (double)s.reconciles },
+        { "controller_runtime_active_workers", "gauge", "", s.active },
+        { "controller_runtime_max_concurrent_reconciles", "gauge", "", s.workers },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        if (rows[i].type)
+            buf_addf(out, "# TYPE %s %s\n", rows[i].name, rows[i].type);
+        if (rows[i].labels)
+            buf_addf(out, "%s{controller=\"%s\"%s} %.15g\n", rows[i].name, c->o.name, rows[i].labels, rows[i].value);
+    }
+    buf_addf(out, "# TYPE workqueue_depth gauge\nworkqueue_depth{controller=\"%s\",name=\"%s\"} %zu\n"
+                  "# TYPE workqueue_retries_total counter\nworkqueue_retries_total{controller=\"%s\",name=\"%s\"} %llu\n",
+             c->o.name, c->o.name, s.queued, c->o.name, c->o.name, (unsigned long long)s.requeues);
 }

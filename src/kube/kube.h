@@ -52,6 +52,9 @@ DEFINE_AUTO_FREE(kube_client)
 const char *kube_client_namespace(const struct kube_client *c);
 const char *kube_client_server(const struct kube_client *c);
 
+/* Prometheus text: rest_client_requests_total, with client-go's labels. */
+void kube_client_metrics(struct kube_client *c, struct buf *out);
+
 /* ns NULL or "": cluster-scoped, or all namespaces for lists. *out (may be NULL) is yours. */
 errc kube_get(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, json_t **out, struct err *e);
 

@@ -4,12 +4,23 @@
 
 #include "kube/kube.h"
 
+#define REQUEST_ROWS 64
+struct request_count { const char *method; int code; uint64_t n; };     /* code 0: no answer */
+struct request_counts {
+    struct mutex mu;                    /* a leaf */
+    struct request_count rows[REQUEST_ROWS];
+    size_t n;
+};
+
 struct kube_client {
     struct http_client *http;
     char *server, *namespace_;
     struct cancel *cancel;
     int64_t timeout_ms;                 /* 0: the http client's, with retries */
+    struct request_counts counts;
 };
+
+void kube_count_request(struct kube_client *c, const char *method, int code);
 
 /* A whole exchange with retries; *out gets the body of a 2xx. cancel may be NULL: the client's. */
 struct kube_call {

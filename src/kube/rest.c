@@ -27,6 +27,7 @@ errc kube_client_new(const struct kube_config *cfg, const char *user_agent, stru
     c->server = xstrdup(cfg->server);
     c->namespace_ = xstrdup(cfg->namespace_);
     c->cancel = cancel;
+    mutex_init(&c->counts.mu);
     TRY(http_client_new(&o, &c->http, e));
     *out = TAKE(c);
     return ERR_OK;
@@ -39,6 +40,7 @@ void kube_client_free(struct kube_client *c)
     if (!c)
         return;
     http_client_free(c->http);
+    mutex_done(&c->counts.mu);
     free(c->server);
     free(c->namespace_);
     free(c);
@@ -99,7 +101,9 @@ static errc send_once(struct kube_client *c, const struct kube_call *call, struc
         .method = call->method, .url = url, .content_type = call->content_type, .body = call->body,
         .cancel = c->cancel, .max_body = 512u << 20, .timeout_ms = c->timeout_ms,
     };
-    return http_send(c->http, &q, r, e);
+    errc rc = http_send(c->http, &q, r, e);
+    kube_count_request(c, call->method, rc ? 0 : r->status);
+    return rc;
 }
 
 errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *out, struct err *e)

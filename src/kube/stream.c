@@ -34,6 +34,7 @@ errc kube_stream(struct kube_client *c, const char *path, int64_t idle_timeout_m
     struct tap t = { .data = data, .self = self };
     struct http_request q = { .url = url, .timeout_ms = -1, .idle_timeout_ms = idle_timeout_ms, .cancel = cancel ? cancel : c->cancel };
     errc rc = http_stream(c->http, &q, &(struct http_sink){ tap_head, tap_data, &t }, e);
+    kube_count_request(c, "GET", t.status);
     if (!rc && (t.status < 200 || t.status >= 300))
         rc = kube_status_error(t.status, buf_str(&t.failure), path, e);
     buf_done(&t.failure);
