@@ -7,15 +7,19 @@
 #include "kube/kube.h"
 #include "kube/lease.h"
 #include "webhook/webhook.h"
+#include "workspace/feature_gates.h"
 #include "workspace/workspace.h"
 
+#define ADMISSION_PATH  "/validate/workspace.kaito.sh"
 #define LEASE           "ef60f9b0.io"
 #define LEASE_CALL_MS   5000            /* half of what the lease may go without being renewed */
 
 struct manager_cmd {
     const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
     int64_t workers, webhook_port;
-    bool leader_elect, webhook;
+    const char *gates;
+    struct strlist noted;               /* upstream's options that mean nothing here */
+    bool leader_elect, webhook, version, log_json, debug_state;
     struct workspace_manager_opts o;
 };
 
@@ -23,6 +27,7 @@ struct running {
     struct workspace_manager *manager;
     struct webhook *webhook;            /* NULL: none wanted */
     struct probes *probes;
+    struct leader *leader;              /* NULL: no election */
 };
 
 static bool is_ready(void *self)
@@ -37,6 +42,32 @@ static void write_metrics(void *self, struct buf *out)
     struct running *r = self;
 
     workspace_manager_metrics(r->manager, out);
+    if (r->leader)
+        buf_addf(out, "# TYPE leader_election_master_status gauge\nleader_election_master_status{name=\"" LEASE "\"} %d\n", leader_is(r->leader));
+    if (!r->webhook)
+        return;
+    struct webhook_stats s;
+
+    webhook_stats(r->webhook, &s);
+    buf_addf(out, "# TYPE controller_runtime_webhook_requests_total counter\ncontroller_runtime_webhook_requests_total{webhook=\"" ADMISSION_PATH "\"} %llu\n"
+                  "# TYPE kaito_webhook_certificate_expiry_seconds gauge\nkaito_webhook_certificate_expiry_seconds %lld\n"
+                  "# TYPE kaito_webhook_certificate_rotations_total counter\nkaito_webhook_certificate_rotations_total %llu\n",
+             (unsigned long long)s.requests, (long long)(s.cert_ends_ms / 1000), (unsigned long long)s.rotations);
+}
+
+static json_t *debug_state(void *self)
+{
+    struct running *r = self;
+    struct webhook_stats s = { 0 };
+    json_t *state = workspace_manager_state(r->manager);
+
+    json_put_bool(state, "leads", !r->leader || leader_is(r->leader));
+    if (r->webhook) {
+        webhook_stats(r->webhook, &s);
+        json_put(state, "webhook", json_pack("{s:b, s:I, s:I, s:I}", "serving", webhook_serving(r->webhook), "requests", (json_int_t)s.requests,
+                                             "rotations", (json_int_t)s.rotations, "certificate_ends", (json_int_t)(s.cert_ends_ms / 1000)));
+    }
+    return state;
 }
 
 static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
@@ -51,7 +82,14 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
         return err_set(e, ERR_UNBUILT, "--node-provisioner karpenter: not built yet; use azure-gpu-provisioner or byo");
     if (!streq(np, "azure-gpu-provisioner") && !streq(np, "byo"))
         return err_set(e, ERR_BAD_REQUEST, "--node-provisioner %s: is none of azure-gpu-provisioner, karpenter, byo", np);
-    c->o.settings.byo = streq(np, "byo");
+    const char *family = c->o.settings.default_image_family;
+
+    if (str_set(family) && !str_ieq(str_of(family), STR("ubuntu")) && !str_ieq(str_of(family), STR("azurelinux")))
+        return err_set(e, ERR_BAD_REQUEST, "--default-node-image-family %s: is none of azurelinux, ubuntu", family);
+    struct feature_gates_set gates;
+
+    TRY(feature_gates_parse(c->gates, &gates, e));
+    c->o.settings.byo = streq(np, "byo") || feature_gate_is_on(&gates, "disableNodeAutoProvisioning");
     c->o.workers = (int)c->workers;
     c->o.wait_to_lead = c->leader_elect;
     return ERR_OK;
@@ -64,7 +102,7 @@ static const char *release_namespace(const struct manager_cmd *c)
 
 static struct webhook *start_webhook(const struct manager_cmd *c, struct kube_client *client, struct running *r, struct cancel *cancel)
 {
-    const struct admission_route route = { "/validate/workspace.kaito.sh", workspace_admit, r->manager };
+    const struct admission_route route = { ADMISSION_PATH, workspace_admit, r->manager };
     const struct webhook_opts o = {
         .port = (uint16_t)c->webhook_port, .ns = release_namespace(c), .service = c->service, .secret = "workspace-webhook-cert",
         .configuration = "validation.workspace.kaito.sh", .routes = &route, .n_routes = 1,
@@ -76,7 +114,7 @@ static struct webhook *start_webhook(const struct manager_cmd *c, struct kube_cl
 static errc start(const struct manager_cmd *c, struct kube_client *client, struct running *r, struct cancel *cancel, struct err *e)
 {
     const struct probes_opts probes = { .health_address = c->health, .metrics_address = c->metrics, .ready = is_ready,
-                                        .metrics = write_metrics, .self = r };
+                                        .metrics = write_metrics, .state = c->debug_state ? debug_state : NULL, .self = r };
 
     TRY(workspace_manager_start(client, &c->o, cancel, &r->manager, e));
     if (c->webhook)
@@ -120,6 +158,7 @@ static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *
     TRY(kube_client_new(config, "kaito-workspace/" KAITO_VERSION, NULL, &lease_client, e));
     kube_client_hurry(lease_client, LEASE_CALL_MS);
     AUTO_FREE(leader) leader = c->leader_elect ? leader_new(lease_client, &(struct leader_opts){ .ns = release_namespace(c), .name = LEASE }) : NULL;
+    r.leader = leader;
     errc rc = start(c, client, &r, cancel, e);
 
     rc = rc ? rc : lead(c, &r, leader, cancel, e);
@@ -156,7 +195,27 @@ int cmd_manager(int argc, char **argv)
         { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions at start." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
+        { "debug-state", 0, OPT_BOOL, &c.debug_state, NULL, "Show caches, queue and webhook as JSON under /debug/state beside /metrics." },
         { "workers", 0, OPT_INT, &c.workers, "N", "Workspaces handled at the same time." },
+        { "feature-gates", 0, OPT_STR, &c.gates, "NAME=BOOL,...", "Upstream's feature gates; what is not built is refused by name." },
+        { "version", 0, OPT_BOOL, &c.version, NULL, "Print the version and end." },
+        { "log-json", 0, OPT_BOOL, &c.log_json, NULL, "One JSON object a line." },
+        { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here: requests are few. So are the next ones, until Karpenter's NodePools are built." },
+        { "kube-client-burst", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "karpenter-node-class-group", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "karpenter-node-class-kind", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "karpenter-node-class-version", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "karpenter-node-class-resource-name", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "karpenter-node-classes", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "default-model-mirror-storage-class", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "default-streaming-service-account", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "model-mirror-download-cpu", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "model-mirror-download-memory", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "zap-log-level", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "zap-devel", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "zap-encoder", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "zap-stacktrace-level", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "zap-time-encoding", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "log-level", 0, OPT_STR, &c.log_level, "LEVEL", "debug, info, warn or error." },
     };
     const struct command_help help = {
@@ -175,11 +234,16 @@ int cmd_manager(int argc, char **argv)
     strlist_done(&args);
     if (rc == OPTIONS_HELP)
         return 0;
+    if (!rc && c.version)
+        return cmd_version(1, argv);
     if (!rc)
         rc = check(&c, &level, &e);
     if (rc)
         return command_fail(argv[0], &e);
-    log_setup(level, false, 2);
+    log_setup(level, c.log_json, 2);
+    for (size_t i = 0; i < c.noted.n; i++)
+        log_info("manager", "an option of upstream's without effect here", KV("option", c.noted.items[i]));
+    strlist_done(&c.noted);
     cancel_on_signals(cancel);
     rc = run(&c, cancel, &e);
     return rc ? command_fail(argv[0], &e) : 0;

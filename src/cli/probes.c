@@ -1,5 +1,9 @@
 #include "cli/probes.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/file.h"
 #include "base/mem.h"
 #include "http/server.h"
 
@@ -21,17 +25,41 @@ static void on_health(void *self, struct http_exchange *x)
         http_replyf(x, 200, "ok");
 }
 
+/* What Prometheus' own client libraries say of a process. */
+static void add_process(struct buf *out)
+{
+    struct rusage used = { 0 };
+    AUTO_BUF statm = { 0 };
+    struct err ignored;
+    struct str size, resident, rest;
+    uint64_t pages = 0;
+
+    (void)getrusage(RUSAGE_SELF, &used);
+    if (file_read("/proc/self/statm", 4096, &statm, &ignored) == ERR_OK && str_cut(buf_str(&statm), ' ', &size, &rest) &&
+        str_cut(rest, ' ', &resident, &rest))
+        (void)str_to_u64(resident, &pages);
+    buf_addf(out, "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n",
+             (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
+    buf_addf(out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %llu\n",
+             (unsigned long long)pages * (unsigned long long)sysconf(_SC_PAGESIZE));
+}
+
 static void on_metrics(void *self, struct http_exchange *x)
 {
     struct probes *p = self;
     AUTO_BUF text = { 0 };
 
-    if (!streq(x->path, "/metrics")) {
+    if (p->o.state && streq(x->path, "/debug/state")) {
+        AUTO_JSON state = p->o.state(p->o.self);
+        json_write_pretty(state, 2, &text);
+        http_reply_take(x, 200, "application/json", &text);
+    } else if (!streq(x->path, "/metrics")) {
         http_replyf(x, 404, "not found; /metrics is here\n");
-        return;
+    } else {
+        p->o.metrics(p->o.self, &text);
+        add_process(&text);
+        http_reply_take(x, 200, "text/plain; version=0.0.4", &text);
     }
-    p->o.metrics(p->o.self, &text);
-    http_reply_take(x, 200, "text/plain; version=0.0.4", &text);
 }
 
 static errc listen_on(const char *address, void (*handler)(void *, struct http_exchange *), struct probes *p, struct http_server **out, struct err *e)

@@ -237,29 +237,6 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
     return rc;
 }
 
-bool workspace_manager_ready(const struct workspace_manager *m)
-{
-    struct informer *const all[] = { m->workspaces, m->claims, m->nodes, m->pods, m->services, m->statefulsets, m->jobs, m->configs, m->secrets };
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        if (!informer_synced(all[i]))
-            return false;
-    return true;
-}
-
-void workspace_manager_metrics(struct workspace_manager *m, struct buf *out)
-{
-    struct controller_stats s;
-
-    controller_stats(m->controller, &s);
-    buf_addf(out, "# TYPE controller_runtime_reconcile_total counter\n"
-                  "controller_runtime_reconcile_total{controller=\"workspace\",result=\"success\"} %llu\n"
-                  "controller_runtime_reconcile_total{controller=\"workspace\",result=\"error\"} %llu\n"
-                  "# TYPE workqueue_depth gauge\nworkqueue_depth{name=\"workspace\"} %zu\n"
-                  "# TYPE kaito_workspace_count gauge\nkaito_workspace_count %zu\n",
-             (unsigned long long)(s.reconciles - s.errors), (unsigned long long)s.errors, s.queued, informer_len(m->workspaces));
-}
-
 void workspace_manager_join(struct workspace_manager *m)
 {
     if (!m)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "base/thread.h"
 
@@ -54,8 +55,10 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
 errc workspace_manager_lead(struct workspace_manager *m, struct err *e);
 /* The answer of the webhook validation.workspace.kaito.sh; any thread, once started. self is the manager. */
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why);
-bool workspace_manager_ready(const struct workspace_manager *m);       /* all caches have synced */
+bool workspace_manager_ready(struct workspace_manager *m);       /* all caches have synced */
 void workspace_manager_metrics(struct workspace_manager *m, struct buf *out);  /* Prometheus text */
+/* What it knows and does, as JSON for people who look for a fault: caches, queue, Workspaces by phase. New reference. */
+json_t *workspace_manager_state(struct workspace_manager *m);
 void workspace_manager_join(struct workspace_manager *m);              /* waits for the threads and frees; NULL is fine */
 
 #endif

@@ -1,0 +1,89 @@
+#include "workspace/feature_gates.h"
+
+#include "base/mem.h"
+
+const struct feature_gate feature_gates[] = {
+    { "vLLM", true, false, true },
+    { "disableNodeAutoProvisioning", false, true, true },
+    { "enableInferenceSetController", true, true, false },
+    { "gatewayAPIInferenceExtension", false, true, false },
+    { "enableMultiRoleInferenceController", false, true, false },
+    { "enableMIG", false, true, false },
+    { "enableAccelerator", false, true, false },
+    { "ModelMirror", false, true, false },
+    { "ModelStreaming", false, true, false },
+    { "enableBaseImageAutoUpgrade", false, true, false },
+};
+const size_t n_feature_gates = ARRAY_LEN(feature_gates);
+
+static size_t row_of(struct str name)
+{
+    size_t i = 0;
+
+    while (i < n_feature_gates && !str_is(name, feature_gates[i].name))
+        i++;
+    return i;
+}
+
+/* Go's strconv.ParseBool. */
+static bool parse_bool(struct str s, bool *out)
+{
+    static const struct { const char *text; bool value; } words[] = {
+        { "1", true }, { "t", true }, { "T", true }, { "true", true }, { "TRUE", true }, { "True", true },
+        { "0", false }, { "f", false }, { "F", false }, { "false", false }, { "FALSE", false }, { "False", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_is(s, words[i].text)) {
+            *out = words[i].value;
+            return true;
+        }
+    return false;
+}
+
+static errc unknown(struct str name, struct err *e)
+{
+    AUTO_BUF all = { 0 };
+
+    for (size_t i = 0; i < n_feature_gates; i++)
+        buf_addf(&all, "%s%s", i ? ", " : "", feature_gates[i].name);
+    return err_set(e, ERR_BAD_REQUEST, "--feature-gates: invalid feature gate(s) %.*s; there are %s", STR_ARG(name), buf_cstr(&all));
+}
+
+static errc set_one(struct str piece, struct feature_gates_set *out, struct err *e)
+{
+    struct str name, value;
+    bool on = true;
+
+    if (!str_cut(piece, '=', &name, &value))
+        return err_set(e, ERR_BAD_REQUEST, "--feature-gates %.*s: has no =true or =false", STR_ARG(piece));
+    name = str_trim(name);
+    size_t i = row_of(name);
+
+    if (i == n_feature_gates)
+        return unknown(name, e);
+    if (!parse_bool(str_trim(value), &on))
+        return err_set(e, ERR_BAD_REQUEST, "--feature-gates %s: %.*s is neither true nor false", feature_gates[i].name, STR_ARG(value));
+    if (on != feature_gates[i].by_default && !(on ? feature_gates[i].built_on : feature_gates[i].built_off))
+        return err_set(e, ERR_UNBUILT, "--feature-gates %s=%s: not built yet", feature_gates[i].name, on ? "true" : "false");
+    out->on[i] = on;
+    return ERR_OK;
+}
+
+errc feature_gates_parse(const char *text, struct feature_gates_set *out, struct err *e)
+{
+    struct str rest = str_of(text ? text : ""), piece;
+
+    *out = (struct feature_gates_set){ 0 };
+    for (size_t i = 0; i < n_feature_gates; i++)
+        out->on[i] = feature_gates[i].by_default;
+    while (str_next(&rest, ',', &piece))
+        if (str_trim(piece).n)
+            TRY(set_one(str_trim(piece), out, e));
+    return ERR_OK;
+}
+
+bool feature_gate_is_on(const struct feature_gates_set *s, const char *name)
+{
+    return s->on[row_of(str_of(name))];
+}
