@@ -121,7 +121,7 @@ static void make_nf4(const float *f, size_t out, struct weight *w)
     struct err e = { 0 };
 
     *w = (struct weight){ .out = out, .in = IN, .kind = WEIGHT_NF4 };
-    if (nf4_from_tensor(&t, false, 2, &w->nf4, &e))
+    if (nf4_from_tensor(&t, nf4_code, false, 2, &w->nf4, &e))
         abort();
     w->nf4.dtype = DTYPE_BF16;
 }

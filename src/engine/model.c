@@ -110,7 +110,7 @@ static errc load_dense(struct loader *l, const char *name, size_t out, size_t in
 }
 
 static const char *const nf4_suffixes[] = {
-    ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4",
+    ".absmax", ".quant_map", ".nested_absmax", ".nested_quant_map", ".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4",
 };
 
 static errc load_prequantized(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
@@ -134,9 +134,12 @@ static errc load_prequantized(struct loader *l, const char *name, size_t out, si
 
 static bool is_prequantized(const struct loader *l, const char *name)
 {
-    AUTO_MEM char *state = xasprintf("%s.quant_state.bitsandbytes__nf4", name);
+    const struct safetensors *s = source_safetensors(l->source);
 
-    return l->m->config.prequantized && safetensors_get(source_safetensors(l->source), state);
+    if (!l->m->config.prequantized)
+        return false;
+    AUTO_MEM char *state = nf4_state_name(s, name);
+    return safetensors_get(s, state) != NULL;
 }
 
 static int quantize_threads(const struct loader *l) { return l->o->threads > 0 ? l->o->threads : omp_get_num_procs(); }
@@ -177,7 +180,7 @@ static errc nf4_to_panels(const struct loader *l, const char *name, struct weigh
 {
     struct panels p;
 
-    if (!l->o->panels || w->in % NF4_BLOCK)
+    if (!l->o->panels || w->in % NF4_BLOCK || w->nf4.code != nf4_code)
         return ERR_OK;
     if (panels_from_nf4(w, quantize_threads(l), &p, l->e))
         return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
@@ -207,7 +210,9 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     if (by_panels(l))
         return quantize_to_panels(l, name, w);
     struct nf4 nf4;
-    if (nf4_from_tensor(&found.t, l->o->quantize == QUANTIZE_NF4_DOUBLE, quantize_threads(l), &nf4, l->e))
+    bool fp4 = l->o->quantize == QUANTIZE_FP4 || l->o->quantize == QUANTIZE_FP4_DOUBLE;
+    bool twice = l->o->quantize == QUANTIZE_NF4_DOUBLE || l->o->quantize == QUANTIZE_FP4_DOUBLE;
+    if (nf4_from_tensor(&found.t, fp4 ? fp4_code : nf4_code, twice, quantize_threads(l), &nf4, l->e))
         return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
     replace_mapped(w, (struct weight){ .out = out, .in = in, .kind = WEIGHT_NF4, .nf4 = nf4 });
     return nf4_to_panels(l, name, w);

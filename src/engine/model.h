@@ -48,7 +48,7 @@ struct model_config {
     float *alibi;                   /* [heads] slopes, owned: positions are a bias of the scores and nothing is rotated; NULL: rotary */
     struct rope_config rope, rope_local;        /* rope_local: of sliding layers when the family has two (Gemma 3) */
     enum dtype dtype;               /* what config.json says the weights are */
-    bool prequantized;              /* bitsandbytes NF4 checkpoint */
+    bool prequantized;              /* bitsandbytes NF4 or FP4 checkpoint */
     int64_t bos, pad;               /* -1: none */
     int64_t eos[16];                /* generation_config.json's and config.json's together */
     size_t n_eos;
@@ -117,11 +117,11 @@ static inline const struct linear *model_adaptable(const struct model *m, size_t
     return i < m->n_linears ? &m->linears[i] : &m->ends[i - m->n_linears];
 }
 
-enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_INT8, QUANTIZE_Q4 };
+enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_FP4, QUANTIZE_FP4_DOUBLE, QUANTIZE_INT8, QUANTIZE_Q4 };
 
 struct model_opts {
-    enum quantize quantize;         /* NF4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is NF4 already */
-    bool panels;                    /* GGUF blocks and NF4 become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay as they are */
+    enum quantize quantize;         /* NF4, FP4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is in 4 bits already */
+    bool panels;                    /* GGUF blocks and NF4 (not FP4) become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay as they are */
     int threads;                    /* for both; 0: one per CPU */
     void (*loading)(size_t layers, size_t of);  /* called every two seconds while it takes longer than that; NULL: nobody cares */
 };

@@ -52,7 +52,7 @@ static void few_rows(const struct few_job *j, const void *x, float *y, size_t ro
     if (j->pairs)
         j->vec->few_pairs(y + begin, j->ldy, x, j->ldx, rows, (const uint16_t *)w->data + at, end - begin, w->in);
     else if (w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0)
-        j->vec->few_nf4(y + begin, j->ldy, x, j->ldx, rows, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype,
+        j->vec->few_nf4(y + begin, j->ldy, x, j->ldx, rows, w->nf4.code, w->nf4.packed + at / 2, w->nf4.absmax + at / NF4_BLOCK, w->nf4.dtype,
                         end - begin, w->in);
     else if (w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32)
         j->vec->few_f32(y + begin, j->ldy, x, j->ldx, rows, (const float *)w->data + at, end - begin, w->in);

@@ -1,4 +1,4 @@
-/* Quantising, nesting and reading NF4. The arithmetic follows bitsandbytes step by step, in f32, so that bits agree. */
+/* Quantising, nesting and reading NF4 and FP4. The arithmetic follows bitsandbytes step by step, in f32, so that bits agree. */
 #include "tensor/nf4.h"
 
 #include <math.h>
@@ -15,16 +15,36 @@ const float nf4_code[16] = {
     0.24611230194568634f, 0.33791524171829224f, 0.44070982933044434f, 0.5626170039176941f, 0.7229568362236023f, 1.0f,
 };
 
+/* Sign, two bits of exponent, one of mantissa, over 12: 1/192 is what has no exponent. */
+const float fp4_code[16] = {
+    0, 0.0052083334885537624f, 0.6666666865348816f, 1, 0.3333333432674408f, 0.5f, 0.1666666716337204f, 0.25f,
+    -0.0f, -0.0052083334885537624f, -0.6666666865348816f, -1, -0.3333333432674408f, -0.5f, -0.1666666716337204f, -0.25f,
+};
+
+/* FP4's codes by value. What rounds to 0 from above has the sign: so sorts bitsandbytes' table on a CPU. */
+static const uint8_t fp4_order[16] = { 11, 10, 13, 12, 15, 14, 9, 0, 8, 1, 6, 7, 4, 5, 2, 3 };
+
 /* Half-way points between neighbours; strictly above goes up. */
+static const float fp4_threshold[15] = {
+    -0.8333333730697632f, -0.5833333730697632f, -0.4166666865348816f, -0.2916666865348816f, -0.2083333432674408f, -0.0859375f,
+    -0.0026041667442768812f, 0, 0.0026041667442768812f, 0.0859375f, 0.2083333432674408f, 0.2916666865348816f, 0.4166666865348816f,
+    0.5833333730697632f, 0.8333333730697632f,
+};
 static const float nf4_threshold[15] = {
     -0.8480964004993439f, -0.6106329262256622f, -0.4599952697753906f, -0.33967943489551544f, -0.23460740596055984f,
     -0.13791173323988914f, -0.045525018125772476f, 0.03979014977812767f, 0.1202552504837513f, 0.2035212516784668f,
     0.2920137718319893f, 0.3893125355243683f, 0.5016634166240692f, 0.6427869200706482f, 0.8614784181118011f,
 };
 
-#define CODE_OF_0 7
+#define RANK_OF_0 7
 
-void nf4_quantize(uint8_t *packed, float *absmax, const float *src, size_t n)
+static void to_fp4(uint8_t *codes, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        codes[i] = fp4_order[codes[i]];
+}
+
+void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const float *src, size_t n)
 {
     const struct vec_ops *vec = vec_choose(NULL);
 
@@ -36,9 +56,11 @@ void nf4_quantize(uint8_t *packed, float *absmax, const float *src, size_t n)
         memcpy(x, src + first, count * sizeof *x);
         absmax[b] = vec->max_abs(x, count);
         if (absmax[b] > 0)
-            vec->nf4_codes(codes, x, 1.0f / absmax[b], nf4_threshold);
+            vec->nf4_codes(codes, x, 1.0f / absmax[b], code == fp4_code ? fp4_threshold : nf4_threshold);
         else
-            memset(codes, CODE_OF_0, sizeof codes);
+            memset(codes, RANK_OF_0, sizeof codes);
+        if (code == fp4_code)
+            to_fp4(codes, NF4_BLOCK);
         for (size_t i = 0; i < count; i += 2)
             packed[(first + i) / 2] = (uint8_t)(codes[i] << 4 | codes[i + 1]);
     }
@@ -145,7 +167,7 @@ void nf4_dequantize(const struct nf4 *q, float *dst, size_t first, size_t n)
         size_t at = first + i;
         uint8_t byte = q->packed[at / 2];
 
-        dst[i] = round_to(nf4_code[at % 2 ? byte & 15 : byte >> 4] * q->absmax[at / NF4_BLOCK], q->dtype);
+        dst[i] = round_to(q->code[at % 2 ? byte & 15 : byte >> 4] * q->absmax[at / NF4_BLOCK], q->dtype);
     }
 }
 
@@ -161,7 +183,7 @@ static errc alloc_owned(struct nf4 *q, size_t n, struct err *e)
     if (q->packed && q->absmax)
         return ERR_OK;
     nf4_done(q);
-    return err_set(e, ERR_UNAVAILABLE, "no memory for %zu NF4 weights", n);
+    return err_set(e, ERR_UNAVAILABLE, "no memory for %zu 4-bit weights", n);
 }
 
 /* absmax as it is after its own quantising. */
@@ -190,17 +212,17 @@ static size_t quantize_chunk(struct nf4 *q, const struct tensor *src, size_t fir
     size_t first = first_block * NF4_BLOCK, n = src->len - first < ARRAY_LEN(values) ? src->len - first : ARRAY_LEN(values);
 
     (void)dtype_to_f32(values, (const char *)src->data + first * dtype_size(src->dtype), src->dtype, n, NULL);  /* checked by the caller */
-    nf4_quantize((uint8_t *)q->owned_packed + first / 2, (float *)q->owned_absmax + first_block, values, n);
+    nf4_quantize(q->code, (uint8_t *)q->owned_packed + first / 2, (float *)q->owned_absmax + first_block, values, n);
     size_t bad = dtype_find_not_finite(values, DTYPE_F32, n);
     return bad < n ? first + bad : SIZE_MAX;
 }
 
-errc nf4_from_tensor(const struct tensor *src, bool double_quant, int threads, struct nf4 *out, struct err *e)
+errc nf4_from_tensor(const struct tensor *src, const float code[16], bool double_quant, int threads, struct nf4 *out, struct err *e)
 {
-    struct nf4 q = { .dtype = src->dtype };
+    struct nf4 q = { .code = code, .dtype = src->dtype };
 
     if (src->dtype != DTYPE_F32 && src->dtype != DTYPE_BF16 && src->dtype != DTYPE_F16)
-        return err_set(e, ERR_UNSUPPORTED, "cannot quantise dtype %s to NF4; f32, bf16 and f16 are possible", dtype_name(src->dtype));
+        return err_set(e, ERR_UNSUPPORTED, "cannot quantise dtype %s to 4 bits; f32, bf16 and f16 are possible", dtype_name(src->dtype));
     TRY(alloc_owned(&q, src->len, e));
     threads = threads > 0 ? threads : 1;
     size_t chunks = (nf4_blocks(q.n) + CHUNK_BLOCKS - 1) / CHUNK_BLOCKS;
@@ -231,6 +253,7 @@ void nf4_done(struct nf4 *q)
 
 struct quant_state {
     size_t rows, cols;
+    const float *code;
     enum dtype dtype;
     bool nested;
     double offset;
@@ -249,8 +272,9 @@ static errc read_quant_state(const char *name, const struct tensor *t, struct qu
     type = json_cstr(j, "quant_type");
     dtype = json_cstr(j, "dtype");
     shape = json_object_get(j, "shape");
-    if (!streq(type, "nf4"))
-        return err_set(e, ERR_UNSUPPORTED, "%s: quant_type %s is not read; nf4 is", name, type ? type : "(absent)");
+    out->code = streq(type, "nf4") ? nf4_code : streq(type, "fp4") ? fp4_code : NULL;
+    if (!out->code)
+        return err_set(e, ERR_UNSUPPORTED, "%s: quant_type %s is not read; nf4 and fp4 are", name, type ? type : "(absent)");
     if (json_int(j, "blocksize", 0) != NF4_BLOCK)
         return err_set(e, ERR_UNSUPPORTED, "%s: blocksize %lld is not read; %d is", name, (long long)json_int(j, "blocksize", 0), NF4_BLOCK);
     if (!dtype || !dtype_parse_torch(str_of(dtype), &out->dtype) ||
@@ -282,13 +306,19 @@ static errc need_part(const struct safetensors *s, const char *name, const char 
     return ERR_OK;
 }
 
-static errc check_code(const struct safetensors *s, const char *name, struct err *e)
+static errc check_code(const struct safetensors *s, const char *name, const float expected[16], struct err *e)
 {
     const struct tensor *code;
 
     TRY(need_part(s, name, ".quant_map", DTYPE_F32, 16, &code, e));
-    return memcmp(code->data, nf4_code, sizeof nf4_code) == 0 ? ERR_OK
-        : err_set(e, ERR_UNSUPPORTED, "%s: tensor %s.quant_map differs from the NF4 code", safetensors_path(s), name);
+    for (size_t i = 0; i < 16; i++) {
+        float f;
+        memcpy(&f, (const char *)code->data + i * sizeof f, sizeof f);
+        if (!(f == expected[i]))        /* of the two zeros, too */
+            return err_set(e, ERR_UNSUPPORTED, "%s: tensor %s.quant_map differs from the %s code", safetensors_path(s), name,
+                           expected == nf4_code ? "NF4" : "FP4");
+    }
+    return ERR_OK;
 }
 
 static errc read_absmax(const struct safetensors *s, const char *name, const struct quant_state *state, float *absmax,
@@ -313,10 +343,20 @@ static errc read_absmax(const struct safetensors *s, const char *name, const str
     return ERR_OK;
 }
 
+char *nf4_state_name(const struct safetensors *s, const char *name)
+{
+    char *fp4 = xasprintf("%s.quant_state.bitsandbytes__fp4", name);
+
+    if (safetensors_get(s, fp4))
+        return fp4;
+    free(fp4);
+    return xasprintf("%s.quant_state.bitsandbytes__nf4", name);
+}
+
 errc nf4_from_checkpoint(const struct safetensors *s, const char *name, struct nf4 *out, size_t *out_rows,
                          size_t *out_cols, struct err *e)
 {
-    AUTO_MEM char *state_name = xasprintf("%s.quant_state.bitsandbytes__nf4", name);
+    AUTO_MEM char *state_name = nf4_state_name(s, name);
     const struct tensor *state_tensor, *packed;
     struct quant_state state;
     size_t n;
@@ -326,7 +366,7 @@ errc nf4_from_checkpoint(const struct safetensors *s, const char *name, struct n
     if (!size_mul(state.rows, state.cols, &n))
         return err_set(e, ERR_CORRUPT, "%s: its shape overflows", state_name);
     TRY(need_part(s, name, "", DTYPE_U8, n / 2 + n % 2, &packed, e));
-    TRY(check_code(s, name, e));
+    TRY(check_code(s, name, state.code, e));
     float *absmax = mem_try_alloc(nf4_blocks(n), sizeof *absmax);
     if (!absmax)
         return err_set(e, ERR_UNAVAILABLE, "%s: no memory for %zu absmax values", name, nf4_blocks(n));
@@ -335,7 +375,7 @@ errc nf4_from_checkpoint(const struct safetensors *s, const char *name, struct n
         free(absmax);
         return rc;
     }
-    *out = (struct nf4){ .n = n, .dtype = state.dtype, .packed = packed->data, .absmax = absmax, .owned_absmax = absmax };
+    *out = (struct nf4){ .n = n, .code = state.code, .dtype = state.dtype, .packed = packed->data, .absmax = absmax, .owned_absmax = absmax };
     *out_rows = state.rows;
     *out_cols = state.cols;
     return ERR_OK;

@@ -64,7 +64,7 @@ struct vec_ops {
     void (*nf4_codes)(uint8_t *codes, const float *x, float inverse, const float thresholds[15]);
     float (*max_abs)(const float *x, size_t n);                             /* 0 for none */
     /* whole blocks of 64: packed [32 * blocks], absmax [blocks] */
-    void (*from_nf4)(float *dst, const uint8_t *packed, const float *absmax, enum dtype round_to, size_t blocks);
+    void (*from_nf4)(float *dst, const float code[16], const uint8_t *packed, const float *absmax, enum dtype round_to, size_t blocks);
 
     /*
      * y[r * ldy + j] = x[r] . w[j] for r < rows, j < n: rows of w lie `in` elements apart. Every result is summed in the
@@ -74,7 +74,7 @@ struct vec_ops {
     void (*few_bf16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
     void (*few_f16)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint16_t *w, size_t n, size_t in);
     /* in a multiple of 64; x was reordered by vec_nf4_order_x: in each block of 64 the even elements, then the odd ones */
-    void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+    void (*few_nf4)(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float code[16], const uint8_t *packed,
                     const float *absmax, enum dtype round_to, size_t n, size_t in);
 
     /*

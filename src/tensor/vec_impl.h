@@ -384,16 +384,16 @@ INLINE vf shuffle_lanes(vf a, vf b, vi index)
 #define SHUFFLE(a, b, index) __builtin_shuffle(a, b, index)
 #endif
 
-INLINE void nf4_table(struct nf4_table *t, float absmax, enum dtype d)
+INLINE void nf4_table(struct nf4_table *t, const float code[16], float absmax, enum dtype d)
 {
 #if W == 16
-    t->t = round_to_dtype(load(nf4_code) * absmax, d);
+    t->t = round_to_dtype(load(code) * absmax, d);
 #elif W == 8
-    t->t0 = round_to_dtype(load(nf4_code) * absmax, d);
-    t->t1 = round_to_dtype(load(nf4_code + 8) * absmax, d);
+    t->t0 = round_to_dtype(load(code) * absmax, d);
+    t->t1 = round_to_dtype(load(code + 8) * absmax, d);
 #else
     for (int i = 0; i < 16; i += W)
-        store(t->t + i, round_to_dtype(load(nf4_code + i) * absmax, d));
+        store(t->t + i, round_to_dtype(load(code + i) * absmax, d));
 #endif
 }
 
@@ -422,12 +422,12 @@ INLINE vf nf4_lookup(const struct nf4_table *t, vi index)
 #define INTERLEAVE_HIGH ((vi){ 2, 6, 3, 7 })
 #endif
 
-static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enum dtype d, size_t blocks)
+static void from_nf4(float *dst, const float code[16], const uint8_t *packed, const float *absmax, enum dtype d, size_t blocks)
 {
     struct nf4_table t;
 
     for (size_t b = 0; b < blocks; b++, packed += NF4_BLOCK / 2, dst += NF4_BLOCK) {
-        nf4_table(&t, absmax[b], d);
+        nf4_table(&t, code, absmax[b], d);
         for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
             vi bytes = WIDEN_BYTES(packed + i);
             vf even = nf4_lookup(&t, bytes >> 4), odd = nf4_lookup(&t, bytes & 15);
@@ -448,14 +448,14 @@ static void from_nf4(float *dst, const uint8_t *packed, const float *absmax, enu
 #include "tensor/vec_panel_quantize.h"
 #include "tensor/vec_panel_blocks.h"
 
-INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const uint8_t *packed,
+INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_t ldx, const float code[16], const uint8_t *packed,
                      const float *absmax, enum dtype d, size_t in)
 {
     vf even[4] = { { 0 } }, odd[4] = { { 0 } };
     struct nf4_table t;
 
     for (size_t b = 0; b < in / NF4_BLOCK; b++, packed += NF4_BLOCK / 2, x += NF4_BLOCK) {
-        nf4_table(&t, absmax[b], d);
+        nf4_table(&t, code, absmax[b], d);
         for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
             vi bytes = WIDEN_BYTES(packed + i);
             vf w0 = nf4_lookup(&t, bytes >> 4), w1 = nf4_lookup(&t, bytes & 15);
@@ -470,29 +470,29 @@ INLINE void tile_nf4(const size_t R, float *y, size_t ldy, const float *x, size_
         y[r * ldy] = hsum(even[r] + odd[r]);
 }
 
-INLINE void few_nf4_of(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+INLINE void few_nf4_of(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float code[16], const uint8_t *packed,
                        const float *absmax, enum dtype d, size_t n, size_t in)
 {
     for (size_t j = 0; j < n; j++, packed += in / 2, absmax += in / NF4_BLOCK) {
         size_t r = 0;
 
         for (; r + 4 <= rows; r += 4)
-            tile_nf4(4, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, d, in);
+            tile_nf4(4, y + r * ldy + j, ldy, x + r * ldx, ldx, code, packed, absmax, d, in);
         for (; r < rows; r++)
-            tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, packed, absmax, d, in);
+            tile_nf4(1, y + r * ldy + j, ldy, x + r * ldx, ldx, code, packed, absmax, d, in);
     }
 }
 
 /* A constant dtype keeps the rounding of the table out of the loop's way. */
-static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const uint8_t *packed,
+static void few_nf4(float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const float code[16], const uint8_t *packed,
                     const float *absmax, enum dtype d, size_t n, size_t in)
 {
     if (d == DTYPE_BF16)
-        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, DTYPE_BF16, n, in);
+        few_nf4_of(y, ldy, x, ldx, rows, code, packed, absmax, DTYPE_BF16, n, in);
     else if (d == DTYPE_F32)
-        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, DTYPE_F32, n, in);
+        few_nf4_of(y, ldy, x, ldx, rows, code, packed, absmax, DTYPE_F32, n, in);
     else
-        few_nf4_of(y, ldy, x, ldx, rows, packed, absmax, d, n, in);
+        few_nf4_of(y, ldy, x, ldx, rows, code, packed, absmax, d, n, in);
 }
 
 #include "tensor/vec_attention.h"

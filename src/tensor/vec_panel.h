@@ -58,7 +58,7 @@ INLINE void panel_f32_nf4(float *dst, const uint8_t *panel, size_t k)
     const struct panel_unit u = panel_unit_of(PANELS_NF4);
     struct nf4_table t;
 
-    nf4_table(&t, 1, DTYPE_F32);
+    nf4_table(&t, nf4_code, 1, DTYPE_F32);
     for (size_t i = 0; i < k; i += 4) {
         const uint8_t *unit = panel + i / NF4_BLOCK * panel_unit_bytes(u), *q = unit + panel_unit_head(u) + i % NF4_BLOCK / PANEL_BLOCK * panel_unit_quants(u);
         size_t g = i % PANEL_BLOCK / 4;

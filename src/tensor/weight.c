@@ -38,7 +38,7 @@ static void nf4_range(const struct vec_ops *vec, const struct nf4 *q, float *dst
 {
     size_t whole = at % NF4_BLOCK == 0 ? n - n % NF4_BLOCK : 0;
 
-    vec->from_nf4(dst, q->packed + at / 2, q->absmax + at / NF4_BLOCK, q->dtype, whole / NF4_BLOCK);
+    vec->from_nf4(dst, q->code, q->packed + at / 2, q->absmax + at / NF4_BLOCK, q->dtype, whole / NF4_BLOCK);
     nf4_dequantize(q, dst + whole, at + whole, n - whole);
 }
 

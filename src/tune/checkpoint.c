@@ -36,6 +36,8 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
              c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
     buf_addf(out, " %d %.17g %.17g %lld %d", c->train.eval_every, c->train.eval_steps, c->train.eval_delay, (long long)c->train.eval_batch_size,
              c->train.eval_on_start);
+    if (c->quant.in_4bit && streq(c->quant.quant_type, "fp4"))
+        buf_adds(out, " fp4");
     if (c->train.by_length)
         buf_adds(out, " by length");
     if (c->train.load_best)

@@ -101,6 +101,16 @@ static errc check_dtype(const struct reader *r, const char *key, const char *nam
     return wrong(r, key, name, "is an invalid torch dtype; use bfloat16 or float32", e);
 }
 
+/* float16 is a name of many configurations made for GPUs; what is computed in it there is computed in bfloat16. */
+static void note_half(struct reader *r, const struct tune_config *c)
+{
+    const char *name = c->quant.compute_dtype;
+
+    r->section = &config_sections[SECTION_QUANT];
+    if (c->quant.in_4bit && (streq(name, "float16") || streq(name, "half")))
+        config_note(r, "bnb_4bit_compute_dtype", name, "products are computed in bfloat16; float32 is more exact");
+}
+
 static errc check_training(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
@@ -130,7 +140,7 @@ static errc check_training(struct reader *r, struct err *e)
     TRY(check_every(r, "logging_steps", c->train.log_every, c->train.logging_steps, "logging_strategy", e));
     TRY(check_every(r, "save_steps", c->train.save_every, c->train.save_steps, "save_strategy", e));
     if (c->train.fp16)
-        return wrong(r, "TrainingArguments.fp16", "true", "is not built; use bf16: true", e);
+        return wrong(r, "TrainingArguments.fp16", "true", "needs a GPU, in transformers too; use bf16: true (its default), or bf16: false for f32", e);
     c->train.keep_end = streq(c->train.truncation_mode, "keep_end") || streq(c->train.truncation_mode, "left");
     if (!c->train.keep_end && !streq(c->train.truncation_mode, "keep_start") && !streq(c->train.truncation_mode, "right"))
         return wrong(r, "TrainingArguments.truncation_mode", c->train.truncation_mode, "is neither keep_start nor keep_end", e);
@@ -253,11 +263,11 @@ errc config_check(struct reader *r, struct err *e)
     if (c->model.torch_dtype)
         TRY(check_dtype(r, "ModelConfig.torch_dtype", c->model.torch_dtype, e));
     TRY(check_dtype(r, "QuantizationConfig.bnb_4bit_compute_dtype", c->quant.compute_dtype, e));
+    note_half(r, c);
     if (c->quant.in_4bit && c->quant.in_8bit)
         return wrong(r, "QuantizationConfig.load_in_8bit", "true", "and load_in_4bit true exclude each other; set one to false", e);
-    if (c->quant.in_4bit && !streq(c->quant.quant_type, "nf4"))
-        return wrong(r, "QuantizationConfig.bnb_4bit_quant_type", c->quant.quant_type,
-                     "is not built (it is the default when the key is absent); set it to nf4", e);
+    if (c->quant.in_4bit && !streq(c->quant.quant_type, "nf4") && !streq(c->quant.quant_type, "fp4"))
+        return wrong(r, "QuantizationConfig.bnb_4bit_quant_type", c->quant.quant_type, "is neither nf4 nor fp4", e);
     TRY(check_lora(r, e));
     if (c->lora.task_type && !streq(c->lora.task_type, "CAUSAL_LM"))
         return wrong(r, "LoraConfig.task_type", c->lora.task_type, "is not a decoder's task; use CAUSAL_LM", e);

@@ -103,7 +103,8 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
     struct model_opts m = { .threads = o->threads };
 
     if (c->quant.in_4bit)
-        m.quantize = c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4;
+        m.quantize = streq(c->quant.quant_type, "fp4") ? (c->quant.double_quant ? QUANTIZE_FP4_DOUBLE : QUANTIZE_FP4)
+                                                       : (c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4);
     TRY(model_load(o->model_dir, &m, &in->model, e));
     if (!source_safetensors(in->model->source))
         return err_set(e, ERR_UNSUPPORTED, "--model: %s: training reads safetensors; a GGUF file can only be served", o->model_dir);

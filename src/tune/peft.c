@@ -146,7 +146,7 @@ errc peft_write_card(const char *dir, const struct lora_set *s, const struct tun
     const char *base = c->lora.base_model ? c->lora.base_model : c->model.path;
 
     buf_addf(&t, "---\nbase_model: %s\nlibrary_name: peft\ntags:\n- lora\n---\n\n# LoRA adapter for %s\n\n", base, card->model_name);
-    buf_addf(&t, "Made by kaito " KAITO_VERSION " with %s on %s.\n\n", c->quant.in_4bit ? "QLoRA (NF4 base weights)" : c->quant.in_8bit ? "LoRA on 8-bit base weights" : "LoRA", card->data_name);
+    buf_addf(&t, "Made by kaito " KAITO_VERSION " with %s on %s.\n\n", c->quant.in_4bit && streq(c->quant.quant_type, "fp4") ? "QLoRA (FP4 base weights)" : c->quant.in_4bit ? "QLoRA (NF4 base weights)" : c->quant.in_8bit ? "LoRA on 8-bit base weights" : "LoRA", card->data_name);
     buf_addf(&t, "| | |\n| --- | --- |\n| rank, alpha, dropout | %lld, %g, %g |\n| adapted modules | %zu (%zu parameters) |\n", (long long)c->lora.r,
              c->lora.alpha, c->lora.dropout, s->n, s->total);
     buf_addf(&t, "| rows, optimiser steps, tokens | %llu, %llu, %llu |\n| learning rate, schedule | %g, %s |\n| seed | %lld |\n",

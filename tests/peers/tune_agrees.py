@@ -66,6 +66,8 @@ ROWS = {
     "states in 8 bits": (HF + "llama2", dict(target_modules=["q_proj", "down_proj"], modules_to_save=["lm_head", "1.mlp.up_proj", "norm"]), dict(states8=True)),
     "weights in 8 bits": (HF + "llama3", dict(target_modules=ALL), dict(int8=True)),
     "weights in 8 bits, fused projections": (HF + "phi3", dict(target_modules=["qkv_proj", "down_proj"], use_rslora=True), dict(int8=True)),
+    "weights in fp4": (HF + "llama3", dict(target_modules=ALL), dict(fp4=dict(bnb_4bit_use_double_quant=False))),
+    "weights in fp4, twice": (HF + "phi3", dict(target_modules=["qkv_proj", "gate_up_proj"]), dict(fp4=dict(bnb_4bit_use_double_quant=True))),
     "everything": (HF + "qwen2", dict(target_modules=ALL, use_dora=True, bias="all", modules_to_save=["norm", "1.mlp.up_proj"])),
 }
 
@@ -127,6 +129,8 @@ def load(source, folder, lora, how):
     more = {}
     if how.get("int8"):
         more = dict(quantization_config=transformers.BitsAndBytesConfig(load_in_8bit=True), device_map={"": "cpu"})
+    if how.get("fp4"):
+        more = dict(quantization_config=transformers.BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float32, **how["fp4"]), device_map={"": "cpu"})
     base = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32, attn_implementation=how.get("attention", "eager"), **more)
     torch.manual_seed(0)
     model = get_peft_model(base, LoraConfig(r=4, lora_alpha=8, **lora), autocast_adapter_dtype=False)
@@ -197,6 +201,27 @@ def codes8():
     return out
 
 
+def fp4_parts(path):
+    """What bitsandbytes makes of some numbers, block by block: small ones, a block of zeros, one of negative ones, one that is not full."""
+    from bitsandbytes import functional as F
+    from safetensors.torch import save_file
+    n = 64 * 24 + 10
+    x = torch.from_numpy(numbers("fp4", 0, n) ** 3 * 0.07)
+    x[64:128] = 0
+    x[128:192] = -x[128:192].abs()
+    x[192:256] *= 1e-12
+    x[256:256 + 16] = F.get_4bit_type("fp4", "cpu") * 0.5      # the halves between codes, and what is beside them
+    x[256 + 16] = 0.5
+    out = {"weight": x.bfloat16()}
+    for name, twice in (("", False), ("dq_", True)):
+        packed, state = F.quantize_4bit(out["weight"], compress_statistics=twice, quant_type="fp4")
+        out[name + "packed"], out[name + "absmax"] = packed.flatten(), state.absmax
+        out[name + "dequantized"] = F.dequantize_4bit(packed, state)
+        if twice:
+            out |= {"dq_nested_absmax": state.state2.absmax, "dq_nested_code": state.state2.code, "dq_offset": state.offset.reshape(1)}
+    save_file(out, path)
+
+
 def schedules():
     out = []
     for name, warmup, steps, kwargs in SCHEDULES:
@@ -246,6 +271,8 @@ def truth(source, name):
     adam = optimiser_class(how)([g for g in groups if g["params"]], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
     out = {"name": name, "model": folder, "lora": dict(lora, r=4, lora_alpha=8), "smoothing": how.get("smoothing", 0.0),
            "states8": how.get("states8", False), "int8": how.get("int8", False), "steps": []}
+    if how.get("fp4"):
+        out["fp4"] = "double" if how["fp4"]["bnb_4bit_use_double_quant"] else "single"
     try:
         train(model, params, adam, how, out)
     except (RuntimeError, TypeError, AttributeError, ValueError) as e:      # what this version does not run
@@ -283,6 +310,8 @@ def record(source, names):
     before = json.load(open(path)) if os.path.exists(path) else {"rows": []}
     have = {r["name"]: r for r in before["rows"]}
     codes = codes8() if importlib.util.find_spec("bitsandbytes") else before["codes8"]
+    if importlib.util.find_spec("bitsandbytes"):
+        fp4_parts(os.path.join(source, "tests/golden/tune/fp4.safetensors"))
     for name in names:
         made = truth(source, name)
         if made:

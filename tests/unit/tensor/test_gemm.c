@@ -29,7 +29,7 @@ static struct weight make_weight(const char *kind, size_t out, size_t in, void *
     *owned = f;
     if (streq(kind, "nf4") || streq(kind, "nf4-bf16")) {
         w.kind = WEIGHT_NF4;
-        assert_int_equal(nf4_from_tensor(&t, true, 1, &w.nf4, &e), ERR_OK);
+        assert_int_equal(nf4_from_tensor(&t, nf4_code, true, 1, &w.nf4, &e), ERR_OK);
         w.nf4.dtype = streq(kind, "nf4") ? DTYPE_F32 : DTYPE_BF16;
         return w;
     }

@@ -46,7 +46,7 @@ static struct weight nf4_of(const float *f, size_t out, size_t in)
     struct weight w = { .out = out, .in = in, .kind = WEIGHT_NF4 };
     struct err e;
 
-    assert_int_equal(nf4_from_tensor(&t, false, 1, &w.nf4, &e), ERR_OK);
+    assert_int_equal(nf4_from_tensor(&t, nf4_code, false, 1, &w.nf4, &e), ERR_OK);
     return w;
 }
 

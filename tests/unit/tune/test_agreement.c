@@ -64,6 +64,70 @@ static void start_adam(struct rig *r, bool in_8_bits)
     assert_int_equal(in_8_bits, r->adam.n_coded > 0);
 }
 
+/* --- models in f32 ------------------------------------------------------------------------------------------------------------ */
+
+static void write_shard(const char *dir, const char *name, const struct safetensors *from, size_t first, size_t end, json_t *map)
+{
+    AUTO_MEM char *path = path_join(dir, name);
+    AUTO_MEM struct safetensors_item *items = xcalloc(end - first + 1, sizeof *items);
+
+    for (size_t i = first; i < end; i++) {
+        const struct tensor *t = safetensors_at(from, i);
+        float *values = xcalloc(t->len, sizeof *values);
+        OK(dtype_to_f32(values, t->data, t->dtype, t->len, E));
+        items[i - first] = (struct safetensors_item){ safetensors_name(from, i), *t };
+        items[i - first].tensor.dtype = DTYPE_F32;
+        items[i - first].tensor.data = values;
+        json_put_str(map, safetensors_name(from, i), name);
+    }
+    OK(safetensors_write(path, items, end - first, E));
+    for (size_t i = first; i < end; i++)
+        free((void *)(uintptr_t)items[i - first].tensor.data);
+}
+
+/* The model in f32 and in two files. */
+static void write_f32_model(const char *model, const char *dir)
+{
+    AUTO_MEM char *from = path_join(model, "config.json");
+    const struct safetensors *s;
+    AUTO_JSON index = json_pack("{s:{}, s:{}}", "metadata", "weight_map");
+    AUTO_BUF text = { 0 }, index_text = { 0 };
+    struct model *m;
+
+    OK(model_load(model, &(struct model_opts){ .threads = 1 }, &m, E));
+    s = source_safetensors(m->source);
+    size_t n = safetensors_count(s);
+    OK(file_read(from, 1 << 20, &text, E));
+    write_text(dir, "config.json", buf_cstr(&text));
+    write_shard(dir, "model-00001-of-00002.safetensors", s, 0, n / 2, json_object_get(index, "weight_map"));
+    write_shard(dir, "model-00002-of-00002.safetensors", s, n / 2, n, json_object_get(index, "weight_map"));
+    json_write(index, &index_text);
+    write_text(dir, "model.safetensors.index.json", buf_cstr(&index_text));
+    model_free(m);
+}
+
+/* --- a row -------------------------------------------------------------------------------------------------------------------- */
+
+static enum quantize quantize_of(const json_t *row)
+{
+    const char *fp4 = json_cstr(row, "fp4");
+
+    return !fp4 ? QUANTIZE_NONE : streq(fp4, "double") ? QUANTIZE_FP4_DOUBLE : QUANTIZE_FP4;
+}
+
+/* The reference quantises what it read as f32. */
+static struct model *load_base(const char *dir, enum quantize how)
+{
+    char *in_f32 = temp_dir();
+    struct model *m = NULL;
+
+    if (how != QUANTIZE_NONE)
+        write_f32_model(dir, in_f32);
+    OK(model_load(how == QUANTIZE_NONE ? dir : in_f32, &(struct model_opts){ .threads = 1, .quantize = how }, &m, E));
+    rm_dir(in_f32);
+    return m;
+}
+
 static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
 {
     AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *dir = golden(path);
@@ -71,7 +135,7 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: %s\n", lora);
 
     *r = (struct rig){ .name = json_cstr(row, "name") };
-    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &r->model, E));
+    r->model = load_base(dir, quantize_of(row));
     OK(tune_config_parse(str_of(yaml), "test", &r->config, E));
     OK(lora_set_init(&r->set, r->model, &r->config, NULL, E));
     lora_set_fill(&r->set, 1, true);
@@ -267,46 +331,6 @@ static void check_served(const struct rig *r, const json_t *row, size_t step)
 
 /* --- the same merged ------------------------------------------------------------------------------------------------------------- */
 
-static void write_shard(const char *dir, const char *name, const struct safetensors *from, size_t first, size_t end, json_t *map)
-{
-    AUTO_MEM char *path = path_join(dir, name);
-    AUTO_MEM struct safetensors_item *items = xcalloc(end - first + 1, sizeof *items);
-
-    for (size_t i = first; i < end; i++) {
-        const struct tensor *t = safetensors_at(from, i);
-        float *values = xcalloc(t->len, sizeof *values);
-        OK(dtype_to_f32(values, t->data, t->dtype, t->len, E));
-        items[i - first] = (struct safetensors_item){ safetensors_name(from, i), *t };
-        items[i - first].tensor.dtype = DTYPE_F32;
-        items[i - first].tensor.data = values;
-        json_put_str(map, safetensors_name(from, i), name);
-    }
-    OK(safetensors_write(path, items, end - first, E));
-    for (size_t i = first; i < end; i++)
-        free((void *)(uintptr_t)items[i - first].tensor.data);
-}
-
-/* The model in f32 and in two files. */
-static void write_f32_model(const char *model, const char *dir)
-{
-    AUTO_MEM char *from = path_join(model, "config.json");
-    const struct safetensors *s;
-    AUTO_JSON index = json_pack("{s:{}, s:{}}", "metadata", "weight_map");
-    AUTO_BUF text = { 0 }, index_text = { 0 };
-    struct model *m;
-
-    OK(model_load(model, &(struct model_opts){ .threads = 1 }, &m, E));
-    s = source_safetensors(m->source);
-    size_t n = safetensors_count(s);
-    OK(file_read(from, 1 << 20, &text, E));
-    write_text(dir, "config.json", buf_cstr(&text));
-    write_shard(dir, "model-00001-of-00002.safetensors", s, 0, n / 2, json_object_get(index, "weight_map"));
-    write_shard(dir, "model-00002-of-00002.safetensors", s, n / 2, n, json_object_get(index, "weight_map"));
-    json_write(index, &index_text);
-    write_text(dir, "model.safetensors.index.json", buf_cstr(&index_text));
-    model_free(m);
-}
-
 /* Merged into a model in f32 and two files, the plain model loses what PEFT recorded of the next step. */
 static void check_merged(const struct rig *r, const json_t *row, size_t step)
 {
@@ -330,7 +354,7 @@ static void check_merged(const struct rig *r, const json_t *row, size_t step)
 static void check_row(const json_t *row, enum tune_memory memory)
 {
     size_t steps = json_array_size(json_object_get(row, "steps"));
-    bool plain = !json_flag(row, "int8", false) && json_num(row, "smoothing", 0) == 0;
+    bool plain = !json_flag(row, "int8", false) && !json_cstr(row, "fp4") && json_num(row, "smoothing", 0) == 0;
     struct rig r;
 
     open_rig(&r, row, memory);
