@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "base/yaml.h"
 #include "http/server.h"
+#include "schema/names.h"
 #include "schema/schema.h"
 
 #define LOG_NAME "apiserver"
@@ -32,7 +33,6 @@ enum verb {
 #define VERBS_STATUS (V(GET) | V(PATCH) | V(UPDATE))
 const char *verb_name(enum verb v);
 
-enum name_rule { NAME_SUBDOMAIN, NAME_LABEL, NAME_LABEL_1035, NAME_PATH };
 
 enum strategy_flags {
     STRAT_STATUS        = 1 << 0,       /* status is written through /status only */
@@ -268,11 +268,8 @@ errc object_delete(struct req *r, const struct resource *res, const char *ns, co
 void mark_terminating(struct req *r, json_t *definition);
 void finish_definition(struct req *r, const char *name);       /* crd.c: conditions, registry */
 
-/* names and metadata (names.c) */
-bool name_problem(enum name_rule rule, const char *name, bool prefix, struct buf *out);        /* true: out tells */
+/* metadata (names.c) */
 void validate_meta(struct req *r, const struct resource *res, const json_t *obj, const json_t *old, struct field_errors *out);
-bool label_value_problem(const char *v, struct buf *out);
-bool qualified_name_problem(const char *v, struct buf *out);
 
 /* ---- selectors (selector.c) ------------------------------------------------------------------------------------------ */
 

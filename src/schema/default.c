@@ -29,7 +29,10 @@ static void default_object(const struct type *t, json_t *j)
                 json_put(j, f->json, def);
         }
         value = json_object_get(j, f->json);
-        if (value)
+        /* of a custom kind, as the API server: what null cannot mean is as if it were not there */
+        if (json_is_null(value) && !(f->flags & FIELD_NULLABLE) && !(t->flags & TYPE_BUILTIN))
+            json_object_del(j, f->json);
+        else if (value)
             default_value(f, value);
     }
 }

@@ -68,7 +68,10 @@ static void put_any(json_t *j, enum emit_style style)
 static void put_kind(const struct field *f, enum emit_style style, json_t *j)
 {
     switch ((enum field_kind)f->kind) {
-    case FIELD_ANY: put_any(j, style); return;
+    case FIELD_ANY:
+        if (!(f->flags & FIELD_UNTYPED))
+            put_any(j, style);
+        return;
     case FIELD_STR: put_type(j, "string", NULL); return;
     case FIELD_INT: put_type(j, "integer", f->flags & FIELD_INT32 ? "int32" : "int64"); return;
     case FIELD_NUM: put_type(j, "number", NULL); return;
@@ -124,6 +127,12 @@ static void put_rules(const struct field *f, const struct field_rules *r, json_t
         for (size_t i = 0; r->enums[i]; i++)
             json_push(list, json_string(r->enums[i]));
         json_put(j, "enum", list);
+    }
+    if (r->logic && r->logic->n_all) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < r->logic->n_all; i++)
+            json_push(list, emit_field(&r->logic->all_of[i], EMIT_INLINE));
+        json_put(j, "allOf", list);
     }
     put_limits(f, r, j);
 }

@@ -228,8 +228,10 @@ static void check_logic(const struct checker *c, const struct field_logic *l, co
             logic_failed(c, at, valid ? "must validate one and only one schema (oneOf). Found 2 valid alternatives"
                                       : "must validate one and only one schema (oneOf). Found none valid", valid ? NULL : &one);
     }
-    if (l->n_all && try_alternatives(l->all_of, l->n_all, v, at, &all) != l->n_all)
-        logic_failed(c, at, l->n_all > 1 ? "must validate all the schemas (allOf)" : "must validate all the schemas (allOf). None validated", &all);
+    size_t good = try_alternatives(l->all_of, l->n_all, v, at, &all);
+
+    if (good != l->n_all)
+        logic_failed(c, at, good ? "must validate all the schemas (allOf)" : "must validate all the schemas (allOf). None validated", &all);
     if (l->not_ && try_alternatives(l->not_, 1, v, at, &none))
         logic_failed(c, at, "must not validate the schema (not)", NULL);
 }

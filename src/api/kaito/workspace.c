@@ -32,9 +32,15 @@ static const struct field adapter_fields[] = {
 #undef T
 static const struct type adapter_type = TYPE("sh.kaito.AdapterSpec", struct ws_adapter, adapter_fields);
 
+/* Upstream's generator wrote the list twice, under allOf; the API server's answer to a wrong mode shows it. */
+#define MODES { .kind = FIELD_ANY, .flags = FIELD_UNTYPED, RULES(ENUM("mig", "accelerator")) }
+static const struct field mode_twice[] = { MODES, MODES };
+static const struct field_logic mode_logic = { .all_of = mode_twice, .n_all = ARRAY_LEN(mode_twice) };
+#undef MODES
+
 #define T struct ws_partition
 static const struct field partition_fields[] = {
-    FIELD(T, mode, STR, "mode", .flags = FIELD_REQUIRED, RULES(ENUM("mig", "accelerator"), .doc = "How a GPU node is divided.")),
+    FIELD(T, mode, STR, "mode", .flags = FIELD_REQUIRED, RULES(.logic = &mode_logic, .doc = "How a GPU node is divided: mig or accelerator.")),
     FIELD(T, profile, STR, "profile", RULES(.doc = "MIG profile, for example 1g.10gb.")),
     FIELD(T, count, OPT_INT, "count", RULES(AT_LEAST(1), .doc = "Accelerators of a node to use.")),
 };
