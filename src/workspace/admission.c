@@ -2,7 +2,7 @@
 #include "webhook/admission.h"
 #include "workspace/manager.h"
 #include "workspace/priv.h"
-#include "workspace/validate.h"
+#include "workspace/review.h"
 
 static errc refuse(struct buf *why, const char *fmt, ...) PRINTF(2, 3);
 static errc refuse(struct buf *why, const char *fmt, ...)
@@ -15,24 +15,27 @@ static errc refuse(struct buf *why, const char *fmt, ...)
     return ERR_INVALID;
 }
 
-static const json_t *config_of(struct workspace_manager *m, struct arena *a, const char *ns, const char *name)
+/* What the rules ask of the cluster, from the caches; a CSIDriver is asked for so rarely that it has none. */
+static json_t *cluster_get(void *self, const char *kind, const char *ns, const char *name)
 {
-    json_t *config = informer_get(m->configs, ns, name);
+    struct workspace_manager *m = self;
+    json_t *driver = NULL;
+    struct err e;
 
-    if (config)
-        json_arena_own(a, config);
-    return config;
+    if (streq(kind, "ConfigMap"))
+        return informer_get(m->configs, ns, name);
+    if (streq(kind, "Secret"))
+        return informer_get(m->secrets, ns, name);
+    if (streq(kind, "CSIDriver") && kube_get(m->client, KUBE_GVR("storage.k8s.io", "v1", "csidrivers"), NULL, name, &driver, &e) == ERR_OK)
+        return driver;
+    return NULL;
 }
 
-static void find_configs(struct workspace_manager *m, struct arena *a, const struct workspace *ws, struct ws_validate_env *env)
+static json_t *cluster_nodes(void *self)
 {
-    const char *template_name = ws_template_name(ws);
+    struct workspace_manager *m = self;
 
-    if (template_name)
-        env->tuning_template = config_of(m, a, m->settings.release_namespace, template_name);
-    else if (ws->tuning)
-        env->tuning_config = config_of(m, a, arena_strndup(a, ws->meta.namespace.p ? ws->meta.namespace.p : "", ws->meta.namespace.n),
-                                       arena_strndup(a, ws->tuning->config.p ? ws->tuning->config.p : "", ws->tuning->config.n));
+    return informer_list(m->nodes, NULL, NULL);
 }
 
 /* Deleted objects must lose their finalizer and status is ours: neither is held back by a rule that came later. */
@@ -46,10 +49,7 @@ static bool is_free(const struct admission_request *q)
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why)
 {
     struct workspace_manager *m = self;
-    struct ws_validate_env env = { .settings = &m->settings };
-    struct workspace ws, old;
-    AUTO_BUF errors = { 0 };
-    struct err e = { 0 };
+    struct ws_cluster cluster = { cluster_get, cluster_nodes, m, NULL };
 
     if (is_free(q))
         return ERR_OK;
@@ -57,14 +57,7 @@ errc workspace_admit(void *self, const struct admission_request *q, struct buf *
         return refuse(why, "decoding request failed: unhandled kind: %s.%s", q->kind, q->version);
     if (!q->object)
         return refuse(why, "decoding request failed: the request has no object");
-    if (schema_decode(&workspace_v1beta1, q->object, q->arena, &ws, &e))
-        return refuse(why, "decoding request failed: cannot decode incoming new object: %s", e.text);
     bool update = streq(q->operation, "UPDATE") && q->old_object;
 
-    if (update && schema_decode(&workspace_v1beta1, q->old_object, q->arena, &old, &e))
-        return refuse(why, "decoding request failed: cannot decode incoming old object: %s", e.text);
-    find_configs(m, q->arena, &ws, &env);
-    if (workspace_validate(update ? WS_UPDATE : WS_CREATE, update ? &old : NULL, &ws, &env, &errors))
-        return refuse(why, "validation failed: %s", buf_cstr(&errors));
-    return ERR_OK;
+    return workspace_review(update ? WS_UPDATE : WS_CREATE, q->object, update ? q->old_object : NULL, &m->settings, &cluster, why);
 }

@@ -2,6 +2,8 @@
 #include "workspace/priv.h"
 
 #include "base/hash.h"
+#include <stdlib.h>
+
 #include "base/mem.h"
 
 bool node_is_ready(const json_t *node)
@@ -16,6 +18,37 @@ int64_t node_gpus(const json_t *node)
     if (json_is_integer(q))
         return json_integer_value(q);
     return json_is_string(q) ? quantity_value(json_to_str(q), 0) : 0;
+}
+
+const char *secret_value(const json_t *secret, const char *key, struct arena *a)
+{
+    const char *plain = json_str_at(secret, "stringData", key, NULL), *coded = json_str_at(secret, "data", key, NULL);
+    AUTO_BUF text = { 0 };
+
+    if (plain)
+        return arena_strdup(a, plain);
+    return coded && base64_decode(str_of(coded), &text) ? arena_strdup(a, buf_cstr(&text)) : NULL;
+}
+
+void go_path_join(const char *base, struct str path, struct buf *out)
+{
+    struct str parts[] = { str_of(base), path }, part;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        while (str_next(&parts[i], '/', &part)) {
+            if (part.n == 0 || str_is(part, "."))
+                continue;
+            if (!str_is(part, "..")) {
+                buf_addf(out, "/%.*s", STR_ARG(part));
+                continue;
+            }
+            const char *slash = strrchr(buf_cstr(out), '/');
+
+            if (slash)
+                buf_truncate(out, (size_t)(slash - out->p));
+        }
+    if (out->n == 0)
+        buf_addc(out, '/');
 }
 
 json_t *clone_object(const json_t *j)
@@ -45,6 +78,67 @@ const struct preset *ws_preset(const struct workspace *ws)
     return preset_find(ws_preset_name(ws));
 }
 
+bool ws_is_annotated_native(const struct workspace *ws)
+{
+    return str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "native");
+}
+
+bool ws_runs_transformers(const struct workspace_settings *s, const struct workspace *ws)
+{
+    return !ws_is_annotated_native(ws) && (s->transformers_only || str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "transformers"));
+}
+
+bool ws_streams_model(const struct workspace_settings *s, const struct workspace *ws)
+{
+    return s->model_streaming && ws->inference && ws->inference->preset && !ws_runs_transformers(s, ws) && !ws_is_annotated_native(ws) &&
+           !str_is(ws_annotation(ws, STREAMING_ANNOTATION), "disabled");
+}
+
+bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name)
+{
+    for (size_t i = 0; s->node_classes && s->node_classes[i]; i++)
+        if (str_is(name, s->node_classes[i]))
+            return true;
+    return false;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+void ws_node_classes_list(const struct workspace_settings *s, struct buf *out)
+{
+    size_t n = 0;
+
+    while (s->node_classes && s->node_classes[n])
+        n++;
+    AUTO_MEM const char **names = xcalloc(n + 1, sizeof *names);
+
+    if (n > 0)
+        memcpy(names, s->node_classes, n * sizeof *names);
+    qsort(names, n, sizeof *names, by_text);
+    for (size_t i = 0; i < n; i++)
+        buf_addf(out, "%s%s", i ? " " : "", names[i]);
+}
+
+errc gpu_labels_read(const json_t *node, struct gpu_labels *out, struct buf *why)
+{
+    const char *product = kube_label(node, "nvidia.com/gpu.product"), *count = kube_label(node, "nvidia.com/gpu.count");
+    const char *memory = kube_label(node, "nvidia.com/gpu.memory");
+    int64_t mib = 0;
+
+    *out = (struct gpu_labels){ .product = product };
+    if (!str_set(product) || !str_set(count) || !str_set(memory))
+        buf_addf(why, "missing required nvidia.com labels on node %s", kube_name(node));
+    else if (!str_to_i64(str_of(count), &out->count) || out->count < 1)
+        buf_addf(why, "invalid nvidia.com/gpu.count value on node %s: %s", kube_name(node), count);
+    else if (!str_to_i64(str_of(memory), &mib) || mib < 1)
+        buf_addf(why, "invalid nvidia.com/gpu.memory value on node %s: %s", kube_name(node), memory);
+    out->node_gib = (int64_t)((double)mib / 1024 + 0.5) * out->count;
+    return why->n > 0 ? ERR_INVALID : ERR_OK;
+}
+
 bool label_is_reserved(struct str key)
 {
     static const char *const reserved[] = {
@@ -72,7 +166,8 @@ bool ws_node_matches(const struct workspace_settings *s, const struct workspace 
     }
     if (s->byo)
         return true;
-    const char *name = kube_label(node, WORKSPACE_LABEL), *ns = kube_label(node, WORKSPACE_NS_LABEL);
+    const char *name = kube_label(node, s->karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL);
+    const char *ns = kube_label(node, s->karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL);
 
     return name && ns && str_is(ws->meta.name, name) && str_is(ws->meta.namespace, ns);
 }
@@ -130,4 +225,10 @@ void workspace_settings_default(struct workspace_settings *s)
         s->release_namespace = "kaito-workspace";
     if (!str_set(s->model_cache_dir))
         s->model_cache_dir = "/var/lib/kaito/models";
+    if (!str_set(s->node_class_group))
+        s->node_class_group = "karpenter.azure.com";
+    if (!str_set(s->node_class_kind))
+        s->node_class_kind = "AKSNodeClass";
+    if (!s->default_node_class && s->node_classes)
+        s->default_node_class = s->node_classes[0];
 }

@@ -7,6 +7,7 @@
 
 #include "api/kaito/workspace.h"
 #include "base/json.h"
+#include "catalog/presets.h"
 #include "workspace/workspace.h"
 
 struct ws_view {
@@ -20,6 +21,9 @@ struct ws_view {
     const json_t *tuning_template;      /* the default of the method in the release namespace */
     const json_t *inference_config;     /* ConfigMap inference.config */
     const json_t *push_secret;          /* tuning.output.imagePushSecret */
+    const json_t *node_pool;            /* karpenter: the NodePool of this Workspace; NULL: absent */
+    const struct preset *model;         /* what preset.name means: of the catalogue or derived from the hub; NULL: unknown */
+    const char *model_problem;          /* why it is unknown; NULL: nobody looked */
     bool local_nvme_class;              /* the StorageClass kaito-local-nvme-disk exists */
     const char *progress;               /* one line from the tuning process ("step 12 of 80, loss 1.2"); NULL */
 };
@@ -53,6 +57,11 @@ const char *ws_template_name(const struct workspace *ws);
 enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 
 #define RUNTIME_ANNOTATION  "kaito.sh/runtime"
+#define NODE_CLASS_ANNOTATION "kaito.sh/node-class-name"
+#define STREAMING_ANNOTATION "kaito.sh/model-streaming"
+#define LOCAL_WEIGHTS_ANNOTATION "kaito.sh/use-local-weights"
+#define POOL_NAME_LABEL     "karpenter.kaito.sh/workspace-name"         /* on a NodePool and its nodes */
+#define POOL_NS_LABEL       "karpenter.kaito.sh/workspace-namespace"
 #define SERVE_ANNOTATION    "kaito.sh/serve-after-tuning"
 #define REVISION_ANNOTATION "workspace.kaito.io/revision"
 #define HASH_ANNOTATION     "workspace.kaito.io/hash"

@@ -14,6 +14,18 @@ struct str ws_annotation(const struct workspace *ws, const char *key);  /* p NUL
 struct str ws_instance_type(const struct workspace *ws);
 struct str ws_preset_name(const struct workspace *ws);                  /* of inference or tuning */
 const struct preset *ws_preset(const struct workspace *ws);             /* NULL: a generic id */
+bool ws_is_annotated_native(const struct workspace *ws);
+/* Upstream's transformers image instead of vLLM's: the annotation, or the gate. */
+bool ws_runs_transformers(const struct workspace_settings *s, const struct workspace *ws);
+bool ws_streams_model(const struct workspace_settings *s, const struct workspace *ws);     /* weights come from object storage as they load */
+bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name);
+void ws_node_classes_list(const struct workspace_settings *s, struct buf *out);         /* sorted, joined by a space */
+/* What NVIDIA's feature discovery wrote on a node. product is borrowed from it. ERR_INVALID: *why says which label is bad. */
+struct gpu_labels { const char *product; int64_t count, node_gib; };
+errc gpu_labels_read(const json_t *node, struct gpu_labels *out, struct buf *why);
+/* A key of a Secret (data or stringData) in plain text, in the arena; NULL: none. */
+const char *secret_value(const json_t *secret, const char *key, struct arena *a);
+void go_path_join(const char *base, struct str path, struct buf *out);  /* Go's path.Join of an absolute base: joined and cleaned */
 json_t *clone_object(const json_t *j);          /* {} for what is no object: the schema lets anything through in template and volumeSource */
 bool label_is_reserved(struct str key);
 void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */

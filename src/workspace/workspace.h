@@ -23,6 +23,13 @@ struct kube_client;
 struct workspace_settings {
     const char *cloud;                  /* "azure" (default), "aws", "arc": which machine types exist, what a claim says */
     bool byo;                           /* --node-provisioner byo: nodes are the user's own, no claims are made */
+    bool karpenter;                     /* --node-provisioner karpenter: one NodePool per Workspace */
+    const char *const *node_classes;    /* karpenter: names of ours, NULL-terminated; NULL: none */
+    const char *default_node_class;     /* karpenter: the one for Workspaces that ask for none; NULL: the first */
+    const char *node_class_group, *node_class_kind;     /* karpenter.azure.com, AKSNodeClass */
+    bool transformers_only;             /* feature gate vLLM=false */
+    bool mig, accelerator;              /* feature gates enableMIG, enableAccelerator: parts of GPU nodes (byo) */
+    bool model_streaming;               /* feature gate ModelStreaming */
     const char *runtime_image;          /* kaito/kaito-runtime:VERSION, the native runtime */
     const char *preset_registry;        /* mcr.microsoft.com/aks/kaito, upstream's images */
     const char *release_namespace;      /* kaito-workspace, where the parameter templates are */

@@ -1,0 +1,29 @@
+/*
+ * What an API server asks before it stores a Workspace, from the JSON it sends: decoding as strictly as Go does, then the rules of
+ * workspace/validate.h with what they must know of the cluster. For admission webhooks and `kaito validate`.
+ */
+#ifndef WORKSPACE_REVIEW_H
+#define WORKSPACE_REVIEW_H
+
+#include "workspace/models.h"
+#include "workspace/validate.h"
+
+/* How to look into the cluster. get: a new reference, or NULL when there is none; ns NULL or "" for cluster-scoped kinds. */
+struct ws_cluster {
+    json_t *(*get)(void *self, const char *kind, const char *ns, const char *name);
+    json_t *(*nodes)(void *self);               /* new reference: every Node, as an array */
+    void *self;
+    const struct model_hub *hub;                /* NULL: only models of the catalogue are known */
+};
+
+/* The Secret's HF_TOKEN in plain text, in the arena; NULL when there is none. */
+const char *ws_access_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a);
+
+/*
+ * ERR_OK: admitted. ERR_INVALID: *refusal holds the text behind `admission webhook "..." denied the request: `.
+ * object (and old, for WS_UPDATE) as sent by the API server: pruned and defaulted, of either version.
+ */
+errc workspace_review(enum ws_operation op, const json_t *object, const json_t *old, const struct workspace_settings *s,
+                     const struct ws_cluster *cluster, struct buf *refusal);
+
+#endif

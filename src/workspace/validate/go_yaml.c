@@ -1,0 +1,186 @@
+#include "workspace/validate/go_yaml.h"
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <yaml.h>
+
+#include "base/mem.h"
+
+struct go_yaml { yaml_document_t doc; };
+
+/* yaml.v2's own choice of the line: scanner errors count from 1 behind the mark, parser errors stay on it. */
+static void explain(const yaml_parser_t *p, struct buf *why)
+{
+    size_t line = p->problem_mark.line;
+
+    if (p->error == YAML_COMPOSER_ERROR && p->problem && strstr(p->problem, "alias")) {
+        buf_adds(why, "yaml: unknown anchor referenced");
+        return;
+    }
+    if (line != 0)
+        line += p->error == YAML_SCANNER_ERROR;
+    else
+        line = p->context_mark.line;
+    buf_adds(why, "yaml: ");
+    if (line != 0)
+        buf_addf(why, "line %zu: ", line);
+    buf_adds(why, p->problem ? p->problem : "unknown problem parsing YAML content");
+}
+
+errc go_yaml_parse(struct str text, struct go_yaml **out, struct buf *why)
+{
+    yaml_parser_t p;
+    struct go_yaml *y = xmalloc(sizeof *y);
+
+    *out = NULL;
+    if (!yaml_parser_initialize(&p))
+        abort();
+    yaml_parser_set_input_string(&p, (const unsigned char *)(text.p ? text.p : ""), text.n);
+    bool good = yaml_parser_load(&p, &y->doc);
+
+    if (!good)
+        explain(&p, why);
+    yaml_parser_delete(&p);
+    if (!good) {
+        free(y);
+        return ERR_INVALID;
+    }
+    *out = y;
+    return ERR_OK;
+}
+
+void go_yaml_free(struct go_yaml *y)
+{
+    if (!y)
+        return;
+    yaml_document_delete(&y->doc);
+    free(y);
+}
+
+static yaml_node_t *node_of(const struct go_yaml *y, go_ref ref)
+{
+    return y && ref ? yaml_document_get_node((yaml_document_t *)(uintptr_t)&y->doc, ref) : NULL;
+}
+
+go_ref go_yaml_root(const struct go_yaml *y)
+{
+    return y && yaml_document_get_root_node((yaml_document_t *)(uintptr_t)&y->doc) ? 1 : 0;
+}
+
+enum go_kind go_yaml_kind(const struct go_yaml *y, go_ref ref)
+{
+    const yaml_node_t *n = node_of(y, ref);
+
+    return n && n->type == YAML_SEQUENCE_NODE ? GO_SEQ : n && n->type == YAML_MAPPING_NODE ? GO_MAP : GO_SCALAR;
+}
+
+struct str go_yaml_text(const struct go_yaml *y, go_ref ref)
+{
+    const yaml_node_t *n = node_of(y, ref);
+
+    return n && n->type == YAML_SCALAR_NODE ? str_n((const char *)n->data.scalar.value, n->data.scalar.length) : (struct str){ 0 };
+}
+
+static bool is_one_of(struct str s, const char *list)
+{
+    struct str all = str_of(list), word;
+
+    while (str_next(&all, ' ', &word))
+        if (str_eq(s, word))
+            return true;
+    return false;
+}
+
+static bool looks_like_integer(struct str s)
+{
+    size_t at = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0;
+    bool hex = s.n > at + 2 && s.p[at] == '0' && s.p[at + 1] == 'x', bin = s.n > at + 2 && s.p[at] == '0' && s.p[at + 1] == 'b';
+
+    if (at == s.n || s.p[at] == '_')
+        return false;
+    for (size_t i = hex || bin ? at + 2 : at; i < s.n; i++)
+        if (s.p[i] != '_' && !(hex ? isxdigit((unsigned char)s.p[i]) : bin ? (s.p[i] == '0' || s.p[i] == '1') : isdigit((unsigned char)s.p[i])))
+            return false;
+    return true;
+}
+
+static bool looks_like_float(struct str s)
+{
+    double v;
+    AUTO_BUF plain = { 0 };
+
+    if (is_one_of(s, ".inf .Inf .INF +.inf +.Inf +.INF -.inf -.Inf -.INF .nan .NaN .NAN"))
+        return true;
+    for (size_t i = 0; i < s.n; i++) {
+        if (!isdigit((unsigned char)s.p[i]) && !strchr("+-.eE_", s.p[i]))
+            return false;
+        if (s.p[i] != '_')
+            buf_addc(&plain, s.p[i]);
+    }
+    return s.n > 0 && str_to_f64(buf_str(&plain), &v);
+}
+
+/* yaml.v2's resolve(): the tag of a plain scalar. */
+static const char *tag_of(const yaml_node_t *n)
+{
+    struct str s;
+
+    if (n->type == YAML_SEQUENCE_NODE)
+        return "!!seq";
+    if (n->type == YAML_MAPPING_NODE)
+        return "!!map";
+    s = str_n((const char *)n->data.scalar.value, n->data.scalar.length);
+    if (n->data.scalar.style != YAML_PLAIN_SCALAR_STYLE)
+        return "!!str";
+    if (s.n == 0 || is_one_of(s, "~ null Null NULL"))
+        return "!!null";
+    if (is_one_of(s, "y Y yes Yes YES on On ON true True TRUE n N no No NO off Off OFF false False FALSE"))
+        return "!!bool";
+    return looks_like_integer(s) ? "!!int" : looks_like_float(s) ? "!!float" : "!!str";
+}
+
+bool go_yaml_is_null(const struct go_yaml *y, go_ref ref)
+{
+    const yaml_node_t *n = node_of(y, ref);
+
+    return !n || (n->type == YAML_SCALAR_NODE && streq(tag_of(n), "!!null"));
+}
+
+bool go_yaml_is_string(const struct go_yaml *y, go_ref ref)
+{
+    const yaml_node_t *n = node_of(y, ref);
+
+    return n && n->type == YAML_SCALAR_NODE && streq(tag_of(n), "!!str");
+}
+
+bool go_yaml_pair(const struct go_yaml *y, go_ref map, size_t i, go_ref *key, go_ref *value)
+{
+    const yaml_node_t *n = node_of(y, map);
+
+    if (!n || n->type != YAML_MAPPING_NODE || i >= (size_t)(n->data.mapping.pairs.top - n->data.mapping.pairs.start))
+        return false;
+    *key = n->data.mapping.pairs.start[i].key;
+    *value = n->data.mapping.pairs.start[i].value;
+    return true;
+}
+
+go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *name)
+{
+    go_ref key, value, found = 0;
+
+    for (size_t i = 0; go_yaml_pair(y, map, i, &key, &value); i++)
+        if (str_is(go_yaml_text(y, key), name))
+            found = value;
+    return found;
+}
+
+void go_yaml_mismatch(const struct go_yaml *y, go_ref ref, const char *into, struct buf *out)
+{
+    const yaml_node_t *n = node_of(y, ref);
+    struct str text = go_yaml_text(y, ref);
+
+    buf_addf(out, "\n  line %zu: cannot unmarshal %s", n->start_mark.line + 1, tag_of(n));
+    if (n->type == YAML_SCALAR_NODE)
+        buf_addf(out, " `%.*s%s`", (int)(text.n > 10 ? 7 : text.n), text.p, text.n > 10 ? "..." : "");
+    buf_addf(out, " into %s", into);
+}
