@@ -111,7 +111,7 @@ static void tell_end(const struct options *o, const struct tune_result *r)
     AUTO_MEM char *text = NULL, *evaluation = r->has_eval ? xasprintf(", evaluation loss %.4f", r->eval_loss) : NULL;
 
     if (r->was_complete)
-        text = xasprintf("already complete: %llu steps, loss %.4f to %.4f", (unsigned long long)r->steps, r->first_loss, r->last_loss);
+        text = xasprintf("already complete: %llu steps, loss %.4f to %.4f%s", (unsigned long long)r->steps, r->first_loss, r->last_loss, evaluation ? evaluation : "");
     else
         text = xasprintf("tuned in %.1f s: %llu steps, %llu tokens, loss %.4f to %.4f (mean %.4f)%s", r->seconds, (unsigned long long)r->steps,
                          (unsigned long long)r->tokens, r->first_loss, r->last_loss, r->mean_loss, evaluation ? evaluation : "");

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json.h"
 #include "base/mem.h"
 
 errc history_open(struct history *h, const char *output_dir, uint64_t keep_bytes, struct err *e)
@@ -30,12 +31,32 @@ static errc append(struct history *h, const struct buf *t, struct err *e)
     return ERR_OK;
 }
 
-errc history_add_evaluation(struct history *h, uint64_t step, double epoch, double loss, struct err *e)
+errc history_add_evaluation(struct history *h, const struct history_evaluation *x, struct err *e)
 {
     AUTO_BUF t = { 0 };
 
-    buf_addf(&t, "{\"step\": %llu, \"epoch\": %.9g, \"eval_loss\": %.9g}\n", (unsigned long long)step, epoch, loss);
+    buf_addf(&t, "{\"step\": %llu, \"epoch\": %.9g, \"eval_loss\": %.9g, \"eval_runtime\": %.4f, \"eval_samples_per_second\": %.3f}\n",
+             (unsigned long long)x->step, x->epoch, x->loss, x->seconds, x->seconds > 0 ? (double)x->samples / x->seconds : 0);
     return append(h, &t, e);
+}
+
+bool history_last_evaluation(const struct history *h, double *out_loss)
+{
+    AUTO_BUF text = { 0 };
+    bool found = false;
+    struct str line;
+
+    if (h->bytes == 0 || file_read(h->path, HISTORY_BYTES_MAX, &text, NULL))
+        return false;
+    struct str rest = buf_str(&text);
+    while (str_next(&rest, '\n', &line)) {
+        AUTO_JSON j = NULL;
+        if (!line.n || json_parse(line, &j, NULL) || !json_object_get(j, "eval_loss"))
+            continue;
+        *out_loss = json_num(j, "eval_loss", 0);
+        found = true;
+    }
+    return found;
 }
 
 errc history_add(struct history *h, const struct history_line *l, struct err *e)

@@ -101,6 +101,8 @@ void progress_line(const struct progress_view *v, struct buf *out)
     buf_addf(out, "step %llu/%llu  epoch %.2f/%.4g", (unsigned long long)v->step, (unsigned long long)v->steps, v->epoch, v->epochs);
     if (v->has_loss)
         buf_addf(out, "  loss %.4f  grad %.3g  lr %.3g", v->loss, v->grad_norm, v->learning_rate);
+    if (v->has_eval)
+        buf_addf(out, "  evaluation loss %.4f", v->eval_loss);
     buf_addf(out, "  %.0f tokens/s  ", v->tokens_per_second);
     add_time_left(out, v->seconds_left);
 }

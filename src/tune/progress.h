@@ -36,7 +36,7 @@ void progress_get(struct progress *p, struct progress_view *out);
 
 /* Prometheus text format 0.0.4. */
 void progress_metrics(const struct progress_view *v, struct buf *out);
-/* "step 120/300  epoch 1.2/3  loss 0.8123  lr 1.2e-03  5301 tokens/s  8 s left" */
+/* "step 120/300  epoch 1.2/3  loss 0.8123  grad 0.5  lr 1.2e-03  evaluation loss 0.91  5301 tokens/s  8 s left" */
 void progress_line(const struct progress_view *v, struct buf *out);
 
 struct progress_server;

@@ -10,6 +10,7 @@
 /* The lines without what differs from run to run, so that a resumed run ends with the same bytes. */
 static json_t *log_of(struct str history)
 {
+    static const char *const timed[] = { "tokens_per_second", "eval_runtime", "eval_samples_per_second" };
     json_t *log = json_array();
     struct str line;
 
@@ -17,7 +18,8 @@ static json_t *log_of(struct str history)
         json_t *j = NULL;
         if (!line.n || json_parse(line, &j, NULL))
             continue;
-        json_object_del(j, "tokens_per_second");
+        for (size_t i = 0; i < ARRAY_LEN(timed); i++)
+            json_object_del(j, timed[i]);
         json_push(log, j);
     }
     return log;

@@ -191,7 +191,9 @@ static errc start_or_resume(struct run *r, struct err *e)
         run_tell(r, TUNE_TELL_WARNING, "%s; it is moved aside and training starts anew", why.text);
         TRY(checkpoint_set_aside(r->output_dir, e));
     }
-    return history_open(&r->history, r->output_dir, r->totals.history_bytes, e);
+    TRY(history_open(&r->history, r->output_dir, r->totals.history_bytes, e));
+    r->view.has_eval = history_last_evaluation(&r->history, &r->view.eval_loss);
+    return ERR_OK;
 }
 
 /* --- the end ---------------------------------------------------------------------------------------------------------------------------- */
@@ -204,6 +206,8 @@ static errc write_done(const struct run *r, const struct tune_result *res, struc
                             "first_loss", res->first_loss, "mean_loss", res->mean_loss, "last_loss", res->last_loss, "seconds",
                             res->seconds, "fingerprint", r->fingerprint);
 
+    if (res->has_eval)
+        json_put(j, "eval_loss", json_real(res->eval_loss));
     json_write_pretty(j, 2, &text);
     return file_write_atomic(path, buf_str(&text), 0644, e);
 }
@@ -299,7 +303,8 @@ static void result_of_done(const json_t *j, struct tune_result *out)
 {
     *out = (struct tune_result){ .was_complete = true, .steps = (uint64_t)json_int(j, "steps", 0), .tokens = (uint64_t)json_int(j, "tokens", 0),
                                  .first_loss = json_num(j, "first_loss", 0), .mean_loss = json_num(j, "mean_loss", 0),
-                                 .last_loss = json_num(j, "last_loss", 0), .seconds = json_num(j, "seconds", 0) };
+                                 .last_loss = json_num(j, "last_loss", 0), .seconds = json_num(j, "seconds", 0),
+                                 .has_eval = json_object_get(j, "eval_loss") != NULL, .eval_loss = json_num(j, "eval_loss", 0) };
 }
 
 static errc run_all(struct run *r, struct tune_result *out, struct err *e)

@@ -51,7 +51,7 @@ struct tune_result {
     double first_loss, mean_loss, last_loss;    /* of single steps; mean over the run */
     double seconds;
     bool has_eval;
-    double eval_loss;           /* of the last evaluation; known to the run that made it */
+    double eval_loss;           /* of the last evaluation */
 };
 
 errc tune_run(const struct tune_opts *o, struct tune_result *out, struct err *e);

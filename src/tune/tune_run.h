@@ -10,8 +10,6 @@
 #include "tune/inputs.h"
 #include "tune/tune.h"
 
-#define HISTORY_BYTES_MAX ((size_t)1 << 30)        /* of history.jsonl, where it is read whole */
-
 struct run {
     const struct tune_opts *o;
     const char *output_dir;

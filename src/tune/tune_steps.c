@@ -149,7 +149,7 @@ static bool evaluation_is_due(const struct run *r, const struct trainer_step *s)
 /* Its time is not the steps': what measures them begins anew. */
 static errc run_evaluation(struct run *r, uint64_t step, double epoch, struct err *e)
 {
-    int64_t began = clock_mono_ms();
+    int64_t began = clock_mono_us();
     double loss;
 
     TRY(evaluate(r->pass, &r->in.held, (size_t)r->in.config.train.eval_batch_size, &loss, e));
@@ -158,10 +158,12 @@ static errc run_evaluation(struct run *r, uint64_t step, double epoch, struct er
                        (unsigned long long)step, r->in.config.train.learning_rate);
     r->view.eval_loss = loss;
     r->view.has_eval = true;
-    TRY(history_add_evaluation(&r->history, step, epoch, loss, e));
+    double seconds = (double)(clock_mono_us() - began) / 1e6;
+    TRY(history_add_evaluation(&r->history, &(struct history_evaluation){ step, r->in.held.n, epoch, loss, seconds }, e));
     run_tell(r, TUNE_TELL_EVENT, "step %llu  epoch %.2f  evaluation loss %.4f (%zu samples, %.1f s)", (unsigned long long)step, epoch, loss, r->in.held.n,
-             (double)(clock_mono_ms() - began) / 1000);
-    r->rate_ms += clock_mono_ms() - began;
+             seconds);
+    r->rate_ms += (int64_t)(seconds * 1000);
+    run_enter(r, r->view.phase);
     return ERR_OK;
 }
 

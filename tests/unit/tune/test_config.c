@@ -124,7 +124,6 @@ static void refusals(void **state)
     refused(LORA("target_modules: [\".*q_proj\", o_proj]"), "give it alone");
     refused(LORA("target_modules: \".*q_proj\"\n    layers_to_transform: [0]"), "name the layers in the expression");
     refused(LORA("rank_pattern: {\"(q_proj\": 2}"), "is no regular expression");
-    refused(TRAINING("fp16: true"), "use bf16: true");
     refused(QUANT("load_in_4bit: true\n    bnb_4bit_quant_type: af4"), "bnb_4bit_quant_type: \"af4\" is neither nf4 nor fp4");
     refused(QUANT("load_in_4bit: true\n    load_in_8bit: true"), "exclude each other");
     refused(LORA("r: 0"), "is outside");

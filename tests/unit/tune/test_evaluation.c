@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "dataset/dataset.h"
+#include "tune/history.h"
 #include "tune/tune.h"
 
 #define SEED 42         /* DatasetConfig.shuffle_seed's default draws the rows that are held out */
@@ -130,6 +131,38 @@ static void training_goes_on_as_without(void **state)
     rm_dir(dirs[1]);
 }
 
+/* The last one is told at the end, by a run that was complete, and by one that went on behind it; the Trainer's other figures stand beside it. */
+static void the_last_evaluation_is_remembered(void **state)
+{
+    AUTO_JSON file = expected();
+    AUTO_JSON args = json_pack("{s:i, s:f}", "max_steps", 3, "learning_rate", 5e-3);
+    char *dir = temp_dir();
+    struct tune_result first, again;
+    struct history h;
+    double loss = 0;
+
+    (void)state;
+    write_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
+    write_config(dir, args, 9.0 / 14, 0, "eval_strategy: steps, eval_steps: 2, ");
+    run(dir, &first);
+    run(dir, &again);
+    AUTO_JSON lines = history(dir, true);
+    const json_t *last = json_array_get(lines, json_array_size(lines) - 1);
+    assert_int_equal(json_array_size(lines), 2);
+    assert_true(first.has_eval && again.was_complete && again.has_eval);
+    assert_true(fabs(again.eval_loss - json_num(last, "eval_loss", 0)) < 1e-7 && fabs(first.eval_loss - again.eval_loss) < 1e-7);
+    assert_true(json_num(last, "eval_runtime", -1) >= 0 && json_num(last, "eval_samples_per_second", 0) > 0);
+    AUTO_MEM char *out = path_join(dir, "out");
+    OK(history_open(&h, out, UINT64_MAX, E));
+    assert_true(history_last_evaluation(&h, &loss));
+    assert_true(fabs(loss - first.eval_loss) < 1e-7);
+    history_done(&h);
+    OK(history_open(&h, out, 0, E));
+    assert_false(history_last_evaluation(&h, &loss));
+    history_done(&h);
+    rm_dir(dir);
+}
+
 static bool has_checkpoint(const char *dir, int64_t step)
 {
     AUTO_MEM char *path = xasprintf("%s/out/checkpoint-%lld/adapter_model.safetensors", dir, (long long)step);
@@ -183,7 +216,7 @@ static void the_best_evaluation_is_the_result(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(losses_are_the_trainers), cmocka_unit_test(training_goes_on_as_without),
-                                        cmocka_unit_test(the_best_evaluation_is_the_result) };
+                                        cmocka_unit_test(the_last_evaluation_is_remembered), cmocka_unit_test(the_best_evaluation_is_the_result) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
