@@ -105,7 +105,7 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
             return ERR_OK;
         }
         log_debug("leader", "not leading", KV("name", l->name), KV("err", why.text));
-        if (rc == ERR_CANCELLED || cancel_wait_ms(stop, l->retry_ms + (int64_t)(random_u64() % (uint64_t)(l->retry_ms / 5 + 1))))
+        if (rc == ERR_CANCELLED || cancel_wait_ms(stop, l->retry_ms / 2 + (int64_t)(random_u64() % (uint64_t)(l->retry_ms / 10 + 1))))
             return err_set(e, ERR_CANCELLED, "lease %s/%s: stopped waiting", l->ns, l->name);
     }
 }
