@@ -192,7 +192,7 @@ int cmd_manager(int argc, char **argv)
         { "webhook", 0, OPT_BOOL, &c.webhook, NULL, "Serve the admission webhook and keep its certificate in the Secret workspace-webhook-cert." },
         { "webhook-port", 0, OPT_INT, &c.webhook_port, "PORT", "Where the webhook listens.", .env = "WEBHOOK_PORT", .min = 1, .max = 65535 },
         { "webhook-service", 0, OPT_STR, &c.service, "NAME", "The Service in the release namespace that the API server reaches it by.", .env = "WEBHOOK_SERVICE" },
-        { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions at start." },
+        { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions and the release namespace at start; off where `kaito install` or the chart has brought them." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
         { "debug-state", 0, OPT_BOOL, &c.debug_state, NULL, "Show caches, queue and webhook as JSON under /debug/state beside /metrics." },

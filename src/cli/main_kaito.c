@@ -9,6 +9,7 @@ static const struct command commands[] = {
     { "reset",       "stop, and forget all state", cmd_reset },
     { "apiserver",   "run the Kubernetes-compatible API alone", cmd_apiserver },
     { "manager",     "run the Workspace controller against any Kubernetes", cmd_manager },
+    { "install",     "print or apply what a cluster needs to run the manager", cmd_install },
     { "provisioner", "run the node provisioner against any Kubernetes", cmd_provisioner },
     { "serve",       "serve a model directory over HTTP", cmd_exec_runtime },
     { "tune",        "fine-tune a model with LoRA or QLoRA", cmd_exec_runtime },

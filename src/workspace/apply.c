@@ -218,9 +218,10 @@ errc workspace_install(struct workspace_manager *m, bool crds, struct err *e)
 {
     const char *ns = m->settings.release_namespace;
 
-    if (crds)
+    if (crds) {
         TRY(install_crds(m, e));
-    TRY(create_if_absent(m, kube_object("v1", "Namespace", NULL, ns), e));
+        TRY(create_if_absent(m, kube_object("v1", "Namespace", NULL, ns), e));
+    }
     TRY(create_if_absent(m, render_tuning_template(ns, "lora-params-template"), e));
     return create_if_absent(m, render_tuning_template(ns, "qlora-params-template"), e);
 }

@@ -34,7 +34,7 @@ struct observed {
 errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *out, struct err *e);
 /* Writes what the plan says; stops at the first error. */
 errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e);
-/* CRDs (when asked), the release namespace and the templates. */
+/* The templates; before them, when asked, what an installer would have brought: CRDs and the release namespace. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
 
 /* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it

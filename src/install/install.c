@@ -1,0 +1,185 @@
+#include "install/install.h"
+
+#include "api/kaito/crds.h"
+#include "base/mem.h"
+#include "install/priv.h"
+#include "kube/kube.h"
+#include "kube/meta.h"
+#include "workspace/feature_gates.h"
+
+static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
+    { "v1", "Namespace", { "", "v1", "namespaces" } },
+    { "v1", "ServiceAccount", { "", "v1", "serviceaccounts" } },
+    { "v1", "Secret", { "", "v1", "secrets" } },
+    { "v1", "Service", { "", "v1", "services" } },
+    { "apps/v1", "Deployment", { "apps", "v1", "deployments" } },
+    { "apps/v1", "DaemonSet", { "apps", "v1", "daemonsets" } },
+    { "storage.k8s.io/v1", "StorageClass", { "storage.k8s.io", "v1", "storageclasses" } },
+    { "rbac.authorization.k8s.io/v1", "ClusterRole", { "rbac.authorization.k8s.io", "v1", "clusterroles" } },
+    { "rbac.authorization.k8s.io/v1", "ClusterRoleBinding", { "rbac.authorization.k8s.io", "v1", "clusterrolebindings" } },
+    { "rbac.authorization.k8s.io/v1", "Role", { "rbac.authorization.k8s.io", "v1", "roles" } },
+    { "rbac.authorization.k8s.io/v1", "RoleBinding", { "rbac.authorization.k8s.io", "v1", "rolebindings" } },
+    { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
+    { "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", { "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations" } },
+};
+
+/* ---- names and labels ----------------------------------------------------------------------------------------------- */
+
+static char *default_gates(void)
+{
+    struct buf text = { 0 };
+
+    for (size_t i = 0; i < n_feature_gates; i++)
+        buf_addf(&text, "%s%s=%s", i ? "," : "", feature_gates[i].name, feature_gates[i].by_default ? "true" : "false");
+    return buf_take(&text);
+}
+
+static void fill(const char **value, const char *fallback)
+{
+    if (!str_set(*value))
+        *value = fallback;
+}
+
+static struct release release_of(const struct install_opts *given, const char *gates)
+{
+    struct release r = { .o = *given };
+    size_t at;
+
+    fill(&r.o.release, "workspace");
+    fill(&r.o.ns, "kaito-workspace");
+    fill(&r.o.image, "kaito/kaito:" KAITO_VERSION);
+    fill(&r.o.runtime_image, "kaito/kaito-runtime:" KAITO_VERSION);
+    fill(&r.o.preset_registry, "mcr.microsoft.com/aks/kaito");
+    fill(&r.o.cloud, "azure");
+    fill(&r.o.node_provisioner, "azure-gpu-provisioner");
+    fill(&r.o.feature_gates, gates);
+    r.o.replicas = r.o.replicas > 0 ? r.o.replicas : 1;
+    r.byo = streq(r.o.node_provisioner, "byo");
+    r.fullname = str_find(str_of(r.o.release), STR("workspace"), &at) ? xstrdup(r.o.release) : xasprintf("%s-workspace", r.o.release);
+    return r;
+}
+
+json_t *release_name(const struct release *r, const char *suffix)
+{
+    return json_strf("%s%s", r->fullname, suffix);
+}
+
+json_t *release_object(const struct release *r, const char *api, const char *kind, const char *suffix, bool namespaced)
+{
+    AUTO_MEM char *name = xasprintf("%s%s", r->fullname, suffix);
+    json_t *o = kube_object(api, kind, namespaced ? r->o.ns : NULL, name);
+
+    kube_set_label(o, "app.kubernetes.io/name", "workspace");
+    kube_set_label(o, "app.kubernetes.io/instance", r->o.release);
+    return o;
+}
+
+/* ---- objects ---------------------------------------------------------------------------------------------------------- */
+
+static json_t *webhook_secret(const struct release *r)
+{
+    json_t *o = release_object(r, "v1", "Secret", "", true);
+
+    json_put_str(json_sub(o, "metadata"), "name", WEBHOOK_SECRET);      /* the manager fills it */
+    return o;
+}
+
+static json_t *service(const struct release *r)
+{
+    json_t *o = release_object(r, "v1", "Service", "-svc", true);
+
+    json_put(o, "spec", json_pack("{s:[{s:s, s:i, s:i, s:s}, {s:s, s:i, s:i, s:s}], s:{s:s, s:s}}",
+                                  "ports", "name", "http-metrics", "port", 8080, "targetPort", 8080, "protocol", "TCP",
+                                  "name", "https-webhook", "port", WEBHOOK_PORT, "targetPort", WEBHOOK_PORT, "protocol", "TCP",
+                                  "selector", "app.kubernetes.io/name", "workspace", "app.kubernetes.io/instance", r->o.release));
+    return o;
+}
+
+static json_t *webhook_client(const struct release *r)
+{
+    if (r->o.webhook_url)
+        return json_pack("{s:o}", "url", json_strf("%s/validate/workspace.kaito.sh", r->o.webhook_url));
+    return json_pack("{s:{s:o, s:s, s:s, s:i}}", "service", "name", release_name(r, "-svc"), "namespace", r->o.ns,
+                     "path", "/validate/workspace.kaito.sh", "port", WEBHOOK_PORT);
+}
+
+/* Without caBundle: the manager puts it there, and applying this again leaves it alone. */
+static json_t *webhook(const struct release *r)
+{
+    json_t *o = release_object(r, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", false);
+
+    json_put_str(json_sub(o, "metadata"), "name", WEBHOOK_NAME);
+    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i}]", "name", WEBHOOK_NAME,
+                                      "clientConfig", webhook_client(r), "rules", "apiGroups", "kaito.sh", "apiVersions", "v1alpha1", "v1beta1",
+                                      "operations", "CREATE", "UPDATE", "resources", "workspaces", "failurePolicy", "Fail", "sideEffects", "None",
+                                      "admissionReviewVersions", "v1", "timeoutSeconds", 10));
+    return o;
+}
+
+static json_t *local_disks(void)
+{
+    return json_pack("{s:s, s:s, s:{s:s}, s:s, s:s, s:s, s:b}", "apiVersion", "storage.k8s.io/v1", "kind", "StorageClass",
+                     "metadata", "name", "kaito-local-nvme-disk", "provisioner", "localdisk.csi.acstor.io", "volumeBindingMode", "WaitForFirstConsumer",
+                     "reclaimPolicy", "Delete", "allowVolumeExpansion", 1);
+}
+
+static void push_crds(json_t *list)
+{
+    AUTO_JSON crds = NULL;
+    json_t *crd;
+    size_t i;
+
+    api_kaito_crds(&crds);
+    json_array_foreach(crds, i, crd)
+        json_array_append(list, crd);
+}
+
+json_t *install_manifests(const struct install_opts *o)
+{
+    AUTO_MEM char *gates = default_gates();
+    struct release r = release_of(o, gates);
+    json_t *list = json_array();
+
+    json_push(list, kube_object("v1", "Namespace", NULL, r.o.ns));
+    if (!r.o.no_crds)
+        push_crds(list);
+    push_rights(&r, list);
+    json_push(list, local_disks());
+    json_push(list, webhook_secret(&r));
+    json_push(list, service(&r));
+    json_push(list, manager_deployment(&r));
+    if (!r.o.no_device_plugin)
+        json_push(list, device_plugin(&r));
+    json_push(list, webhook(&r));       /* last: until the manager serves it, every write of a Workspace is refused */
+    free(r.fullname);
+    return list;
+}
+
+static const struct kube_gvr *gvr_of(const json_t *object)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (streq(kinds[i].api, kube_api_version(object)) && streq(kinds[i].kind, kube_kind(object)))
+            return &kinds[i].gvr;
+    return NULL;
+}
+
+/* NodeClaim's definition belongs to whoever brought it first, as a chart's crds/ folder has it. */
+static bool is_others(const json_t *object)
+{
+    return streq(kube_kind(object), "CustomResourceDefinition") && !streq(json_str_at(object, "spec", "group", NULL), "kaito.sh");
+}
+
+errc install_apply(struct kube_client *client, const json_t *manifests, struct err *e)
+{
+    const json_t *o;
+    size_t i;
+
+    json_array_foreach(manifests, i, o) {
+        bool others = is_others(o);
+        errc rc = others ? kube_create(client, gvr_of(o), NULL, o, NULL, e) : kube_apply(client, gvr_of(o), NULL, o, "kaito", true, NULL, e);
+
+        if (rc && !(others && rc == ERR_EXISTS))
+            return err_wrap(e, "%s %s", kube_kind(o), kube_name(o));
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# The manager on a real kube-apiserver, with no more rights than `kaito install` gives it: webhook, leader election, rest. Prints TAP.
+# Needs kubectl and ../shared/tools/kube-apiserver with its binaries built; skips otherwise. KAITO_BUILD, KAITO_SHARED override the folders.
+set -uo pipefail
+root=$(cd "$(dirname "$0")/../.." && pwd)
+kaito=${KAITO_BUILD:-$root/build}/src/cli/kaito
+tool=${KAITO_SHARED:-$root/../shared}/tools/kube-apiserver
+bin=${KUBE_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/kaito-kube}
+skip() { echo "1..0 # SKIP $1"; exit 0; }
+[ -x "$kaito" ] || skip "no $kaito: build first"
+[ -x "$tool/up" ] || skip "no ../shared/tools/kube-apiserver"
+[ -x "$bin/kube-apiserver" ] || skip "no kube-apiserver in $bin: run $tool/build once"
+command -v kubectl >/dev/null || skip "no kubectl"
+
+work=$(mktemp -d)
+pids=()
+tests=0 failed=0
+finish() {
+    for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done
+    wait 2>/dev/null
+    "$tool/down" "$work/real" >/dev/null 2>&1
+    [ "$failed" -eq 0 ] && rm -rf "$work" || echo "# logs are in $work"
+}
+trap finish EXIT
+ok() {      # ok NAME COMMAND...
+    tests=$((tests + 1))
+    local name=$1; shift
+    if "$@" >"$work/out" 2>&1; then echo "ok $tests - $name"
+    else echo "not ok $tests - $name"; failed=$((failed + 1)); sed 's/^/# /' "$work/out" | tail -20; fi
+}
+within() {  # within SECONDS COMMAND...: tried again until it succeeds
+    local end=$((SECONDS + $1)); shift
+    until "$@" >"$work/last" 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || { echo "not within time: $*"; cat "$work/last"; return 1; }
+        read -rt 0.1 <> <(:) || :
+    done
+}
+is() { local want=$1; shift; local have; have=$("$@" 2>&1); [ "$have" = "$want" ] || { echo "want: $want"; echo "have: $have"; return 1; }; }
+holds() { local want=$1 have; shift; have=$("$@" 2>&1); [[ $have == *"$want"* ]] || { echo "no \"$want\" in:"; echo "$have"; return 1; }; }
+free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+now_ms() { date +%s%3N; }
+
+hook=$(free_port)
+# A manager with the rights of the service account: start NAME [options]; its probes are on ${health[NAME]}, its log is NAME.log.
+declare -A health metrics pid
+start() {
+    local name=$1; shift
+    health[$name]=$(free_port) metrics[$name]=$(free_port)
+    KUBECONFIG=$work/account "$kaito" manager --no-install-crds --webhook-port "$hook" --health-probe-bind-address "127.0.0.1:${health[$name]}" \
+        --metrics-bind-address "127.0.0.1:${metrics[$name]}" --debug-state --log-level debug "$@" >>"$work/$name.log" 2>&1 &
+    pid[$name]=$!
+    pids+=("$!")
+}
+ready() { curl -sf "127.0.0.1:${health[$1]}/readyz"; }
+metric() { curl -sf "127.0.0.1:${metrics[$1]}/metrics" | awk -v m="$2" 'index($0, m) == 1 { n += $NF; found = 1 } END { if (found) print n }'; }
+holder() { kubectl -n kaito-workspace get lease ef60f9b0.io -o jsonpath='{.spec.holderIdentity}'; }
+workspace() {       # workspace NAME VERSION PRESET
+    cat <<YAML
+apiVersion: kaito.sh/$2
+kind: Workspace
+metadata: {name: $1}
+resource: {instanceType: Standard_NC6s_v3, labelSelector: {matchLabels: {app: $1}}}
+inference: {preset: {name: $3}}
+YAML
+}
+apply() { workspace "$@" | kubectl apply -f -; }
+refused() { ! apply "$@" >"$work/refusal" 2>&1; cat "$work/refusal"; }
+
+eval "$("$tool/up" "$work/real")" || { echo "Bail out! the API server did not start"; exit 1; }
+export KUBECONFIG
+ok "install applies everything" "$kaito" install --apply --webhook-url "https://127.0.0.1:$hook"
+ok "and again, changing nothing" "$kaito" install --apply --webhook-url "https://127.0.0.1:$hook"
+ok "the definitions are served" within 20 kubectl get workspaces,nodeclaims
+token=$(kubectl -n kaito-workspace create token workspace-sa)
+kubectl config view --raw --flatten -o json | TOKEN=$token python3 -c '
+import json, os, sys
+c = json.load(sys.stdin)
+c["users"][0]["user"] = {"token": os.environ["TOKEN"]}
+json.dump(c, sys.stdout)' >"$work/account"
+
+# ---- the webhook ----
+ok "without a manager a Workspace is refused" holds "failed calling webhook" refused early v1beta1 phi-4-mini-instruct
+start one --leader-elect
+ok "a manager becomes ready" within 10 ready one
+[ "$failed" -eq 0 ] || { echo "Bail out! nothing to test: $(tail -1 "$work/one.log")"; exit 1; }
+ok "the authority is in the configuration" within 5 holds LS0t kubectl get validatingwebhookconfiguration validation.workspace.kaito.sh -o 'jsonpath={.webhooks[0].clientConfig.caBundle}'
+ok "the certificate is in the Secret" holds LS0t kubectl -n kaito-workspace get secret workspace-webhook-cert -o 'jsonpath={.data.server-cert\.pem}'
+ok "a good Workspace is admitted" within 5 apply good v1beta1 phi-4-mini-instruct
+ok "an unknown preset is refused, in upstream's words" holds 'admission webhook "validation.workspace.kaito.sh" denied the request: validation failed: invalid value: Unsupported inference preset name no-such-model' refused bad v1beta1 no-such-model
+ok "in v1alpha1 too" holds 'denied the request: validation failed: ' refused bad v1alpha1 no-such-model
+ok "a name with a dot is refused" holds "must not contain dots" refused a.b v1beta1 phi-4-mini-instruct
+changed() { ! kubectl patch workspace good --type=merge -p '{"resource": {"instanceType": "Standard_NC24ads_A100_v4"}}' 2>"$work/refusal"; cat "$work/refusal"; }
+ok "an update that may not be is refused" holds "denied the request: validation failed: " changed
+ok "status and finalizers pass" within 10 is '["workspace.finalizer.kaito.sh"]' kubectl get workspace good -o 'jsonpath={.metadata.finalizers}'
+ok "the Workspace gets its NodeClaim" within 10 holds ws kubectl get nodeclaims -l kaito.sh/workspace=good -o name
+
+# ---- rotation: a certificate that is about to end is replaced while Workspaces come in ----
+expire() {  # puts one into the Secret that the present authority did not sign and that ends tomorrow
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=short -addext "subjectAltName=IP:127.0.0.1" \
+        -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
+    kubectl -n kaito-workspace create secret generic workspace-webhook-cert --dry-run=client -o json --from-file=server-key.pem="$work/key.pem" \
+        --from-file=server-cert.pem="$work/cert.pem" --from-file=ca-cert.pem="$work/cert.pem" | kubectl -n kaito-workspace patch secret workspace-webhook-cert --type=merge --patch-file /dev/stdin
+}
+before=$(kubectl -n kaito-workspace get secret workspace-webhook-cert -o 'jsonpath={.data.server-cert\.pem}')
+ok "a certificate that ends within a day is put in" expire
+renewed() { local c; c=$(kubectl -n kaito-workspace get secret workspace-webhook-cert -o 'jsonpath={.data.server-cert\.pem}') && [ "$c" != "$before" ] && [ "$c" != "$(base64 -w0 <"$work/cert.pem")" ]; }
+ok "it is replaced" within 15 renewed
+ok "Workspaces are still admitted" within 10 apply after-rotation v1beta1 phi-4-mini-instruct
+ok "and refused" holds 'denied the request: validation failed: ' refused bad v1beta1 no-such-model
+
+# ---- leaders ----
+first=$(holder)
+hook_one=$hook hook=$(free_port)
+start two --leader-elect
+ok "a second manager serves its webhook without leading" within 10 ready two
+ok "and the first goes on leading" is "$first" holder
+ok "the second one says so in its metrics" is 0 metric two leader_election_master_status
+writes() { metric "$1" 'rest_client_requests_total{code="20' >/dev/null; curl -sf "127.0.0.1:${metrics[$1]}/metrics" | grep rest_client_requests_total | grep -E 'method="(PUT|POST|PATCH|DELETE)"'; }
+quiet_two() { ! writes two; }
+ok "the second one has written nothing" quiet_two
+began=$(now_ms)
+kill -TERM "${pid[one]}"
+handed() { local h; h=$(holder); [ -n "$h" ] && [ "$h" != "$first" ]; }
+ok "after SIGTERM the second one leads" within 3 handed
+took=$(($(now_ms) - began))
+ok "within 3 s ($took ms)" [ "$took" -lt 3000 ]
+wait "${pid[one]}"; ok "the first one ends with status 0" [ $? -eq 0 ]
+kubectl patch validatingwebhookconfiguration validation.workspace.kaito.sh --type=json -p "[{\"op\": \"replace\", \"path\": \"/webhooks/0/clientConfig/url\", \"value\": \"https://127.0.0.1:$hook/validate/workspace.kaito.sh\"}]" >/dev/null
+ok "the second one admits" within 10 apply by-two v1beta1 phi-4-mini-instruct
+ok "and works" within 10 holds ws kubectl get nodeclaims -l kaito.sh/workspace=by-two -o name
+second=$(holder)
+kubectl -n kaito-workspace patch lease ef60f9b0.io --type=merge -p '{"spec": {"holderIdentity": "somebody-else", "leaseDurationSeconds": 60}}' >/dev/null
+gone() { ! kill -0 "${pid[two]}" 2>/dev/null; }
+ok "a manager that has lost its lease ends" within 20 gone
+wait "${pid[two]}"; ok "with a status that says so" [ $? -eq 1 ]
+ok "and a message" holds "leader election lost" tail -1 "$work/two.log"
+
+# ---- alone, at rest ----
+start three
+ok "a manager without election becomes ready" within 10 ready three
+ok "Workspaces go" kubectl delete workspace good after-rotation by-two --timeout=20s
+ok "with their NodeClaims" within 10 is "" kubectl get nodeclaims -o name
+ok "a Workspace waits for its node" apply waits v1beta1 phi-4-mini-instruct
+ok "and says so" within 10 holds False kubectl get workspace waits -o 'jsonpath={.status.conditions[?(@.type=="ResourceReady")].status}'
+settle() { local a b; a=$(metric three rest_client_requests_total); sleep 3; b=$(metric three rest_client_requests_total); [ -n "$a" ] && [ "$a" = "$b" ]; }
+ok "then it asks nothing and writes nothing" within 20 settle
+ok "the state can be looked at" holds '"serving": true' curl -sf "127.0.0.1:${metrics[three]}/debug/state"
+ok "the metrics have upstream's names" holds 'kaito_workspace_preset_count{preset_name="phi-4-mini-instruct"} 1' curl -sf "127.0.0.1:${metrics[three]}/metrics"
+ok "it had every right it needed" sh -c "! grep -i 'forbidden' '$work'/one.log '$work'/two.log '$work'/three.log"
+ok "no key and no token is in a log" sh -c "! grep -lE 'PRIVATE KEY|LS0tLS1|eyJhbGciOi' '$work'/*.log"
+ok "the last Workspace goes" kubectl delete workspace waits --timeout=20s
+began=$(now_ms)
+kill -TERM "${pid[three]}"; wait "${pid[three]}"; ok "the manager ends with status 0" [ $? -eq 0 ]
+ok "at once ($(($(now_ms) - began)) ms)" [ $(($(now_ms) - began)) -lt 2500 ]
+echo "1..$tests"
+echo "# $((tests - failed)) passed, $failed failed"
+[ "$failed" -eq 0 ]
