@@ -62,7 +62,7 @@ static void panel_tiles(const struct panel_job *j, size_t panel, size_t begin, s
 static void panels_part(void *arg, size_t begin, size_t end)
 {
     const struct panel_job *j = arg;
-    size_t chunk = CHUNK_BYTES / (j->ldq * j->vec->panel_tall) + 1;
+    size_t chunk = CHUNK_BYTES / (j->ldq * j->vec->panel_tall(j->w->kind)) + 1;
 
     for (size_t t = 0; t < j->tiles; t += chunk)
         for (size_t p = begin; p < end; p++)
@@ -73,7 +73,7 @@ void panel_forward(struct compute *c, float *y, size_t ldy, const float *x, size
 {
     const struct panels *w = &weight->panels;
     size_t x_bytes = (of_blocks(w) ? c->vec->blocks_x_bytes : c->vec->panel_x_bytes)(w->kind);
-    size_t ldq = w->blocks * x_bytes, tall = c->vec->panel_tall;
+    size_t ldq = w->blocks * x_bytes, tall = c->vec->panel_tall(w->kind);
     uint8_t *q = compute_scratch(c, SCRATCH_X, rows, ldq + w->blocks * sizeof(struct vec_x8_scale));
     struct panel_job j = {
         .vec = c->vec, .w = w, .y = y, .x = x, .ldy = ldy, .ldx = ldx, .rows = rows, .tiles = (rows + tall - 1) / tall,

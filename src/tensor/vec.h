@@ -119,7 +119,7 @@ struct vec_ops {
      */
     void (*panel_quantize)(enum panels_kind kind, uint8_t *panel, float *factors, const float *x, float *fit, size_t blocks);
     void (*panel_f32)(enum panels_kind kind, float *dst, const uint8_t *panel, const float *factors, size_t k);
-    size_t panel_tall;
+    size_t (*panel_tall)(enum panels_kind kind);        /* of GGUF blocks and NF4, too */
     size_t (*panel_x_bytes)(enum panels_kind kind);
     void (*panel_quantize_x)(enum panels_kind kind, uint8_t *q, struct vec_x8_scale *scale, size_t rows, const float *x, size_t n);
     void (*panel_dot)(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p);

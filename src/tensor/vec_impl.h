@@ -512,7 +512,7 @@ const struct vec_ops VEC_OPS = {
     .tiles_bf16 = tiles_bf16, .has_amx = HAS_TILES,
 #endif
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
-    .panel_tall = PANEL_TALL,
+    .panel_tall = panel_tall,
     .panel_quantize = panel_quantize, .panel_f32 = panel_f32, .panel_x_bytes = panel_x_bytes, .panel_quantize_x = panel_quantize_x,
     .panel_dot = panel_dot,
     .blocks_x_bytes = blocks_x_bytes, .blocks_quantize_x = blocks_quantize_x, .blocks_dot = blocks_dot,

@@ -16,6 +16,13 @@
 #define PANEL_TALL  2
 #endif
 
+/* Of more than PANEL_TALL rows the registers hold the sums of one half at a time: eight rows together still pass over the panel once. */
+#if W == 8 && !defined(VEC_FEW_HEIGHTS)
+#define Q4_TALL     8
+#else
+#define Q4_TALL     PANEL_TALL
+#endif
+
 /* Without a product of bytes that adds up to 32 bits, 8-bit weights are multiplied as 16-bit numbers. */
 #if W > 4 && !HAS_DOT_BYTES
 #define INT8_BY_HALVES  1
@@ -252,32 +259,37 @@ typedef __m256i vw;
 INLINE vw load_vw(const uint8_t *p) { vw v; memcpy(&v, p, sizeof v); return v; }
 INLINE vw every_group(const uint8_t *p) { int32_t n; memcpy(&n, p, sizeof n); return EVERY32(n); }
 
-/* Nibbles times bytes: eight sums of pairs, each at most 15 * 127 * 2, fit 16 bits. */
-INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
+/* Of halves [first, first + n). Nibbles times bytes: eight sums of pairs, each at most 15 * 127 * 2, fit 16 bits. */
+INLINE void sums_q4(const size_t R, const size_t first, const size_t n, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
     const vw low = EVERY32(0x0f0f0f0f);
 
-    for (size_t g = 0; g < GROUPS / 2; g++)
-        for (size_t high = 0; high < 2; high++) {
-            vw w[HALVES];
+    UNROLLED
+    for (size_t g = 0; g < GROUPS; g++) {
+        const bool high = g % 2;
+        vw w[HALVES];
 
+        UNROLLED
+        for (size_t h = first; h < first + n; h++) {
+            vw v = load_vw(block + g / 2 * GROUP_BYTES + h * sizeof v);
+            w[h] = AND(high ? SHIFT16(v, 4) : v, low);
+        }
+        UNROLLED
+        for (size_t r = 0; r < R; r++) {
+            vw xr = every_group(x + r * X_Q4 + 4 * (g / 2 + high * GROUPS / 2));
             UNROLLED
-            for (size_t h = 0; h < HALVES; h++) {
-                vw v = load_vw(block + g * GROUP_BYTES + h * sizeof v);
-                w[h] = AND(high ? SHIFT16(v, 4) : v, low);
-            }
-            UNROLLED
-            for (size_t r = 0; r < R; r++) {
-                vw xr = every_group(x + r * X_Q4 + 4 * (g + high * GROUPS / 2));
-                UNROLLED
-                for (size_t h = 0; h < HALVES; h++)
+            for (size_t h = first; h < first + n; h++) {
 #if HAS_DOT_BYTES
-                    sums[r][h] = DOT_BYTES(sums[r][h], w[h], xr);
+                sums[r][h] = DOT_BYTES(sums[r][h], w[h], xr);
 #else
+                if (g == 0)
+                    sums[r][h] = BYTES(w[h], xr);
+                else
                     ADD_TO16(sums[r][h], BYTES(w[h], xr));
 #endif
             }
         }
+    }
 }
 
 INLINE void sums_int8(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
@@ -324,8 +336,10 @@ INLINE void sums_plain(const size_t R, vw sums[][HALVES], const uint8_t *block, 
                 }
 }
 
-INLINE void sums_q4(const size_t R, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
+INLINE void sums_q4(const size_t R, const size_t first, const size_t n, vw sums[][HALVES], const uint8_t *block, const uint8_t *x)
 {
+    (void)first;            /* as many rows as are taken at once have all halves together */
+    (void)n;
     sums_plain(R, sums, block, x, true);
 }
 
@@ -344,14 +358,15 @@ INLINE vi q4_scales(const uint8_t *p) { return WIDEN_BYTES(p); }
 INLINE vf q4_scaled(vw sums, vi s) { return to_float((vi)sums) * to_float(s); }
 #endif
 
-INLINE void block_q4(const size_t R, vf f[][HALVES], const uint8_t *block, const uint8_t *x, const struct vec_x8_scale *scale)
+INLINE void halves_q4(const size_t R, const size_t first, const size_t n, vf f[][HALVES], const uint8_t *block, const uint8_t *x,
+                      const struct vec_x8_scale *scale)
 {
     const uint8_t *scales = block + GROUPS / 2 * GROUP_BYTES;
-    vw sums[PANEL_TALL][HALVES] = { { { 0 } } };
+    vw sums[Q4_TALL][HALVES] = { { { 0 } } };
 
-    sums_q4(R, sums, block, x);
+    sums_q4(R, first, n, sums, block, x);
     UNROLLED
-    for (size_t h = 0; h < HALVES; h++) {
+    for (size_t h = first; h < first + n; h++) {
         vi s = q4_scales(scales + h * W);
         vf low = to_float(WIDEN_BYTES(scales + PANEL_ROWS + h * W));
 
@@ -360,6 +375,19 @@ INLINE void block_q4(const size_t R, vf f[][HALVES], const uint8_t *block, const
             f[r][h] += q4_scaled(sums[r][h], s) * scale[r].scale;
             f[r][h] += low * scale[r].low;
         }
+    }
+}
+
+INLINE void block_q4(const size_t R, vf f[][HALVES], const uint8_t *block, const uint8_t *x, const struct vec_x8_scale *scale)
+{
+    if (R <= PANEL_TALL) {
+        halves_q4(R, 0, HALVES, f, block, x, scale);
+        return;
+    }
+    UNROLLED
+    for (size_t h = 0; h < HALVES; h++) {
+        __asm__("" : "+r"(x), "+r"(scale));     /* gcc would load for all halves first, and spill it */
+        halves_q4(R, h, 1, f, block, x, scale);
     }
 }
 
@@ -393,7 +421,7 @@ INLINE const uint8_t *fetch(const uint8_t *p, size_t bytes)
 /* R rows of x against one panel. */
 INLINE void panel_tile(enum panels_kind kind, const size_t R, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
 {
-    vf f[PANEL_TALL][HALVES] = { { { 0 } } };
+    vf f[Q4_TALL][HALVES] = { { { 0 } } };
     const uint8_t *block = p->blocks, *ahead = p->ahead, *q = x->q;
     const struct vec_x8_scale *scale = x->scale;
 
@@ -425,11 +453,20 @@ INLINE void panel_tile(enum panels_kind kind, const size_t R, float *y, size_t l
 #endif
 
 PANEL_HEIGHTS(PANEL_TILES)
+#if Q4_TALL > PANEL_TALL
+PANEL_TILE(Q4, panel_tile, 7)
+PANEL_TILE(Q4, panel_tile, 8)
+#endif
+
+static size_t panel_tall(enum panels_kind kind) { return kind == PANELS_Q4 ? Q4_TALL : PANEL_TALL; }
 
 static void panel_dot(enum panels_kind kind, float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p)
 {
-    static void (*const tiles[PANELS_COUNT_][PANEL_TALL + 1])(float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p) = {
+    static void (*const tiles[PANELS_COUNT_][Q4_TALL + 1])(float *y, size_t ldy, const struct vec_x8 *x, const struct vec_panel *p) = {
         PANEL_HEIGHTS(PANEL_HEIGHT)
+#if Q4_TALL > PANEL_TALL
+        [PANELS_Q4][7] = Q4_7, [PANELS_Q4][8] = Q4_8,
+#endif
     };
 
     tiles[kind][x->rows](y, ldy, x, p);
