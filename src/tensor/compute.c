@@ -44,6 +44,12 @@ int compute_threads(const struct compute *c) { return c->threads; }
 const char *compute_kernels(const struct compute *c) { return c->vec->name; }
 const struct vec_ops *compute_vec(const struct compute *c) { return c->vec; }
 void compute_set_math(struct compute *c, enum gemm_math math) { c->math = math; }
+void compute_set_rounding(struct compute *c, bool factors, bool results)
+{
+    c->round_factors = factors;
+    c->round_results = results;
+}
+
 void compute_set_rows(struct compute *c, enum gemm_rows rows) { c->rows = rows; }
 enum gemm_rows compute_rows(const struct compute *c) { return c->rows; }
 bool compute_bf16_is_fast(const struct compute *c) { return c->vec->tiles_bf16 != NULL; }

@@ -77,10 +77,10 @@ static void few_part(void *arg, size_t begin, size_t end)
 /* x as the kernel wants it: even and odd elements apart for NF4, rounded in bf16 mode; x itself otherwise. */
 static const float *prepared_x(struct compute *c, const float *x, size_t *ldx, size_t rows, const struct weight *w)
 {
-    bool order = w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0;
+    bool order = w->kind == WEIGHT_NF4 && w->in % NF4_BLOCK == 0, rounds = c->math == GEMM_BF16 || c->round_factors;
     float *copy;
 
-    if (!order && c->math != GEMM_BF16)
+    if (!order && !rounds)
         return x;
     copy = compute_scratch(c, SCRATCH_X, rows * w->in, sizeof *copy);
     for (size_t r = 0; r < rows; r++) {
@@ -90,7 +90,7 @@ static const float *prepared_x(struct compute *c, const float *x, size_t *ldx, s
             vec_nf4_order_x(row, x + r * *ldx, w->in);
         else
             memcpy(row, x + r * *ldx, w->in * sizeof *row);
-        if (c->math == GEMM_BF16)
+        if (rounds)
             c->vec->round_bf16(row, row, w->in);
     }
     *ldx = w->in;
@@ -134,6 +134,8 @@ static void forward_few(struct compute *c, float *y, size_t ldy, const float *x,
     j.x = j.pairs ? (const void *)x_as_bf16(c, x, ldx, rows, w->in) : prepared_x(c, x, &ldx, rows, w);
     j.ldx = j.pairs ? w->in : ldx;
     compute_share(c, w->out, (FEW_STEP_BYTES / row_bytes / FEW_STEP_ROWS + 1) * FEW_STEP_ROWS, few_part, &j);
+    for (size_t r = 0; c->round_results && r < rows; r++)
+        c->vec->round_bf16(y + r * ldy, y + r * ldy, w->out);
 }
 
 /* ── many rows ── */

@@ -43,6 +43,11 @@ struct vec_ops;
 const struct vec_ops *compute_vec(const struct compute *c);     /* tensor/vec.h: for kernels of other folders */
 void compute_set_math(struct compute *c, enum gemm_math math);
 /*
+ * Products with dense and NF4 weights from now on: x (dy on the way back) is rounded to bf16 before, and what comes out after (the sum with
+ * what was there, on the way back), whatever the math; where both are bf16 anyway that costs nothing.
+ */
+void compute_set_rounding(struct compute *c, bool factors, bool results);
+/*
  * Which kernels gemm_forward takes from now on, so that a row's bits do not depend on how many rows come with it: those for few
  * rows, or those for many, whatever the number. For many rows the former are some 10 % slower.
  */

@@ -25,7 +25,7 @@ struct many {
     bool back;                  /* x . w instead of x . w^T */
     bool add;                   /* to what y holds */
     bool bf16;                  /* packed numbers are bf16 instead of f32 */
-    bool round_x;               /* f32 numbers that are rounded to bf16 */
+    bool round_x, round_y;      /* f32 numbers are rounded to bf16: those packed, those that come out */
     size_t height;              /* rows of a packed group */
     size_t length, padded;      /* of a row of x */
     size_t width;               /* columns of the result */
@@ -184,6 +184,8 @@ static void columns_part(void *arg, size_t begin, size_t end)
         (m->back ? pack_rows_of_w : pack_columns)(m, panels, scratch, begin, end, at, k, padded);
         tiles(m, panels, begin, end - begin, at, padded);
     }
+    for (size_t r = 0; m->round_y && r < m->rows; r++)
+        m->vec->round_bf16(m->y + r * m->ldy + begin, m->y + r * m->ldy + begin, end - begin);
 }
 
 /* NF4 on the way back is read in whole blocks. */
@@ -213,8 +215,8 @@ static void multiply(struct compute *c, struct many *m)
 
 void many_forward(struct compute *c, bool bf16, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
-    multiply(c, &(struct many){ .w = w, .bf16 = bf16, .round_x = c->math == GEMM_BF16 && !bf16, .length = w->in, .width = w->out,
-                                .x = x, .y = y, .ldx = ldx, .ldy = ldy, .rows = rows });
+    multiply(c, &(struct many){ .w = w, .bf16 = bf16, .round_x = (c->math == GEMM_BF16 || c->round_factors) && !bf16, .round_y = c->round_results,
+                                .length = w->in, .width = w->out, .x = x, .y = y, .ldx = ldx, .ldy = ldy, .rows = rows });
 }
 
 bool many_backward(struct compute *c, bool bf16, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,
@@ -222,7 +224,8 @@ bool many_backward(struct compute *c, bool bf16, float *dx, size_t lddx, const f
 {
     if (w->kind != WEIGHT_DENSE && w->kind != WEIGHT_NF4)
         return false;                   /* columns of a row are no whole blocks */
-    multiply(c, &(struct many){ .w = w, .back = true, .add = accumulate, .bf16 = bf16, .length = w->out, .width = w->in,
+    multiply(c, &(struct many){ .w = w, .back = true, .add = accumulate, .bf16 = bf16,
+                                .round_x = c->round_factors && !bf16, .round_y = c->round_results, .length = w->out, .width = w->in,
                                 .x = dy, .y = dx, .ldx = lddy, .ldy = lddx, .rows = rows });
     return true;
 }

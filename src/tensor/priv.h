@@ -12,6 +12,7 @@ struct compute {
     int threads;
     enum gemm_math math;
     enum gemm_rows rows;        /* which kernels products take */
+    bool round_factors, round_results;          /* to bf16 */
     const struct vec_ops *vec;
     struct { void *p; size_t size; } scratch[SCRATCH_COUNT_];
     struct pool *pool;          /* made at the first parallel region */

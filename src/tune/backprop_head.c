@@ -52,12 +52,15 @@ static void smooth_gradient(struct backprop *p, const int32_t *targets, size_t r
 }
 
 /* Gradients of the head's own weights; p->logits hold the gradient of the logits of h [rows, D]. */
-static void learn_head(struct backprop *p, const float *h, size_t ldh, size_t rows)
+static void learn_head(struct backprop *p, const float *h, size_t rows)
 {
     const struct model_config *g = &p->m->config;
 
+    if (p->own_head && p->head_rounds)
+        for (size_t r = 0; r < rows; r++)
+            compute_vec(p->c)->round_bf16(p->rounded + r * g->hidden, h + r * g->hidden, g->hidden);
     if (p->own_head)
-        gemm_grad(p->c, p->loras->g + p->own_head->at, p->logits, g->vocab, g->vocab, h, ldh, g->hidden, rows);
+        gemm_grad(p->c, p->loras->g + p->own_head->at, p->logits, g->vocab, g->vocab, p->head_rounds ? p->rounded : h, g->hidden, g->hidden, rows);
     for (size_t r = 0; p->own_head_bias && r < rows; r++)
         compute_vec(p->c)->axpy(p->loras->g + p->own_head_bias->at, p->logits + r * g->vocab, 1, g->vocab);
 }
@@ -67,13 +70,13 @@ static void head_forward(struct backprop *p, const float *h, struct rows rows)
 {
     const struct model_config *g = &p->m->config;
     const float *bias = p->own_head_bias ? p->loras->w + p->own_head_bias->at : p->m->head_bias;
-    size_t ld = g->hidden;
 
     if (p->lora_head) {
         adapted_forward(p, p->lora_head->linear, p->logits, g->vocab, h, p->head_xa, rows);
     } else {
-        const float *factor = p->head_rounds ? rounded_factor(p, h, &ld, rows.n, g->hidden) : h;
-        gemm_forward(p->c, p->logits, g->vocab, factor, ld, rows.n, &p->head);
+        compute_set_rounding(p->c, p->head_rounds, false);
+        gemm_forward(p->c, p->logits, g->vocab, h, g->hidden, rows.n, &p->head);
+        compute_set_rounding(p->c, false, false);
     }
     if (bias)
         add_bias(p->c, p->logits, g->vocab, bias, rows.n, g->vocab);
@@ -83,17 +86,15 @@ static void head_forward(struct backprop *p, const float *h, struct rows rows)
 static void head_backward(struct backprop *p, const float *h, float *dh, struct rows rows)
 {
     const struct model_config *g = &p->m->config;
-    size_t ldh = g->hidden, ld = g->vocab;
 
-    if (p->head_rounds && p->own_head)
-        h = rounded_factor(p, h, &ldh, rows.n, g->hidden);
-    learn_head(p, h, ldh, rows.n);
+    learn_head(p, h, rows.n);
     if (p->lora_head) {
         adapted_backward(p, p->lora_head->linear, dh, p->logits, g->vocab, h, p->head_xa, false, rows);
         return;
     }
-    const float *d = p->head_rounds ? rounded_factor(p, p->logits, &ld, rows.n, g->vocab) : p->logits;
-    gemm_backward(p->c, dh, g->hidden, d, ld, rows.n, &p->head, false);
+    compute_set_rounding(p->c, p->head_rounds, false);
+    gemm_backward(p->c, dh, g->hidden, p->logits, g->vocab, rows.n, &p->head, false);
+    compute_set_rounding(p->c, false, false);
 }
 
 /* Loss of normed hidden rows, and with backward the gradient to them into dh. */

@@ -182,8 +182,8 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
     }
     if (p->o.block_dropout > 0)
         p->masked = carve(c, t, g->hidden);
-    if (p->emulates_bf16)
-        p->rounded = carve(c, 1, max_size(t * wide, HEAD_ROWS * g->vocab));
+    if (p->head_rounds)
+        p->rounded = carve(c, HEAD_ROWS, g->hidden);
     if (g->experts) {
         p->expert_in = carve(c, t, g->hidden);
         p->expert_d = carve(c, t, g->hidden);

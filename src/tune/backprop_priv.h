@@ -89,7 +89,7 @@ struct backprop {
     float block_rate;           /* the same for o.block_dropout */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
-    float *rounded;             /* [T, widest of all], only when emulating bf16 */
+    float *rounded;             /* [HEAD_ROWS, D], only with head_rounds */
     float *dxa;                 /* [T, max r] */
     float *gain, *lengths;      /* DoRA, [out] of every adapted linear, at dora_at[index]: m / |W + sBA|, and |W + sBA| */
     size_t *dora_at;            /* [model_adaptables()], owned; only with DoRA */
@@ -156,9 +156,6 @@ void experts_backward(struct backprop *p, const struct layer *l, struct layer_ac
 
 /* The matrix to multiply by: good until the next call. */
 const struct weight *base_weight(struct backprop *p, const struct linear *l);
-
-/* x [rows, cols] itself, or rounded to bf16 in p->rounded; *ld follows. */
-const float *rounded_factor(struct backprop *p, const float *x, size_t *ld, size_t rows, size_t cols);
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
 void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa, struct rows rows);

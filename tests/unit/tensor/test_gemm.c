@@ -317,6 +317,61 @@ static void gradients_to_the_input_equal_the_oracle(void **state)
         }
 }
 
+static void round_all(float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        x[i] = f32_round_bf16(x[i]);
+}
+
+/* The same bits as rounding before and after: y = x . w^T, dx += dy . w; what lies between the rows stays. */
+static void check_rounding(struct compute *c, const struct weight *w, size_t rows)
+{
+    size_t ldx = w->in + 3, ldy = w->out + 5;
+    AUTO_MEM float *x = noises(rows * ldx), *y = noises(rows * ldy), *x_want = xmemdup(x, rows * ldx * sizeof *x);
+    AUTO_MEM float *y_want = xmemdup(y, rows * ldy * sizeof *y), *x_round = xmemdup(x, rows * ldx * sizeof *x), *dy_round;
+
+    compute_set_rounding(c, true, true);
+    gemm_forward(c, y, ldy, x, ldx, rows, w);
+    compute_set_rounding(c, false, false);
+    round_all(x_round, rows * ldx);
+    gemm_forward(c, y_want, ldy, x_round, ldx, rows, w);
+    for (size_t r = 0; r < rows; r++)
+        round_all(y_want + r * ldy, w->out);
+    assert_memory_equal(y, y_want, rows * ldy * sizeof *y);
+
+    for (size_t i = 0; i < rows * ldy; i++)
+        y[i] *= 1.01f;
+    dy_round = xmemdup(y, rows * ldy * sizeof *y);
+    compute_set_rounding(c, true, true);
+    gemm_backward(c, x, ldx, y, ldy, rows, w, true);
+    compute_set_rounding(c, false, false);
+    round_all(dy_round, rows * ldy);
+    gemm_backward(c, x_want, ldx, dy_round, ldy, rows, w, true);
+    for (size_t r = 0; r < rows; r++)
+        round_all(x_want + r * ldx, w->in);
+    assert_memory_equal(x, x_want, rows * ldx * sizeof *x);
+}
+
+static void rounding_is_that_before_and_after(void **state)
+{
+    static const char *const kinds[] = { "f32", "bf16", "nf4" };
+    static const size_t shapes[][3] = { { 130, 192, 40 }, { 70, 300, 7 } };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t k = 0; all[v]->supported() && k < ARRAY_LEN(kinds) * ARRAY_LEN(shapes); k++) {
+            const size_t *s = shapes[k % ARRAY_LEN(shapes)];
+            AUTO_MEM void *owned = NULL;
+            struct weight w = make_weight(kinds[k / ARRAY_LEN(shapes)], s[0], s[1], &owned);
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
+            assert_int_equal(compute_new(2, all[v]->name, &c, &e), ERR_OK);
+            check_rounding(c, &w, s[2]);
+            weight_done(&w);
+        }
+}
+
 static void check_elementwise(const struct vec_ops *v, size_t n)
 {
     AUTO_MEM float *a = noises(n), *b = noises(n), *d = noises(n), *y = noises(n), *u = noises(n);
@@ -425,6 +480,7 @@ int main(void)
         cmocka_unit_test(rows_are_the_same_bits_in_any_number),
         cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(bf16_mode_rounds_factors_alone), cmocka_unit_test(gradients_to_the_input_equal_the_oracle),
+        cmocka_unit_test(rounding_is_that_before_and_after),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),
         cmocka_unit_test(unknown_kernels_are_refused),
