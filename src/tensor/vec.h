@@ -49,6 +49,7 @@ struct vec_ops {
     double (*sum_squares)(const float *x, size_t n);
     float (*max)(const float *x, size_t n);                                 /* n > 0 */
     float (*exp_sum)(float *x, float shift, size_t n);                      /* x = exp(x - shift); returns the sum */
+    double (*exp_total)(const float *x, float shift, size_t n);             /* sum of exp(x - shift), within 1e-6 of it */
     void (*scale)(float *x, float a, size_t n);
     /* y = silu(g) * u;  then its gradients from dy: dg, du are overwritten and may be g, u */
     void (*swiglu)(float *y, const float *g, const float *u, size_t n);

@@ -173,6 +173,8 @@ static float vmax(const float *x, size_t n)
     return best;
 }
 
+#define EXP_RUN 16              /* vectors */
+
 static float exp_sum(float *x, float shift, size_t n)
 {
     vf sum = { 0 };
@@ -190,6 +192,29 @@ static float exp_sum(float *x, float shift, size_t n)
             tail += x[i];
     }
     return hsum(sum) + tail;
+}
+
+/* Few at a time in f32, those in f64: thousands of them stay as exact as exp is. */
+static double exp_total(const float *x, float shift, size_t n)
+{
+    double total = 0;
+    size_t i = 0;
+
+    while (i + W <= n) {
+        vf sum = { 0 };
+
+        for (size_t k = 0; k < EXP_RUN && i + W <= n; k++, i += W)
+            sum += vexp(load(x + i) - shift);
+        total += (double)hsum(sum);
+    }
+    if (i < n) {
+        float rest[W];
+
+        store(rest, vexp(load_part(x + i, n - i) - shift));
+        for (size_t k = 0; k < n - i; k++)
+            total += (double)rest[k];
+    }
+    return total;
 }
 
 static void scale(float *x, float a, size_t n)
@@ -501,7 +526,7 @@ static bool supported(void);
 
 const struct vec_ops VEC_OPS = {
     .name = VEC_NAME, .supported = supported, .dot = dot, .axpy = axpy, .sum_squares = sum_squares, .max = vmax,
-    .exp_sum = exp_sum, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .gelu_tanh = gelu_tanh, .gelu_erf = gelu_erf,
+    .exp_sum = exp_sum, .exp_total = exp_total, .scale = scale, .swiglu = swiglu, .swiglu_grad = swiglu_grad, .gelu_tanh = gelu_tanh, .gelu_erf = gelu_erf,
     .from_bf16 = from_bf16, .round_bf16 = round_bf16s,
     .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_f16 = few_f16, .few_nf4 = few_nf4,

@@ -413,6 +413,25 @@ static void element_wise_kernels_equal_libm(void **state)
             check_elementwise(all[v], len);
 }
 
+/* Also of a vocabulary, where most of the sum is what is small. */
+static void sums_of_exponentials_are_exact(void **state)
+{
+    static const size_t lengths[] = { 1, 15, 128, 131, 2048, 32064, 151936 };
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t v = 0; v < n; v++)
+        for (size_t i = 0; all[v]->supported() && i < ARRAY_LEN(lengths); i++) {
+            AUTO_MEM float *x = noises(lengths[i]);
+            double sum = 0;
+            for (size_t k = 0; k < lengths[i]; k++) {
+                x[k] *= 8;
+                sum += exp((double)x[k] - (double)7.5f);
+            }
+            assert_true(fabs(all[v]->exp_total(x, 7.5f, lengths[i]) - sum) < 1e-6 * sum);
+        }
+}
+
 static void exponential_is_calm_at_the_edges(void **state)
 {
     size_t n;
@@ -480,7 +499,7 @@ int main(void)
         cmocka_unit_test(rows_are_the_same_bits_in_any_number),
         cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(bf16_mode_rounds_factors_alone), cmocka_unit_test(gradients_to_the_input_equal_the_oracle),
-        cmocka_unit_test(rounding_is_that_before_and_after),
+        cmocka_unit_test(rounding_is_that_before_and_after), cmocka_unit_test(sums_of_exponentials_are_exact),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),
         cmocka_unit_test(unknown_kernels_are_refused),
