@@ -45,6 +45,31 @@ void rmsnorm_forward(struct compute *c, float *y, const float *x, size_t ld, con
     compute_parallel(c, rows, GRAIN, rms_rows, &j);
 }
 
+#define LANES 8                 /* of sums in f64: their order does not depend on anything but n */
+
+/* sum(dy w x) */
+static double weighted_dot(const float *dy, const float *w, float plus, const float *x, size_t n)
+{
+    double part[LANES] = { 0 }, sum = 0;
+    size_t i = 0;
+
+    for (; i + LANES <= n; i += LANES)
+        for (size_t k = 0; k < LANES; k++)
+            part[k] += (double)(dy[i + k] * (w[i + k] + plus)) * (double)x[i + k];
+    for (; i < n; i++)
+        sum += (double)(dy[i] * (w[i] + plus)) * (double)x[i];
+    for (size_t k = 0; k < LANES; k++)
+        sum += part[k];
+    return sum;
+}
+
+static void rms_grad_row(float *restrict dx, const float *restrict dy, const float *restrict w, float plus, const float *restrict x, float r,
+                         float back, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dx[i] += r * (w[i] + plus) * dy[i] - back * x[i];
+}
+
 /* dx = r w dy - r^3 x / D * sum(dy w x), where r = 1 / rms. */
 static void rms_grad_rows(void *arg, size_t begin, size_t end)
 {
@@ -52,14 +77,10 @@ static void rms_grad_rows(void *arg, size_t begin, size_t end)
 
     for (size_t row = begin; row < end; row++) {
         const float *x = j->x + row * j->ld, *dy = j->dy + row * j->ld;
-        float *dx = j->y + row * j->ld, r = inverse_rms(j, x);
-        double sum = 0;
+        float r = inverse_rms(j, x);
+        double sum = weighted_dot(dy, j->w, j->plus, x, j->dim);
 
-        for (size_t i = 0; i < j->dim; i++)
-            sum += (double)(dy[i] * (j->w[i] + j->plus)) * (double)x[i];
-        float back = (float)(sum * (double)r * (double)r * (double)r / (double)j->dim);
-        for (size_t i = 0; i < j->dim; i++)
-            dx[i] += r * (j->w[i] + j->plus) * dy[i] - back * x[i];
+        rms_grad_row(j->y + row * j->ld, dy, j->w, j->plus, x, r, (float)(sum * (double)r * (double)r * (double)r / (double)j->dim), j->dim);
     }
 }
 
@@ -78,9 +99,7 @@ void rmsnorm_backward(struct compute *c, float *dx, float *dw, const float *dy, 
     }
 }
 
-/* Sums of x - mean, and of its squares, in eight lanes: the order does not depend on anything but n. */
-#define LANES 8
-
+/* Sums of x - mean, and of its squares. */
 static double sum_off(const float *x, double mean, size_t n, bool squared)
 {
     double part[LANES] = { 0 }, sum = 0;

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 
+#define NORM_LANES 8
 #define GRAIN 16384             /* elements per thread below which splitting costs more than it saves */
 
 static errc allocate(struct adamw *o, struct err *e)
@@ -96,18 +97,25 @@ struct update {
     size_t n;
 };
 
+/* Numbers by value, and restrict: what a loop writes might otherwise be what it reads next. */
+static void update_values(float *restrict w, float *restrict m, float *restrict v, const float *restrict g, size_t n, float keep, struct update u)
+{
+    for (size_t i = 0; i < n; i++) {
+        float m_now = m[i] + u.one_minus_beta1 * (g[i] - m[i]);
+        float v_now = v[i] * u.beta2 + u.one_minus_beta2 * (g[i] * g[i]);
+        m[i] = m_now;
+        v[i] = v_now;
+        w[i] = w[i] * keep - u.step_size * (m_now / (sqrtf(v_now) / u.root_correction2 + u.epsilon));
+    }
+}
+
 static void update_range(void *arg, size_t begin, size_t end)
 {
     const struct update *u = arg;
+    size_t decayed = u->decayed < begin ? begin : u->decayed < end ? u->decayed : end;
 
-    for (size_t i = begin; i < end; i++) {
-        float g = u->g[i], w = u->w[i] * (i < u->decayed ? u->keep : 1);
-        float m = u->m[i] + u->one_minus_beta1 * (g - u->m[i]);
-        float v = u->v[i] * u->beta2 + u->one_minus_beta2 * (g * g);
-        u->m[i] = m;
-        u->v[i] = v;
-        u->w[i] = w - u->step_size * (m / (sqrtf(v) / u->root_correction2 + u->epsilon));
-    }
+    update_values(u->w + begin, u->m + begin, u->v + begin, u->g + begin, decayed - begin, u->keep, *u);
+    update_values(u->w + decayed, u->m + decayed, u->v + decayed, u->g + decayed, end - decayed, 1, *u);
 }
 
 /* Blocks of one tensor: states are expanded, updated, and coded again. */
@@ -181,12 +189,19 @@ void adamw_update(struct compute *c, struct adamw *o, float *w, const float *g, 
         compute_parallel(c, o->n, GRAIN, update_range, &u);
 }
 
+/* Lanes, which do not wait for each other: the order depends on n alone. */
 double gradient_norm(const float *g, size_t n)
 {
-    double sum = 0;
+    double part[NORM_LANES] = { 0 }, sum = 0;
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i++)
+    for (; i + NORM_LANES <= n; i += NORM_LANES)
+        for (size_t k = 0; k < NORM_LANES; k++)
+            part[k] += (double)g[i + k] * g[i + k];
+    for (; i < n; i++)
         sum += (double)g[i] * g[i];
+    for (size_t k = 0; k < NORM_LANES; k++)
+        sum += part[k];
     return sqrt(sum);
 }
 
