@@ -77,72 +77,31 @@ static void on_config(void *self, const json_t *object, struct workq *q)
     queue_where(m, release ? NULL : kube_namespace(object), object, names_config, q);
 }
 
-/* The user's own nodes carry no label that names a Workspace. */
-static void on_byo_node(void *self, const json_t *object, struct workq *q)
+static bool asks_for(const json_t *ws, const json_t *node)
+{
+    json_t *v;
+    const char *key;
+
+    json_object_foreach(json_at(ws, "resource", "labelSelector", "matchLabels", NULL), key, v)
+        if (!label_is_reserved(str_of(key)) && !streq(json_string_value(v), kube_label(node, key)))
+            return false;
+    return true;
+}
+
+/* The user's own nodes carry no label that names a Workspace: it is for those whose selector fits. */
+static void on_byo_node(void *self, const json_t *node, struct workq *q)
 {
     struct workspace_manager *m = self;
     AUTO_JSON list = informer_list(m->workspaces, NULL, NULL);
     const json_t *ws;
     size_t i;
 
-    (void)object;
     json_array_foreach(list, i, ws)
-        workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+        if (asks_for(ws, node))
+            workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
 }
 
-/* ---- memory: caches keep what is read --------------------------------------------------------------------------------- */
-
-static json_t *drop_spec(json_t *obj, const char *const *keep, size_t n)
-{
-    json_t *slim = json_object();
-
-    for (size_t i = 0; i < n; i++) {
-        json_t *v = json_object_get(obj, keep[i]);
-        if (v)
-            json_put(slim, keep[i], json_incref(v));
-    }
-    json_decref(obj);
-    return slim;
-}
-
-/* Secret values never enter the cache: only which keys there are. */
-static json_t *slim_secret(json_t *obj)
-{
-    static const char *const keep[] = { "apiVersion", "kind", "metadata", "type" };
-    json_t *data = json_object(), *v;
-    const char *key;
-
-    json_object_foreach(json_object_get(obj, "data"), key, v)
-        json_put_str(data, key, "");
-    obj = drop_spec(obj, keep, ARRAY_LEN(keep));
-    json_put(obj, "data", data);
-    return obj;
-}
-
-static json_t *slim_config(json_t *obj)
-{
-    static const char *const keep[] = { "apiVersion", "kind", "metadata", "data" };
-    const json_t *data = json_object_get(obj, "data");
-    bool ours = json_object_get(data, "training_config.yaml") || json_object_get(data, "inference_config.yaml");
-
-    return drop_spec(obj, keep, ours ? ARRAY_LEN(keep) : ARRAY_LEN(keep) - 1);
-}
-
-static json_t *slim_workload(json_t *obj)
-{
-    json_t *spec = json_object_get(obj, "spec");
-
-    json_object_del(spec, "template");
-    json_object_del(spec, "volumeClaimTemplates");
-    return obj;
-}
-
-static json_t *slim_pod(json_t *obj)
-{
-    static const char *const keep[] = { "apiVersion", "kind", "metadata", "status" };
-
-    return drop_spec(obj, keep, ARRAY_LEN(keep));
-}
+/* ---- what is watched ------------------------------------------------------------------------------------------------- */
 
 static struct informer *watch(struct workspace_manager *m, struct kube_gvr gvr, const char *labels, json_t *(*slim)(json_t *))
 {
@@ -155,11 +114,11 @@ static void watch_all(struct workspace_manager *m, bool storage)
 {
     struct controller *c = m->controller;
 
-    m->workspaces = informers_of(m->informers, "kaito.sh", "v1beta1", "workspaces");
-    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, WORKSPACE_LABEL, NULL);
-    m->nodes = informers_of(m->informers, "", "v1", "nodes");
+    m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
+    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, WORKSPACE_LABEL, slim_claim);
+    m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, NULL, slim_node);
     m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
-    m->services = informers_of(m->informers, "", "v1", "services");
+    m->services = watch(m, (struct kube_gvr){ "", "v1", "services" }, NULL, slim_service);
     m->statefulsets = watch(m, (struct kube_gvr){ "apps", "v1", "statefulsets" }, NULL, slim_workload);
     m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_workload);
     m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);

@@ -37,6 +37,16 @@ errc workspace_apply(struct workspace_manager *m, struct op *op, const struct ob
 /* The templates; before them, when asked, what an installer would have brought: CRDs and the release namespace. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
 
+/* slim.c: what the caches keep of an object; each takes it and returns what is left. Objects are only patched, never written back whole. */
+json_t *slim_workspace(json_t *obj);
+json_t *slim_claim(json_t *obj);
+json_t *slim_node(json_t *obj);
+json_t *slim_pod(json_t *obj);
+json_t *slim_service(json_t *obj);
+json_t *slim_workload(json_t *obj);
+json_t *slim_config(json_t *obj);
+json_t *slim_secret(json_t *obj);
+
 /* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it
    is when nobody knows. */
 const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s);

@@ -1,0 +1,111 @@
+/* Memory: caches keep what the planners read. A cluster has thousands of nodes, Secrets and Services; a cache holds all of them. */
+#include "kube/meta.h"
+#include "workspace/manager.h"
+
+#define KEEP(...) (const char *const[]){ __VA_ARGS__, NULL }
+
+static bool is_in(const char *const *list, const char *key)
+{
+    for (; *list; list++)
+        if (streq(*list, key))
+            return true;
+    return false;
+}
+
+/* NULL is fine. */
+static void keep_only(json_t *obj, const char *const *keys)
+{
+    const char *key;
+    json_t *v;
+    void *next;
+
+    json_object_foreach_safe(obj, next, key, v)
+        if (!is_in(keys, key))
+            json_object_del(obj, key);
+}
+
+/* kubectl's copy of the whole object, and what says who wrote which field. */
+static void slim_metadata(json_t *obj)
+{
+    json_t *meta = json_object_get(obj, "metadata"), *annotations = json_object_get(meta, "annotations");
+
+    json_object_del(meta, "managedFields");
+    json_object_del(annotations, "kubectl.kubernetes.io/last-applied-configuration");
+}
+
+static json_t *slim_to(json_t *obj, const char *const *keys)
+{
+    keep_only(obj, keys);
+    slim_metadata(obj);
+    return obj;
+}
+
+json_t *slim_workspace(json_t *obj)
+{
+    slim_metadata(obj);
+    return obj;
+}
+
+json_t *slim_claim(json_t *obj)
+{
+    json_t *status = json_object_get(obj, "status");
+
+    keep_only(status, KEEP("conditions", "nodeName"));
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
+}
+
+/* Which conditions are true, not how long and why; images and addresses are the largest part of a node. */
+json_t *slim_node(json_t *obj)
+{
+    json_t *status = json_object_get(obj, "status"), *c;
+    size_t i;
+
+    keep_only(status, KEEP("conditions", "capacity", "allocatable"));
+    keep_only(json_object_get(status, "capacity"), KEEP("nvidia.com/gpu"));
+    keep_only(json_object_get(status, "allocatable"), KEEP("nvidia.com/gpu"));
+    json_array_foreach(json_object_get(status, "conditions"), i, c)
+        keep_only(c, KEEP("type", "status"));
+    keep_only(json_object_get(obj, "metadata"), KEEP("name", "labels", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"));
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
+}
+
+json_t *slim_pod(json_t *obj)
+{
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
+}
+
+json_t *slim_service(json_t *obj)
+{
+    keep_only(json_object_get(obj, "spec"), KEEP("type", "clusterIP", "ports", "selector"));
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "spec"));
+}
+
+json_t *slim_workload(json_t *obj)
+{
+    json_t *spec = json_object_get(obj, "spec");
+
+    json_object_del(spec, "template");
+    json_object_del(spec, "volumeClaimTemplates");
+    slim_metadata(obj);
+    return obj;
+}
+
+json_t *slim_config(json_t *obj)
+{
+    const json_t *data = json_object_get(obj, "data");
+    bool ours = json_object_get(data, "training_config.yaml") || json_object_get(data, "inference_config.yaml");
+
+    return slim_to(obj, ours ? KEEP("apiVersion", "kind", "metadata", "data") : KEEP("apiVersion", "kind", "metadata"));
+}
+
+/* Secret values never enter the cache: only which keys there are. */
+json_t *slim_secret(json_t *obj)
+{
+    json_t *data = json_object_get(obj, "data"), *v;
+    const char *key;
+    void *next;
+
+    json_object_foreach_safe(data, next, key, v)
+        json_object_set_new(data, key, json_string(""));
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "type", "data"));
+}
