@@ -75,27 +75,35 @@ static errc write_status(struct workspace_manager *m, const struct observed *o, 
     return patch_workspace(m, o, "status", patch, rv, e);
 }
 
+static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
+{
+    bool claim = streq(kube_kind(object), "NodeClaim");
+    errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
+
+    /* a small API may keep no history; nothing reads it */
+    if (rc == ERR_EXISTS || (rc == ERR_NOT_FOUND && streq(kube_kind(object), "ControllerRevision")))
+        return ERR_OK;
+    if (rc && claim)
+        recorder_event(m->recorder, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
+                       kube_name(object), kube_name(o->object), e->text);
+    if (rc)
+        return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
+    if (claim)
+        recorder_event(m->recorder, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
+                       kube_name(object), kube_namespace(o->object), kube_name(o->object));
+    return ERR_OK;
+}
+
+/* Machines take the longest: their claims come first. */
 static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct err *e)
 {
     const json_t *object;
     size_t i;
 
-    json_array_foreach(list, i, object) {
-        bool claim = streq(kube_kind(object), "NodeClaim");
-        errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
-
-        /* a small API may keep no history; nothing reads it */
-        if (rc == ERR_EXISTS || (rc == ERR_NOT_FOUND && streq(kube_kind(object), "ControllerRevision")))
-            continue;
-        if (rc && claim)
-            recorder_event(m->recorder, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
-                           kube_name(object), kube_name(o->object), e->text);
-        if (rc)
-            return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
-        if (claim)
-            recorder_event(m->recorder, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
-                           kube_name(object), kube_namespace(o->object), kube_name(o->object));
-    }
+    for (int claims = 1; claims >= 0; claims--)
+        json_array_foreach(list, i, object)
+            if (streq(kube_kind(object), "NodeClaim") == (bool)claims)
+                TRY(create_one(m, o, object, e));
     return ERR_OK;
 }
 
