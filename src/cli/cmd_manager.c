@@ -1,4 +1,6 @@
 /* kaito manager: the Workspace controller against any Kubernetes. */
+#include <malloc.h>
+
 #include "base/log.h"
 #include "base/options.h"
 #include "base/thread.h"
@@ -12,6 +14,7 @@
 
 #define ADMISSION_PATH  "/validate/workspace.kaito.sh"
 #define LEASE           "ef60f9b0.io"
+#define TRIM_MS         1000
 #define LEASE_CALL_MS   5000            /* half of what the lease may go without being renewed */
 
 struct manager_cmd {
@@ -122,6 +125,22 @@ static errc start(const struct manager_cmd *c, struct kube_client *client, struc
     return probes_start(&probes, &r->probes, e);
 }
 
+/* What a burst of work leaves free goes back to the system once it is over; at rest nothing is done. */
+static void idle_until(struct cancel *cancel, struct running *r)
+{
+    uint64_t trimmed = UINT64_MAX, before = 0;
+
+    for (bool first = true; !cancel_wait_ms(cancel, TRIM_MS); first = false) {
+        uint64_t now = workspace_manager_reconciles(r->manager);
+
+        if (!first && now == before && now != trimmed) {
+            malloc_trim(0);
+            trimmed = now;
+        }
+        before = now;
+    }
+}
+
 /* Caches and webhooks serve in every process; only the one that leads writes. */
 static errc lead(const struct manager_cmd *c, struct running *r, struct leader *leader, struct cancel *cancel, struct err *e)
 {
@@ -133,7 +152,7 @@ static errc lead(const struct manager_cmd *c, struct running *r, struct leader *
     }
     if (r->webhook)
         webhook_lead(r->webhook);
-    cancel_wait_ms(cancel, -1);
+    idle_until(cancel, r);
     return leader && !leader_is(leader) ? err_set(e, ERR_CONFLICT, "leader election lost: another manager holds the Lease %s/%s", release_namespace(c), LEASE)
                                         : ERR_OK;
 }

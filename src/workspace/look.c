@@ -107,6 +107,14 @@ void workspace_manager_metrics(struct workspace_manager *m, struct buf *out)
     kube_client_metrics(m->client, out);
 }
 
+uint64_t workspace_manager_reconciles(struct workspace_manager *m)
+{
+    struct controller_stats s;
+
+    controller_stats(m->controller, &s);
+    return s.reconciles;
+}
+
 static json_t *cache_state(struct informer *i)
 {
     struct informer_stats s;

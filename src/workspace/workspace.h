@@ -63,6 +63,7 @@ errc workspace_manager_lead(struct workspace_manager *m, struct err *e);
 /* The answer of the webhook validation.workspace.kaito.sh; any thread, once started. self is the manager. */
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why);
 bool workspace_manager_ready(struct workspace_manager *m);       /* all caches have synced */
+uint64_t workspace_manager_reconciles(struct workspace_manager *m);    /* so far */
 void workspace_manager_metrics(struct workspace_manager *m, struct buf *out);  /* Prometheus text */
 /* What it knows and does, as JSON for people who look for a fault: caches, queue, Workspaces by phase. New reference. */
 json_t *workspace_manager_state(struct workspace_manager *m);
