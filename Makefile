@@ -71,6 +71,9 @@ bench: all              ## the published figures of this machine
 bench-engine:           ## the engine beside llama.cpp and transformers on the same weights, as a table
 	@BUILD="$(BUILD)" bench/engine.sh $(ARGS)
 
+bench-manager: all      ## the Workspace manager on a real kube-apiserver, as a table
+	@BUILD="$(BUILD)" bench/manager.sh
+
 # ARGS: --parts full --minutes 20 ...
 bench-tune:             ## tuning beside transformers + PEFT + bitsandbytes, as a table
 	@BUILD="$(BUILD)" bench/tune.sh $(ARGS)
@@ -90,4 +93,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-tune quickstart quickstart-down install clean help
+.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help

@@ -140,9 +140,6 @@ def make_node(api, name, labels):
     api.patch(f"{NODES}/{name}/status", {"status": {"capacity": size, "allocatable": size, "conditions": [
         {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "", "lastHeartbeatTime": "2026-01-01T00:00:00Z",
          "lastTransitionTime": "2026-01-01T00:00:00Z"}]}})
-    taints = api.call("GET", f"{NODES}/{name}")["spec"].get("taints", [])
-    if any(t["key"] == "node.kubernetes.io/not-ready" for t in taints):
-        api.patch(f"{NODES}/{name}", {"spec": {"taints": None}})
 
 
 def workspace(name, byo):
