@@ -191,6 +191,33 @@ static errc nf4_to_panels(const struct loader *l, const char *name, struct weigh
     return ERR_OK;
 }
 
+/* t as it is in the options' type, in *out; what becomes wider has the values it had and stays. */
+static errc as_dtype(const struct loader *l, const char *name, struct tensor *t, void **out)
+{
+    enum { PIECE = 4096 };
+    size_t from = dtype_size(t->dtype), to = dtype_size(l->o->dtype);
+    bool failed = false;
+
+    if (!l->o->as_dtype || l->o->dtype == t->dtype || to > from)
+        return ERR_OK;
+    *out = mem_try_alloc(t->len, to);
+    if (!*out)
+        return err_set(l->e, ERR_UNAVAILABLE, "%s: tensor %s: no memory for %zu values", source_file(l->source, name), name, t->len);
+    #pragma omp parallel for num_threads(quantize_threads(l)) reduction(|| : failed)
+    for (size_t at = 0; at < t->len; at += PIECE) {
+        size_t n = t->len - at < PIECE ? t->len - at : PIECE;
+        float values[PIECE];
+        failed = failed || dtype_to_f32(values, (const char *)t->data + at * from, t->dtype, n, NULL) ||
+                 dtype_from_f32((char *)*out + at * to, l->o->dtype, values, n, NULL);
+    }
+    if (failed)
+        return err_set(l->e, ERR_UNSUPPORTED, "%s: tensor %s: dtype %s does not become %s", source_file(l->source, name), name, dtype_name(t->dtype),
+                       dtype_name(l->o->dtype));
+    t->dtype = l->o->dtype;
+    t->data = *out;
+    return ERR_OK;
+}
+
 static errc load_linear_weight(struct loader *l, const char *name, size_t out, size_t in, struct weight *w)
 {
     struct source_tensor found;
@@ -210,10 +237,14 @@ static errc load_linear_weight(struct loader *l, const char *name, size_t out, s
     if (by_panels(l))
         return quantize_to_panels(l, name, w);
     struct nf4 nf4;
+    AUTO_MEM void *converted = NULL;
+    TRY(as_dtype(l, name, &found.t, &converted));
     bool fp4 = l->o->quantize == QUANTIZE_FP4 || l->o->quantize == QUANTIZE_FP4_DOUBLE;
     bool twice = l->o->quantize == QUANTIZE_NF4_DOUBLE || l->o->quantize == QUANTIZE_FP4_DOUBLE;
     if (nf4_from_tensor(&found.t, fp4 ? fp4_code : nf4_code, twice, quantize_threads(l), &nf4, l->e))
         return err_wrap(l->e, "%s: tensor %s", source_file(l->source, name), name);
+    if (l->o->as_dtype)
+        nf4.dtype = l->o->dtype;
     replace_mapped(w, (struct weight){ .out = out, .in = in, .kind = WEIGHT_NF4, .nf4 = nf4 });
     return nf4_to_panels(l, name, w);
 }

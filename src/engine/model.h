@@ -121,6 +121,8 @@ enum quantize { QUANTIZE_NONE, QUANTIZE_NF4, QUANTIZE_NF4_DOUBLE, QUANTIZE_FP4, 
 
 struct model_opts {
     enum quantize quantize;         /* NF4, FP4: every linear but the head; INT8, Q4: the head too. Ignored for a checkpoint that is in 4 bits already */
+    bool as_dtype;                  /* with NF4 and FP4: values are those of `dtype` when they are quantised, and rounded to it afterwards; */
+    enum dtype dtype;               /*   else of the type they have in the file */
     bool panels;                    /* GGUF blocks and NF4 (not FP4) become panels (tensor/panels_blocks.h) for products with 8-bit activations; else they stay as they are */
     int threads;                    /* for both; 0: one per CPU */
     void (*loading)(size_t layers, size_t of);  /* called every two seconds while it takes longer than that; NULL: nobody cares */

@@ -38,6 +38,8 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
              c->train.eval_on_start);
     if (c->quant.in_4bit && streq(c->quant.quant_type, "fp4"))
         buf_adds(out, " fp4");
+    if (c->quant.in_4bit && c->model.torch_dtype)
+        buf_addf(out, " from %s", c->model.torch_dtype);
     if (c->train.by_length)
         buf_adds(out, " by length");
     if (c->train.load_best)

@@ -102,6 +102,8 @@ errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err 
     const struct tune_config *c = &in->config;
     struct model_opts m = { .threads = o->threads };
 
+    if (c->model.torch_dtype)
+        m.as_dtype = dtype_parse_torch(str_of(c->model.torch_dtype), &m.dtype);
     if (c->quant.in_4bit)
         m.quantize = streq(c->quant.quant_type, "fp4") ? (c->quant.double_quant ? QUANTIZE_FP4_DOUBLE : QUANTIZE_FP4)
                                                        : (c->quant.double_quant ? QUANTIZE_NF4_DOUBLE : QUANTIZE_NF4);

@@ -64,48 +64,6 @@ static void start_adam(struct rig *r, bool in_8_bits)
     assert_int_equal(in_8_bits, r->adam.n_coded > 0);
 }
 
-/* --- models in f32 ------------------------------------------------------------------------------------------------------------ */
-
-static void write_shard(const char *dir, const char *name, const struct safetensors *from, size_t first, size_t end, json_t *map)
-{
-    AUTO_MEM char *path = path_join(dir, name);
-    AUTO_MEM struct safetensors_item *items = xcalloc(end - first + 1, sizeof *items);
-
-    for (size_t i = first; i < end; i++) {
-        const struct tensor *t = safetensors_at(from, i);
-        float *values = xcalloc(t->len, sizeof *values);
-        OK(dtype_to_f32(values, t->data, t->dtype, t->len, E));
-        items[i - first] = (struct safetensors_item){ safetensors_name(from, i), *t };
-        items[i - first].tensor.dtype = DTYPE_F32;
-        items[i - first].tensor.data = values;
-        json_put_str(map, safetensors_name(from, i), name);
-    }
-    OK(safetensors_write(path, items, end - first, E));
-    for (size_t i = first; i < end; i++)
-        free((void *)(uintptr_t)items[i - first].tensor.data);
-}
-
-/* The model in f32 and in two files. */
-static void write_f32_model(const char *model, const char *dir)
-{
-    AUTO_MEM char *from = path_join(model, "config.json");
-    const struct safetensors *s;
-    AUTO_JSON index = json_pack("{s:{}, s:{}}", "metadata", "weight_map");
-    AUTO_BUF text = { 0 }, index_text = { 0 };
-    struct model *m;
-
-    OK(model_load(model, &(struct model_opts){ .threads = 1 }, &m, E));
-    s = source_safetensors(m->source);
-    size_t n = safetensors_count(s);
-    OK(file_read(from, 1 << 20, &text, E));
-    write_text(dir, "config.json", buf_cstr(&text));
-    write_shard(dir, "model-00001-of-00002.safetensors", s, 0, n / 2, json_object_get(index, "weight_map"));
-    write_shard(dir, "model-00002-of-00002.safetensors", s, n / 2, n, json_object_get(index, "weight_map"));
-    json_write(index, &index_text);
-    write_text(dir, "model.safetensors.index.json", buf_cstr(&index_text));
-    model_free(m);
-}
-
 /* --- a row -------------------------------------------------------------------------------------------------------------------- */
 
 static enum quantize quantize_of(const json_t *row)
@@ -115,19 +73,6 @@ static enum quantize quantize_of(const json_t *row)
     return !fp4 ? QUANTIZE_NONE : streq(fp4, "double") ? QUANTIZE_FP4_DOUBLE : QUANTIZE_FP4;
 }
 
-/* The reference quantises what it read as f32. */
-static struct model *load_base(const char *dir, enum quantize how)
-{
-    char *in_f32 = temp_dir();
-    struct model *m = NULL;
-
-    if (how != QUANTIZE_NONE)
-        write_f32_model(dir, in_f32);
-    OK(model_load(how == QUANTIZE_NONE ? dir : in_f32, &(struct model_opts){ .threads = 1, .quantize = how }, &m, E));
-    rm_dir(in_f32);
-    return m;
-}
-
 static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
 {
     AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *dir = golden(path);
@@ -135,7 +80,7 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: %s\n", lora);
 
     *r = (struct rig){ .name = json_cstr(row, "name") };
-    r->model = load_base(dir, quantize_of(row));
+    OK(model_load(dir, &(struct model_opts){ .threads = 1, .quantize = quantize_of(row), .as_dtype = true, .dtype = DTYPE_F32 }, &r->model, E));
     OK(tune_config_parse(str_of(yaml), "test", &r->config, E));
     OK(lora_set_init(&r->set, r->model, &r->config, NULL, E));
     lora_set_fill(&r->set, 1, true);
@@ -331,6 +276,48 @@ static void check_served(const struct rig *r, const json_t *row, size_t step)
 
 /* --- the same merged ------------------------------------------------------------------------------------------------------------- */
 
+static void write_shard(const char *dir, const char *name, const struct safetensors *from, size_t first, size_t end, float scale, json_t *map)
+{
+    AUTO_MEM char *path = path_join(dir, name);
+    AUTO_MEM struct safetensors_item *items = xcalloc(end - first + 1, sizeof *items);
+
+    for (size_t i = first; i < end; i++) {
+        const struct tensor *t = safetensors_at(from, i);
+        float *values = xcalloc(t->len, sizeof *values);
+        OK(dtype_to_f32(values, t->data, t->dtype, t->len, E));
+        for (size_t k = 0; k < t->len; k++)
+            values[k] *= scale;
+        items[i - first] = (struct safetensors_item){ safetensors_name(from, i), *t };
+        items[i - first].tensor.dtype = DTYPE_F32;
+        items[i - first].tensor.data = values;
+        json_put_str(map, safetensors_name(from, i), name);
+    }
+    OK(safetensors_write(path, items, end - first, E));
+    for (size_t i = first; i < end; i++)
+        free((void *)(uintptr_t)items[i - first].tensor.data);
+}
+
+/* The model in f32 and in two files, all of it times scale. */
+static void write_f32_model(const char *model, const char *dir, float scale)
+{
+    AUTO_MEM char *from = path_join(model, "config.json");
+    const struct safetensors *s;
+    AUTO_JSON index = json_pack("{s:{}, s:{}}", "metadata", "weight_map");
+    AUTO_BUF text = { 0 }, index_text = { 0 };
+    struct model *m;
+
+    OK(model_load(model, &(struct model_opts){ .threads = 1 }, &m, E));
+    s = source_safetensors(m->source);
+    size_t n = safetensors_count(s);
+    OK(file_read(from, 1 << 20, &text, E));
+    write_text(dir, "config.json", buf_cstr(&text));
+    write_shard(dir, "model-00001-of-00002.safetensors", s, 0, n / 2, scale, json_object_get(index, "weight_map"));
+    write_shard(dir, "model-00002-of-00002.safetensors", s, n / 2, n, scale, json_object_get(index, "weight_map"));
+    json_write(index, &index_text);
+    write_text(dir, "model.safetensors.index.json", buf_cstr(&index_text));
+    model_free(m);
+}
+
 /* Merged into a model in f32 and two files, the plain model loses what PEFT recorded of the next step. */
 static void check_merged(const struct rig *r, const json_t *row, size_t step)
 {
@@ -341,7 +328,7 @@ static void check_merged(const struct rig *r, const json_t *row, size_t step)
     struct served v = { .vocab = r->model->config.vocab };
     size_t count = make_rows(step, v.vocab, ids, labels, rows);
 
-    write_f32_model(model, base);
+    write_f32_model(model, base, 1);
     OK(merge_write(base, merged, &r->set, E));
     OK(engine_open(merged, &(struct engine_opts){ .threads = 2, .max_kv_tokens = 512 }, &v.engine, E));
     double loss = served_loss(&v, &rows[0]) + served_loss(&v, &rows[1]);
@@ -371,6 +358,43 @@ static void check_row(const json_t *row, enum tune_memory memory)
     }
     compare(&r, r.set.w, json_object_get(row, "trained"), "trained value", 0);
     close_rig(&r);
+}
+
+/* torch_dtype: what is quantised are the weights in that type, and what comes out is rounded to it. */
+static void weights_are_quantised_in_the_type_asked_for(void **state)
+{
+    (void)state;
+    AUTO_MEM char *bf16 = golden("models/llama3");
+    char *in_f32 = temp_dir();
+    const enum dtype types[] = { DTYPE_F32, DTYPE_BF16, DTYPE_F16 };
+    struct model *from;
+
+    write_f32_model(bf16, in_f32, 1 + 1e-3F);       /* so that bf16 does not hold the numbers */
+    OK(model_load(in_f32, &(struct model_opts){ .threads = 1 }, &from, E));
+    const struct weight *w = &from->linears[0].w;
+    size_t n = w->out * w->in;
+    AUTO_MEM float *want = xcalloc(n, sizeof *want), *got = xcalloc(n, sizeof *got), *as_f32 = xcalloc(n, sizeof *as_f32);
+    AUTO_MEM void *converted = xcalloc(n, sizeof(float));
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        struct tensor t = { .dtype = types[i], .ndim = 2, .shape = { w->out, w->in }, .len = n, .data = converted };
+        struct nf4 q;
+        struct model *m;
+        weight_rows_f32(w, got, 0, w->out);
+        OK(dtype_from_f32(converted, types[i], got, n, E));
+        OK(nf4_from_tensor(&t, nf4_code, true, 1, &q, E));
+        nf4_dequantize(&q, want, 0, n);
+        nf4_done(&q);
+        OK(model_load(in_f32, &(struct model_opts){ .threads = 2, .quantize = QUANTIZE_NF4_DOUBLE, .as_dtype = true, .dtype = types[i] }, &m, E));
+        weight_rows_f32(&m->linears[0].w, got, 0, w->out);
+        assert_memory_equal(got, want, n * sizeof *got);
+        if (i == 0)
+            memcpy(as_f32, got, n * sizeof *got);
+        else
+            assert_true(memcmp(as_f32, got, n * sizeof *got) != 0);
+        model_free(m);
+    }
+    model_free(from);
+    rm_dir(in_f32);
 }
 
 static void every_row(void **state)
@@ -503,7 +527,8 @@ static void noise_is_for_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(codes_of_8_bits_are_those_of_bitsandbytes), cmocka_unit_test(neftune_is_uniform),
-                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(every_row) };
+                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(weights_are_quantised_in_the_type_asked_for),
+                                        cmocka_unit_test(every_row) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
