@@ -16,6 +16,7 @@ errc file_write_atomic(const char *path, struct str bytes, mode_t mode, struct e
 errc fd_write_all(int fd, const void *p, size_t n, struct err *e);
 bool file_exists(const char *path);
 bool dir_exists(const char *path);
+bool file_is_same(const char *a, const char *b);       /* two paths of one file or folder, which exists */
 errc file_size(const char *path, uint64_t *out, struct err *e);
 errc dir_make(const char *path, mode_t mode, struct err *e);            /* and its parents */
 errc dir_remove(const char *path, struct err *e);                       /* with all it holds; absent is fine */

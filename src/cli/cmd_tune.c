@@ -1,6 +1,7 @@
 /* kaito-runtime tune: options, the lines on the terminal, the metrics port, the termination message. The run itself is tune/tune.h. */
 #include "cli/command.h"
 
+#include <limits.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -41,11 +42,11 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
         { "init-adapter", 0, OPT_STR, &o->run.init_adapter, "DIR", "Start from the values of this LoRA adapter.", NULL, false },
         { "default-target-modules", 0, OPT_STR, &o->run.default_targets, "LIST",
           "Used when LoraConfig.target_modules is absent; comma-separated. Without it: every linear layer.", "DEFAULT_TARGET_MODULES", false },
-        { "threads", 0, OPT_INT, &o->threads, "N", "Worker threads; 0: one per CPU.", NULL, false },
+        { "threads", 0, OPT_INT, &o->threads, "N", "Worker threads; 0: one per CPU.", NULL, false, 0, 1024 },
         { "memory", 0, OPT_STR, &o->memory, "MODE", "auto, fast (keep everything) or low (recompute layers, expand weights as needed).", NULL, false },
         { "checkpoint-interval", 0, OPT_DURATION_MS, &o->run.checkpoint_ms, "TIME",
           "Longest time between checkpoints, like 30s; 0: as often as costs about 2 %.", NULL, false },
-        { "checkpoint-steps", 0, OPT_INT, &o->checkpoint_steps, "N", "Also checkpoint every N steps; 0: by time alone.", NULL, false },
+        { "checkpoint-steps", 0, OPT_INT, &o->checkpoint_steps, "N", "Also checkpoint every N steps; 0: by time alone.", NULL, false, 0, INT_MAX },
         { "metrics-port", 0, OPT_INT, &o->metrics_port, "PORT", "Serve /metrics and /healthz there; 0: any free port, -1: do not.", NULL, false, -1, 65535 },
         { "bind", 0, OPT_STR, &o->bind, "ADDRESS", "Address of the metrics port.", "POD_IP", false },
         { "termination-log", 0, OPT_STR, &o->termination_log, "FILE", "Where the last message is left; default " TERMINATION_LOG ".",
@@ -58,8 +59,6 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
     strlist_done(&args);
     if (extra)
         return err_set(e, ERR_BAD_REQUEST, "unexpected argument \"%s\"; see --help", extra);
-    if (o->threads < 0 || o->threads > 1024 || o->metrics_port < -1 || o->metrics_port > 65535 || o->checkpoint_steps < 0)
-        return err_set(e, ERR_BAD_REQUEST, "--threads, --metrics-port or --checkpoint-steps is out of range; see --help");
     o->run.data_path = o->data.items[0];
     o->run.more_data = o->data.items + 1;
     o->run.n_more_data = o->data.n - 1;

@@ -101,11 +101,15 @@ struct example_piece { uint32_t example, from, to; bool begins; };
 /* Examples put together from pieces of others, in a scratch file of their own. The first piece begins. */
 errc examples_remake(const struct examples *x, const struct example_piece *v, size_t n, const char *scratch_dir, struct examples **out, struct err *e);
 
+#define EXAMPLES_ROLE_MAX 40
+
 struct examples_stats {
     const char *form;           /* "messages", "prompt-completion", ... */
     size_t rows, empty;         /* rows read; rows that gave no token and were left out */
     size_t truncated;           /* examples cut at max_length */
     size_t renamed;             /* messages whose role was one of ShareGPT's names (human, gpt, ...) */
+    size_t strange;             /* messages whose role no template is known to have; the first such role */
+    char strange_role[EXAMPLES_ROLE_MAX];
     size_t tokens, label_tokens, longest;
     bool column_absent;         /* the first row has no messages_column: columns were found by name */
 };

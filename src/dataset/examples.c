@@ -102,6 +102,8 @@ static errc build_all(struct dataset *d, struct builder *b, struct examples *x, 
         return err_set(b->e, ERR_INVALID, "%s: the data set has no rows to learn from (%zu read)", dataset_path(d), x->stats.rows);
     x->stats.form = b->form->name;
     x->stats.renamed = b->renamed;
+    x->stats.strange = b->strange;
+    memcpy(x->stats.strange_role, b->strange_role, sizeof b->strange_role);
     x->stats.column_absent = b->column_absent;
     return map_scratch(x, fd, at, b->e);
 }

@@ -25,6 +25,17 @@ static const char *role_of(const char *from)
     return from;
 }
 
+static void note_role(struct builder *b, const char *role)
+{
+    static const char *const known[] = { "system", "user", "assistant", "tool", "developer", "function", "model", "ipython" };
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (streq(role, known[i]))
+            return;
+    if (!b->strange++)
+        snprintf(b->strange_role, sizeof b->strange_role, "%s", role);
+}
+
 /* A list of {role, content} or {from, value} as the former. */
 static errc messages_of(struct builder *b, const json_t *list, const char *column, json_t **out)
 {
@@ -51,12 +62,24 @@ static errc messages_of(struct builder *b, const json_t *list, const char *colum
         json_object_del(copy, "from");
         json_object_del(copy, "value");
         b->renamed += !role && role_of(from) != from;
+        note_role(b, role ? role : role_of(from));
         json_put_str(copy, "role", role ? role : role_of(from));
         json_put(copy, "content", json_incref(content));
         json_push(made, copy);
     }
     *out = TAKE(made);
     return ERR_OK;
+}
+
+/* The template's error, and what of the messages may be behind it. */
+static errc explain_template(const struct builder *b, const json_t *messages)
+{
+    bool parts = false;
+
+    for (size_t i = 0; i < json_array_size(messages); i++)
+        parts |= json_is_array(json_object_get(json_array_get(messages, i), "content"));
+    b->e->code = ERR_INVALID;
+    return err_wrap(b->e, parts ? "content is a list of parts, which needs a template for such; give the text alone" : "column messages");
 }
 
 errc form_chat(struct builder *b, const json_t *messages, bool prompt, const json_t *row, struct template_marks *marks, struct buf *out)
@@ -70,7 +93,9 @@ errc form_chat(struct builder *b, const json_t *messages, bool prompt, const jso
     if (json_is_array(tools))
         json_put(extra, "tools", json_incref(tools));
     json_object_update(extra, json_object_get(row, "chat_template_kwargs"));
-    return tokenizer_chat_marked(b->t, tpl, messages, prompt, extra, NULL, marks, out, b->e);
+    if (tokenizer_chat_marked(b->t, tpl, messages, prompt, extra, NULL, marks, out, b->e))
+        return explain_template(b, messages);
+    return ERR_OK;
 }
 
 size_t form_shared(const struct token_ids *a, const struct token_ids *b)
@@ -284,8 +309,10 @@ static errc encode_ids(struct builder *b, const json_t *row)
     const json_t *labels = json_object_get(row, "labels");
 
     TRY(copy_ids(b, json_object_get(row, "input_ids"), "input_ids", 0, &b->ids));
-    if (!json_is_array(labels))
+    if (!labels || json_is_null(labels))
         return ERR_OK;
+    if (!json_is_array(labels))
+        return err_set(b->e, ERR_INVALID, "column labels: expected a list of token ids, -100 where nothing is learnt");
     if (json_array_size(labels) != b->ids.n)
         return err_set(b->e, ERR_INVALID, "columns input_ids and labels: %zu ids but %zu labels", b->ids.n, json_array_size(labels));
     return copy_ids(b, labels, "labels", EXAMPLES_IGNORE, &b->labels);
@@ -300,13 +327,25 @@ static const struct form forms[] = {
 };
 
 /* Why a column that is there may be of no use. */
+/* Of a column that would do, were it text. */
+static bool is_text_name(const char *name)
+{
+    static const char *const names[] = { "text", "prompt", "completion", "instruction", "output", "response" };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (streq(name, names[i]))
+            return true;
+    return false;
+}
+
 static const char *kind_of(const char *name, const json_t *value)
 {
     if (row_is_binary(value))
         return " (binary data)";
     if (json_is_string(value))
         return streq(name, "messages") || streq(name, "conversations") ? " (text that is no JSON list)" : "";
-    return json_is_null(value) ? " (empty)" : json_is_object(value) ? " (an object)" : json_is_array(value) ? " (a list)" : "";
+    return json_is_null(value) ? " (empty)" : json_is_object(value) ? " (an object)" : json_is_array(value) ? " (a list)"
+        : !is_text_name(name) ? "" : json_is_number(value) ? " (a number)" : " (true or false)";
 }
 
 static errc choose_form(struct builder *b, const json_t *row)
@@ -343,7 +382,9 @@ errc form_encode(struct builder *b, const json_t *row)
         TRY(choose_form(b, row));
     TRY(b->form->encode(b, row));
     if (is_only_special(b))
-        return err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu): the text is empty; remove the row", b->ids.n);
+        return b->strange
+            ? err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu): the chat template leaves out role \"%s\"; use user and assistant", b->ids.n, b->strange_role)
+            : err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu): the text is empty; remove the row", b->ids.n);
     if (b->o->assistant_only && !b->learnt.n && b->ids.n)
         return err_set(b->e, ERR_INVALID, "assistant_only_loss: rows of the form %s have no assistant turns; use messages, or set it to false", b->form->name);
     return ERR_OK;

@@ -17,6 +17,8 @@ struct builder {
     size_t masked;                      /* leading tokens that are the prompt's */
     struct buf learnt;                  /* with assistant_only: a byte for each id, 1: an assistant said it; else empty */
     size_t renamed;                     /* messages with ShareGPT's names of roles, so far */
+    size_t strange;                     /* messages whose role no template is known to have, so far; the first of these roles */
+    char strange_role[EXAMPLES_ROLE_MAX];
     bool column_absent;                 /* the first row has no o->messages_column */
     struct err *e;
 };

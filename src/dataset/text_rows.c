@@ -85,6 +85,18 @@ static errc json_rows_open(struct file_map map, struct reader **out, struct err 
     return ERR_OK;
 }
 
+/* Behind the last row of an array nothing may follow; a second look at the end is allowed. */
+static errc json_array_end(struct reader *r, struct err *e)
+{
+    size_t at = r->at;
+
+    r->at++;
+    skip_blank(r);
+    bool more = r->at < r->text.n;
+    r->at = at;
+    return more ? err_set(e, ERR_CORRUPT, "line %zu: something follows the end of the JSON array; remove it", r->line) : ERR_OK;
+}
+
 static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
 {
     *out = NULL;
@@ -96,7 +108,7 @@ static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
     if (r->at >= r->text.n)
         return r->array ? err_set(e, ERR_CORRUPT, "the JSON array is not closed: the file is cut short after row %zu", r->row) : ERR_OK;
     if (r->array && r->text.p[r->at] == ']')
-        return ERR_OK;
+        return json_array_end(r, e);
     if (r->text.p[r->at] != '{')
         return err_set(e, ERR_CORRUPT, "row %zu, line %zu: expected an object {...}, found '%c'", r->row, r->line,
                        r->text.p[r->at] >= ' ' && r->text.p[r->at] < 127 ? r->text.p[r->at] : '?');

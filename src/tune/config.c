@@ -104,6 +104,8 @@ static errc store_list(const struct reader *r, const struct key *k, const json_t
     struct tune_names *out = (struct tune_names *)(void *)((char *)r->c + k->off);
     size_t n = json_is_array(v) ? json_array_size(v) : 1;
 
+    if (n < (size_t)k->min)
+        return bad(r, k, v, "names nothing; remove the key for the default, or name some", e);
     free(out->v);
     *out = (struct tune_names){ .v = xcalloc(n, sizeof *out->v) };
     for (size_t i = 0; i < n; i++) {
@@ -261,8 +263,10 @@ static errc unwrap_config_map(json_t **doc, struct err *e)
     const json_t *text = json_at(*doc, "data", "training_config.yaml", NULL);
     json_t *inner = NULL;
 
-    if (!streq(json_cstr(*doc, "kind"), "ConfigMap") || !json_is_string(text))
+    if (!streq(json_cstr(*doc, "kind"), "ConfigMap"))
         return ERR_OK;
+    if (!json_is_string(text))
+        return err_set(e, ERR_INVALID, "no map \"training_config\" at the top, and the ConfigMap has no text data.\"training_config.yaml\"; see the lora-params-template");
     if (yaml_parse(json_to_str(text), &inner, e))
         return err_wrap(e, "data.training_config.yaml");
     json_decref(*doc);

@@ -176,6 +176,8 @@ static errc check_lora(struct reader *r, struct err *e)
                 return wrong(r, "LoraConfig.layers_to_transform", "", "cannot go with an expression; name the layers in the expression", e);
             TRY(match_check(targets->v[i], "LoraConfig.target_modules", e));
         }
+    if (c->lora.layers_pattern.n && !c->lora.n_layers)
+        return wrong(r, "LoraConfig.layers_pattern", c->lora.layers_pattern.v[0], "goes with layers_to_transform, which is missing; add it, or remove the pattern", e);
     TRY(check_pattern(&c->lora.rank_pattern, "LoraConfig.rank_pattern", e));
     return check_pattern(&c->lora.alpha_pattern, "LoraConfig.alpha_pattern", e);
 }

@@ -44,7 +44,7 @@ static const struct key lora_keys[] = {
     U("r", INT, lora.r, 1, 65536),
     U("lora_alpha", NUM, lora.alpha, 0, 1e9),
     U("lora_dropout", NUM, lora.dropout, 0, 0.999999),
-    U("target_modules", LIST, lora.target_modules),
+    U("target_modules", LIST, lora.target_modules, 1, 1e6),
     U("use_rslora", BOOL, lora.rslora),
     U("init_lora_weights", BOOL, lora.init_weights),
     U("layers_to_transform", INTS, lora.layers),

@@ -23,7 +23,7 @@ struct key {
     size_t off;                 /* of struct tune_config, for USE */
     const char *inert;          /* NOTED, REFUSE: the values that mean nothing, separated by | (null always is one) */
     const char *say;            /* why, or what to use instead */
-    double min, max;            /* USE of numbers, when min < max */
+    double min, max;            /* USE of numbers, when min < max; of lists min: as many at least */
 };
 
 struct section { const char *name; const struct key *keys; size_t n; };

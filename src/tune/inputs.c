@@ -220,6 +220,9 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     if (examples_stats(in->examples)->renamed)
         tune_config_note(&in->config, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path,
                          examples_stats(in->examples)->renamed);
+    if (examples_stats(in->examples)->strange)
+        tune_config_note(&in->config, "%s: role \"%s\" (%zu messages are of such roles) is none of system, user, assistant, tool: the chat template may leave it out",
+                         in->data_path, examples_stats(in->examples)->strange_role, examples_stats(in->examples)->strange);
     if (examples_stats(in->examples)->column_absent)
         tune_config_note(&in->config, "DatasetConfig.messages_column: \"%.120s\": the data set has no such column; its rows are read as %s",
                          c->data.messages_column, examples_stats(in->examples)->form);

@@ -112,6 +112,10 @@ static errc none_matched(const struct model *m, const struct tune_config *c, con
 
     for (size_t i = 0; i < targets->n; i++)
         buf_addf(&list, "%s'%s'", i ? ", " : "", targets->v[i]);
+    for (size_t i = 0; i < model_adaptables(m); i++)
+        if (lora_match(model_adaptable(m, i)->path, targets) && own_wanted(c, model_adaptable(m, i)->path))
+            return err_set(e, ERR_INVALID, "LoraConfig.target_modules: modules_to_save names all that %s matches, %s among them; take it out of one of the two",
+                           buf_cstr(&list), model_adaptable(m, i)->path);
     if (c->lora.n_layers)
         return err_set(e, ERR_INVALID, "LoraConfig.layers_to_transform: names no layer of this model%s%s; it has layers 0 to %zu with %s",
                        targets->n ? " with " : "", buf_cstr(&list), m->config.layers - 1, known);
@@ -132,6 +136,11 @@ static void warn_unused(struct lora_set *s, const struct model *m, const struct 
                 used = match_tail(patterns[k].p->names[i], s->params[j].linear->path);
             if (!used)
                 warn(s, cap, xasprintf("LoraConfig.%s: \"%s\" matches no module that is adapted", patterns[k].key, patterns[k].p->names[i]));
+        }
+    for (size_t i = 0; i < s->n; i++)
+        if (s->params[i].scale == 0) {
+            warn(s, cap, xasprintf("LoraConfig.lora_alpha: 0: the adapter of %s has no effect and learns nothing", s->params[i].linear->path));
+            break;
         }
     for (size_t i = 0; i < c->lora.n_layers; i++)
         if (c->lora.layers[i] >= (int64_t)m->config.layers)

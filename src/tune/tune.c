@@ -37,6 +37,13 @@ void run_enter(struct run *r, enum tune_phase phase)
 
 /* --- opening ------------------------------------------------------------------------------------------------------------------ */
 
+/* What is written into one folder must not replace what is read from the other. */
+static errc check_apart(const char *option, const char *dir, const char *other_option, const char *other, struct err *e)
+{
+    return streq(dir, other) || file_is_same(dir, other)
+        ? err_set(e, ERR_BAD_REQUEST, "%s: %s is the folder of %s; give another one", option, dir, other_option) : ERR_OK;
+}
+
 static errc open_output(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
@@ -44,6 +51,11 @@ static errc open_output(struct run *r, struct err *e)
     r->output_dir = str_set(r->o->output_dir) ? r->o->output_dir : c->train.output_dir;
     if (!str_set(r->output_dir))
         return err_set(e, ERR_BAD_REQUEST, "--output: missing; give it, or set TrainingArguments.output_dir");
+    TRY(check_apart("--output", r->output_dir, "--model", r->o->model_dir, e));
+    if (r->o->merged_dir) {
+        TRY(check_apart("--merged", r->o->merged_dir, "--model", r->o->model_dir, e));
+        TRY(check_apart("--merged", r->o->merged_dir, "--output", r->output_dir, e));
+    }
     TRY(dir_make(r->output_dir, 0755, e));
     AUTO_MEM char *lock = path_join(r->output_dir, LOCK_FILE);
     errc rc = file_lock(lock, &r->lock_fd, e);
@@ -108,6 +120,9 @@ static void describe(const struct run *r)
              compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
     run_tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
              (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
+    if (p->warmup >= p->steps && c->train.schedule != TUNE_SCHEDULE_CONSTANT)
+        run_tell(r, TUNE_TELL_WARNING, "TrainingArguments.warmup_steps: the warm-up of %llu steps does not end within the %llu steps of this run",
+                 (unsigned long long)p->warmup, (unsigned long long)p->steps);
 }
 
 /* Those that were not told before. */

@@ -27,6 +27,11 @@ static const struct bad table[] = {
     { CONFIG(""), "{\"input_ids\": [5, 6], \"labels\": [-100, -100]}\n", NULL, "no token to learn from" },
     { CONFIG(""), "{\"input_ids\": [5, 640]}\n", NULL, "not a token id of this model" },
     { CONFIG("  ModelConfig: {chat_template: /nonexistent}\n"), ROWS, NULL, "config.yaml: ModelConfig.chat_template" },
+    { CONFIG("  LoraConfig: {target_modules: [qkv_proj], modules_to_save: [qkv_proj]}\n"), ROWS, NULL, "modules_to_save names all that 'qkv_proj' matches" },
+    { CONFIG(""), "{\"input_ids\": [5, 6, 7], \"labels\": \"x\"}\n", NULL, "row 0: column labels: expected a list of token ids" },
+    { CONFIG(""), "{\"text\": 5}\n", NULL, "found text (a number)" },
+    { CONFIG(""), "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"q\"}]}]}\n", NULL, "row 0: content is a list of parts" },
+    { CONFIG(""), "[{\"input_ids\": [5, 6, 7]}] and more", NULL, "something follows the end of the JSON array" },
 };
 
 static void each_is_named(void **state)
@@ -89,6 +94,69 @@ static void broken_models(void **state)
                            &result, &e);
         if (rc == ERR_OK || !strstr(e.text, i == 0 ? "is not a finite number" : "cut short"))
             fail_msg("model %d gave %s: %s", i, err_name(rc), e.text);
+        rm_dir(dir);
+    }
+}
+
+/* Each would write over what it reads. */
+static void folders_are_apart(void **state)
+{
+    (void)state;
+    char *dir = temp_dir();
+    AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out"), *same = path_join(dir, "./.");
+    AUTO_BUF weights = { 0 };
+    AUTO_MEM char *from = golden("models/phi3/model.safetensors");
+    const struct { const char *output, *merged, *expect; } cases[] = {
+        { same, NULL, "--output: " }, { out, dir, "is the folder of --model; give another one" }, { out, out, "is the folder of --output; give another one" },
+    };
+
+    OK(file_read(from, 1 << 20, &weights, E));
+    write_model(dir, buf_str(&weights));
+    write_text(dir, "rows.jsonl", ROWS);
+    write_text(dir, "config.yaml", CONFIG(""));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct tune_result result;
+        struct err e = { 0 };
+        assert_int_equal(tune_run(&(struct tune_opts){ .model_dir = dir, .config_path = config, .data_path = rows, .output_dir = cases[i].output,
+                                                       .merged_dir = cases[i].merged, .threads = 1 }, &result, &e), ERR_BAD_REQUEST);
+        if (!strstr(e.text, cases[i].expect))
+            fail_msg("case %zu: %s", i, e.text);
+    }
+    rm_dir(dir);
+}
+
+struct told { const char *config, *rows, *line; };
+
+static void keep_lines(void *self, enum tune_tell kind, const char *line)
+{
+    if (kind <= TUNE_TELL_WARNING)
+        buf_addf(self, "%s\n", line);
+}
+
+/* What goes on, but hardly as meant, is said. */
+static void odd_settings_are_told(void **state)
+{
+    static const struct told all[] = {
+        { "training_config:\n  DatasetConfig: {train_test_split: 1}\n  TrainingArguments: {max_steps: 2, bf16: false, warmup_steps: 50}\n", ROWS,
+          "the warm-up of 50 steps does not end within the 2 steps of this run" },
+        { CONFIG("  LoraConfig: {lora_alpha: 0}\n"), ROWS, "LoraConfig.lora_alpha: 0: the adapter of " },
+        { CONFIG(""), "{\"conversations\": [{\"from\": \"human\", \"value\": \"q\"}, {\"from\": \"robot\", \"value\": \"r\"}, {\"from\": \"gpt\", \"value\": \"a\"}]}\n",
+          "role \"robot\" (1 messages are of such roles) is none of system, user, assistant, tool" },
+    };
+    AUTO_MEM char *model = golden("models/phi3");
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
+        char *dir = temp_dir();
+        AUTO_MEM char *rows = path_join(dir, "rows.jsonl"), *config = path_join(dir, "config.yaml"), *out = path_join(dir, "out");
+        AUTO_BUF told = { 0 };
+        struct tune_result result;
+        write_text(dir, "rows.jsonl", all[i].rows);
+        write_text(dir, "config.yaml", all[i].config);
+        OK(tune_run(&(struct tune_opts){ .model_dir = model, .config_path = config, .data_path = rows, .output_dir = out, .threads = 1,
+                                         .tell = keep_lines, .tell_self = &told }, &result, E));
+        if (!strstr(buf_cstr(&told), all[i].line))
+            fail_msg("case %zu told \"%s\"", i, buf_cstr(&told));
         rm_dir(dir);
     }
 }
@@ -197,7 +265,8 @@ static void matching_is_by_tail(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models), cmocka_unit_test(what_the_base_asks_in_vain_is_told),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(each_is_named), cmocka_unit_test(broken_models), cmocka_unit_test(folders_are_apart),
+                                        cmocka_unit_test(odd_settings_are_told), cmocka_unit_test(what_the_base_asks_in_vain_is_told),
                                         cmocka_unit_test(names_that_match_nothing_are_told), cmocka_unit_test(adapting_one_of_tied_matrices_is_told),
                                         cmocka_unit_test(matching_is_by_tail) };
 

@@ -127,6 +127,8 @@ static void refusals(void **state)
     refused(QUANT("load_in_4bit: true\n    bnb_4bit_quant_type: af4"), "bnb_4bit_quant_type: \"af4\" is neither nf4 nor fp4");
     refused(QUANT("load_in_4bit: true\n    load_in_8bit: true"), "exclude each other");
     refused(LORA("r: 0"), "is outside");
+    refused(LORA("target_modules: []"), "names nothing; remove the key");
+    refused(LORA("layers_pattern: layers"), "goes with layers_to_transform, which is missing");
     refused(LORA("use_dora: perhaps"), "neither true nor false");
     refused(LORA("modules_to_save: [3]"), "is no list of names");
     refused(TRAINING("eval_strategy: steps") "  DatasetConfig: {train_test_split: 1}\n", "needs rows to evaluate on; set DatasetConfig.train_test_split below 1");
@@ -141,6 +143,7 @@ static void refusals(void **state)
     refused("kind: ConfigMap\ndata:\n  training_config.yaml: |\n    training_config:\n      LoraConfig: {r: 0}\n", "LoraConfig.r");
     refused("kind: ConfigMap\ndata:\n  training_config.yaml: \"a: [\"\n", "data.training_config.yaml: ");
     refused("kind: ConfigMap\ndata:\n  other.yaml: x\n", "no map \"training_config\" at the top");
+    refused("kind: ConfigMap\ndata:\n  other.yaml: x\n", "the ConfigMap has no text data.\"training_config.yaml\"");
     refused(TRAINING("metric_for_best_model: accuracy"), "use eval_loss");
     refused(TRAINING("train_sampling_strategy: sequential"), "set DatasetConfig.shuffle_dataset to false");
     refused(TRAINING("truncation_mode: middle"), "is neither keep_start nor keep_end");
