@@ -35,6 +35,8 @@ static errc patch_workspace(struct workspace_manager *m, const struct observed *
     json_t *next = json_at(out, "metadata", "resourceVersion", NULL);
 
     if (next) {
+        if (!json_equal(next, *rv))     /* a patch that changes nothing makes no event */
+            behind_note(m->behind, KEY(kube_namespace(o->object), kube_name(o->object)), json_string_value(*rv));
         json_decref(*rv);
         *rv = json_incref(next);
     }

@@ -25,10 +25,14 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     struct ws_plan plan;
 
     errc rc = workspace_observe(m, op, key, &o, e);
-    if (rc == ERR_NOT_FOUND)
+    if (rc == ERR_NOT_FOUND) {
+        behind_forget(m->behind, key);
         return ERR_OK;          /* gone: children go with their owner reference */
+    }
     if (rc)
         return rc;
+    if (behind_is(m->behind, key, kube_resource_version(o.object)))
+        return ERR_OK;          /* the event of our own write wakes this key again */
     workspace_plan(&o.view, op->now_ms, &plan);
     rc = workspace_apply(m, op, &o, &plan, e);
     out->requeue_after_ms = plan.requeue_after_ms;
@@ -148,6 +152,7 @@ static void manager_free(struct workspace_manager *m)
     informers_free(m->informers);
     controller_free(m->controller);
     recorder_free(m->recorder);
+    behind_free(m->behind);
     http_client_free(m->http);
     free(m);
 }
@@ -168,6 +173,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
     if (!o->wait_to_lead)               /* before the informers: they would find no such kind and wait */
         TRY(workspace_install(m, o->install_crds, e));
     TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e));
+    m->behind = behind_new();
     m->recorder = recorder_new(m->client, "Workspace", NULL);
     m->informers = informers_new(m->client);
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,

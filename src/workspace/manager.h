@@ -5,6 +5,7 @@
 #include "http/client.h"
 #include "kube/controller.h"
 #include "kube/events.h"
+#include "workspace/behind.h"
 #include "workspace/plan.h"
 
 #define MANAGER_NAME "kaito"            /* field manager and event source */
@@ -19,6 +20,7 @@ struct workspace_manager {
     struct informer *storage_classes;   /* NULL: the API has no such kind */
     struct controller *controller;
     struct recorder *recorder;
+    struct behind *behind;
     struct http_client *http;           /* asks tuning processes for their progress */
 };
 
