@@ -44,6 +44,18 @@ static void to_fp4(uint8_t *codes, size_t n)
         codes[i] = fp4_order[codes[i]];
 }
 
+/* Eight codes, one a byte, become four bytes: the first of two is the high half. */
+static void pack_eight(uint8_t *packed, const uint8_t *codes)
+{
+    uint64_t w;
+
+    memcpy(&w, codes, sizeof w);
+    w = (w << 4 | w >> 8) & 0x00ff00ff00ff00ff;
+    w = (w | w >> 8) & 0x0000ffff0000ffff;
+    w |= w >> 16;
+    memcpy(packed, &w, 4);
+}
+
 void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const float *src, size_t n)
 {
     const struct vec_ops *vec = vec_choose(NULL);
@@ -51,7 +63,7 @@ void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const fl
     for (size_t b = 0; b * NF4_BLOCK < n; b++) {
         size_t first = b * NF4_BLOCK, count = n - first < NF4_BLOCK ? n - first : NF4_BLOCK;
         float x[NF4_BLOCK] = { 0 };
-        uint8_t codes[NF4_BLOCK];
+        uint8_t codes[NF4_BLOCK], bytes[NF4_BLOCK / 2];
 
         memcpy(x, src + first, count * sizeof *x);
         absmax[b] = vec->max_abs(x, count);
@@ -61,8 +73,9 @@ void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const fl
             memset(codes, RANK_OF_0, sizeof codes);
         if (code == fp4_code)
             to_fp4(codes, NF4_BLOCK);
-        for (size_t i = 0; i < count; i += 2)
-            packed[(first + i) / 2] = (uint8_t)(codes[i] << 4 | codes[i + 1]);
+        for (size_t i = 0; i < NF4_BLOCK; i += 8)
+            pack_eight(bytes + i / 2, codes + i);
+        memcpy(packed + first / 2, bytes, (count + 1) / 2);
     }
 }
 
@@ -103,15 +116,10 @@ void nf4_dynamic_map(float out[256])
 /* The nearest entry of a rising map; the lower one on a tie. */
 static uint8_t nearest_in_map(const float map[256], float x)
 {
-    unsigned low = 0, high = 255;
+    unsigned low = 0;
 
-    while (low < high) {                        /* the last entry that is <= x, or 0 */
-        unsigned middle = (low + high + 1) / 2;
-        if (map[middle] <= x)
-            low = middle;
-        else
-            high = middle - 1;
-    }
+    for (unsigned step = 128; step; step /= 2)  /* the last entry that is <= x, or 0; without a branch, which nobody could foresee */
+        low += map[low + step] <= x ? step : 0;
     if (low < 255 && fabsf(map[low + 1] - x) < fabsf(x - map[low]))
         low++;
     return (uint8_t)low;
@@ -211,9 +219,13 @@ static size_t quantize_chunk(struct nf4 *q, const struct tensor *src, size_t fir
     float values[CHUNK_BLOCKS * NF4_BLOCK];
     size_t first = first_block * NF4_BLOCK, n = src->len - first < ARRAY_LEN(values) ? src->len - first : ARRAY_LEN(values);
 
-    (void)dtype_to_f32(values, (const char *)src->data + first * dtype_size(src->dtype), src->dtype, n, NULL);  /* checked by the caller */
+    const char *from = (const char *)src->data + first * dtype_size(src->dtype);
+    if (src->dtype == DTYPE_BF16)
+        vec_choose(NULL)->from_bf16(values, (const uint16_t *)(const void *)from, n);
+    else
+        (void)dtype_to_f32(values, from, src->dtype, n, NULL);          /* checked by the caller */
     nf4_quantize(q->code, (uint8_t *)q->owned_packed + first / 2, (float *)q->owned_absmax + first_block, values, n);
-    size_t bad = dtype_find_not_finite(values, DTYPE_F32, n);
+    size_t bad = dtype_find_not_finite(from, src->dtype, n);
     return bad < n ? first + bad : SIZE_MAX;
 }
 

@@ -327,31 +327,97 @@ static void from_bf16(float *dst, const uint16_t *src, size_t n)
     }
 }
 
+/* clang, which only the fuzzers use, has no shuffle by a variable. */
+#ifdef __clang__
+#define SHUFFLE(a, b, index) shuffle_lanes(a, b, index)
+INLINE vf shuffle_lanes(vf a, vf b, vi index)
+{
+    vf v;
+    for (int i = 0; i < W; i++)
+        v[i] = index[i] < W ? a[index[i]] : b[index[i] - W];
+    return v;
+}
+#else
+#define SHUFFLE(a, b, index) __builtin_shuffle(a, b, index)
+#endif
+
 static float max_abs(const float *x, size_t n)
 {
     const vi magnitude = (vi){ 0 } + 0x7fffffff;
     vf m = { 0 };
-    float best = 0, f[W];
+    float f[W];
+    size_t i = 0;
 
-    for (size_t i = 0; i < n; i += W) {
-        vf v = (vf)((vi)load_part(x + i, n - i < W ? n - i : W) & magnitude);
+    for (; i < n; i += W) {
+        vf v = (vf)((vi)(n - i < W ? load_part(x + i, n - i) : load(x + i)) & magnitude);
         m = blend(v > m, v, m);
     }
     memcpy(f, &m, sizeof f);
-    for (size_t k = 0; k < W; k++)
-        best = f[k] > best ? f[k] : best;
-    return best;
+    for (int half = W / 2; half; half /= 2)
+        for (int k = 0; k < half; k++)
+            f[k] = f[k + half] > f[k] ? f[k + half] : f[k];
+    return f[0];
 }
+
+/* The low byte of each lane; gcc makes of the conversion a scalar step for each of eight lanes. */
+INLINE vb low_bytes(vi v)
+{
+#if W == 8 && !defined __clang__
+    typedef uint8_t all __attribute__((vector_size(32)));
+    all in_halves = __builtin_shuffle((all)v, (all){ 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 0, 4, 8, 12, 16, 20, 24, 28, 16, 20, 24, 28, 16, 20, 24, 28, 16, 20, 24, 28 });
+    vi both = __builtin_shuffle((vi)in_halves, (vi){ 0, 4, 0, 4, 0, 4, 0, 4 });
+    vb bytes;
+
+    memcpy(&bytes, &both, sizeof bytes);
+    return bytes;
+#else
+    return __builtin_convertvector(v, vb);
+#endif
+}
+
+/* How many of 15 rising numbers a number exceeds. A true lane of a comparison is -1. */
+#if W == 4
+struct nf4_ranks { const float *thresholds; };
+
+INLINE void nf4_ranks_init(struct nf4_ranks *r, const float thresholds[15]) { r->thresholds = thresholds; }
+
+INLINE vi nf4_rank(const struct nf4_ranks *r, vf v)
+{
+    vi count = { 0 };
+
+    for (size_t t = 0; t < 15; t++)
+        count -= v > r->thresholds[t];
+    return count;
+}
+#else
+/* By halving: what is compared with next lies in a table in a register. */
+struct nf4_ranks { vf middle, low, high, quarters, eighths; };
+
+INLINE void nf4_ranks_init(struct nf4_ranks *r, const float thresholds[15])
+{
+    *r = (struct nf4_ranks){ .middle = splat(thresholds[7]), .low = splat(thresholds[3]), .high = splat(thresholds[11]) };
+    for (int i = 0; i < 4; i++)
+        r->quarters[i] = thresholds[1 + 4 * i];
+    for (int i = 0; i < 8; i++)
+        r->eighths[i] = thresholds[2 * i];
+}
+
+INLINE vi nf4_rank(const struct nf4_ranks *r, vf v)
+{
+    vi above = v > r->middle, rank = -(v > blend(above, r->high, r->low)) - 2 * above;
+
+    rank = 2 * rank - (v > SHUFFLE(r->quarters, r->quarters, rank));
+    return 2 * rank - (v > SHUFFLE(r->eighths, r->eighths, rank));
+}
+#endif
 
 static void nf4_codes(uint8_t *codes, const float *x, float inverse, const float thresholds[15])
 {
-    for (size_t i = 0; i < NF4_BLOCK; i += W) {
-        vf v = load(x + i) * inverse;
-        vi count = { 0 };
+    struct nf4_ranks ranks;
 
-        for (size_t t = 0; t < 15; t++)
-            count -= v > thresholds[t];         /* a true lane is -1 */
-        vb bytes = __builtin_convertvector(count, vb);
+    nf4_ranks_init(&ranks, thresholds);
+    for (size_t i = 0; i < NF4_BLOCK; i += W) {
+        vb bytes = low_bytes(nf4_rank(&ranks, load(x + i) * inverse));
         memcpy(codes + i, &bytes, sizeof bytes);
     }
 }
@@ -394,20 +460,6 @@ INLINE vf round_to_dtype(vf v, enum dtype d)
             v[i] = f16_to_f32(f32_to_f16(v[i]));
     return v;
 }
-
-/* clang, which only the fuzzers use, has no shuffle by a variable. */
-#ifdef __clang__
-#define SHUFFLE(a, b, index) shuffle_lanes(a, b, index)
-INLINE vf shuffle_lanes(vf a, vf b, vi index)
-{
-    vf v;
-    for (int i = 0; i < W; i++)
-        v[i] = index[i] < W ? a[index[i]] : b[index[i] - W];
-    return v;
-}
-#else
-#define SHUFFLE(a, b, index) __builtin_shuffle(a, b, index)
-#endif
 
 INLINE void nf4_table(struct nf4_table *t, const float code[16], float absmax, enum dtype d)
 {

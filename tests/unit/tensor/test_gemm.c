@@ -432,6 +432,33 @@ static void sums_of_exponentials_are_exact(void **state)
         }
 }
 
+/* At the thresholds themselves and right beside them, in every lane. */
+static void codes_count_thresholds(void **state)
+{
+    float thresholds[15], x[NF4_BLOCK];
+    uint8_t codes[NF4_BLOCK];
+    size_t n;
+    const struct vec_ops *const *all = vec_all(&n);
+
+    for (size_t t = 0; t < 15; t++)
+        thresholds[t] = -0.9f + 0.125f * (float)(t + t * t % 3);
+    for (size_t v = 0; v < n; v++)
+        for (size_t turn = 0; all[v]->supported() && turn < 45; turn++) {
+            for (size_t i = 0; i < NF4_BLOCK; i++) {
+                size_t k = (i + turn) % 45;
+                x[i] = k % 3 == 0 ? thresholds[k / 3] : nextafterf(thresholds[k / 3], k % 3 == 1 ? 2 : -2);
+            }
+            x[turn] = turn % 2 ? 1 : -1;
+            all[v]->nf4_codes(codes, x, 1, thresholds);
+            for (size_t i = 0; i < NF4_BLOCK; i++) {
+                unsigned above = 0;
+                for (size_t t = 0; t < 15; t++)
+                    above += x[i] > thresholds[t];
+                assert_int_equal(codes[i], above);
+            }
+        }
+}
+
 static void exponential_is_calm_at_the_edges(void **state)
 {
     size_t n;
@@ -500,6 +527,7 @@ int main(void)
         cmocka_unit_test(many_rows_are_the_same_bits_in_any_company),
         cmocka_unit_test(bf16_mode_rounds_factors_alone), cmocka_unit_test(gradients_to_the_input_equal_the_oracle),
         cmocka_unit_test(rounding_is_that_before_and_after), cmocka_unit_test(sums_of_exponentials_are_exact),
+        cmocka_unit_test(codes_count_thresholds),
         cmocka_unit_test(element_wise_kernels_equal_libm),
         cmocka_unit_test(exponential_is_calm_at_the_edges),
         cmocka_unit_test(unknown_kernels_are_refused),
