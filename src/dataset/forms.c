@@ -326,7 +326,6 @@ static const struct form forms[] = {
     { "text", fits_text, encode_text },
 };
 
-/* Why a column that is there may be of no use. */
 /* Of a column that would do, were it text. */
 static bool is_text_name(const char *name)
 {
@@ -338,6 +337,7 @@ static bool is_text_name(const char *name)
     return false;
 }
 
+/* Why a column that is there may be of no use. */
 static const char *kind_of(const char *name, const json_t *value)
 {
     if (row_is_binary(value))
