@@ -20,3 +20,13 @@ errc estimate_nodes(const struct preset *p, struct gpu_config gpu, int64_t conte
     *out_nodes = nodes < 1 ? 1 : (int64_t)nodes;
     return ERR_OK;
 }
+
+errc estimate_mig_error(const struct preset *p, struct gpu_config slice, int64_t context, const char *profile, struct err *e)
+{
+    double weights = p->weights_gib * 1.02, mem = (double)slice.mem_bytes / GIB;
+    double kv = (double)(context > 0 ? context : ESTIMATE_DEFAULT_CONTEXT) * (double)p->kv_bytes_per_token / slice.gpus / GIB;
+    double overhead = 2.3 + kv + 0.05 * weights;
+
+    return err_set(e, ERR_INVALID, "model needs %.1fGB (weights %.1fGB + overhead %.1fGB) but MIG profile %s only provides %.0fGB "
+                                   "(%.1fGB available after vLLM gpu-memory-utilization)", weights + overhead, weights, overhead, profile, mem, mem * 0.84);
+}

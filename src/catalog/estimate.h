@@ -17,4 +17,7 @@ struct gpu_config { int gpus; int64_t mem_bytes; };     /* of one node */
 /* ERR_INVALID with upstream's text when one GPU cannot even hold the reserve. */
 errc estimate_nodes(const struct preset *p, struct gpu_config gpu, int64_t context, int64_t *out_nodes, struct err *e);
 
+/* The error of a model that does not fit into one slice of a GPU; always ERR_INVALID. */
+errc estimate_mig_error(const struct preset *p, struct gpu_config slice, int64_t context, const char *profile, struct err *e);
+
 #endif

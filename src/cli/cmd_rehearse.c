@@ -1,4 +1,4 @@
-/* kaito validate and kaito render: what the controller would say and write, without a cluster. One JSON in, one JSON out. */
+/* kaito validate, render and estimate: what the controller would say and write, without a cluster. One JSON in, one JSON out. */
 #include <stdio.h>
 
 #include "base/file.h"
@@ -48,4 +48,13 @@ int cmd_render(int argc, char **argv)
         "would write for the Workspace until it has settled.", NULL };
 
     return rehearse(argc, argv, &help, workspace_render);
+}
+
+int cmd_estimate(int argc, char **argv)
+{
+    const struct command_help help = {
+        "kaito estimate [FILE]", "Reads {model, sku, contextSize, cloudProvider} as JSON (default from standard input) and prints how many nodes of the machine\n"
+        "type the model needs.", NULL };
+
+    return rehearse(argc, argv, &help, workspace_estimate);
 }

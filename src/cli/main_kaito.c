@@ -18,6 +18,7 @@ static const struct command commands[] = {
     { "inspect",     "look inside tokens, templates, logits and files", cmd_exec_runtime },
     { "validate",    "say whether a Workspace would be admitted", cmd_validate },
     { "render",      "print the objects that a Workspace becomes", cmd_render },
+    { "estimate",    "say how many machines a model needs", cmd_estimate },
     { "version",     "print the version", cmd_version },
     { "pod-monitor", NULL, cmd_pod_monitor },
 };

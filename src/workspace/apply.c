@@ -12,6 +12,7 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "apps/v1", "StatefulSet", { "apps", "v1", "statefulsets" } },
     { "batch/v1", "Job", { "batch", "v1", "jobs" } },
     { "karpenter.sh/v1", "NodeClaim", { "karpenter.sh", "v1", "nodeclaims" } },
+    { "karpenter.sh/v1", "NodePool", { "karpenter.sh", "v1", "nodepools" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
 static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
@@ -233,5 +234,6 @@ errc workspace_install(struct workspace_manager *m, bool crds, struct err *e)
         TRY(create_if_absent(m, kube_object("v1", "Namespace", NULL, ns), e));
     }
     TRY(create_if_absent(m, render_tuning_template(ns, "lora-params-template"), e));
-    return create_if_absent(m, render_tuning_template(ns, "qlora-params-template"), e);
+    TRY(create_if_absent(m, render_tuning_template(ns, "qlora-params-template"), e));
+    return create_if_absent(m, render_inference_template(ns), e);
 }

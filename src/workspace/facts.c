@@ -94,6 +94,20 @@ bool ws_streams_model(const struct workspace_settings *s, const struct workspace
            !str_is(ws_annotation(ws, STREAMING_ANNOTATION), "disabled");
 }
 
+bool ws_uses_local_weights(const struct workspace *ws)
+{
+    return str_is(ws_annotation(ws, LOCAL_WEIGHTS_ANNOTATION), "true");
+}
+
+void local_weights_path(const struct workspace *ws, struct buf *out)
+{
+    struct str name = ws_preset_name(ws);
+
+    buf_adds(out, "/opt/kaito/models/");
+    for (size_t i = 0; i < name.n; i++)
+        buf_addc(out, name.p[i] == '/' || name.p[i] == '\\' ? '-' : name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i]);
+}
+
 bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name)
 {
     for (size_t i = 0; s->node_classes && s->node_classes[i]; i++)
@@ -179,38 +193,6 @@ const char *ws_template_name(const struct workspace *ws)
     if (str_ieq(ws->tuning->method, STR("lora")))
         return "lora-params-template";
     return str_ieq(ws->tuning->method, STR("qlora")) ? "qlora-params-template" : NULL;
-}
-
-/* Go's encoder escapes these three in strings, and upstream hashes Go's bytes. */
-static void add_go_json(struct buf *out, const json_t *j)
-{
-    AUTO_BUF plain = { 0 };
-
-    if (j)
-        json_write(j, &plain);
-    else
-        buf_adds(&plain, "null");
-    for (size_t i = 0; i < plain.n; i++)
-        switch (plain.p[i]) {
-        case '<': buf_adds(out, "\\u003c"); break;
-        case '>': buf_adds(out, "\\u003e"); break;
-        case '&': buf_adds(out, "\\u0026"); break;
-        default: buf_addc(out, plain.p[i]);
-        }
-    buf_addc(out, '\n');
-}
-
-void ws_hash(const struct workspace *ws, char out[65])
-{
-    AUTO_BUF text = { 0 };
-    AUTO_JSON resource = ws->resource ? schema_encode(&ws_resource_type, ws->resource) : NULL;
-    AUTO_JSON inference = ws->inference ? schema_encode(&ws_inference_type, ws->inference) : NULL;
-    AUTO_JSON tuning = ws->tuning ? schema_encode(&ws_tuning_type, ws->tuning) : NULL;
-
-    add_go_json(&text, resource);
-    add_go_json(&text, inference);
-    add_go_json(&text, tuning);
-    sha256_hex(text.p, text.n, out);
 }
 
 void workspace_settings_default(struct workspace_settings *s)

@@ -40,6 +40,10 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
 
     if (plan.poll_progress && (out->requeue_after_ms == 0 || out->requeue_after_ms > poll_ms))
         out->requeue_after_ms = poll_ms;
+    if (!rc && plan.error.code) {
+        *e = plan.error;
+        rc = e->code;           /* written into the conditions; tried again with back-off */
+    }
     ws_plan_done(&plan);
     return rc;
 }
@@ -118,8 +122,12 @@ static void watch_all(struct workspace_manager *m, bool storage)
 {
     struct controller *c = m->controller;
 
+    const char *name_label = m->settings.karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, *ns_label = m->settings.karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL;
+
     m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
-    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, WORKSPACE_LABEL, slim_claim);
+    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, name_label, slim_claim);
+    if (m->settings.karpenter)
+        m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, POOL_NAME_LABEL, NULL);
     m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, NULL, slim_node);
     m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
     m->services = watch(m, (struct kube_gvr){ "", "v1", "services" }, NULL, slim_service);
@@ -132,11 +140,13 @@ static void watch_all(struct workspace_manager *m, bool storage)
         m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 
     controller_watch(c, m->workspaces);
-    controller_watch_label(c, m->claims, WORKSPACE_LABEL, WORKSPACE_NS_LABEL);
+    controller_watch_label(c, m->claims, name_label, ns_label);
+    if (m->node_pools)
+        controller_watch_label(c, m->node_pools, name_label, ns_label);
     if (m->settings.byo)
         controller_watch_map(c, m->nodes, on_byo_node, m);
     else
-        controller_watch_label(c, m->nodes, WORKSPACE_LABEL, WORKSPACE_NS_LABEL);
+        controller_watch_label(c, m->nodes, name_label, ns_label);
     controller_watch_label(c, m->pods, WORKSPACE_LABEL, NULL);
     controller_watch_owned(c, m->services, "Workspace", true);
     controller_watch_owned(c, m->statefulsets, "Workspace", true);

@@ -18,6 +18,7 @@ struct workspace_manager {
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
     struct informer *storage_classes;   /* NULL: the API has no such kind */
+    struct informer *node_pools;        /* NULL: not in Karpenter mode */
     struct controller *controller;
     struct recorder *recorder;
     struct behind *behind;

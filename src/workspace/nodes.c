@@ -2,11 +2,13 @@
  * How many nodes a Workspace has and needs, from its NodeClaims and Nodes (gpu-provisioner mode, or the user's own nodes).
  * Rules: dossier, Workspace, 5.2 and 5.4; texts: 4.5.
  */
-#include "workspace/priv.h"
+#include "workspace/render.h"
 
 #include <stdlib.h>
 
 #include "catalog/estimate.h"
+
+#define TARGET_FAILED "failed to update Workspace status targetNodeCount: failed to calculate target node count: "
 
 void node_state_done(struct node_state *s)
 {
@@ -22,50 +24,85 @@ static int64_t wanted_count(const struct workspace *ws)
     return n < 1 ? 1 : n;
 }
 
-/* The first ready node tells what GPUs the user's own nodes have (labels of NVIDIA's feature discovery). */
-static bool gpu_config_of_nodes(const struct ws_view *v, struct gpu_config *out)
+/* ---- how many are needed -------------------------------------------------------------------------------------------- */
+
+static size_t indent_of(struct str line)
 {
-    const json_t *node;
-    size_t i;
+    size_t n = 0;
 
-    json_array_foreach(v->nodes, i, node) {
-        int64_t count = 0, mib = 0;
+    while (n < line.n && line.p[n] == ' ')
+        n++;
+    return n;
+}
 
-        if (node_is_ready(node) && str_to_i64(str_of(kube_label(node, "nvidia.com/gpu.count")), &count) &&
-            str_to_i64(str_of(kube_label(node, "nvidia.com/gpu.memory")), &mib) && count > 0) {
-            *out = (struct gpu_config){ (int)count, (int64_t)((double)mib / 1024 + 0.5) * count << 30 };
-            return true;
+/* max-model-len below vllm:, as upstream's own line scanner finds it: a plain positive number or nothing. 0: not given. */
+static int64_t context_of_config(struct str text)
+{
+    struct str line;
+    bool inside = false;
+    int64_t n = 0;
+
+    while (str_next(&text, '\n', &line)) {
+        struct str word = str_trim(line);
+
+        if (word.n == 0 || word.p[0] == '#')
+            continue;
+        if (!inside) {
+            inside = str_has_prefix(line, STR("vllm:"));
+            continue;
         }
+        if (indent_of(line) < 2)
+            break;
+        if (str_has_prefix(word, STR("max-model-len:")) && str_to_i64(str_trim(str_from(word, 14)), &n) && n > 0)
+            return n;
     }
-    return false;
+    return 0;
 }
 
-static bool is_annotated_native(const struct workspace *ws)
+static errc estimate_for_share(const struct ws_view *v, const struct gpu_share *gpu, int64_t *out, struct err *e)
 {
-    return str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "native");
+    const char *text = json_str_at(v->inference_config, "data", "inference_config.yaml", NULL);
+    int64_t context = text ? context_of_config(str_of(text)) : 0;
+    struct gpu_config config = { (int)gpu->count, gpu->mem_gib << 30 };
+
+    TRY(estimate_nodes(v->model, config, context, out, e));
+    if (!gpu->mig || streq(gpu->resource, "nvidia.com/gpu") || *out == 1)
+        return ERR_OK;
+    return estimate_mig_error(v->model, config, context, gpu->resource + strlen("nvidia.com/mig-"), e);
 }
 
-/* Estimated once, then kept in status.targetNodeCount. Without figures (unknown model or machine) the user's count holds. */
+/*
+ * Estimated once, then kept in status.targetNodeCount. Without figures (a machine type that nobody knows, nodes without NVIDIA's labels)
+ * the user's count holds: the native runtime needs none. ERR_UNAVAILABLE: figures will come with the nodes; *out is the user's count.
+ */
 static errc target_nodes(const struct ws_view *v, int64_t *out, struct err *e)
 {
     const struct workspace *ws = v->ws;
-    const struct preset *p = ws_preset(ws);
-    const struct sku *sku = sku_find(v->settings->cloud, ws_instance_type(ws));
-    struct gpu_config gpu = { 0 };
+    const struct ws_partition *part = ws->resource ? ws->resource->partition : NULL;
+    struct gpu_share gpu;
 
     *out = ws->status.target_node_count;
     if (*out > 0)
         return ERR_OK;
     *out = ws->tuning ? 1 : wanted_count(ws);
-    if (ws->tuning || !p || is_annotated_native(ws) || str_is(ws_annotation(ws, RUNTIME_ANNOTATION), "transformers"))
+    if (ws->tuning || !ws->inference || !ws->inference->preset || ws_is_annotated_native(ws) || ws_runs_transformers(v->settings, ws))
         return ERR_OK;
-    if (v->settings->byo ? gpu_config_of_nodes(v, &gpu) : sku != NULL) {
-        if (sku)
-            gpu = (struct gpu_config){ sku->gpus, (int64_t)sku->gpu_mem_gib << 30 };
-        return estimate_nodes(p, gpu, ESTIMATE_DEFAULT_CONTEXT, out, e);
-    }
-    return ERR_OK;
+    if (!v->model)
+        return v->model_problem ? err_set(e, ERR_INVALID, "%s", v->model_problem) : ERR_OK;
+    if (v->settings->byo ? first_ready_node(v) == NULL : sku_find(v->settings->cloud, ws_instance_type(ws)) == NULL)
+        return v->settings->byo ? err_set(e, ERR_UNAVAILABLE, TARGET_FAILED "no ready nodes found, unable to determine GPU configuration") : ERR_OK;
+    errc rc = gpu_share_of(v, &gpu, e);
+
+    /* a profile that cannot be read leaves the count alone: rendering tells */
+    if (rc)
+        return part && str_is(part->mode, "mig") ? ERR_OK : err_wrap(e, "%s", "failed to update Workspace status targetNodeCount: failed to calculate target node count");
+    if (gpu.count < 1 || gpu.mem_gib < 1)
+        return ERR_OK;
+    rc = estimate_for_share(v, &gpu, out, e);
+    return rc ? err_wrap(e, "%s", "failed to update Workspace status targetNodeCount: failed to calculate target node count") : ERR_OK;
 }
+
+/* ---- what there is -------------------------------------------------------------------------------------------------- */
 
 static bool claim_is_ready(const json_t *claim)
 {
@@ -206,7 +243,12 @@ errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *
     list_workers(v, out);
     list_pressure(v, &out->pressure);
     claim_trouble(v, out);
-    TRY(target_nodes(v, &out->target, e));
+    errc rc = target_nodes(v, &out->target, e);
+
+    if (rc == ERR_UNAVAILABLE)
+        out->waits = *e;
+    else if (rc)
+        return rc;
 
     json_array_foreach(v->nodes, i, item) {
         const char *type = kube_label(item, "node.kubernetes.io/instance-type");

@@ -25,13 +25,15 @@ static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct
     return mine;
 }
 
-static json_t *labelled(struct informer *i, struct op *op, const char *ns, const struct workspace *ws, bool with_namespace)
+/* Pods by the name alone, in their namespace; claims, which have none, by both labels of the mode. */
+static json_t *labelled(struct workspace_manager *m, struct informer *i, struct op *op, const char *ns, const struct workspace *ws, bool claims)
 {
     json_t *labels = own(op, json_object());
+    bool pool = claims && m->settings.karpenter;
 
-    json_put(labels, WORKSPACE_LABEL, json_strn(ws->meta.name));
-    if (with_namespace)
-        json_put(labels, WORKSPACE_NS_LABEL, json_strn(ws->meta.namespace));
+    json_put(labels, pool ? POOL_NAME_LABEL : WORKSPACE_LABEL, json_strn(ws->meta.name));
+    if (claims)
+        json_put(labels, pool ? POOL_NS_LABEL : WORKSPACE_NS_LABEL, json_strn(ws->meta.namespace));
     return own(op, informer_list_labels(i, ns, labels));
 }
 
@@ -62,14 +64,20 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
     TRY(schema_decode(&workspace_v1beta1, o->object, op->arena, &o->ws, e));
     buf_addf(&headless, "%s-headless", key->name);
     *v = (struct ws_view){ .settings = &m->settings, .ws = &o->ws };
-    v->claims = labelled(m->claims, op, NULL, &o->ws, true);
+    v->claims = labelled(m, m->claims, op, NULL, &o->ws, true);
     v->nodes = nodes_of(m, op, &o->ws);
-    v->pods = labelled(m->pods, op, key->ns, &o->ws, false);
+    v->pods = labelled(m, m->pods, op, key->ns, &o->ws, false);
     v->service = own(op, informer_get(m->services, key->ns, key->name));
     v->headless = own(op, informer_get(m->services, key->ns, buf_cstr(&headless)));
     v->statefulset = own(op, informer_get(m->statefulsets, key->ns, key->name));
     v->job = own(op, informer_get(m->jobs, key->ns, key->name));
     v->local_nvme_class = m->storage_classes && own(op, informer_get(m->storage_classes, "", "kaito-local-nvme-disk")) != NULL;
+    if (m->node_pools) {
+        AUTO_BUF pool = { 0 };
+
+        node_pool_name(&o->ws, &pool);
+        v->node_pool = own(op, informer_get(m->node_pools, "", buf_cstr(&pool)));
+    }
     if (o->ws.tuning)
         observe_tuning(m, op, o);
     if (o->ws.inference && o->ws.inference->config.n > 0)

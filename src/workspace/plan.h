@@ -39,6 +39,7 @@ struct ws_plan {
     bool add_finalizer, remove_finalizer;
     bool poll_progress;     /* a native Job trains: its /metrics are worth a look */
     int64_t requeue_after_ms;           /* 0: wait for events */
+    struct err error;                   /* code set: what could not be done now and is tried again */
 };
 
 void ws_plan_done(struct ws_plan *p);
@@ -60,6 +61,9 @@ enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 #define NODE_CLASS_ANNOTATION "kaito.sh/node-class-name"
 #define STREAMING_ANNOTATION "kaito.sh/model-streaming"
 #define LOCAL_WEIGHTS_ANNOTATION "kaito.sh/use-local-weights"
+#define SET_LABEL           "inferenceset.kaito.sh/created-by"          /* on a Workspace that an InferenceSet made */
+#define GROUP_LABEL         "multiroleinference.kaito.sh/created-by"
+#define ROLE_LABEL          "kaito.sh/inference-role"                   /* prefill, decode */
 #define POOL_NAME_LABEL     "karpenter.kaito.sh/workspace-name"         /* on a NodePool and its nodes */
 #define POOL_NS_LABEL       "karpenter.kaito.sh/workspace-namespace"
 #define SERVE_ANNOTATION    "kaito.sh/serve-after-tuning"

@@ -18,6 +18,12 @@ bool ws_is_annotated_native(const struct workspace *ws);
 /* Upstream's transformers image instead of vLLM's: the annotation, or the gate. */
 bool ws_runs_transformers(const struct workspace_settings *s, const struct workspace *ws);
 bool ws_streams_model(const struct workspace_settings *s, const struct workspace *ws);     /* weights come from object storage as they load */
+bool ws_uses_local_weights(const struct workspace *ws);                 /* weights lie in a folder of the node */
+void local_weights_path(const struct workspace *ws, struct buf *out);
+/* The part (resource, inference, tuning) as Go encodes it: templates and volumes in the order of their structs. New reference; null: absent. */
+json_t *ws_resource_json(const struct workspace *ws);
+json_t *ws_inference_json(const struct workspace *ws);
+json_t *ws_tuning_json(const struct workspace *ws);
 bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name);
 void ws_node_classes_list(const struct workspace_settings *s, struct buf *out);         /* sorted, joined by a space */
 /* What NVIDIA's feature discovery wrote on a node. product is borrowed from it. ERR_INVALID: *why says which label is bad. */
@@ -30,11 +36,16 @@ json_t *clone_object(const json_t *j);          /* {} for what is no object: the
 bool label_is_reserved(struct str key);
 void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */
 
+/* ---- image_ref.c: docker's grammar of image references ---- */
+bool image_is_bad(struct str reference, struct buf *why);
+void image_normalized(struct str reference, struct buf *out);           /* docker.io/library/busybox:latest; as it is when it is bad */
+
 /* ---- nodes.c: claims and nodes ---- */
 struct node_state {
     int64_t target;                     /* nodes wanted */
     int64_t missing_claims;             /* to create now */
     bool claims_ready, nodes_ready, plugins_ready;
+    struct err waits;                   /* code set: why the count is not final yet; later it will be */
     enum ws_runtime runtime;
     const char *claim_reason;           /* from the first claim that is not well; NULL */
     char claim_message[260];
@@ -64,9 +75,17 @@ json_t *render_tolerations(const struct ws_view *v);
 json_t *render_native_inference(const struct ws_view *v, int64_t replicas, const char *revision);
 json_t *render_native_tuning(const struct ws_view *v, const char *revision, int64_t attempt, const char *inputs);
 json_t *render_template_inference(const struct ws_view *v, int64_t replicas);
-json_t *render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *revision);
+/* With upstream's images; what cannot be rendered is ERR_INVALID in upstream's words. */
+errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *revision, json_t **out, struct err *e);
+json_t *render_gpu_update(const json_t *live, json_t *wanted);          /* takes wanted */
+errc render_gpu_tuning(const struct ws_view *v, const char *revision, json_t **out, struct err *e);
+/* Karpenter's NodePool of the Workspace. ERR_INVALID: a NodeClass that is not ours. */
+errc render_node_pool(const struct ws_view *v, int64_t replicas, json_t **out, struct err *e);
+void node_pool_name(const struct workspace *ws, struct buf *out);
+const json_t *first_ready_node(const struct ws_view *v);                /* NULL: none */
 json_t *render_tuning_config_copy(const struct ws_view *v);             /* the template, in the Workspace's namespace */
 json_t *render_tuning_template(const char *release_namespace, const char *name);
+json_t *render_inference_template(const char *release_namespace);
 const char *native_model_path(const struct ws_view *v, struct buf *out);
 
 /* ---- status.c ---- */

@@ -1,16 +1,9 @@
 /* Objects that do not depend on the runtime: NodeClaims, Services, affinity, tolerations, ConfigMaps. Dossier 5.2, 6.1, 6.2. */
-#include "workspace/priv.h"
+#include "workspace/render.h"
 
 #include <ctype.h>
 
 #include "base/hash.h"
-
-#define PACK json_pack
-
-static json_t *str_json(struct str s)
-{
-    return json_strn(s.p ? s : STR(""));
-}
 
 json_t *owner_references(const struct workspace *ws)
 {
@@ -91,7 +84,7 @@ static json_t *claim_labels(const struct workspace *ws)
 json_t *render_node_claim(const struct ws_view *v, int index)
 {
     const struct workspace *ws = v->ws;
-    const struct preset *p = ws->inference && ws->inference->preset ? ws_preset(ws) : NULL;
+    const struct preset *p = ws->inference && ws->inference->preset ? v->model : NULL;
     AUTO_MEM char *name = node_claim_name(ws, index);
     bool aws = streq(v->settings->cloud, "aws");
     char storage[32];
@@ -111,11 +104,6 @@ json_t *render_node_claim(const struct ws_view *v, int index)
                 "resources", "requests", "storage", storage);
 }
 
-static json_t *encoded(const struct type *t, const void *part)
-{
-    return part ? schema_encode(t, part) : json_null();
-}
-
 json_t *render_revision(const struct ws_view *v, const char *hash, int64_t number)
 {
     const struct workspace *ws = v->ws;
@@ -123,8 +111,8 @@ json_t *render_revision(const struct ws_view *v, const char *hash, int64_t numbe
     return PACK("{s:s, s:s, s:{s:o, s:o, s:{s:o}, s:{s:s}, s:o}, s:I, s:{s:o, s:o, s:o}}", "apiVersion", "apps/v1", "kind", "ControllerRevision",
                 "metadata", "name", json_strf("%.*s-%.5s", STR_ARG(ws->meta.name), hash), "namespace", str_json(ws->meta.namespace),
                 "labels", "workspace.kaito.io/name", str_json(ws->meta.name), "annotations", HASH_ANNOTATION, hash,
-                "ownerReferences", owner_references(ws), "revision", (json_int_t)number, "data", "inference", encoded(&ws_inference_type, ws->inference),
-                "resource", encoded(&ws_resource_type, ws->resource), "tuning", encoded(&ws_tuning_type, ws->tuning));
+                "ownerReferences", owner_references(ws), "revision", (json_int_t)number, "data", "inference", ws_inference_json(ws),
+                "resource", ws_resource_json(ws), "tuning", ws_tuning_json(ws));
 }
 
 static json_t *service_base(const struct ws_view *v, const char *suffix)
@@ -154,7 +142,7 @@ json_t *render_service(const struct ws_view *v, enum ws_runtime r)
     } else {
         json_push(ports, port("ray", 6379, 6379));
         json_push(ports, port("dashboard", 8265, 8265));
-        if (!balancer && !str_is(ws_annotation(v->ws, RUNTIME_ANNOTATION), "transformers"))
+        if (!balancer && !ws_runs_transformers(v->settings, v->ws))
             json_push(ports, port("kv-events", 5557, 5557));
     }
     json_put_str(spec, "type", balancer ? "LoadBalancer" : "ClusterIP");
@@ -180,8 +168,8 @@ json_t *render_affinity(const struct ws_view *v, bool ownership)
         if (!label_is_reserved(sel->match_labels.items[i].key))
             json_push(terms, requirement(sel->match_labels.items[i].key.p, "In", sel->match_labels.items[i].value));
     if (ownership && !v->settings->byo) {
-        json_push(terms, requirement(WORKSPACE_LABEL, "In", v->ws->meta.name));
-        json_push(terms, requirement(WORKSPACE_NS_LABEL, "In", v->ws->meta.namespace));
+        json_push(terms, requirement(v->settings->karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, "In", v->ws->meta.name));
+        json_push(terms, requirement(v->settings->karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL, "In", v->ws->meta.namespace));
     }
     if (json_array_size(terms) == 0) {
         json_decref(terms);
@@ -204,10 +192,14 @@ json_t *render_tuning_config_copy(const struct ws_view *v)
 {
     json_t *c = PACK("{s:s, s:s, s:{s:s, s:o}}", "apiVersion", "v1", "kind", "ConfigMap",
                      "metadata", "name", kube_name(v->tuning_template), "namespace", str_json(v->ws->meta.namespace));
-    json_t *data = json_object_get(v->tuning_template, "data");
+    json_t *data = json_object_get(v->tuning_template, "data"), *meta = json_object_get(c, "metadata");
+    static const char *const copied[] = { "labels", "annotations" };
 
     if (data)
         json_put(c, "data", json_clone(data));
+    for (size_t i = 0; i < ARRAY_LEN(copied); i++)
+        if (json_at(v->tuning_template, "metadata", copied[i], NULL))
+            json_put(meta, copied[i], json_clone(json_at(v->tuning_template, "metadata", copied[i], NULL)));
     return c;
 }
 
@@ -259,4 +251,17 @@ json_t *render_tuning_template(const char *release_namespace, const char *name)
     return PACK("{s:s, s:s, s:{s:s, s:s}, s:{s:s++}}", "apiVersion", "v1", "kind", "ConfigMap",
                 "metadata", "name", name, "namespace", release_namespace,
                 "data", "training_config.yaml", streq(name, "lora-params-template") ? lora_config : qlora_config, common_config, "");
+}
+
+/* Upstream's parameters of vLLM; v1alpha1 falls back to them. */
+json_t *render_inference_template(const char *release_namespace)
+{
+    return PACK("{s:s, s:s, s:{s:s, s:s}, s:{s:s}}", "apiVersion", "v1", "kind", "ConfigMap", "metadata", "name", "inference-params-template", "namespace", release_namespace,
+                "data", "inference_config.yaml",
+                "# Maximum number of steps to find the longest context that fits.\n"
+                "max_probe_steps: 6\n"
+                "# Part of the node's memory that may hold keys and values.\n"
+                "kv_cache_cpu_memory_utilization: 0.5\n"
+                "vllm:\n"
+                "  cpu-offload-gb: 0\n");
 }

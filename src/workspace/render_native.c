@@ -8,16 +8,10 @@
  *   results   hostPath   checkpoints and the adapter; a new pod of the same Workspace goes on from there
  *   ca        hostPath   the operator's CA bundle
  */
-#include "workspace/priv.h"
+#include "workspace/render.h"
 
 #include <ctype.h>
 
-#define PACK json_pack
-
-static json_t *str_json(struct str s)
-{
-    return json_strn(s.p ? s : STR(""));
-}
 
 const char *native_model_path(const struct ws_view *v, struct buf *out)
 {

@@ -103,6 +103,33 @@ static void find_model(const struct ws_cluster *c, const struct workspace *ws, s
         env->model_problem = arena_strdup(a, e.text);
 }
 
+/* A Secret that the user names and that is not there; of a model in the catalogue nobody asks the hub, so it may still come. */
+static const char *missing_secret(const struct ws_cluster *c, const struct workspace *ws, struct arena *a)
+{
+    struct str secret = ws->inference ? ws->inference->preset->options.model_access_secret : (struct str){ 0 };
+
+    if (secret.n == 0 || preset_find(ws_preset_name(ws)) || look_up(c, a, "Secret", ws->meta.namespace, secret))
+        return NULL;
+    return arena_printf(a, "failed to build node estimate request: failed to resolve access token for model \"%.*s\": failed to get secret: %.*s in namespace: %.*s, "
+                           "error: secrets \"%.*s\" not found", STR_ARG(ws_preset_name(ws)), STR_ARG(secret), STR_ARG(ws->meta.namespace), STR_ARG(secret));
+}
+
+void ws_model_look_up(const struct ws_cluster *c, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem)
+{
+    struct str name = ws_preset_name(ws);
+    struct err e;
+
+    *out = NULL;
+    *problem = NULL;
+    if (name.n == 0)
+        return;
+    *problem = missing_secret(c, ws, a);
+    if (*problem || model_find(c->hub, name, ws_access_token(c, ws, a), a, out, &e) == ERR_OK)
+        return;
+    *problem = ws->tuning ? arena_strdup(a, e.text)
+                          : arena_printf(a, "failed to update Workspace status targetNodeCount: failed to calculate target node count: failed to get model by name: %s", e.text);
+}
+
 static json_t *matching_nodes(const struct ws_cluster *c, const struct workspace_settings *s, const struct workspace *ws, struct arena *a)
 {
     json_t *all = c->nodes(c->self), *list = json_array(), *node;

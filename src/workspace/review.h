@@ -20,6 +20,12 @@ struct ws_cluster {
 const char *ws_access_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a);
 
 /*
+ * What the preset of inference or tuning is, for the planner: *out, or why it is not known, in the words of upstream's reconciler.
+ * Both NULL when there is no preset. Results live in the arena or for ever.
+ */
+void ws_model_look_up(const struct ws_cluster *c, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
+
+/*
  * ERR_OK: admitted. ERR_INVALID: *refusal holds the text behind `admission webhook "..." denied the request: `.
  * object (and old, for WS_UPDATE) as sent by the API server: pruned and defaulted, of either version.
  */

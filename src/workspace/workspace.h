@@ -39,6 +39,7 @@ struct workspace_settings {
     const char *ca_bundle;              /* PEM file on the node, mounted at the same path and named by SSL_CERT_FILE; NULL */
     const char *hf_endpoint;            /* HF_ENDPOINT of the pods; NULL: unset */
     const char *hf_token_secret;        /* Secret (key HF_TOKEN) in the Workspace's namespace; NULL: none */
+    bool admitted;                      /* Workspaces are known to keep the rules: the reconciler need not ask them again */
     bool allow_private_urls;            /* data set URLs may point into private networks */
 };
 

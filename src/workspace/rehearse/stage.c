@@ -31,6 +31,7 @@ static void read_settings(const json_t *in, struct stage *st)
         .preset_registry = json_cstr(given, "presetRegistry"),
         .release_namespace = json_cstr(given, "releaseNamespace"),
         .default_image_family = json_cstr(given, "defaultNodeImageFamily"),
+        .admitted = true,
         .transformers_only = !json_flag(gates, "vLLM", true),
         .mig = json_flag(gates, "enableMIG", false),
         .accelerator = json_flag(gates, "enableAccelerator", false),

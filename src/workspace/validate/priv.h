@@ -17,7 +17,6 @@ struct check {
 
 /* source.c: where data comes from and goes to */
 const char *url_problem(struct str url, bool allow_private);            /* NULL: fine */
-bool image_is_bad(struct str reference, struct buf *why);               /* the docker reference grammar */
 /* C55 to C57 with paths below prefix ("tuning.Input", "inference.Adapters"). */
 void check_source(struct check *c, const struct ws_source *s, const char *prefix);
 void check_source_image(struct check *c, const struct ws_source *s, const char *prefix);

@@ -1,0 +1,28 @@
+/* What the files of the plan share. */
+#ifndef WORKSPACE_PLAN_PRIV_H
+#define WORKSPACE_PLAN_PRIV_H
+
+#include "workspace/priv.h"
+
+struct planner {
+    const struct ws_view *v;
+    int64_t now_ms;
+    struct ws_plan *out;
+    struct node_state nodes;
+    struct status_builder status;
+    char hash[65], revision[24];
+    const char *state;
+};
+
+/* By uid, so that a stale cache can never delete the successor of the same name. */
+void remove_object(struct planner *p, const char *api, const char *kind, const json_t *object);
+void requeue(struct planner *p, int64_t ms);
+bool is_of_revision(const struct planner *p, const json_t *object);
+/* What cannot be done now: told as the cause of condition `type`, and tried again. */
+void plan_fails(struct planner *p, const char *type, const char *reason, const struct err *e);
+
+bool plan_serving(struct planner *p);           /* sets InferenceReady; true when it is True */
+void plan_inference(struct planner *p);
+void plan_tuning(struct planner *p);
+
+#endif

@@ -1,0 +1,123 @@
+/* Services, the serving workload and InferenceReady. Texts: dossier, Workspace, 4.5. */
+#include "workspace/plan_priv.h"
+
+static bool ports_equal(const json_t *have, const json_t *want)
+{
+    const json_t *a = json_at(have, "spec", "ports", NULL), *b = json_at(want, "spec", "ports", NULL);
+
+    if (json_array_size(a) != json_array_size(b))
+        return false;
+    for (size_t i = 0; i < json_array_size(a); i++)
+        if (json_int(json_array_get(a, i), "port", 0) != json_int(json_array_get(b, i), "port", 0))
+            return false;
+    return true;
+}
+
+static void plan_services(struct planner *p)
+{
+    json_t *service = render_service(p->v, p->nodes.runtime);
+
+    /* upstream never touches a Service again; ours corrects the ports of a native one */
+    if (!p->v->service || (p->nodes.runtime == WS_RUNTIME_NATIVE && !ports_equal(p->v->service, service)))
+        json_push(p->out->apply, json_incref(service));
+    json_decref(service);
+    if (!p->v->headless)
+        json_push(p->out->apply, render_headless(p->v));
+}
+
+static int64_t native_replicas(const struct planner *p)
+{
+    const struct workspace *ws = p->v->ws;
+    int64_t asked = ws->resource && ws->resource->count.set ? ws->resource->count.v : 1;
+
+    /* each replica holds the whole model: nodes that the GPU estimate adds bring nothing here */
+    return ws->tuning || asked < 1 ? 1 : asked < p->nodes.target ? asked : p->nodes.target;
+}
+
+static bool gpu_serving_is_built(struct planner *p)
+{
+    if (!ws_streams_model(p->v->settings, p->v->ws))
+        return true;
+    status_fail(&p->status, "InferenceReady", "RuntimeNotBuilt",
+                "model streaming is not built yet; annotate the Workspace with " STREAMING_ANNOTATION ": disabled");
+    return false;
+}
+
+static bool plan_gpu_statefulset(struct planner *p)
+{
+    const struct ws_view *v = p->v;
+    json_t *wanted = NULL;
+    struct err e = { 0 };
+
+    if (!gpu_serving_is_built(p))
+        return false;
+    if (!v->model)
+        (void)err_set(&e, ERR_NOT_FOUND, "model %.*s is neither in the catalogue nor was it looked up; annotate the Workspace with kaito.sh/runtime: native",
+                      STR_ARG(ws_preset_name(v->ws)));
+    if (!v->model || render_gpu_inference(v, p->nodes.target, p->revision, &wanted, &e)) {
+        plan_fails(p, "InferenceReady", "WorkspaceInferenceStatusPending", &e);
+        return false;
+    }
+    /* applied from the start: what a later version leaves out must go */
+    json_push(p->out->apply, v->statefulset ? render_gpu_update(v->statefulset, wanted) : wanted);
+    return true;
+}
+
+/* False when it cannot be rendered: the condition is set. */
+static bool plan_statefulset(struct planner *p)
+{
+    const struct ws_view *v = p->v;
+    const struct ws_inference *inf = v->ws->inference;
+    bool of_template = inf && inf->pod_template;
+
+    /* a workload that exists is only touched when the spec has changed: adopting upstream's must not restart a pod */
+    if (v->statefulset && (of_template || is_of_revision(p, v->statefulset)))
+        return true;
+    if (of_template)
+        json_push(p->out->create, render_template_inference(v, p->nodes.target));
+    else if (p->nodes.runtime == WS_RUNTIME_NATIVE)
+        json_push(p->out->apply, render_native_inference(v, native_replicas(p), p->revision));
+    else
+        return plan_gpu_statefulset(p);
+    return true;
+}
+
+static bool statefulset_is_ready(const json_t *s)
+{
+    const json_t *status = json_object_get(s, "status");
+    int64_t want = json_int(json_object_get(s, "spec"), "replicas", 1);
+
+    return s && want > 0 && json_int(status, "readyReplicas", 0) >= want &&
+           json_int(status, "observedGeneration", 0) >= json_int(json_object_get(s, "metadata"), "generation", 0);
+}
+
+bool plan_serving(struct planner *p)
+{
+    struct cause cause;
+
+    if (resource_ready(&p->nodes)) {
+        plan_services(p);
+        if (!plan_statefulset(p))
+            return false;
+    }
+    if (resource_ready(&p->nodes) && statefulset_is_ready(p->v->statefulset)) {
+        status_set(&p->status, "InferenceReady", true, "WorkspaceInferenceStatusSuccess", "Inference has been deployed successfully");
+        return true;
+    }
+    cause_of_pods(p->v->pods, "StatefulSet", &cause);
+    if (cause.reason)
+        status_fail(&p->status, "InferenceReady", cause.reason, "%s", cause.message);
+    else
+        status_set(&p->status, "InferenceReady", false, "WorkspaceInferenceStatusPending", "Inference workload is not ready");
+    return false;
+}
+
+void plan_inference(struct planner *p)
+{
+    struct str before = p->v->ws->status.state;
+    bool ready = plan_serving(p);
+
+    status_set(&p->status, "WorkspaceSucceeded", ready, ready ? "workspaceSucceeded" : "workspacePending", "%s",
+               ready ? "workspace succeeds" : "workspace is waiting for inference workload readiness");
+    p->state = ready ? "Ready" : str_is(before, "Ready") || str_is(before, "NotReady") ? "NotReady" : "Pending";
+}

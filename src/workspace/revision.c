@@ -1,0 +1,95 @@
+/* A Workspace's spec as Go encodes it, and upstream's hash of it (dossier 4.3). */
+#include "api/k8s/k8s.h"
+#include "base/hash.h"
+#include "workspace/priv.h"
+
+#define POD_TEMPLATE  "io.k8s.api.core.v1.PodTemplateSpec"
+#define VOLUME_SOURCE "io.k8s.api.core.v1.VolumeSource"
+
+/* Upstream's Kubernetes writes no creationTimestamp where there is none. */
+static void drop_null_times(json_t *j)
+{
+    const char *key;
+    json_t *value;
+    void *next;
+    size_t i;
+
+    if (json_is_array(j)) {
+        json_array_foreach(j, i, value)
+            drop_null_times(value);
+        return;
+    }
+    json_object_foreach_safe(j, next, key, value) {
+        if (json_is_null(value) && streq(key, "creationTimestamp"))
+            json_object_del(j, key);
+        else
+            drop_null_times(value);
+    }
+}
+
+/* The part of object under key, in the form that a decoder and encoder of Go would leave it in. What they cannot read stays as it is. */
+static void as_go(json_t *object, const char *key, const char *type_name)
+{
+    json_t *part = json_object_get(object, key);
+    AUTO_JSON copy = json_is_object(part) ? json_clone(part) : NULL;
+    struct err e;
+
+    if (!copy || schema_coerce(k8s_type(type_name), copy, &e))
+        return;
+    drop_null_times(copy);
+    json_put(object, key, json_incref(copy));
+}
+
+json_t *ws_resource_json(const struct workspace *ws)
+{
+    return ws->resource ? schema_encode(&ws_resource_type, ws->resource) : json_null();
+}
+
+json_t *ws_inference_json(const struct workspace *ws)
+{
+    json_t *j = ws->inference ? schema_encode(&ws_inference_type, ws->inference) : json_null(), *adapter;
+    size_t i;
+
+    as_go(j, "template", POD_TEMPLATE);
+    json_array_foreach(json_object_get(j, "adapters"), i, adapter)
+        as_go(json_object_get(adapter, "source"), "volumeSource", VOLUME_SOURCE);
+    return j;
+}
+
+json_t *ws_tuning_json(const struct workspace *ws)
+{
+    json_t *j = ws->tuning ? schema_encode(&ws_tuning_type, ws->tuning) : json_null();
+
+    as_go(json_object_get(j, "input"), "volumeSource", VOLUME_SOURCE);
+    as_go(json_object_get(j, "output"), "volumeSource", VOLUME_SOURCE);
+    return j;
+}
+
+/* Go's encoder escapes these three in strings, and upstream hashes Go's bytes. */
+static void add_go_json(struct buf *out, const json_t *j)
+{
+    AUTO_BUF plain = { 0 };
+
+    json_write(j, &plain);
+    for (size_t i = 0; i < plain.n; i++)
+        switch (plain.p[i]) {
+        case '<': buf_adds(out, "\\u003c"); break;
+        case '>': buf_adds(out, "\\u003e"); break;
+        case '&': buf_adds(out, "\\u0026"); break;
+        default: buf_addc(out, plain.p[i]);
+        }
+    buf_addc(out, '\n');
+}
+
+void ws_hash(const struct workspace *ws, char out[65])
+{
+    AUTO_BUF text = { 0 };
+    AUTO_JSON resource = ws_resource_json(ws);
+    AUTO_JSON inference = ws_inference_json(ws);
+    AUTO_JSON tuning = ws_tuning_json(ws);
+
+    add_go_json(&text, resource);
+    add_go_json(&text, inference);
+    add_go_json(&text, tuning);
+    sha256_hex(text.p, text.n, out);
+}
