@@ -1,4 +1,4 @@
-/* The objects of an informer and their index by owner. */
+/* The objects of an informer and their index by owner, which is made when somebody asks for it first: most never do. */
 #include "base/map.h"
 #include "base/mem.h"
 #include "kube/meta.h"
@@ -6,7 +6,7 @@
 
 struct objcache {
     struct map *objects;                /* id -> json_t, a reference each */
-    struct map *owners;                 /* uid -> map of id -> json_t (borrowed from objects) */
+    struct map *owners;                 /* uid -> map of id -> json_t (borrowed from objects); NULL: not asked for yet */
 };
 
 static void unref(void *p) { json_decref(p); }
@@ -16,7 +16,6 @@ struct objcache *objcache_new(void)
 {
     struct objcache *c = xzalloc(sizeof *c);
     c->objects = map_new(unref);
-    c->owners = map_new(free_owned);
     return c;
 }
 
@@ -35,6 +34,8 @@ static void owners_add(struct objcache *c, const char *id, json_t *obj)
 {
     size_t i;
     json_t *ref;
+    if (!c->owners)
+        return;
     json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), i, ref) {
         struct str uid = str_of(json_cstr(ref, "uid"));
         if (!uid.n)
@@ -52,6 +53,8 @@ static void owners_del(struct objcache *c, const char *id, const json_t *obj)
 {
     size_t i;
     json_t *ref;
+    if (!c->owners)
+        return;
     json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), i, ref) {
         struct str uid = str_of(json_cstr(ref, "uid"));
         struct map *owned = uid.n ? map_get(c->owners, uid) : NULL;
@@ -96,9 +99,20 @@ bool objcache_next(const struct objcache *c, size_t *at, struct str *id, json_t 
     return true;
 }
 
-json_t *objcache_owned_by(const struct objcache *c, const char *uid)
+static void owners_index(struct objcache *c)
+{
+    struct str id;
+    void *obj;
+    c->owners = map_new(free_owned);
+    for (size_t at = 0; map_next(c->objects, &at, &id, &obj);)
+        owners_add(c, id.p, obj);
+}
+
+json_t *objcache_owned_by(struct objcache *c, const char *uid)
 {
     json_t *out = json_array();
+    if (!c->owners)
+        owners_index(c);
     struct map *owned = uid ? map_get(c->owners, str_of(uid)) : NULL;
     struct str id;
     void *obj;

@@ -49,7 +49,7 @@ bool objcache_put(struct objcache *c, json_t *obj, json_t **out_old);
 json_t *objcache_take(struct objcache *c, const char *id);            /* the caller's own; NULL when absent */
 json_t *objcache_get(const struct objcache *c, const char *id);       /* borrowed */
 bool objcache_next(const struct objcache *c, size_t *at, struct str *id, json_t **obj);
-json_t *objcache_owned_by(const struct objcache *c, const char *uid); /* a new array */
+json_t *objcache_owned_by(struct objcache *c, const char *uid);       /* a new array; the first call makes the index */
 size_t objcache_len(const struct objcache *c);
 char *objcache_id(const char *ns, const char *name);               /* malloc'd */
 

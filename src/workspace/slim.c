@@ -33,6 +33,17 @@ static void slim_metadata(json_t *obj)
     json_object_del(annotations, "kubectl.kubernetes.io/last-applied-configuration");
 }
 
+/* What is found by name and belongs to a Workspace. */
+static void slim_owned(json_t *obj)
+{
+    json_t *meta = json_object_get(obj, "metadata"), *ref;
+    size_t i;
+
+    keep_only(meta, KEEP("name", "namespace", "uid", "resourceVersion", "generation", "labels", "annotations", "ownerReferences", "deletionTimestamp"));
+    json_array_foreach(json_object_get(meta, "ownerReferences"), i, ref)
+        keep_only(ref, KEEP("kind", "name", "uid", "controller"));
+}
+
 static json_t *slim_to(json_t *obj, const char *const *keys)
 {
     keep_only(obj, keys);
@@ -48,9 +59,13 @@ json_t *slim_workspace(json_t *obj)
 
 json_t *slim_claim(json_t *obj)
 {
-    json_t *status = json_object_get(obj, "status");
+    json_t *status = json_object_get(obj, "status"), *c;
+    size_t i;
 
     keep_only(status, KEEP("conditions", "nodeName"));
+    json_array_foreach(json_object_get(status, "conditions"), i, c)
+        if (streq(json_cstr(c, "status"), "True"))      /* why and since when is asked of what is not well */
+            keep_only(c, KEEP("type", "status"));
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
 }
 
@@ -77,6 +92,7 @@ json_t *slim_pod(json_t *obj)
 json_t *slim_service(json_t *obj)
 {
     keep_only(json_object_get(obj, "spec"), KEEP("type", "clusterIP", "ports", "selector"));
+    slim_owned(obj);
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "spec"));
 }
 
@@ -84,8 +100,8 @@ json_t *slim_workload(json_t *obj)
 {
     json_t *spec = json_object_get(obj, "spec");
 
-    json_object_del(spec, "template");
-    json_object_del(spec, "volumeClaimTemplates");
+    keep_only(spec, KEEP("replicas", "suspend", "backoffLimit"));
+    slim_owned(obj);
     slim_metadata(obj);
     return obj;
 }
