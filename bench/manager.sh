@@ -10,19 +10,7 @@ fresh() {       # a server with the definitions, the namespace and the webhook's
     eval "$("$tool/up" "$T/$1")"
     export KUBECONFIG
     kubectl apply --server-side -f "$SOURCE/deploy/crds" >/dev/null
-    kubectl create namespace kaito-workspace >/dev/null
-    kubectl create -f - >/dev/null <<YAML
-apiVersion: admissionregistration.k8s.io/v1
-kind: ValidatingWebhookConfiguration
-metadata: {name: validation.workspace.kaito.sh}
-webhooks:
-- name: validation.workspace.kaito.sh
-  clientConfig: {url: "https://127.0.0.1:9443/validate/workspace.kaito.sh"}
-  rules: [{apiGroups: [kaito.sh], apiVersions: [v1alpha1, v1beta1], operations: [CREATE, UPDATE], resources: [workspaces]}]
-  failurePolicy: Fail
-  sideEffects: None
-  admissionReviewVersions: [v1]
-YAML
+    "$KAITO" install --no-crds --webhook-url https://127.0.0.1:9443 | kubectl apply --server-side -f - >/dev/null
     kubectl wait --for=condition=Established crd/workspaces.kaito.sh crd/nodeclaims.karpenter.sh >/dev/null
 }
 

@@ -103,16 +103,21 @@ static json_t *webhook_client(const struct release *r)
                      "path", "/validate/workspace.kaito.sh", "port", WEBHOOK_PORT);
 }
 
+/* Finalizers, labels and what the garbage collector does need no review, and must pass while no manager runs. */
+#define MATTERS "request.operation == 'CREATE' || object.metadata.generation != oldObject.metadata.generation || " \
+    "(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
+
 /* Without caBundle: the manager puts it there, and applying this again leaves it alone. */
 static json_t *webhook(const struct release *r)
 {
     json_t *o = release_object(r, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", false);
 
     json_put_str(json_sub(o, "metadata"), "name", WEBHOOK_NAME);
-    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i}]", "name", WEBHOOK_NAME,
+    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i, s:[{s:s, s:s}]}]", "name", WEBHOOK_NAME,
                                       "clientConfig", webhook_client(r), "rules", "apiGroups", "kaito.sh", "apiVersions", "v1alpha1", "v1beta1",
                                       "operations", "CREATE", "UPDATE", "resources", "workspaces", "failurePolicy", "Fail", "sideEffects", "None",
-                                      "admissionReviewVersions", "v1", "timeoutSeconds", 10));
+                                      "admissionReviewVersions", "v1", "timeoutSeconds", 10,
+                                      "matchConditions", "name", "spec-or-annotations", "expression", MATTERS));
     return o;
 }
 
