@@ -93,6 +93,9 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
 
     TRY(feature_gates_parse(c->gates, &gates, e));
     c->o.settings.byo = streq(np, "byo") || feature_gate_is_on(&gates, "disableNodeAutoProvisioning");
+    c->o.settings.transformers_only = !feature_gate_is_on(&gates, "vLLM");
+    c->o.settings.mig = feature_gate_is_on(&gates, "enableMIG");
+    c->o.settings.accelerator = feature_gate_is_on(&gates, "enableAccelerator");
     c->o.workers = (int)c->workers;
     c->o.wait_to_lead = c->leader_elect;
     return ERR_OK;

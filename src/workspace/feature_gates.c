@@ -3,13 +3,13 @@
 #include "base/mem.h"
 
 const struct feature_gate feature_gates[] = {
-    { "vLLM", true, false, true },
+    { "vLLM", true, true, true },
     { "disableNodeAutoProvisioning", false, true, true },
     { "enableInferenceSetController", true, true, false },
     { "gatewayAPIInferenceExtension", false, true, false },
     { "enableMultiRoleInferenceController", false, true, false },
-    { "enableMIG", false, true, false },
-    { "enableAccelerator", false, true, false },
+    { "enableMIG", false, true, true },
+    { "enableAccelerator", false, true, true },
     { "ModelMirror", false, true, false },
     { "ModelStreaming", false, true, false },
     { "enableBaseImageAutoUpgrade", false, true, false },

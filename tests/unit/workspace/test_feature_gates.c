@@ -28,8 +28,8 @@ static void what_is_refused_is_named(void **state)
         { "vLLM=true,foo=false", "invalid feature gate(s) foo", ERR_BAD_REQUEST },
         { "vLLM", "vLLM: has no =true or =false", ERR_BAD_REQUEST },
         { "vLLM=yes", "vLLM: yes is neither true nor false", ERR_BAD_REQUEST },
-        { "enableMIG=true", "enableMIG=true: not built yet", ERR_UNBUILT },
-        { "vLLM=false", "vLLM=false: not built yet", ERR_UNBUILT },
+        { "ModelStreaming=true", "ModelStreaming=true: not built yet", ERR_UNBUILT },
+        { "gatewayAPIInferenceExtension=true", "gatewayAPIInferenceExtension=true: not built yet", ERR_UNBUILT },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
