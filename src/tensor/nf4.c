@@ -56,27 +56,36 @@ static void pack_eight(uint8_t *packed, const uint8_t *codes)
     memcpy(packed, &w, 4);
 }
 
+/* One block of 64. */
+static void quantize_block(const struct vec_ops *vec, const float code[16], uint8_t *packed, float *absmax, const float *x)
+{
+    uint8_t codes[NF4_BLOCK];
+
+    *absmax = vec->max_abs(x, NF4_BLOCK);
+    if (*absmax > 0)
+        vec->nf4_codes(codes, x, 1.0f / *absmax, code == fp4_code ? fp4_threshold : nf4_threshold);
+    else
+        memset(codes, RANK_OF_0, sizeof codes);
+    if (code == fp4_code)
+        to_fp4(codes, NF4_BLOCK);
+    for (size_t i = 0; i < NF4_BLOCK; i += 8)
+        pack_eight(packed + i / 2, codes + i);
+}
+
 void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const float *src, size_t n)
 {
     const struct vec_ops *vec = vec_choose(NULL);
+    float x[NF4_BLOCK] = { 0 };
+    uint8_t bytes[NF4_BLOCK / 2];
+    size_t b = 0, left = n % NF4_BLOCK;
 
-    for (size_t b = 0; b * NF4_BLOCK < n; b++) {
-        size_t first = b * NF4_BLOCK, count = n - first < NF4_BLOCK ? n - first : NF4_BLOCK;
-        float x[NF4_BLOCK] = { 0 };
-        uint8_t codes[NF4_BLOCK], bytes[NF4_BLOCK / 2];
-
-        memcpy(x, src + first, count * sizeof *x);
-        absmax[b] = vec->max_abs(x, count);
-        if (absmax[b] > 0)
-            vec->nf4_codes(codes, x, 1.0f / absmax[b], code == fp4_code ? fp4_threshold : nf4_threshold);
-        else
-            memset(codes, RANK_OF_0, sizeof codes);
-        if (code == fp4_code)
-            to_fp4(codes, NF4_BLOCK);
-        for (size_t i = 0; i < NF4_BLOCK; i += 8)
-            pack_eight(bytes + i / 2, codes + i);
-        memcpy(packed + first / 2, bytes, (count + 1) / 2);
-    }
+    for (; b < n / NF4_BLOCK; b++)
+        quantize_block(vec, code, packed + b * NF4_BLOCK / 2, &absmax[b], src + b * NF4_BLOCK);
+    if (left == 0)
+        return;
+    memcpy(x, src + b * NF4_BLOCK, left * sizeof *x);
+    quantize_block(vec, code, bytes, &absmax[b], x);
+    memcpy(packed + b * NF4_BLOCK / 2, bytes, (left + 1) / 2);
 }
 
 static int by_value(const void *a, const void *b)
@@ -113,14 +122,48 @@ void nf4_dynamic_map(float out[256])
     qsort(out, n, sizeof *out, by_value);
 }
 
-/* The nearest entry of a rising map; the lower one on a tie. */
-static uint8_t nearest_in_map(const float map[256], float x)
-{
-    unsigned low = 0;
+/*
+ * Looks in a rising map of 256 by a number's upper 16 bits: first[key] is the last entry that is <= the least number of that key, or 0. Hardly
+ * ever has a key two entries.
+ */
+#define KEYS 65536
 
-    for (unsigned step = 128; step; step /= 2)  /* the last entry that is <= x, or 0; without a branch, which nobody could foresee */
-        low += map[low + step] <= x ? step : 0;
-    if (low < 255 && fabsf(map[low + 1] - x) < fabsf(x - map[low]))
+struct map_index {
+    float map[256];
+    uint8_t first[KEYS];
+};
+
+/* Rises with the number. */
+static uint32_t key_of(float x)
+{
+    uint32_t u;
+
+    memcpy(&u, &x, sizeof u);
+    return (u & 0x80000000u ? ~u : u | 0x80000000u) >> 16;
+}
+
+static struct map_index *index_new(void)
+{
+    struct map_index *m = xzalloc(sizeof *m);
+    unsigned entry = 0;
+
+    nf4_dynamic_map(m->map);
+    for (uint32_t key = 0; key < KEYS; key++) {
+        while (entry < 255 && key_of(m->map[entry + 1]) < key)
+            entry++;
+        m->first[key] = (uint8_t)entry;
+    }
+    return m;
+}
+
+/* The nearest entry; the lower one on a tie. */
+static uint8_t nearest_in_map(const struct map_index *m, float x)
+{
+    unsigned low = m->first[key_of(x)];
+
+    while (low < 255 && m->map[low + 1] <= x)
+        low++;
+    if (low < 255 && fabsf(m->map[low + 1] - x) < fabsf(x - m->map[low]))
         low++;
     return (uint8_t)low;
 }
@@ -135,14 +178,14 @@ static float mean_of(const float *x, size_t n)
 }
 
 /* One block of absmax values: their codes; returns the largest distance from the offset. */
-static float nest_block(uint8_t *q, const float *absmax, size_t n, float offset, const float map[256])
+static float nest_block(uint8_t *q, const float *absmax, size_t n, float offset, const struct map_index *m)
 {
     float largest = 0;
 
     for (size_t i = 0; i < n; i++)
         largest = fmaxf(largest, fabsf(absmax[i] - offset));
     for (size_t i = 0; i < n; i++)
-        q[i] = nearest_in_map(map, largest > 0 ? (absmax[i] - offset) / largest : 0);
+        q[i] = nearest_in_map(m, largest > 0 ? (absmax[i] - offset) / largest : 0);
     return largest;
 }
 
@@ -150,12 +193,11 @@ static size_t nested_block(size_t b, size_t n) { return n - b * NF4_NESTED_BLOCK
 
 void nf4_nest(uint8_t *q, float *nested, float *offset, const float *absmax, size_t n)
 {
-    float map[256];
+    AUTO_MEM struct map_index *m = index_new();
 
-    nf4_dynamic_map(map);
     *offset = mean_of(absmax, n);
     for (size_t b = 0; b * NF4_NESTED_BLOCK < n; b++)
-        nested[b] = nest_block(q + b * NF4_NESTED_BLOCK, absmax + b * NF4_NESTED_BLOCK, nested_block(b, n), *offset, map);
+        nested[b] = nest_block(q + b * NF4_NESTED_BLOCK, absmax + b * NF4_NESTED_BLOCK, nested_block(b, n), *offset, m);
 }
 
 void nf4_unnest(float *absmax, const uint8_t *q, const float *nested, float offset, const float map[256], size_t n)
@@ -198,16 +240,16 @@ static errc alloc_owned(struct nf4 *q, size_t n, struct err *e)
 static void renest(struct nf4 *q, int threads)
 {
     size_t n = nf4_blocks(q->n), blocks = (n + NF4_NESTED_BLOCK - 1) / NF4_NESTED_BLOCK;
-    float offset = mean_of(q->absmax, n), map[256];
+    float offset = mean_of(q->absmax, n);
+    AUTO_MEM struct map_index *m = index_new();
 
-    nf4_dynamic_map(map);
     #pragma omp parallel for num_threads(threads)
     for (size_t b = 0; b < blocks; b++) {
         float *absmax = (float *)q->owned_absmax + b * NF4_NESTED_BLOCK;
         size_t count = nested_block(b, n);
         uint8_t codes[NF4_NESTED_BLOCK];
-        float largest = nest_block(codes, absmax, count, offset, map);
-        nf4_unnest(absmax, codes, &largest, offset, map, count);
+        float largest = nest_block(codes, absmax, count, offset, m);
+        nf4_unnest(absmax, codes, &largest, offset, m->map, count);
     }
 }
 
