@@ -59,11 +59,14 @@ void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out
 void lora_row_norms(const struct lora *l, const struct weight *w, size_t first, size_t end, float *norms);
 
 /*
- * y [rows, out] holds what the model's linear gives and becomes what the adapter's does; xa is scratch of max_rank a row.
+ * y [rows, out] holds what the model's linear gives (anything, where adapter_replaces says so) and becomes what the adapter's does; xa is scratch of max_rank a row.
  * A row's bits do not depend on the others.
  */
 void adapter_apply(struct compute *c, const struct adapter *a, const struct linear *l, float *y, size_t ldy, const float *x, size_t ldx,
                    size_t rows, float *xa);
+
+/* Whether adapter_apply needs nothing of what the model's linear gives. a may be NULL. */
+static inline bool adapter_replaces(const struct adapter *a, const struct linear *l) { return a && a->own && a->own[l->index].w; }
 
 /* x [hidden], the embedding of a token, gets what the adapter adds to it. */
 void adapter_embed(const struct model *m, const struct adapter *a, float *x, int32_t id);

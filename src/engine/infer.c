@@ -84,6 +84,19 @@ static size_t part_end(const struct run *u, size_t first)
     return end;
 }
 
+/* The model's product for rows [first, end), but for those whose adapter has a matrix of its own there. */
+static void base_products(const struct run *u, const struct linear *l, size_t first, size_t end, float *y, size_t ldy, const float *x, size_t ldx)
+{
+    for (size_t i = first, next; i < end; i = next) {
+        bool own = adapter_replaces(u->rows[i].seq->adapter, l);
+
+        for (next = i + 1; next < end && adapter_replaces(u->rows[next].seq->adapter, l) == own; next++)
+            ;
+        if (!own)
+            linear_forward(u->g->compute, l, y + i * ldy, ldy, x + i * ldx, ldx, next - i);
+    }
+}
+
 static enum gemm_rows rows_of_part(enum infer_part part)
 {
     return part == PART_GENERATED ? GEMM_ROWS_FEW : GEMM_ROWS_MANY;
@@ -95,7 +108,7 @@ void infer_apply(const struct run *u, struct linear *const *linears, size_t n, f
         for (size_t first = 0, end; first < u->n; first = end) {
             end = part_end(u, first);
             compute_set_rows(u->g->compute, rows_of_part(u->rows[first].part));
-            linear_forward(u->g->compute, linears[i], y + first * ldy, ldy, x + first * ldx, ldx, end - first);
+            base_products(u, linears[i], first, end, y, ldy, x, ldx);
             apply_adapters(u, linears[i], first, end, y, ldy, x, ldx);
         }
 }
