@@ -5,12 +5,13 @@
 #include "cli/command.h"
 #include "cli/probes.h"
 #include "kube/kube.h"
+#include "provisioner/cloud_local.h"
 #include "provisioner/provisioner.h"
 
 struct provisioner_cmd {
     const char *kubeconfig, *context, *cloud, *log_level, *health, *metrics;
     int64_t workers, agent_port;
-    bool install_crds;
+    bool install_crds, list_types;
 };
 
 static bool is_ready(void *self)
@@ -41,6 +42,17 @@ static errc run_with(const struct provisioner_cmd *c, struct kube_client *client
     return rc;
 }
 
+static errc print_types(struct cloud *cloud, struct err *e)
+{
+    AUTO_JSON types = NULL;
+    AUTO_BUF text = { 0 };
+
+    TRY(cloud->types(cloud->self, &types, e));
+    json_write_pretty(types, 2, &text);
+    printf("%s\n", buf_cstr(&text));
+    return ERR_OK;
+}
+
 static errc run(const struct provisioner_cmd *c, struct cancel *cancel, struct err *e)
 {
     AUTO_FREE(kube_config) config = NULL;
@@ -49,7 +61,7 @@ static errc run(const struct provisioner_cmd *c, struct cancel *cancel, struct e
     TRY(kube_config_load(c->kubeconfig, c->context, &config, e));
     TRY(kube_client_new(config, "kaito-provisioner/" KAITO_VERSION, cancel, &client, e));
     struct cloud *cloud = cloud_local_new(client, &(struct cloud_local_opts){ .agent_port = (int)c->agent_port });
-    errc rc = run_with(c, client, cloud, cancel, e);
+    errc rc = c->list_types ? print_types(cloud, e) : run_with(c, client, cloud, cancel, e);
 
     cloud_free(cloud);
     return rc;
@@ -81,6 +93,7 @@ int cmd_provisioner(int argc, char **argv)
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
         { "workers", 0, OPT_INT, &c.workers, "N", "Claims handled at the same time." },
+        { "list-instance-types", 0, OPT_BOOL, &c.list_types, NULL, "Print what the cloud has to offer and end." },
         { "log-level", 0, OPT_STR, &c.log_level, "LEVEL", "debug, info, warn or error." },
     };
     const struct command_help help = {

@@ -12,6 +12,7 @@
 #include "kube/meta.h"
 #include "local/priv.h"
 #include "node/node.h"
+#include "provisioner/cloud_local.h"
 #include "provisioner/provisioner.h"
 #include "workspace/workspace.h"
 

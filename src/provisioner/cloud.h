@@ -1,18 +1,10 @@
 /*
- * A cloud is one table of functions: where machines come from. The life cycle (provisioner.h) calls it with the NodeClaim's name as
- * the machine's key, so every call may be repeated: create of what exists returns it, delete of what is gone says NOT_FOUND.
- * Calls come from several threads at once, never two for the same claim.
+ * A cloud is one table of functions: where machines come from. The life cycle (provisioner.h) names a machine by its NodeClaim, so
+ * every call may be repeated: create of what exists returns it, delete of what is gone says so. Calls come from several threads at
+ * once, never two for the same claim, and never wait for the cloud longer than one exchange: what takes minutes is PENDING.
  *
- * cloud/local: the machine is this machine. `create` writes a Node object for the claim:
- *   name           "local-" + claim name
- *   labels         those of the claim, node.kubernetes.io/instance-type = the claim's requirement, kubernetes.io/{os,arch,hostname},
- *                  kaito.sh/local-node=true
- *   annotation     kaito.sh/node-claim: the claim's name
- *   spec           providerID "kaito-local:///CLAIM", the claim's taints
- *   status         capacity and allocatable (real cpu and memory, pods 110), addresses InternalIP 127.0.0.1 and Hostname,
- *                  daemonEndpoints.kubeletEndpoint.Port = the agent's port; no conditions
- * The node agent of this machine (one process for all such Nodes) takes every Node with kaito.sh/local-node=true: it keeps the Ready
- * condition and the Lease fresh and runs the pods bound to it. It never creates or deletes Nodes. `delete` removes the Node.
+ * A failed create says what kind of failure it was (enum cloud_fault). The kind, not the cloud, decides the claim's condition and
+ * when to try again: one table for all clouds.
  */
 #ifndef PROVISIONER_CLOUD_H
 #define PROVISIONER_CLOUD_H
@@ -21,32 +13,60 @@
 #include "base/err.h"
 #include "base/json.h"
 
-struct kube_client;
+enum cloud_state { CLOUD_RUNNING, CLOUD_PENDING, CLOUD_DELETING, CLOUD_BROKEN };
 
-#define LOCAL_NODE_LABEL "kaito.sh/local-node"
-#define LOCAL_CLAIM_ANNOTATION "kaito.sh/node-claim"
-
-struct cloud_instance {                 /* owned texts */
+struct cloud_instance {                 /* owned texts; NULL: not known */
+    char *claim;                        /* the claim's name */
     char *provider_id;                  /* equals the Node's spec.providerID */
-    char *image_id;                     /* may be NULL */
-    json_t *labels;                     /* to merge into the claim's; may be NULL */
+    char *image_id, *instance_type;
+    json_t *labels;                     /* to merge into the claim's */
+    enum cloud_state state;
+    int64_t created_ms;                 /* wall time; 0: not known */
+    int64_t look_ms;                    /* PENDING: ask again after so long */
+    char *operation;                    /* PENDING: what the claim's annotation keeps, so that the next call goes on with it */
 };
 void cloud_instance_done(struct cloud_instance *i);
 
-struct cloud {
-    const char *name;
-    void *self;
-    /* Makes the machine, or returns the one that the claim has. INVALID: the claim can never be honoured. */
-    errc (*create)(void *self, const struct node_claim *claim, struct cloud_instance *out, struct err *e);
-    errc (*get)(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);     /* NOT_FOUND */
-    errc (*list)(void *self, json_t **out_claim_names, struct err *e);
-    errc (*delete)(void *self, const char *claim_name, struct err *e);      /* OK: going; NOT_FOUND: gone */
-    void (*free)(void *self);
+struct cloud_instances { struct cloud_instance *items; size_t n, cap; };
+void cloud_instances_done(struct cloud_instances *l);
+struct cloud_instance *cloud_instances_add(struct cloud_instances *l);  /* a cleared one */
+
+#define CLOUD_OPERATION_ANNOTATION "kaito.sh/cloud-operation"
+
+enum cloud_fault {
+    FAULT_OTHER, FAULT_TRANSIENT, FAULT_THROTTLED, FAULT_BUSY, FAULT_QUOTA, FAULT_CAPACITY, FAULT_TYPE, FAULT_SPEC, FAULT_AUTH,
+    FAULT_POLICY, FAULT_CLUSTER_GONE, FAULT_NOT_OURS, FAULT_PROVISIONING, FAULT_COUNT
+};
+struct cloud_fault_row {
+    const char *reason, *status;        /* of the claim's Launched condition */
+    int64_t first_ms, max_ms;           /* until the next try: doubles from first to max; 0: never again */
+    const char *next_step;              /* for a person; ends the condition's message */
+};
+const struct cloud_fault_row *cloud_fault_row(enum cloud_fault f);
+/* Until the next try of a claim that has been failing for so long; -1: never. Waiting as long as it failed doubles each wait. */
+int64_t cloud_fault_wait_ms(enum cloud_fault f, int64_t failing_ms);
+/* A condition's reason that no time heals: the claim is not tried again. */
+bool cloud_fault_is_final(const char *reason);
+
+struct cloud_failure {                  /* beside the error of a failed create; zero: nothing known */
+    enum cloud_fault fault;
+    int64_t retry_ms;                   /* what the cloud asked for; 0: nothing */
 };
 
-struct cloud_local_opts { int agent_port; };
-/* The client is borrowed. Free with cloud_free. */
-struct cloud *cloud_local_new(struct kube_client *client, const struct cloud_local_opts *o);
-void cloud_free(struct cloud *c);
+struct cloud {
+    const char *name;
+    const char *node_label;             /* a Node's label that names its claim; NULL: only providerID and owner do */
+    void *self;
+    /* Makes the machine, goes on making it, or returns the one that the claim has. */
+    errc (*create)(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
+    errc (*get)(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);     /* NOT_FOUND */
+    errc (*list)(void *self, struct cloud_instances *out, struct err *e);   /* those of our making */
+    /* *out_look_ms 0: it is gone (also: was never there); else: going, ask again after so long. */
+    errc (*delete)(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
+    /* Array of {name, cpus, memoryBytes, gpus}; the name "*" stands for any. */
+    errc (*types)(void *self, json_t **out, struct err *e);
+    void (*free)(void *self);
+};
+void cloud_free(struct cloud *c);       /* NULL is fine */
 
 #endif

@@ -1,4 +1,4 @@
-#include "provisioner/cloud.h"
+#include "provisioner/cloud_local.h"
 
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -14,20 +14,6 @@ struct local {
     struct kube_client *client;
     int agent_port;
 };
-
-void cloud_instance_done(struct cloud_instance *i)
-{
-    free(i->provider_id);
-    free(i->image_id);
-    json_decref(i->labels);
-    *i = (struct cloud_instance){ 0 };
-}
-
-void cloud_free(struct cloud *c)
-{
-    if (c)
-        c->free(c->self);
-}
 
 static const char *architecture(const char *machine)
 {
@@ -102,15 +88,17 @@ static json_t *node_status(const struct local *l, const char *name, const struct
                      "operatingSystem", "linux", "osImage", "kaito local machine", "systemUUID", "");
 }
 
-static errc local_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct err *e)
+static errc local_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e)
 {
     struct local *l = self;
     struct utsname host;
     AUTO_MEM char *name = xasprintf("local-%.*s", STR_ARG(claim->meta.name));
     AUTO_MEM char *provider_id = xasprintf("kaito-local:///%.*s", STR_ARG(claim->meta.name));
 
-    if (str_empty(node_claim_requirement(claim, INSTANCE_TYPE_LABEL)))
+    if (str_empty(node_claim_requirement(claim, INSTANCE_TYPE_LABEL))) {
+        why->fault = FAULT_SPEC;
         return err_set(e, ERR_INVALID, "spec.requirements: no " INSTANCE_TYPE_LABEL " with operator In; name one machine type");
+    }
     if (uname(&host))
         return err_set(e, ERR_INTERNAL, "uname failed");
     AUTO_JSON node = node_object(claim, name, provider_id, &host);
@@ -121,7 +109,7 @@ static errc local_create(void *self, const struct node_claim *claim, struct clou
     AUTO_JSON status = node_status(l, name, &host);
     if (kube_patch(l->client, &nodes, NULL, name, "status", KUBE_PATCH_MERGE, status, NULL, e))
         return err_wrap(e, "write the capacity of Node %s", name);
-    *out = (struct cloud_instance){ .provider_id = TAKE(provider_id) };
+    *out = (struct cloud_instance){ .claim = xstrndup(claim->meta.name.p, claim->meta.name.n), .provider_id = TAKE(provider_id) };
     return ERR_OK;
 }
 
@@ -132,11 +120,12 @@ static errc local_get(void *self, const char *claim_name, struct cloud_instance 
     AUTO_JSON node = NULL;
 
     TRY(kube_get(l->client, &nodes, NULL, name, &node, e));
-    *out = (struct cloud_instance){ .provider_id = xasprintf("kaito-local:///%s", claim_name) };
+    *out = (struct cloud_instance){ .claim = xstrdup(claim_name), .provider_id = xasprintf("kaito-local:///%s", claim_name),
+                                    .created_ms = kube_created_ms(node) };
     return ERR_OK;
 }
 
-static errc local_list(void *self, json_t **out, struct err *e)
+static errc local_list(void *self, struct cloud_instances *out, struct err *e)
 {
     struct local *l = self;
     AUTO_JSON items = NULL;
@@ -144,20 +133,33 @@ static errc local_list(void *self, json_t **out, struct err *e)
     size_t i;
 
     TRY(kube_list_all(l->client, &nodes, NULL, &(struct kube_list_opts){ .label_selector = LOCAL_NODE_LABEL "=true" }, &items, e));
-    *out = json_array();
-    json_array_foreach(items, i, node)
-        if (kube_annotation(node, LOCAL_CLAIM_ANNOTATION))
-            json_push(*out, json_string(kube_annotation(node, LOCAL_CLAIM_ANNOTATION)));
+    json_array_foreach(items, i, node) {
+        const char *claim = kube_annotation(node, LOCAL_CLAIM_ANNOTATION);
+
+        if (claim)
+            *cloud_instances_add(out) = (struct cloud_instance){ .claim = xstrdup(claim), .created_ms = kube_created_ms(node),
+                                                                 .provider_id = xstrdup(json_str_at(node, "spec", "providerID", NULL)) };
+    }
     return ERR_OK;
 }
 
-/* The life cycle removes the Node object itself; here nothing else is left of the machine. */
-static errc local_delete(void *self, const char *claim_name, struct err *e)
+/* The Node is all there is of the machine; the life cycle takes its finalizer off the Node afterwards. */
+static errc local_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e)
 {
     struct local *l = self;
     AUTO_MEM char *name = xasprintf("local-%s", claim_name);
+    errc rc = kube_delete(l->client, &nodes, NULL, name, NULL, e);
 
-    return kube_delete(l->client, &nodes, NULL, name, NULL, e);
+    *out_look_ms = 0;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* Every type is honoured by this machine as it is. */
+static errc local_types(void *self, json_t **out, struct err *e)
+{
+    *out = json_pack("[{s:s, s:I, s:I, s:i}]", "name", "*", "cpus", (json_int_t)sysconf(_SC_NPROCESSORS_ONLN),
+                     "memoryBytes", (json_int_t)sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE), "gpus", 0);
+    return ERR_OK;
 }
 
 static void local_free(void *self)
@@ -171,6 +173,6 @@ struct cloud *cloud_local_new(struct kube_client *client, const struct cloud_loc
 
     *l = (struct local){ .client = client, .agent_port = o->agent_port };
     l->cloud = (struct cloud){ .name = "local", .self = l, .create = local_create, .get = local_get, .list = local_list,
-                               .delete = local_delete, .free = local_free };
+                               .delete = local_delete, .types = local_types, .free = local_free };
     return &l->cloud;
 }

@@ -109,9 +109,10 @@ static errc advance(struct work *w, struct err *e)
 {
     bool launched = kube_condition_is(w->object, "Launched", "True");
     struct cloud_instance made = { 0 };
+    struct cloud_failure why = { 0 };
     struct claim_plan plan;
     struct err launch = { 0 };
-    errc launch_rc = launched ? ERR_OK : w->p->cloud->create(w->p->cloud->self, &w->claim, &made, &launch);
+    errc launch_rc = launched ? ERR_OK : w->p->cloud->create(w->p->cloud->self, &w->claim, &made, &why, &launch);
     struct claim_view v = { .claim = &w->claim, .object = w->object, .nodes = w->nodes, .provider_id = made.provider_id,
                             .launch_error = launch_rc ? launch.text : NULL };
     errc rc = ERR_OK;
@@ -213,13 +214,13 @@ static errc finalize(struct work *w, struct reconcile_result *out, struct err *e
         out->requeue_after_ms = DRAIN_LOOK_MS;
         return ERR_OK;
     }
-    errc rc = w->p->cloud->delete(w->p->cloud->self, kube_name(w->object), e);
-
-    if (rc && rc != ERR_NOT_FOUND)
+    if (w->p->cloud->delete(w->p->cloud->self, kube_name(w->object), &out->requeue_after_ms, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
+    if (out->requeue_after_ms > 0)
+        return ERR_OK;
     json_array_foreach(w->nodes, i, node)
         TRY(release_node(w, node, e));
-    rc = set_finalizer(w, false, e);
+    errc rc = set_finalizer(w, false, e);
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 

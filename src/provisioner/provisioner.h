@@ -15,6 +15,8 @@
 #include "base/thread.h"
 #include "provisioner/cloud.h"
 
+struct kube_client;
+
 struct provisioner_opts {
     struct cloud *cloud;                /* borrowed until _join returned */
     bool install_crds;                  /* create the NodeClaim CRD when absent */
