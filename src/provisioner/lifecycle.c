@@ -1,5 +1,6 @@
 #include "provisioner/lifecycle.h"
 
+#include "base/mem.h"
 #include "kube/meta.h"
 
 #define MESSAGE_MAX 800
@@ -37,15 +38,20 @@ static void set(struct planner *p, const char *type, const char *status, const c
     kube_condition_set(p->conditions, &c, p->now_ms);
 }
 
-static bool is_true(const struct planner *p, const char *type)
+static const json_t *condition(const struct planner *p, const char *type)
 {
     const json_t *c;
     size_t i;
 
     json_array_foreach(p->conditions, i, c)
         if (streq(json_cstr(c, "type"), type))
-            return streq(json_cstr(c, "status"), "True");
-    return false;
+            return c;
+    return NULL;
+}
+
+static bool is_true(const struct planner *p, const char *type)
+{
+    return streq(json_cstr(condition(p, type), "status"), "True");
 }
 
 static void set_true(struct planner *p, const char *type)
@@ -53,12 +59,36 @@ static void set_true(struct planner *p, const char *type)
     set(p, type, "True", type, "");
 }
 
+/* The cause first (KAITO shows 256 characters of it), then what a person can do. */
+static void launch_failed(struct planner *p)
+{
+    const struct cloud_fault_row *row = cloud_fault_row(p->v->launch_fault);
+    AUTO_MEM char *text = xasprintf("%s; next: %s", p->v->launch_error, row->next_step);
+
+    set(p, "Launched", row->status, row->reason, p->v->launch_fault == FAULT_OTHER ? p->v->launch_error : text);
+}
+
+/* A condition as it is, for the claim's present generation. */
+static void stamp(struct planner *p, const json_t *c)
+{
+    AUTO_MEM char *reason = xstrdup(json_cstr(c, "reason")), *message = xstrdup(json_cstr(c, "message"));
+    AUTO_MEM char *type = xstrdup(json_cstr(c, "type")), *status = xstrdup(json_cstr(c, "status"));
+
+    set(p, type, status, reason, message ? message : "");
+}
+
 static void launch(struct planner *p)
 {
-    if (is_true(p, "Launched") || p->v->provider_id)
+    const json_t *had = condition(p, "Launched");
+
+    if (is_true(p, "Launched") || p->v->launched || p->v->provider_id)
         set_true(p, "Launched");
     else if (p->v->launch_error)
-        set(p, "Launched", "Unknown", "LaunchFailed", p->v->launch_error);
+        launch_failed(p);
+    else if (p->v->launch_wait)
+        set(p, "Launched", "Unknown", "LaunchInProgress", p->v->launch_wait);
+    else if (had)
+        stamp(p, had);
     else
         set(p, "Launched", "Unknown", "AwaitingReconciliation", "object is awaiting reconciliation");
 }
@@ -255,8 +285,10 @@ void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *o
     registration(&p);
     initialization(&p);
     root(&p);
-    if (v->provider_id)
-        json_put_str(status, "providerID", v->provider_id);
+    const char *id = v->provider_id ? v->provider_id : node && is_true(&p, "Launched") ? json_str_at(node, "spec", "providerID", NULL) : NULL;
+
+    if (id)
+        json_put_str(status, "providerID", id);
     if (node)
         json_put_str(status, "nodeName", kube_name(node));
     if (node && json_at(node, "status", "capacity", NULL)) {

@@ -5,8 +5,7 @@
 #ifndef PROVISIONER_LIFECYCLE_H
 #define PROVISIONER_LIFECYCLE_H
 
-#include "api/karpenter/node_claim.h"
-#include "base/json.h"
+#include "provisioner/cloud.h"
 
 bool claim_is_ours(const struct node_claim *c);
 
@@ -14,9 +13,12 @@ struct claim_view {
     const struct node_claim *claim;
     const json_t *object;               /* the same as read */
     const json_t *nodes;                /* array: Nodes whose spec.providerID is the claim's */
-    /* of this reconcile's launch, when Launched is not True yet */
-    const char *provider_id;            /* NULL: not launched */
+    /* what the cloud said in this reconcile; all zero: it was not asked, Launched stays what it is */
+    bool launched;                      /* the machine runs; true as well when provider_id is known */
+    const char *provider_id;            /* NULL: not known yet: the Node brings it */
     const char *launch_error;           /* NULL: none */
+    enum cloud_fault launch_fault;      /* of launch_error */
+    const char *launch_wait;            /* the machine is on its way: what is waited for; NULL: it is not */
 };
 
 struct claim_plan {

@@ -1,7 +1,9 @@
 #include "provisioner/provisioner.h"
 
 #include "api/kaito/crds.h"
+#include "base/clock.h"
 #include "base/log.h"
+#include "base/map.h"
 #include "base/mem.h"
 #include "kube/controller.h"
 #include "kube/events.h"
@@ -22,6 +24,9 @@ struct provisioner {
     struct informer *claims, *nodes, *pods;
     struct controller *controller;
     struct recorder *recorder;
+
+    struct mutex mu;                    /* a leaf; guards holds */
+    struct map *holds;                  /* claim name -> int64_t: until then (monotonic ms) the cloud is not asked to create it */
 };
 
 struct work {                           /* one reconcile */
@@ -32,13 +37,15 @@ struct work {                           /* one reconcile */
     json_t *nodes;                      /* with the claim's providerID, or owned by it */
 };
 
-static bool node_is_of(const json_t *node, const struct node_claim *claim)
+static bool node_is_of(const json_t *node, const struct node_claim *claim, const char *by_label)
 {
     const char *id = json_str_at(node, "spec", "providerID", NULL);
     const json_t *owner;
     size_t i;
 
     if (id && claim->status.provider_id.n > 0 && str_is(claim->status.provider_id, id))
+        return true;
+    if (by_label && str_is(claim->meta.name, kube_label(node, by_label)))
         return true;
     json_array_foreach(json_at(node, "metadata", "ownerReferences", NULL), i, owner)
         if (str_is(claim->meta.uid, json_cstr(owner, "uid")))
@@ -54,7 +61,7 @@ static json_t *nodes_of(struct work *w)
     json_arena_own(w->op->arena, all);
     json_arena_own(w->op->arena, mine);
     json_array_foreach(all, i, node)
-        if (node_is_of(node, &w->claim))
+        if (node_is_of(node, &w->claim, w->p->cloud->node_label))
             json_array_append(mine, node);
     return mine;
 }
@@ -105,36 +112,125 @@ static errc label_claim(struct work *w, const struct cloud_instance *made, struc
 
 /* ---- creation side --------------------------------------------------------------------------------------------------- */
 
-static errc advance(struct work *w, struct err *e)
+/* How long the cloud is left alone about a claim; every event of the claim or its Node would ask it otherwise. */
+static void hold(struct provisioner *p, const char *claim, int64_t ms)
 {
-    bool launched = kube_condition_is(w->object, "Launched", "True");
-    struct cloud_instance made = { 0 };
-    struct cloud_failure why = { 0 };
-    struct claim_plan plan;
-    struct err launch = { 0 };
-    errc launch_rc = launched ? ERR_OK : w->p->cloud->create(w->p->cloud->self, &w->claim, &made, &why, &launch);
-    struct claim_view v = { .claim = &w->claim, .object = w->object, .nodes = w->nodes, .provider_id = made.provider_id,
-                            .launch_error = launch_rc ? launch.text : NULL };
-    errc rc = ERR_OK;
+    LOCK_SCOPE(&p->mu);
+    if (ms > 0) {
+        int64_t *until = xmalloc(sizeof *until);
 
-    claim_plan(&v, w->op->now_ms, &plan);
-    if (plan.status) {
-        json_t *patch = json_object();
+        *until = clock_mono_ms() + ms;
+        map_put(p->holds, str_of(claim), until);
+    } else {
+        map_del(p->holds, str_of(claim));
+    }
+}
 
-        json_put(patch, "status", json_incref(plan.status));
-        rc = patch_claim(w, "status", patch, e);
+static int64_t hold_left_ms(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+    const int64_t *until = map_get(p->holds, str_of(claim));
+    int64_t left = until ? *until - clock_mono_ms() : 0;
+
+    return left > 0 ? left : 0;
+}
+
+struct launch {                         /* what the cloud said about a claim in one reconcile */
+    bool asked;
+    errc rc;
+    struct err err;
+    struct cloud_instance made;
+    struct cloud_failure why;
+    char wait[200];
+};
+
+static void launch_done(struct launch *l)
+{
+    cloud_instance_done(&l->made);
+}
+
+static int64_t failing_ms(const struct work *w)
+{
+    const json_t *c = kube_condition(w->object, "Launched");
+    int64_t since = c ? kube_time_ms(json_cstr(c, "lastTransitionTime")) : 0;
+
+    return since ? w->op->now_ms - since : 0;
+}
+
+/* Asks the cloud unless it is launched, final or held; sets when to ask again. */
+static void launch(struct work *w, struct launch *l, struct reconcile_result *out)
+{
+    const json_t *c = kube_condition(w->object, "Launched");
+    int64_t wait_ms = hold_left_ms(w->p, kube_name(w->object));
+
+    if (streq(json_cstr(c, "status"), "True") || (streq(json_cstr(c, "status"), "False") && cloud_fault_is_final(json_cstr(c, "reason"))))
+        return;
+    if (wait_ms == 0) {
+        l->asked = true;
+        l->rc = w->p->cloud->create(w->p->cloud->self, &w->claim, &l->made, &l->why, &l->err);
+        if (l->rc)
+            wait_ms = l->why.retry_ms > 0 ? l->why.retry_ms : cloud_fault_wait_ms(l->why.fault, failing_ms(w));
+        else if (l->made.state == CLOUD_PENDING)
+            wait_ms = l->made.look_ms;
+        hold(w->p, kube_name(w->object), wait_ms);
     }
-    if (!rc && !launched && !launch_rc)
-        rc = label_claim(w, &made, e);
-    if (!rc && plan.node_patch)
-        rc = kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan.node_patch, NULL, e);
-    if (!rc && launch_rc) {
-        recorder_event(w->p->recorder, w->object, EVENT_WARNING, "LaunchFailed", "%s", launch.text);
-        rc = err_set(e, launch_rc, "launch: %s", launch.text);
+    out->requeue_after_ms = wait_ms > 0 ? wait_ms : 0;
+}
+
+static errc write_status(struct work *w, const struct claim_plan *plan, struct err *e)
+{
+    if (!plan->status)
+        return ERR_OK;
+    json_t *patch = json_object();
+
+    json_put(patch, "status", json_incref(plan->status));
+    return patch_claim(w, "status", patch, e);
+}
+
+/* The long-running operation is stored before anything else: a restart goes on with it instead of asking for a second machine. */
+static errc write_operation(struct work *w, const struct launch *l, struct err *e)
+{
+    const char *had = kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION);
+
+    if (!l->asked || l->rc || streq(had, l->made.operation) || (!had && !l->made.operation))
+        return ERR_OK;
+    AUTO_JSON patch = json_object();
+
+    json_put(json_sub(json_sub(patch, "metadata"), "annotations"), CLOUD_OPERATION_ANNOTATION,
+             l->made.operation ? json_string(l->made.operation) : json_null());
+    return kube_patch(w->p->client, &claims_gvr, NULL, kube_name(w->object), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
+}
+
+static errc apply(struct work *w, const struct launch *l, const struct claim_plan *plan, struct err *e)
+{
+    TRY(write_status(w, plan, e));
+    TRY(write_operation(w, l, e));
+    if (l->asked && !l->rc && l->made.state == CLOUD_RUNNING)
+        TRY(label_claim(w, &l->made, e));
+    if (plan->node_patch)
+        TRY(kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan->node_patch, NULL, e));
+    return ERR_OK;
+}
+
+static errc advance(struct work *w, struct reconcile_result *out, struct err *e)
+{
+    AUTO(launch_done) struct launch l = { 0 };
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+
+    launch(w, &l, out);
+    bool pending = l.asked && !l.rc && l.made.state != CLOUD_RUNNING;
+
+    snprintf(l.wait, sizeof l.wait, "the %s cloud is making the machine", w->p->cloud->name);
+    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes,
+                                     .launched = l.asked && !l.rc && !pending, .provider_id = pending ? NULL : l.made.provider_id,
+                                     .launch_error = l.rc ? l.err.text : NULL, .launch_fault = l.why.fault,
+                                     .launch_wait = pending ? l.wait : NULL }, w->op->now_ms, &plan);
+    if (l.rc) {
+        recorder_event(w->p->recorder, w->object, EVENT_WARNING, cloud_fault_row(l.why.fault)->reason, "%s", l.err.text);
+        log_warn("provisioner", "the cloud did not make the machine", KV("name", kube_name(w->object)),
+                 KV("reason", cloud_fault_row(l.why.fault)->reason), KV("err", l.err.text), KV("retry_ms", out->requeue_after_ms));
     }
-    claim_plan_done(&plan);
-    cloud_instance_done(&made);
-    return rc;
+    return apply(w, &l, &plan, e);
 }
 
 /* ---- termination ------------------------------------------------------------------------------------------------------- */
@@ -231,8 +327,10 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     size_t i;
 
     w.object = informer_get(w.p->claims, "", key->name);
-    if (!w.object)
+    if (!w.object) {
+        hold(w.p, key->name, 0);
         return ERR_OK;
+    }
     json_arena_own(op->arena, w.object);
     TRY(schema_decode(&node_claim_type, w.object, op->arena, &w.claim, e));
     if (!claim_is_ours(&w.claim))
@@ -247,7 +345,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     /* nothing is made in the cloud before the finalizer is stored; the watch brings us back */
     if (!kube_has_finalizer(w.object, CLAIM_FINALIZER))
         return set_finalizer(&w, true, e);
-    return advance(&w, e);
+    return advance(&w, out, e);
 }
 
 /* ---- composition --------------------------------------------------------------------------------------------------------- */
@@ -263,6 +361,8 @@ static void on_node(void *self, const json_t *node, struct workq *q)
     json_array_foreach(json_at(node, "metadata", "ownerReferences", NULL), i, owner)
         if (streq(json_cstr(owner, "kind"), "NodeClaim") && json_cstr(owner, "name"))
             workq_add(q, KEY("", json_cstr(owner, "name")));
+    if (p->cloud->node_label && kube_label(node, p->cloud->node_label))
+        workq_add(q, KEY("", kube_label(node, p->cloud->node_label)));
     json_array_foreach(list, i, claim)
         if (id && streq(json_str_at(claim, "status", "providerID", NULL), id))
             workq_add(q, KEY("", kube_name(claim)));
@@ -304,7 +404,8 @@ errc provisioner_start(struct kube_client *client, const struct provisioner_opts
         TRY(install(client, e));
     struct provisioner *p = xmalloc(sizeof *p);
 
-    *p = (struct provisioner){ .client = client, .cloud = o->cloud };
+    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .holds = map_new(free) };
+    mutex_init(&p->mu);
     p->recorder = recorder_new(client, "kaito-provisioner", NULL);
     p->informers = informers_new(client);
     p->claims = informers_of(p->informers, "karpenter.sh", "v1", "nodeclaims");
@@ -347,5 +448,7 @@ void provisioner_join(struct provisioner *p)
     informers_free(p->informers);
     controller_free(p->controller);
     recorder_free(p->recorder);
+    map_free(p->holds);
+    mutex_done(&p->mu);
     free(p);
 }

@@ -85,6 +85,76 @@ static void launch_failures_are_told_and_stay_unknown(void **state)
     assert_null(json_cstr(s->plan.status, "nodeName"));
 }
 
+static const json_t *condition(struct scene *s, const char *type)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(json_object_get(s->plan.status, "conditions"), i, c)
+        if (streq(json_cstr(c, "type"), type))
+            return c;
+    return NULL;
+}
+
+static void each_kind_of_failure_has_its_reason_status_and_next_step(void **state)
+{
+    static const struct { enum cloud_fault fault; const char *reason, *status; bool final; } rows[] = {
+        { FAULT_QUOTA, "QuotaExceeded", "False", false }, { FAULT_CAPACITY, "InsufficientCapacity", "Unknown", false },
+        { FAULT_TYPE, "InstanceTypeUnavailable", "False", true }, { FAULT_SPEC, "InvalidSpec", "False", true },
+        { FAULT_AUTH, "Unauthorized", "Unknown", false }, { FAULT_THROTTLED, "Throttled", "Unknown", false },
+        { FAULT_CLUSTER_GONE, "ClusterNotFound", "False", false }, { FAULT_NOT_OURS, "NameTaken", "False", true },
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        claim_is(s, NULL);
+        s->v.launch_error = "why";
+        s->v.launch_fault = rows[i].fault;
+        decide(s);
+        assert_string_equal(reason(s, "Launched"), rows[i].reason);
+        assert_string_equal(json_cstr(condition(s, "Launched"), "status"), rows[i].status);
+        assert_true(str_has_prefix(str_of(json_cstr(condition(s, "Launched"), "message")), STR("why; next: ")));
+        assert_int_equal(cloud_fault_is_final(rows[i].reason), rows[i].final);
+        assert_int_equal(cloud_fault_wait_ms(rows[i].fault, 0) < 0, rows[i].final);
+    }
+}
+
+static void waits_double_within_the_bounds_of_their_kind(void **state)
+{
+    assert_int_equal(cloud_fault_wait_ms(FAULT_CAPACITY, 0), 60000);
+    assert_int_equal(cloud_fault_wait_ms(FAULT_CAPACITY, 120000), 120000);
+    assert_int_equal(cloud_fault_wait_ms(FAULT_CAPACITY, 86400000), 900000);
+}
+
+static void a_cloud_that_was_not_asked_changes_nothing_about_the_launch(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, "{conditions: [{type: Launched, status: \"False\", reason: InvalidSpec, message: bad name, lastTransitionTime: \"2025-12-31T00:00:00Z\"}]}");
+    decide(s);
+    assert_string_equal(reason(s, "Launched"), "InvalidSpec");
+    assert_string_equal(json_cstr(condition(s, "Launched"), "message"), "bad name");
+    assert_string_equal(json_cstr(condition(s, "Launched"), "lastTransitionTime"), "2025-12-31T00:00:00Z");
+    assert_string_equal(reason(s, "Ready"), "UnhealthyDependents");
+}
+
+static void a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->v.launch_wait = "the cloud makes it";
+    decide(s);
+    assert_string_equal(reason(s, "Launched"), "LaunchInProgress");
+    s->v.launch_wait = NULL;
+    s->v.launched = true;
+    decide(s);
+    assert_string_equal(reason(s, "Launched"), "Launched");
+    assert_string_equal(reason(s, "Registered"), "NodeNotFound");
+    assert_null(json_cstr(s->plan.status, "providerID"));
+    s->v.nodes = yaml(s, "[{metadata: {name: n}, spec: {providerID: \"azure:///x\"}}]");
+    decide(s);
+    assert_string_equal(json_cstr(s->plan.status, "providerID"), "azure:///x");
+    assert_string_equal(reason(s, "Registered"), "Registered");
+}
+
 static void no_failing_condition_is_without_words(void **state)
 {
     struct scene *s = *state;
@@ -187,7 +257,9 @@ static void long_errors_are_cut_between_characters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(launch_failures_are_told_and_stay_unknown), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
+        T(launch_failures_are_told_and_stay_unknown), T(each_kind_of_failure_has_its_reason_status_and_next_step),
+        T(waits_double_within_the_bounds_of_their_kind), T(a_cloud_that_was_not_asked_changes_nothing_about_the_launch),
+        T(a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
         T(a_node_that_joins_takes_over_labels_taints_and_finalizer), T(initialization_waits_for_what_is_missing),
         T(a_settled_claim_is_not_written_again), T(long_errors_are_cut_between_characters),
     };
