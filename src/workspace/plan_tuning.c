@@ -115,10 +115,25 @@ static void plan_gpu_job(struct planner *p)
     status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
 }
 
+/* Creation asks for both; an update that nobody reviewed can take them away. */
+static bool is_complete(struct planner *p)
+{
+    const struct ws_tuning *t = p->v->ws->tuning;
+    struct err e;
+
+    if (t->input && t->output)
+        return true;
+    (void)err_set(&e, ERR_INVALID, "tuning.%s: missing; say where the %s", t->input ? "output" : "input", t->input ? "adapter goes" : "data set comes from");
+    plan_fails(p, "JobStarted", "WorkspaceTuningJobStatusPending", &e);
+    return false;
+}
+
 static void plan_new_job(struct planner *p, const char *inputs)
 {
     int64_t attempt = 0;
 
+    if (!is_complete(p))
+        return;
     if (p->nodes.runtime != WS_RUNTIME_NATIVE) {
         plan_gpu_job(p);
         return;
