@@ -46,6 +46,7 @@ class Watched:
 
     def __init__(self, command, history):
         self.command, self.history, self.lines, self.steps = [str(c) for c in command], history, [], []
+        self.peak_gb = 0
 
     def read(self, pipe):
         for line in pipe:
@@ -56,6 +57,13 @@ class Watched:
             n = self.history.read_bytes().count(b"\n")
             self.steps += [time.monotonic()] * (n - len(self.steps))
 
+    def look_at_memory(self, pid):
+        """The kernel's own mark of the most; what wait4 says counts this process, too, whose memory the child had before it became kaito."""
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            status = pathlib.Path(f"/proc/{pid}/status").read_text()
+            if (m := re.search(r"VmHWM:\s+(\d+)", status)) and not re.search(r"Name:\s+python", status):
+                self.peak_gb = max(self.peak_gb, int(m[1]) * 1024 / 1e9)
+
     def run(self, timeout, until=None):
         """until(self): true when the process is to be killed."""
         self.began = time.monotonic()
@@ -65,11 +73,12 @@ class Watched:
         done, killed = 0, False
         while not done:
             self.look()
+            self.look_at_memory(p.pid)
             if not killed and (time.monotonic() > self.began + timeout or (until and until(self))):
                 killed = p.kill() or True
-            done, status, usage = os.wait4(p.pid, os.WNOHANG)
+            done, status = os.waitpid(p.pid, os.WNOHANG)
             time.sleep(0 if done else POLL)
-        p.returncode, self.peak_gb = os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024 / 1e9
+        p.returncode = os.waitstatus_to_exitcode(status)
         reader.join()
         self.look()
         if p.returncode and not killed:

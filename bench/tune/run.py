@@ -159,7 +159,7 @@ def memory_rows(r, layers):
     if layers == r.whole:
         yield row("load and quantise to NF4, 7.6 GB", a.median if a else None, 20, 8, "s", text(a), b, less=True)
     elif a:
-        yield (f"load and quantise to NF4, {layers} layers", "-", "-", text(a), text(b), f"{r.whole} layers: about {a.median * r.whole / layers:.1f} s")
+        yield (f"load and quantise to NF4, {layers} layers", "-", "-", text(a), text(b), "")
 
 
 def line_rows(r):
