@@ -34,6 +34,7 @@ KUBE_APISERVER := ../shared/tools/kube-apiserver
 
 test-real: everything          ## the controllers against the real kube-apiserver
 	@[ ! -x $(KUBE_APISERVER)/build ] || PATH="$$PATH:/usr/local/go/bin" $(KUBE_APISERVER)/build
+	@tools/install-helm
 	@python3 tests/run --build $(BUILD) --only real
 
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # deploy/chart beside `kaito install`: the same objects, for the default values and for others; helm lint. Prints TAP.
-# Needs helm (go install helm.sh/helm/v3/cmd/helm@v3.19.5) in $PATH or $HELM; skips otherwise. KAITO_BUILD overrides the folder.
+# Needs helm (tools/install-helm) in $PATH or $HELM; skips otherwise. KAITO_BUILD overrides the folder.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 kaito=${KAITO_BUILD:-$root/build}/src/cli/kaito
 helm=${HELM:-$(command -v helm || echo "$HOME/go/bin/helm")}
 [ -x "$kaito" ] || { echo "1..0 # SKIP no $kaito: build first"; exit 0; }
-[ -x "$helm" ] || { echo "1..0 # SKIP no helm: go install helm.sh/helm/v3/cmd/helm@v3.19.5, or name it in HELM"; exit 0; }
+[ -x "$helm" ] || { echo "1..0 # SKIP no helm: tools/install-helm, or name it in HELM"; exit 0; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tests=0 failed=0
