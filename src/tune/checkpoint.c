@@ -11,6 +11,7 @@
 #define ASIDE_FILE      ".tune-state.other-run.safetensors"
 #define STATE_VERSION   1
 #define SAMPLED_ROWS    4096    /* rows that stand for the data set in the fingerprint */
+#define REST_ROWS       32      /* of them, after which their memory is let go */
 #define SAMPLED_BYTES   4096    /* bytes of each weight that stand for the model */
 
 /* --- fingerprint ------------------------------------------------------------------------------------------------------------ */
@@ -62,11 +63,14 @@ static void describe_data(const struct trainer *t, struct buf *out)
     buf_addf(out, "%zu %zu\n", s->n, n);
     for (size_t i = 0; i < s->n; i += s->n / SAMPLED_ROWS + 1)
         buf_addf(out, "%u ", s->first[i]);
-    for (size_t i = 0; i < n; i += every) {
+    for (size_t i = 0, looked = 0; i < n; i += every) {
         struct example x = examples_get(s->x, s->rows[i]);
         buf_add(out, x.ids, x.n * sizeof *x.ids);
         buf_add(out, x.labels, x.n * sizeof *x.labels);
+        if (++looked % REST_ROWS == 0)
+            examples_rest(s->x);        /* the kernel maps what lies around each, too: all of a large set */
     }
+    examples_rest(s->x);
 }
 
 static void describe_weight(const struct weight *w, struct buf *out)
