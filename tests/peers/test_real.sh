@@ -1,42 +1,7 @@
 #!/usr/bin/env bash
 # The manager and the provisioner against a real kube-apiserver (no controllers, no kubelet: this script plays them). Prints TAP.
 # Needs kubectl and ../shared/tools/kube-apiserver with its binaries built; skips otherwise. KAITO_BUILD, KAITO_SHARED override the folders.
-set -uo pipefail
-root=$(cd "$(dirname "$0")/../.." && pwd)
-kaito=${KAITO_BUILD:-$root/build}/src/cli/kaito
-tool=${KAITO_SHARED:-$root/../shared}/tools/kube-apiserver
-bin=${KUBE_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/kaito-kube}
-skip() { echo "1..0 # SKIP $1"; exit 0; }
-[ -x "$kaito" ] || skip "no $kaito: build first"
-[ -x "$tool/up" ] || skip "no ../shared/tools/kube-apiserver"
-[ -x "$bin/kube-apiserver" ] || skip "no kube-apiserver in $bin: run $tool/build once"
-command -v kubectl >/dev/null || skip "no kubectl"
-
-work=$(mktemp -d)
-pids=()
-tests=0 failed=0
-finish() {
-    for p in "${pids[@]}"; do kill "$p" 2>/dev/null; done
-    wait 2>/dev/null
-    "$tool/down" "$work/real" >/dev/null 2>&1
-    [ "$failed" -eq 0 ] && rm -rf "$work" || echo "# logs are in $work"
-}
-trap finish EXIT
-ok() {      # ok NAME COMMAND...
-    tests=$((tests + 1))
-    local name=$1; shift
-    if "$@" >"$work/out" 2>&1; then echo "ok $tests - $name"
-    else echo "not ok $tests - $name"; failed=$((failed + 1)); sed 's/^/# /' "$work/out" | tail -20; fi
-}
-within() {  # within SECONDS COMMAND...: tried again until it succeeds
-    local end=$((SECONDS + $1)); shift
-    until "$@" >"$work/last" 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || { echo "not within time: $*"; cat "$work/last"; return 1; }
-        read -rt 0.1 <> <(:) || :
-    done
-}
-is() { local want=$1; shift; local have; have=$("$@" 2>&1); [ "$have" = "$want" ] || { echo "want: $want"; echo "have: $have"; return 1; }; }
-holds() { local want=$1 have; shift; have=$("$@" 2>&1); [[ $have == *"$want"* ]] || { echo "no \"$want\" in:"; echo "$have"; return 1; }; }
+. "$(dirname "$0")/real.sh"
 absent() { ! kubectl get "$@" >/dev/null 2>&1; }
 condition() { kubectl get workspace "$1" -o "jsonpath={.status.conditions[?(@.type==\"$2\")].$3}"; }
 columns() { kubectl get workspace "$1" --no-headers | awk '{print $3,$4,$5}'; }
