@@ -169,7 +169,7 @@ class Manager:
                 pass
             if self.p.poll() is not None:
                 raise SystemExit(f"the manager ended: see {self.log.name}")
-            time.sleep(0.001)
+            time.sleep(0.001)       # how exactly the start is timed
 
     def resident_mb(self):
         with open(f"/proc/{self.p.pid}/status") as f:
@@ -251,10 +251,10 @@ def main():
         if i + 1 < o.starts:
             stops.append(m.stop())
     out["start_ms"] = p50(starts)
-    time.sleep(1)
+    time.sleep(1)       # what starting took is given back
     out["idle_mb"] = m.resident_mb()
     w = World(api, 6)
-    time.sleep(0.5)
+    time.sleep(0.5)     # the watches of the world are open
     if o.single:
         to_claim, to_set = [], []
         for i in range(o.single):
@@ -274,7 +274,7 @@ def main():
     if o.byo:
         for n in names:
             make_node(api, "node-" + n, {"bench": n})
-        time.sleep(1)
+        time.sleep(1)       # the manager has seen the nodes: they are not part of the figure
     cpu = m.cpu()
     began = create_all(api, names, o.byo)
     out["created_s"] = time.monotonic() - began
@@ -286,11 +286,11 @@ def main():
         create_all(api, more, o.byo)
         w.wait(lambda: all(n in w.set_seen for n in more), 180, "the rest")
         w.wait(lambda: w.ready_sets >= o.settled, 60, "all ready")
-        time.sleep(5)
+        time.sleep(5)       # settled: the memory of the burst is given back
         out["settled_mb"] = m.resident_mb()
     if o.rest:
         asked, cpu, began = m.requests(), m.cpu(), time.monotonic()
-        time.sleep(o.rest)
+        time.sleep(o.rest)      # the time at rest that is measured
         out["rest_cpu"] = (m.cpu() - cpu) / (time.monotonic() - began)
         out["rest_requests"] = m.requests() - asked
         states = {}

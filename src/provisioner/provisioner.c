@@ -187,7 +187,7 @@ static errc write_status(struct work *w, const struct claim_plan *plan, struct e
     return patch_claim(w, "status", patch, e);
 }
 
-/* The long-running operation is stored before anything else: a restart goes on with it instead of asking for a second machine. */
+/* The long-running operation, for a restart to go on with. One that is lost (a crash behind the status) leaves the machine to be found by its name. */
 static errc write_operation(struct work *w, const struct launch *l, struct err *e)
 {
     const char *had = kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION);
