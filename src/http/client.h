@@ -59,6 +59,7 @@ struct http_request {
     int max_redirects;                          /* 0: a redirect is returned as the reply it is */
     bool public_only;                           /* refuse to connect to loopback, private and link-local addresses (FORBIDDEN) */
     bool no_bearer;                             /* leave the client's token out */
+    bool no_proxy;                              /* connect directly whatever the environment says */
     struct cancel *cancel;                      /* may be NULL; aborts at once */
 };
 

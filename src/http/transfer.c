@@ -301,7 +301,7 @@ static void set_limits(const struct http_client *c, struct transfer *t)
         curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)q->max_redirects);
         curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, t->url.tls ? "https" : "http,https");
     }
-    if (is_loopback_host(t->url.host) || q->public_only)        /* a proxy would hide the address from on_socket */
+    if (is_loopback_host(t->url.host) || q->public_only || q->no_proxy)         /* a proxy would hide the address from on_socket */
         curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 }
 
