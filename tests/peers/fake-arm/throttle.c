@@ -1,0 +1,92 @@
+/*
+ * Token buckets of ARM (per principal) and of AKS (per subscription, per pool for PUT); source: reference dossier, provisioner, 3.8.
+ * A request that comes while its client was told to wait is a violation.
+ */
+#include "sim.h"
+
+#include "base/mem.h"
+
+struct bucket_row { const char *name; double size, per_second; const char *left_header; };
+
+static const struct bucket_row reads = { "reads", 250, 25, "x-ms-ratelimit-remaining-subscription-reads" };
+static const struct bucket_row writes = { "writes", 200, 10, "x-ms-ratelimit-remaining-subscription-writes" };
+static const struct bucket_row deletes = { "deletes", 200, 10, "x-ms-ratelimit-remaining-subscription-deletes" };
+static const struct bucket_row aks_put = { "aks-put", 20, 1.0 / 60, NULL };
+static const struct bucket_row aks_operation = { "aks-operation", 200, 2, NULL };
+static const struct bucket_row aks_other = { "aks-other", 60, 1, NULL };
+
+static const struct { const struct bucket_row *arm, *aks; } of_call[CALL_COUNT] = {
+    [CALL_GET] = { &reads, &aks_other }, [CALL_LIST] = { &reads, &aks_other }, [CALL_PUT] = { &writes, &aks_put },
+    [CALL_DELETE] = { &deletes, &aks_other }, [CALL_OPERATION] = { &reads, &aks_operation }, [CALL_CLUSTER] = { &reads, &aks_other },
+};
+
+static struct sim_bucket *bucket(struct sim *s, const struct bucket_row *r, const char *pool, int64_t now)
+{
+    AUTO_MEM char *key = xasprintf("%s/%s", r->name, r == &aks_put ? pool : "");
+    double scale = (double)s->set.throttle_scale;
+    struct sim_bucket *b = map_get(s->buckets, str_of(key));
+
+    if (!b) {
+        b = xmalloc(sizeof *b);
+        *b = (struct sim_bucket){ r->size * scale, now };
+        map_put(s->buckets, str_of(key), b);
+    }
+    b->tokens += (double)(now - b->at) / 1000 * r->per_second * scale;
+    b->tokens = b->tokens > r->size * scale ? r->size * scale : b->tokens;
+    b->at = now;
+    return b;
+}
+
+static int64_t *hold_of(struct sim *s, const struct sim_request *q)
+{
+    AUTO_MEM char *key = xasprintf("%lld/%s/%s", (long long)q->client, sim_call_name(q->call), q->call == CALL_PUT ? q->pool : "");
+    int64_t *until = map_get(s->holds, str_of(key));
+
+    if (!until) {
+        until = xzalloc(sizeof *until);
+        map_put(s->holds, str_of(key), until);
+    }
+    return until;
+}
+
+void sim_hold(struct sim *s, const struct sim_request *q, int64_t ms)
+{
+    *hold_of(s, q) = q->now + ms;
+}
+
+void sim_check_hold(struct sim *s, const struct sim_request *q)
+{
+    int64_t left = *hold_of(s, q) - q->now;
+
+    if (left > 0)
+        sim_violation(s, q, "throttle", "came %lld ms before the end of the wait that a 429 asked for", (long long)left);
+}
+
+bool sim_throttle(struct sim *s, struct sim_request *q, struct sim_answer *a)
+{
+    if (!s->set.throttle || !of_call[q->call].arm)
+        return true;
+    const struct bucket_row *rows[] = { of_call[q->call].arm, of_call[q->call].aks };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sim_bucket *b = bucket(s, rows[i], q->pool, q->now);
+
+        if (b->tokens < 1) {
+            int64_t wait_s = (int64_t)((1 - b->tokens) / (rows[i]->per_second * (double)s->set.throttle_scale)) + 1;
+
+            sim_hold(s, q, wait_s * 1000);
+            sim_answer_header(a, "Retry-After", "%lld", (long long)wait_s);
+            sim_answer_error(a, 429, "TooManyRequests", "The request is being throttled as the limit has been reached for %s. Retry again in %lld seconds.",
+                             rows[i]->name, (long long)wait_s);
+            return false;
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct sim_bucket *b = bucket(s, rows[i], q->pool, q->now);
+
+        b->tokens -= 1;
+        if (rows[i]->left_header)
+            sim_answer_header(a, rows[i]->left_header, "%lld", (long long)b->tokens);
+    }
+    return true;
+}
