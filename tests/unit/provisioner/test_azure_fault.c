@@ -44,6 +44,7 @@ static void refusals_fall_into_their_class(void **state)
         { 500, "", FAULT_TRANSIENT },
         { 504, "{\"error\":", FAULT_TRANSIENT },
         { 200, "{\"error\":{\"code\":\"NodesNotReady\",\"message\":\"expected 1, got 0\"}}", FAULT_PROVISIONING },
+        { 400, "{\"error\":{\"code\":\"SubnetIsFull\",\"message\":\"not enough capacity for 1 IP addresses\"}}", FAULT_PROVISIONING },
         { 418, "tea", FAULT_OTHER },
     };
 
