@@ -41,9 +41,14 @@ struct preset {
     int64_t context;                /* longest context in tokens */
     bool tuning, transformers;      /* upstream's images can tune it; can serve it with transformers */
     struct preset_vllm vllm;
+    const char *license;            /* as the hub names it; NULL: not known (a derived model) */
 };
 
 const struct preset *preset_find(struct str name);      /* NULL: not in the table */
+/* The hub gives the files only to who has accepted the licence: HF_TOKEN is needed. What the licence tells; an owner may ask for more. */
+bool preset_needs_token(const struct preset *p);
+/* The native runtime has this architecture (the test compares with the engine's families). */
+bool preset_runs_natively(const struct preset *p);
 size_t preset_count(void);
 const struct preset *preset_at(size_t i);
 

@@ -74,6 +74,16 @@ const struct sku *sku_find(const char *cloud, struct str name)
     return NULL;
 }
 
+size_t sku_count(void)
+{
+    return ARRAY_LEN(skus);
+}
+
+const struct sku *sku_at(size_t i)
+{
+    return &skus[i];
+}
+
 bool sku_admitted_by_prefix(const char *cloud, struct str name)
 {
     struct str head = str_n(name.p, name.n < 10 ? name.n : 10);

@@ -23,6 +23,8 @@ struct sku {
 };
 
 const struct sku *sku_find(const char *cloud, struct str name);         /* NULL: not in the table */
+size_t sku_count(void);                 /* of all clouds */
+const struct sku *sku_at(size_t i);
 /* Admitted although unknown: Azure's Standard_N* and Standard_D* (any case). */
 bool sku_admitted_by_prefix(const char *cloud, struct str name);
 /* Upstream's own rows of a cloud, sorted, joined with a space. */

@@ -1,6 +1,8 @@
 /* The command of upstream's vLLM server (dossier 6.6). Flags come in a fixed order here, in none there. */
 #include "workspace/render.h"
 
+#include "catalog/estimate.h"
+
 static void flags_of_model(const struct preset *p, struct buf *out)
 {
     const struct preset_vllm *m = &p->vllm;
@@ -23,10 +25,9 @@ static void flags_of_model(const struct preset *p, struct buf *out)
         buf_adds(out, " --kernel-config.enable_flashinfer_autotune=False");
 }
 
-/* Small models are copied to every GPU, large ones cut over them. */
 static void flags_of_parallelism(const struct preset *p, const struct gpu_share *gpu, int64_t nodes, struct buf *out)
 {
-    bool copies = nodes == 1 && gpu->count > 1 && p->weights_gib * (double)gpu->count * 2 < (double)gpu->mem_gib;
+    bool copies = model_is_copied(p, (struct gpu_config){ (int)gpu->count, gpu->mem_gib << 30 }, nodes);
 
     if (copies)
         buf_addf(out, " --data-parallel-size=%lld --tensor-parallel-size=1", (long long)gpu->count);
