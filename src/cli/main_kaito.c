@@ -16,6 +16,7 @@ static const struct command commands[] = {
     { "fetch",       "download a model or a data set", cmd_exec_runtime },
     { "push",        "push an adapter to a registry as an OCI image", cmd_exec_runtime },
     { "inspect",     "look inside tokens, templates, logits and files", cmd_exec_runtime },
+    { "plan",        "tell what a Workspace would become: machines, memory, objects", cmd_plan },
     { "models",      "list the models that a Workspace can name", cmd_models },
     { "validate",    "say whether a Workspace would be admitted", cmd_validate },
     { "render",      "print the objects that a Workspace becomes", cmd_render },

@@ -35,14 +35,14 @@ static size_t indent_of(struct str line)
     return n;
 }
 
-/* max-model-len below vllm:, as upstream's own line scanner finds it: a plain positive number or nothing. 0: not given. */
-static int64_t context_of_config(struct str text)
+/* max-model-len below vllm:, as upstream's own line scanner finds it: a plain positive number or nothing. */
+int64_t context_asked(const json_t *inference_config)
 {
-    struct str line;
+    struct str text = str_of(json_str_at(inference_config, "data", "inference_config.yaml", NULL)), line;
     bool inside = false;
     int64_t n = 0;
 
-    while (str_next(&text, '\n', &line)) {
+    while (text.p && str_next(&text, '\n', &line)) {
         struct str word = str_trim(line);
 
         if (word.n == 0 || word.p[0] == '#')
@@ -61,8 +61,7 @@ static int64_t context_of_config(struct str text)
 
 static errc estimate_for_share(const struct ws_view *v, const struct gpu_share *gpu, int64_t *out, struct err *e)
 {
-    const char *text = json_str_at(v->inference_config, "data", "inference_config.yaml", NULL);
-    int64_t context = text ? context_of_config(str_of(text)) : 0;
+    int64_t context = context_asked(v->inference_config);
     struct gpu_config config = { (int)gpu->count, gpu->mem_gib << 30 };
 
     TRY(estimate_nodes(v->model, config, context, out, e));

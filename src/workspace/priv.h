@@ -53,6 +53,7 @@ struct node_state {
     struct buf pressure;                /* "; warning: ..." or empty */
 };
 void node_state_done(struct node_state *s);
+int64_t context_asked(const json_t *inference_config);                  /* max-model-len of a ConfigMap (NULL is fine); 0: not given */
 /* ERR_INVALID: no count can be estimated; the text says why. */
 errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *e);
 static inline bool resource_ready(const struct node_state *s) { return s->claims_ready && s->nodes_ready && s->plugins_ready; }
