@@ -24,7 +24,7 @@ int command_main(const char *program, const char *about, const struct command *t
 int command_fail(const char *name, const struct err *e);
 
 command_fn cmd_version, cmd_up, cmd_down, cmd_reset, cmd_apiserver, cmd_manager, cmd_provisioner, cmd_pod_monitor,
-    cmd_validate, cmd_render, cmd_estimate, cmd_install, cmd_models, cmd_plan;
+    cmd_validate, cmd_render, cmd_estimate, cmd_install, cmd_models, cmd_plan, cmd_doctor;
 command_fn cmd_serve, cmd_tune, cmd_fetch, cmd_push, cmd_inspect;
 command_fn cmd_exec_runtime;    /* in kaito: finds kaito-runtime beside itself and becomes it */
 

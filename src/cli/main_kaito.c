@@ -18,6 +18,7 @@ static const struct command commands[] = {
     { "inspect",     "look inside tokens, templates, logits and files", cmd_exec_runtime },
     { "plan",        "tell what a Workspace would become: machines, memory, objects", cmd_plan },
     { "models",      "list the models that a Workspace can name", cmd_models },
+    { "doctor",      "tell why Workspaces are not ready, and what to do", cmd_doctor },
     { "validate",    "say whether a Workspace would be admitted", cmd_validate },
     { "render",      "print the objects that a Workspace becomes", cmd_render },
     { "estimate",    "say how many machines a model needs", cmd_estimate },

@@ -5,6 +5,7 @@
 #include "catalog/presets.h"
 #include "catalog/skus.h"
 #include "kube/meta.h"
+#include "workspace/cause.h"
 #include "workspace/plan.h"
 
 /* ---- facts.c: questions about JSON objects and the Workspace ---- */
@@ -57,12 +58,6 @@ int64_t context_asked(const json_t *inference_config);                  /* max-m
 /* ERR_INVALID: no count can be estimated; the text says why. */
 errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *e);
 static inline bool resource_ready(const struct node_state *s) { return s->claims_ready && s->nodes_ready && s->plugins_ready; }
-
-/* ---- cause.c: why pods do not run ---- */
-struct cause { const char *reason; char message[512]; };                /* reason NULL: nothing wrong seen */
-/* What a container that ended well said, in the newest pod of the Job: "pushed REF@sha256:..."; NULL: nothing. Borrowed. */
-const char *job_container_said(const json_t *pods, const char *container);
-void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out);
 
 /* ---- render_*.c ---- */
 json_t *owner_references(const struct workspace *ws);

@@ -1,0 +1,13 @@
+/* Why pods do not run: waiting reason, exit code, last words, eviction, scheduling, as one reason and message. Pure. */
+#ifndef WORKSPACE_CAUSE_H
+#define WORKSPACE_CAUSE_H
+
+#include "base/json.h"
+
+struct cause { const char *reason; char message[512]; };                /* reason NULL: nothing wrong seen */
+/* Of the newest pod that a controller of this kind owns. */
+void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out);
+/* What a container that ended well said, in the newest pod of the Job: "pushed REF@sha256:..."; NULL: nothing. Borrowed. */
+const char *job_container_said(const json_t *pods, const char *container);
+
+#endif

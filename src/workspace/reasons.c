@@ -1,0 +1,86 @@
+#include "workspace/reasons.h"
+
+#define LOGS        "kubectl logs -n {ns} -l kaito.sh/workspace={ws} --all-containers --tail=50"
+#define PODS        "kubectl describe pods -n {ns} -l kaito.sh/workspace={ws}"
+#define EVENTS      "kubectl get events -n {ns} --sort-by=.lastTimestamp"
+#define CLAIMS      "kubectl describe nodeclaims -l kaito.sh/workspace={ws}"
+#define EDIT        "kubectl edit workspace -n {ns} {ws}"
+
+const struct condition_row ws_conditions[] = {
+    { "NodeClaimReady", "Enough NodeClaims are ready. Not with nodes of your own." },
+    { "NodesReady", "Enough nodes are ready, with the devices that the runtime needs." },
+    { "ResourceReady", "Both of the above: the workload may be made." },
+    { "JobStarted", "The tuning Job runs or has ended well; the message tells how far it is." },
+    { "InferenceReady", "The model answers." },
+    { "WorkspaceSucceeded", "Everything that was asked for is there. `kubectl get` shows it as WORKSPACEREADY." },
+};
+const size_t n_ws_conditions = ARRAY_LEN(ws_conditions);
+
+const struct reason_row ws_reasons[] = {
+    { "NodeClaimReady", "NodeClaimsReady", "There are as many ready NodeClaims as nodes are wanted.", NULL },
+    { "NodeClaimReady", "NodeClaimNotReady", "NodeClaims were made and say nothing yet.", CLAIMS },
+    { "NodeClaimReady", "AwaitingReconciliation", "No provisioner has taken up the claim yet.", CLAIMS },
+    { "NodesReady", "NodesReady", "Enough nodes are ready.", NULL },
+    { "NodesReady", "NodeNotReady", "Fewer nodes are ready than wanted.", "kubectl get nodes -l kaito.sh/workspace={ws}" },
+    { "NodesReady", "NodePluginsNotReady", "The nodes are there, their GPUs are not registered.",
+      "look at the device plugin: kubectl get pods -A -l name=nvidia-device-plugin-ds" },
+    { "ResourceReady", "workspaceResourceStatusSuccess", "Nodes and claims are ready.", NULL },
+    { "ResourceReady", "workspaceResourceStatusNotReady", "Of your own nodes not enough are ready and fit the label selector.",
+      "kubectl get nodes --show-labels, and compare with resource.labelSelector" },
+    { "ResourceReady", "NodeNotReady", "As NodesReady says.", "kubectl get nodes -l kaito.sh/workspace={ws}" },
+    { "ResourceReady", "NodePluginsNotReady", "As NodesReady says.", "look at the device plugin: kubectl get pods -A -l name=nvidia-device-plugin-ds" },
+    { "ResourceReady", "NodesReady", "As NodesReady says.", NULL },
+    { "ResourceReady", "NodeClaimNotReady", "As NodeClaimReady says.", CLAIMS },
+    { "ResourceReady", "AwaitingReconciliation", "As NodeClaimReady says.", CLAIMS },
+    { "ResourceReady", "ValidationFailed", "The Workspace breaks rules; the message lists them. Only where no webhook refused it before.", EDIT },
+    { "ResourceReady", "NodeEstimateFailed", "How many nodes are needed could not be worked out: an unknown model, a GPU too small for the context, the hub out of reach.",
+      "kaito plan FILE shows the figures; " EDIT },
+    { "ResourceReady", "NodeClassNotPermitted", "The annotation kaito.sh/node-class-name names a NodeClass that the manager does not have.", EDIT },
+    { "JobStarted", "WorkspaceTuningJobStatusStarted", "The Job runs or has succeeded.", NULL },
+    { "JobStarted", "WorkspaceTuningJobStatusPending", "The Job waits for its nodes, or cannot be made for the reason in the message.", NULL },
+    { "JobStarted", "WorkspaceTuningJobStatusFailed", "The Job failed; the message tells the container and its last words. With the native runtime it is made again after a while.", LOGS },
+    { "JobStarted", "TuningConfigNotFound", "tuning.config names a ConfigMap that is not there; the Job follows by itself once it is.", "kubectl get configmaps -n {ns}" },
+    { "JobStarted", "ImagePushSecretNotFound", "tuning.output.imagePushSecret names a Secret that is not there; the Job follows by itself once it is.",
+      "kubectl create secret docker-registry NAME -n {ns} --docker-server=... --docker-username=... --docker-password=..." },
+    { "JobStarted", "ImagePushSecretInvalid", "That Secret has no key .dockerconfigjson.",
+      "kubectl create secret docker-registry NAME -n {ns} --docker-server=... --docker-username=... --docker-password=..." },
+    { "InferenceReady", "WorkspaceInferenceStatusSuccess", "All replicas are ready.", NULL },
+    { "InferenceReady", "WorkspaceInferenceStatusPending", "The workload starts, waits for its nodes, or cannot be made for the reason in the message.", PODS },
+    { "InferenceReady", "RuntimeNotBuilt", "Something that upstream's images can do and this version does not ask of them.", EDIT },
+    { "WorkspaceSucceeded", "workspaceSucceeded", "Done.", NULL },
+    { "WorkspaceSucceeded", "workspacePending", "Not yet: the other conditions tell why.", NULL },
+    { "WorkspaceSucceeded", "workspaceFailed", "The tuning Job failed.", LOGS },
+    { "WorkspaceSucceeded", "ValidationFailed", "As ResourceReady says.", EDIT },
+    /* of pods: under InferenceReady, and under JobStarted while a Job runs */
+    { "", "ImagePullError", "A container's image cannot be pulled: its name, the registry, or the right to it.", PODS },
+    { "", "ContainerStartError", "A container cannot be started: a missing Secret, ConfigMap or volume, a bad command.", PODS },
+    { "", "ContainerCrashLoopBackOff", "A container ends again and again.", LOGS },
+    { "", "ContainerOOMKilled", "A container took more memory than there is: a smaller context, a quantised model, a larger machine.", "kaito plan FILE shows where the memory goes" },
+    { "", "ContainerFailed", "A container ended with an error.", LOGS },
+    { "", "PodEvicted", "A node ran out of disk or memory and put the pod out.", "kubectl describe nodes" },
+    { "", "PodFailed", "The pod failed and no container says why.", EVENTS },
+    { "", "Unschedulable", "No node takes the pod; the message counts why.", PODS },
+};
+const size_t n_ws_reasons = ARRAY_LEN(ws_reasons);
+
+const struct reason_row *reason_find(const char *type, const char *reason)
+{
+    for (size_t i = 0; i < n_ws_reasons; i++)
+        if (streq(ws_reasons[i].reason, reason) && (!*ws_reasons[i].type || streq(ws_reasons[i].type, type)))
+            return &ws_reasons[i];
+    return NULL;
+}
+
+void reason_next(const struct reason_row *r, const char *ns, const char *ws, struct buf *out)
+{
+    for (const char *p = r->next ? r->next : ""; *p; p++) {
+        bool is_ns = strncmp(p, "{ns}", 4) == 0, is_ws = strncmp(p, "{ws}", 4) == 0;
+
+        if (!is_ns && !is_ws) {
+            buf_addc(out, *p);
+            continue;
+        }
+        buf_adds(out, is_ns ? ns : ws);
+        p += 3;
+    }
+}
