@@ -1,0 +1,42 @@
+#include "workspace/validate/rules.h"
+
+#include "base/attr.h"
+
+const struct ws_rule ws_rules[] = {
+    { "metadata.name", "create, update", "A DNS label: at most 63 characters, no dots.", "must not contain dots" },
+    { "metadata.annotations", "create", "kaito.sh/node-image-family is ubuntu or azurelinux.", "unsupported node image family" },
+    { "metadata.annotations", "create", "kaito.sh/performance-mode is balanced, interactivity or throughput.", "is not a valid performance mode" },
+    { "metadata.annotations", "create", "kaito.sh/use-local-weights is true or false.", "must be \"true\" or \"false\"" },
+    { "inference", "create", "Either inference or tuning, not both and not neither.", "Either Inference or Tuning must be specified, not neither" },
+    { "inference", "update", "Cannot be added or removed.", "Inference field cannot be toggled once set" },
+    { "inference.preset", "create", "Either preset or template, not both and not neither.", "Preset and Template cannot be set at the same time" },
+    { "inference.preset", "update", "Cannot change.", "field is immutable: inference.preset" },
+    { "inference.preset.name", "create", "A preset of the catalogue or OWNER/MODEL; phi-2 is gone.", "Unsupported inference preset name" },
+    { "inference.template", "update", "Its content may change; it cannot be added or removed.", "field cannot be unset/set if it was set/unset: inference.template" },
+    { "inference.config", "create", "The ConfigMap is there and has the key inference_config.yaml: a map vllm of plain values, max-model-len a whole number within the model's limit.",
+      "specified in 'config' not found in namespace" },
+    { "inference.adapters[]", "create", "At most 10, each source with a name of its own.", "maximum of 10 allowed" },
+    { "inference.adapters[].source", "update", "Exactly one of image and volumeSource, and a name.", "Either Image or Volume must be specified for adapter source" },
+    { "inference.adapters[].strength", "create", "Not with vLLM.", "vLLM does not support adapter strength" },
+    { "inference.adapters[].strength", "update", "A number from 0 to 1.", "must be between 0 and 1" },
+    { "resource.count", "create", "1 for tuning.", "Tuning does not currently support multinode configurations" },
+    { "resource.count", "update", "Cannot change.", "field is immutable: resource.count" },
+    { "resource.instanceType", "create", "Asked for where machines are made, and of a known type (azure: or any Standard_N..., Standard_D...); empty with nodes of your own.",
+      "Unsupported instance type" },
+    { "resource.instanceType", "update", "Cannot change.", "instanceType cannot be changed once set" },
+    { "resource.labelSelector", "create", "matchLabels, or matchExpressions with In and one value; at least one key that is not reserved.", "matchLabels must contain at least one non-reserved label" },
+    { "resource.labelSelector", "update", "Cannot change.", "field is immutable: resource.labelSelector" },
+    { "resource.partition", "create", "Only with nodes of your own and with the feature gate of its mode; profile for mig, count for accelerator; not for tuning.",
+      "GPU partitioning is only supported with BYO nodes" },
+    { "resource.partition", "update", "Cannot change.", "field is immutable: resource.partition" },
+    { "tuning", "update", "Cannot be added or removed.", "Tuning field cannot be toggled once set" },
+    { "tuning.preset", "create", "Must be there and name a preset.", "Unsupported tuning preset name" },
+    { "tuning.preset", "update", "Cannot change.", "Preset cannot be changed" },
+    { "tuning.method", "create", "lora or qlora, in any case.", "invalid value: full: tuning.Method" },
+    { "tuning.method", "update", "Cannot change.", "Method cannot be changed" },
+    { "tuning.input", "create", "Exactly one of urls, volumeSource and image.", "Exactly one of URLs, Volume, or Image must be specified" },
+    { "tuning.input.urls", "create", "http or https, not into loopback, private or link-local addresses (unless the manager allows them).", "tuning.Input.URLs" },
+    { "tuning.input.name", "update", "Cannot change.", "During tuning Name field cannot be changed once set" },
+    { "tuning.output", "create", "Exactly one of volumeSource and image; with image its imagePushSecret.", "Must specify imagePushSecret with destination image" },
+};
+const size_t n_ws_rules = ARRAY_LEN(ws_rules);
