@@ -142,6 +142,9 @@ static errc add_files(json_t *files, const char *path, struct buf *source, struc
     const char *env = getenv("KUBECONFIG"), *home = getenv("HOME");
     if (path) {
         buf_adds(source, path);
+        if (!file_exists(path))
+            return err_set(e, ERR_NOT_FOUND, "kubeconfig %s: there is no such file; name one that is there, or leave --kubeconfig out: then it is $KUBECONFIG, "
+                                             "~/.kube/config, or a pod's service account", path);
         return add_file(files, path, e);
     }
     struct str rest = str_of(env), piece;
