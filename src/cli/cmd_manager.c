@@ -1,5 +1,6 @@
 /* kaito manager: the Workspace controller against any Kubernetes. */
 #include <malloc.h>
+#include <stdlib.h>
 
 #include "base/log.h"
 #include "base/options.h"
@@ -193,7 +194,7 @@ int cmd_manager(int argc, char **argv)
 {
     struct manager_cmd c = { .node_provisioner = "azure-gpu-provisioner", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4,
                              .service = "workspace", .webhook_port = 9443, .webhook = true,
-                             .o = { .install_crds = true, .settings = { .cloud = "azure" } } };
+                             .o = { .install_crds = true, .ask_hub = true, .hub_token = getenv("HF_TOKEN"), .settings = { .cloud = "azure" } } };
     struct workspace_settings *s = &c.o.settings;
     const struct option_row rows[] = {
         { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
@@ -209,6 +210,7 @@ int cmd_manager(int argc, char **argv)
         { "ca-bundle", 0, OPT_STR, &s->ca_bundle, "FILE", "PEM file on the nodes with your own authorities, given to the pods as SSL_CERT_FILE." },
         { "hf-endpoint", 0, OPT_STR, &s->hf_endpoint, "URL", "Hub or mirror that the pods download from.", .env = "HF_ENDPOINT" },
         { "hf-token-secret", 0, OPT_STR, &s->hf_token_secret, "NAME", "Secret with HF_TOKEN, looked for in each Workspace's namespace." },
+        { "ask-hub", 0, OPT_BOOL, &c.o.ask_hub, NULL, "Ask the hub (--hf-endpoint) about models that the catalogue does not have, with the Workspace's Secret or $HF_TOKEN." },
         { "allow-private-data-urls", 0, OPT_BOOL, &s->allow_private_urls, NULL, "Let data set URLs point into private networks." },
         { "leader-elect", 0, OPT_BOOL, &c.leader_elect, NULL, "Of several managers only one acts: the holder of the Lease ef60f9b0.io in the release namespace, which must exist." },
         { "webhook", 0, OPT_BOOL, &c.webhook, NULL, "Serve the admission webhook and keep its certificate in the Secret workspace-webhook-cert." },

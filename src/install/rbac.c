@@ -15,7 +15,7 @@ static const struct right cluster_rights[] = {
     { "", "nodes", READ " patch" },                             /* the label that device plugins wait for */
     { "", "services", WHOLE },
     { "", "configmaps", READ " create patch" },
-    { "", "secrets", "list watch" },                            /* which keys a push secret has; values are dropped on arrival */
+    { "", "secrets", READ },                                    /* which keys a push secret has (values are dropped on arrival); a hub token when the hub is asked */
     { "", "pods", "list watch" },
     { "", "events", "create patch" },
     { "apps", "statefulsets controllerrevisions", WHOLE },

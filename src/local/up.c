@@ -1,3 +1,4 @@
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "apiserver/apiserver.h"
@@ -121,7 +122,7 @@ static errc join_authorities(struct up *u, struct err *e)
 static errc start_manager(struct up *u, struct err *e)
 {
     const struct workspace_manager_opts m = {
-        .install_crds = true,
+        .install_crds = true, .ask_hub = true, .hub_token = getenv("HF_TOKEN"),
         .settings = {
             .runtime_image = u->runtime_image, .release_namespace = RELEASE_NAMESPACE, .model_cache_dir = u->models_dir,
             .work_dir = u->work_dir, .ca_bundle = u->ca_bundle, .hf_endpoint = u->o->hf_endpoint,

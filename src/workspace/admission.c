@@ -49,7 +49,7 @@ static bool is_free(const struct admission_request *q)
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why)
 {
     struct workspace_manager *m = self;
-    struct ws_cluster cluster = { cluster_get, cluster_nodes, m, NULL };
+    struct ws_cluster cluster = { .get = cluster_get, .nodes = cluster_nodes, .self = m, .model = lookup_admit };
 
     if (is_free(q))
         return ERR_OK;

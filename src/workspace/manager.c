@@ -33,6 +33,8 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
         return rc;
     if (behind_is(m->behind, key, kube_resource_version(o.object)))
         return ERR_OK;          /* the event of our own write wakes this key again */
+    if (o.model_awaited)
+        return ERR_OK;          /* so does the hub's answer */
     workspace_plan(&o.view, op->now_ms, &plan);
     rc = workspace_apply(m, op, &o, &plan, e);
     out->requeue_after_ms = plan.requeue_after_ms;
@@ -52,7 +54,8 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
 
 static bool names_secret(const json_t *ws, const char *name)
 {
-    return streq(json_str_at(ws, "tuning", "output", "imagePushSecret", NULL), name);
+    return streq(json_str_at(ws, "tuning", "output", "imagePushSecret", NULL), name) ||
+           streq(json_str_at(ws, "inference", "preset", "presetOptions", "modelAccessSecret", NULL), name);
 }
 
 static bool names_config(const json_t *ws, const char *name)
@@ -159,6 +162,7 @@ static void manager_free(struct workspace_manager *m)
 {
     if (!m)
         return;
+    model_book_free(m->models);
     informers_free(m->informers);
     controller_free(m->controller);
     recorder_free(m->recorder);
@@ -189,6 +193,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
                                                               .reconcile = reconcile, .self = m });
     watch_all(m, storage);
+    TRY(lookup_start(m, o, e));
     informers_start(m->informers, m->cancel);
     if (!o->wait_to_lead)
         controller_start(m->controller, m->cancel);

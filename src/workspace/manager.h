@@ -6,6 +6,7 @@
 #include "kube/controller.h"
 #include "kube/events.h"
 #include "workspace/behind.h"
+#include "workspace/model_book.h"
 #include "workspace/plan.h"
 
 #define MANAGER_NAME "kaito"            /* field manager and event source */
@@ -23,6 +24,7 @@ struct workspace_manager {
     struct recorder *recorder;
     struct behind *behind;
     struct http_client *http;           /* asks tuning processes for their progress */
+    struct model_book *models;          /* outside the catalogue; NULL: nobody is asked */
 };
 
 /* Everything here hangs on the arena of the reconcile. */
@@ -31,6 +33,7 @@ struct observed {
     struct workspace ws;
     struct ws_view view;
     int64_t left_s;                     /* of the training, as it guesses */
+    bool model_awaited;                 /* the hub is being asked, and what there is to decide hangs on it */
 };
 
 /* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
@@ -39,6 +42,12 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
 errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e);
 /* The templates; before them, when asked, what an installer would have brought: CRDs and the release namespace. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
+
+/* lookup.c: models that the catalogue does not have */
+errc lookup_start(struct workspace_manager *m, const struct workspace_manager_opts *o, struct err *e);
+void lookup_observe(struct workspace_manager *m, struct op *op, struct observed *o);
+/* For admission, as ws_cluster wants it: waits a little, and has nothing against what it could not learn. */
+void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
 
 /* slim.c: what the caches keep of an object; each takes it and returns what is left. Objects are only patched, never written back whole. */
 json_t *slim_workspace(json_t *obj);

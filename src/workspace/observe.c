@@ -82,5 +82,6 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
         observe_tuning(m, op, o);
     if (o->ws.inference && o->ws.inference->config.n > 0)
         v->inference_config = own(op, informer_get(m->configs, key->ns, text(op, o->ws.inference->config)));
+    lookup_observe(m, op, o);
     return ERR_OK;
 }

@@ -164,12 +164,12 @@ static void report_nodes(struct planner *p)
 
 /* ---- together ----------------------------------------------------------------------------------------------------- */
 
-/* Rules of creation are asked until something was made: later they would only break what runs. */
+/* Rules of creation are asked until something was made: later they would only break what runs. An unknown model the estimate tells of, and tries again. */
 static bool is_refused(struct planner *p)
 {
     const struct ws_view *v = p->v;
     struct ws_validate_env env = { .settings = v->settings, .tuning_config = v->tuning_config, .tuning_template = v->tuning_template,
-                                   .inference_config = v->inference_config, .nodes = v->nodes, .model = v->model, .model_problem = v->model_problem,
+                                   .inference_config = v->inference_config, .nodes = v->nodes, .model = v->model,
                                    .blob_driver = true, .config_may_come = true, .nodes_may_come = true };
     AUTO_BUF text = { 0 };
 

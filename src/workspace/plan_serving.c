@@ -51,7 +51,9 @@ static bool plan_gpu_statefulset(struct planner *p)
 
     if (!gpu_serving_is_built(p))
         return false;
-    if (!v->model)
+    if (!v->model && v->model_problem)
+        (void)err_set(&e, ERR_NOT_FOUND, "%s", v->model_problem);
+    else if (!v->model)
         (void)err_set(&e, ERR_NOT_FOUND, "model %.*s is neither in the catalogue nor was it looked up; annotate the Workspace with kaito.sh/runtime: native",
                       STR_ARG(ws_preset_name(v->ws)));
     if (!v->model || render_gpu_inference(v, p->nodes.target, p->revision, &wanted, &e)) {

@@ -98,6 +98,10 @@ static void find_model(const struct ws_cluster *c, const struct workspace *ws, s
     struct str name = ws->inference && ws->inference->preset ? ws->inference->preset->name : (struct str){ 0 };
     struct err e;
 
+    if (c->model && name.n > 0 && preset_check(name) == PRESET_VALID) {
+        c->model(c->self, ws, a, &env->model, &env->model_problem);
+        return;
+    }
     /* without a hub, ids that the catalogue lacks are let through: whoever serves them tells more */
     if (name.n > 0 && preset_check(name) == PRESET_VALID && (c->hub || preset_find(name)) && model_find(c->hub, name, ws_access_token(c, ws, a), a, &env->model, &e))
         env->model_problem = arena_strdup(a, e.text);

@@ -14,6 +14,8 @@ struct ws_cluster {
     json_t *(*nodes)(void *self);               /* new reference: every Node, as an array */
     void *self;
     const struct model_hub *hub;                /* NULL: only models of the catalogue are known */
+    /* Instead of the hub, when set: of inference.preset, *out or why it is refused; both NULL lets it through. */
+    void (*model)(void *self, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
 };
 
 /* The Secret's HF_TOKEN in plain text, in the arena; NULL when there is none. */

@@ -45,6 +45,8 @@ struct workspace_settings {
 
 struct workspace_manager_opts {
     struct workspace_settings settings;
+    bool ask_hub;                       /* about models that the catalogue does not have, at settings.hf_endpoint */
+    const char *hub_token;              /* for those whose Workspace names no modelAccessSecret; NULL: none */
     bool install_crds;                  /* create or update ours, create NodeClaim's when absent */
     int workers;                        /* 0: 4 */
     bool wait_to_lead;                  /* write nothing before workspace_manager_lead */
