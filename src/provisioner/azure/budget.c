@@ -1,6 +1,7 @@
 #include "provisioner/azure/budget.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "base/mem.h"

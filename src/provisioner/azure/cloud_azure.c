@@ -1,0 +1,239 @@
+#include "provisioner/azure/cloud_azure.h"
+
+#include <sys/prctl.h>
+
+#include "base/mem.h"
+#include "catalog/skus.h"
+#include "provisioner/azure/priv.h"
+
+/* ---- settings -------------------------------------------------------------------------------------------------------------- */
+
+void azure_settings_env(struct azure_settings *s)
+{
+    const struct { const char **value, *names[2]; } rows[] = {          /* the first that is set */
+        { &s->subscription, { "ARM_SUBSCRIPTION_ID", "AZURE_SUBSCRIPTION_ID" } }, { &s->resource_group, { "ARM_RESOURCE_GROUP", NULL } },
+        { &s->cluster, { "AZURE_CLUSTER_NAME", NULL } }, { &s->cloud, { "ARM_CLOUD", "AZURE_ENVIRONMENT" } },
+        { &s->environment_file, { "AZURE_ENVIRONMENT_FILEPATH", NULL } }, { &s->metadata_endpoint, { "ARM_METADATA_ENDPOINT", NULL } },
+        { &s->endpoint, { "ARM_ENDPOINT", NULL } }, { &s->authority_host, { "AZURE_AUTHORITY_HOST", NULL } }, { &s->audience, { "ARM_AUDIENCE", NULL } },
+        { &s->auth, { "AZURE_AUTH", NULL } }, { &s->deployment_mode, { "DEPLOYMENT_MODE", NULL } }, { &s->tenant, { "AZURE_TENANT_ID", NULL } },
+        { &s->client_id, { "AZURE_CLIENT_ID", NULL } }, { &s->token_file, { "AZURE_FEDERATED_TOKEN_FILE", NULL } },
+        { &s->secret, { "AZURE_CLIENT_SECRET", NULL } }, { &s->certificate, { "AZURE_CLIENT_CERTIFICATE_PATH", NULL } },
+        { &s->certificate_password, { "AZURE_CLIENT_CERTIFICATE_PASSWORD", NULL } }, { &s->imds, { "AZURE_POD_IDENTITY_AUTHORITY_HOST", NULL } },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        for (size_t k = 0; k < ARRAY_LEN(rows[i].names) && rows[i].names[k]; k++)
+            if (!str_set(*rows[i].value))
+                *rows[i].value = str_set(getenv(rows[i].names[k])) ? getenv(rows[i].names[k]) : NULL;
+}
+
+static errc check(const struct azure_settings *s, struct err *e)
+{
+    const struct { const char *value, *name; } rows[] = {
+        { s->subscription, "subscription (ARM_SUBSCRIPTION_ID)" }, { s->resource_group, "resource group of the cluster (ARM_RESOURCE_GROUP)" },
+        { s->cluster, "cluster name (AZURE_CLUSTER_NAME)" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (!str_set(rows[i].value))
+            return err_set(e, ERR_BAD_REQUEST, "azure: the %s is not set", rows[i].name);
+    if (str_set(s->deployment_mode) && !streq(s->deployment_mode, "managed") && !streq(s->deployment_mode, "self-hosted"))
+        return err_set(e, ERR_BAD_REQUEST, "azure: deployment mode %s (DEPLOYMENT_MODE): is none of managed, self-hosted", s->deployment_mode);
+    return ERR_OK;
+}
+
+/* Upstream's order where nothing is said: secret, certificate, federated token, the machine's identity; self-hosted is federated only. */
+static errc auth_kind(const struct azure_settings *s, enum azure_auth_kind *out, struct err *e)
+{
+    const struct { bool fits; enum azure_auth_kind kind; } rows[] = {
+        { streq(s->deployment_mode, "self-hosted"), AZURE_AUTH_WORKLOAD }, { str_set(s->secret), AZURE_AUTH_SECRET },
+        { str_set(s->certificate), AZURE_AUTH_CERTIFICATE }, { str_set(s->token_file), AZURE_AUTH_WORKLOAD },
+        { streq(s->deployment_mode, "managed"), AZURE_AUTH_MANAGED },
+    };
+
+    if (str_set(s->auth))
+        return azure_auth_kind_parse(s->auth, out) ? ERR_OK : err_set(e, ERR_BAD_REQUEST, "azure: identity %s (AZURE_AUTH): is none of workload, "
+                                                                      "secret, certificate, managed, cli", s->auth);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        if (rows[i].fits) {
+            *out = rows[i].kind;
+            return ERR_OK;
+        }
+    return err_set(e, ERR_BAD_REQUEST, "azure: no identity: set AZURE_FEDERATED_TOKEN_FILE (workload identity), AZURE_CLIENT_SECRET, "
+                   "AZURE_CLIENT_CERTIFICATE_PATH, or DEPLOYMENT_MODE=managed for the machine's own");
+}
+
+static errc endpoints_of(struct azure *a, const struct azure_settings *s, struct cancel *cancel, struct err *e)
+{
+    if (str_set(s->metadata_endpoint))
+        TRY(azure_endpoints_fetch(a->http, s->metadata_endpoint, cancel, &a->endpoints, e));
+    else if (str_set(s->environment_file))
+        TRY(azure_endpoints_read(s->environment_file, &a->endpoints, e));
+    else
+        TRY(azure_endpoints_named(s->cloud, &a->endpoints, e));
+    return azure_endpoints_override(&a->endpoints, s->authority_host, s->endpoint, s->audience, e);
+}
+
+static errc auth_of(struct azure *a, const struct azure_settings *s, struct err *e)
+{
+    struct azure_auth_opts o = { .endpoints = &a->endpoints, .tenant = s->tenant, .client_id = s->client_id, .token_file = s->token_file,
+                                 .secret = s->secret, .certificate = s->certificate, .certificate_password = s->certificate_password, .imds = s->imds,
+                                 .now_ms = s->now_ms, .now_self = s->now_self };
+
+    TRY(auth_kind(s, &o.kind, e));
+    return azure_auth_new(a->http, &o, &a->auth, e);
+}
+
+static errc headers_of(struct azure *a, const struct azure_settings *s, struct err *e)
+{
+    for (size_t i = 0; i < s->n_headers; i++) {
+        struct str name, value;
+
+        if (!str_cut(str_of(s->headers[i]), ':', &name, &value) || str_trim(name).n == 0)
+            return err_set(e, ERR_BAD_REQUEST, "azure: header %s: is not NAME: VALUE", s->headers[i]);
+        http_pairs_add(&a->headers, str_trim(name), str_trim(value));
+    }
+    return ERR_OK;
+}
+
+/* ---- where pools are --------------------------------------------------------------------------------------------------------- */
+
+static char *pools_url(const struct azure *a, const struct azure_settings *s)
+{
+    const struct { const char *before, *value; } rows[] = {
+        { "/subscriptions/", s->subscription }, { "/resourceGroups/", s->resource_group },
+        { "/providers/Microsoft.ContainerService/managedClusters/", s->cluster },
+    };
+    struct buf url = { 0 };
+
+    buf_adds(&url, a->endpoints.arm);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        buf_adds(&url, rows[i].before);
+        url_escape_add(&url, str_of(rows[i].value));
+    }
+    buf_adds(&url, "/agentPools");
+    return buf_take(&url);
+}
+
+char *azure_pool_url(const struct azure *a, const char *pool)
+{
+    struct buf url = { 0 };
+
+    buf_adds(&url, a->pools_url);
+    buf_addc(&url, '/');
+    url_escape_add(&url, str_of(pool));
+    buf_adds(&url, "?api-version=" POOL_API_VERSION);
+    return buf_take(&url);
+}
+
+static void writes_free(void *p)
+{
+    struct pool_writes *w = p;
+
+    arm_operation_done(&w->deletion);
+    free(w->spent);
+    free(w);
+}
+
+struct pool_writes *azure_writes(struct azure *a, const char *pool)
+{
+    LOCK_SCOPE(&a->mu);
+    struct pool_writes *w = map_get(a->writes, str_of(pool));
+
+    if (!w) {
+        w = xzalloc(sizeof *w);
+        map_put(a->writes, str_of(pool), w);
+    }
+    return w;
+}
+
+void azure_writes_forget(struct azure *a, const char *pool)
+{
+    LOCK_SCOPE(&a->mu);
+    map_del(a->writes, str_of(pool));
+}
+
+/* ---- the table ----------------------------------------------------------------------------------------------------------------- */
+
+/* "Standard_NC24ads_A100_v4" has 24: Azure names its sizes so. */
+static int64_t cpus_of(const char *name)
+{
+    const char *p = strpbrk(name, "0123456789");
+    struct str digits = { p, 0 };
+    int64_t n = 0;
+
+    while (p && p[digits.n] >= '0' && p[digits.n] <= '9')
+        digits.n++;
+    return p && str_to_i64(digits, &n) ? n : 0;
+}
+
+/* What the Workspace controller knows of; the memory of a machine is not in its table. */
+static errc azure_types(void *self, json_t **out, struct err *e)
+{
+    AUTO_BUF names = { 0 };
+    struct str rest, name;
+
+    sku_names("azure", &names);
+    rest = buf_str(&names);
+    *out = json_array();
+    while (str_next(&rest, ' ', &name)) {
+        const struct sku *k = sku_find("azure", name);
+
+        if (k)
+            json_push(*out, json_pack("{s:s, s:I, s:i, s:I, s:s}", "name", k->name, "cpus", (json_int_t)cpus_of(k->name), "gpus", k->gpus,
+                                      "gpuMemoryBytes", (json_int_t)k->gpu_mem_gib << 30, "gpu", k->gpu_model));
+    }
+    return ERR_OK;
+}
+
+static void azure_free(struct azure *a)
+{
+    map_free(a->writes);
+    pools_free(a->pools);
+    arm_free(a->arm);
+    azure_auth_free(a->auth);
+    http_client_free(a->http);
+    azure_endpoints_done(&a->endpoints);
+    http_pairs_done(&a->headers);
+    free(a->pools_url);
+    mutex_done(&a->mu);
+    free(a);
+}
+DEFINE_AUTO_FREE(azure)
+
+static void free_cloud(void *self)
+{
+    azure_free(self);
+}
+
+static errc connect_to(struct azure *a, const struct azure_settings *s, struct cancel *cancel, struct err *e)
+{
+    TRY(http_client_new(&(struct http_client_opts){ .user_agent = "kaito-provisioner/" KAITO_VERSION }, &a->http, e));
+    TRY(endpoints_of(a, s, cancel, e));
+    TRY(auth_of(a, s, e));
+    TRY(headers_of(a, s, e));
+    a->pools_url = pools_url(a, s);
+    AUTO_MEM char *list = xasprintf("%s?api-version=" POOL_API_VERSION, a->pools_url);
+
+    a->arm = arm_new(&(struct arm_opts){ .http = a->http, .auth = a->auth, .endpoint = a->endpoints.arm, .headers = a->headers.items,
+                                         .n_headers = a->headers.n, .budget_scale = s->budget_scale, .cancel = cancel, .now_ms = s->now_ms,
+                                         .now_self = s->now_self });
+    a->pools = pools_new(a->arm, list);
+    return ERR_OK;
+}
+
+errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, struct cloud **out, struct err *e)
+{
+    TRY(check(s, e));
+    AUTO_FREE(azure) a = xzalloc(sizeof *a);
+
+    mutex_init(&a->mu);
+    a->writes = map_new(writes_free);
+    a->settings = s->pool;
+    prctl(PR_SET_DUMPABLE, 0);          /* tokens and secrets are in no core dump */
+    TRY(connect_to(a, s, cancel, e));
+    a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .get = azure_get, .list = azure_list,
+                               .delete = azure_delete, .types = azure_types, .free = free_cloud };
+    *out = &TAKE(a)->cloud;
+    return ERR_OK;
+}

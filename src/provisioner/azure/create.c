@@ -1,0 +1,240 @@
+/*
+ * A claim becomes a pool, a step per call. What there is to know comes from three places, in this order: the operation that the
+ * claim's annotation keeps, the pool as a LIST saw it, and what this process did to it a moment ago.
+ */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "kube/meta.h"
+#include "provisioner/azure/priv.h"
+
+#define LOOK_FIRST_MS 2000
+#define LOOK_MAX_MS   30000
+#define LOOK_POOL_MS  10000
+
+int64_t azure_look_ms(int64_t elapsed_ms, int64_t asked_ms)
+{
+    int64_t look = elapsed_ms < LOOK_FIRST_MS ? LOOK_FIRST_MS : elapsed_ms > LOOK_MAX_MS ? LOOK_MAX_MS : elapsed_ms;
+
+    return asked_ms > 0 ? asked_ms : look;
+}
+
+struct making {                         /* one call of azure_create */
+    struct azure *a;
+    const struct node_claim *claim;
+    char *name;
+    json_t *body;
+    struct pool_writes *w;
+    struct cloud_instance *out;
+    struct arm_refusal why;
+};
+
+static void making_done(struct making *m)
+{
+    free(m->name);
+    json_decref(m->body);
+}
+
+static errc fault(struct making *m, enum cloud_fault f, errc code, struct err *e, const char *text)
+{
+    m->why.failure = (struct cloud_failure){ .fault = f };
+    return err_set(e, code, "agent pool %s: %s", m->name, text);
+}
+
+static errc pending(struct making *m, const char *operation, int64_t look_ms)
+{
+    *m->out = (struct cloud_instance){ .claim = xstrdup(m->name), .state = CLOUD_PENDING, .look_ms = look_ms > 0 ? look_ms : LOOK_POOL_MS,
+                                       .operation = xstrdup(operation) };
+    return ERR_OK;
+}
+
+/* ---- the operation in the claim's annotation: "create <since, ms of 1970> async|location <URL>" --------------------------------- */
+
+static char *operation_text(const struct arm_operation *op, int64_t since_ms)
+{
+    return xasprintf("create %lld %s %s", (long long)since_ms, op->style == ARM_ASYNC ? "async" : "location", op->url);
+}
+
+/* False: none, or not of our making. */
+static bool operation_parse(struct str text, int64_t *since_ms, struct arm_operation *out)
+{
+    struct str word, rest, style, url;
+
+    if (!str_cut(text, ' ', &word, &rest) || !str_is(word, "create") || !str_cut(rest, ' ', &word, &rest) || !str_to_i64(word, since_ms) ||
+        !str_cut(rest, ' ', &style, &url) || url.n == 0 || !(str_is(style, "async") || str_is(style, "location")))
+        return false;
+    *out = (struct arm_operation){ .style = str_is(style, "async") ? ARM_ASYNC : ARM_LOCATION, .url = xstrndup(url.p, url.n) };
+    return true;
+}
+
+/* ---- steps --------------------------------------------------------------------------------------------------------------- */
+
+/* What was asked for is what runs: the pool itself need not be read. */
+static errc running(struct making *m, struct err *e)
+{
+    json_put_str(m->body, "name", m->name);
+    json_put_str(json_sub(m->body, "properties"), "provisioningState", "Succeeded");
+    return pool_instance(m->body, m->out, e);
+}
+
+static errc put(struct making *m, struct err *e)
+{
+    AUTO_MEM char *url = azure_pool_url(m->a, m->name);
+    AUTO_REPLY r = { 0 };
+    AUTO(arm_operation_done) struct arm_operation op = { 0 };
+    struct arm_request q = { .class = BUDGET_WRITE, .method = "PUT", .url = url, .body = m->body, .if_none_match = "*" };
+    errc rc = arm_send(m->a->arm, &q, &r, &m->why, e);
+
+    if (!rc || m->why.sent || arm_error_is_busy(&m->why.error))
+        m->w->put_ms = arm_now_ms(m->a->arm);   /* looks older than this say nothing */
+    if (rc)
+        return err_wrap(e, "agent pool %s", m->name);
+    if (json_at(r.body, "properties", "nodeLabels", NULL) && !pool_is_of(r.body, m->claim))
+        return fault(m, FAULT_NOT_OURS, ERR_CONFLICT, e, "ARM answered the creation with another pool");
+    TRY(arm_operation_of(m->a->arm, &r, &op, e));
+    const char *state = json_str_at(r.body, "properties", "provisioningState", NULL);
+
+    if (op.style == ARM_NO_OPERATION)
+        return str_ieq(str_of(state), STR("Succeeded")) ? running(m, e) : pending(m, NULL, arm_retry_after_ms(&r.headers));
+    AUTO_MEM char *text = operation_text(&op, clock_wall_ms());
+    int64_t look = azure_look_ms(0, op.wait_ms);
+
+    m->w->look_ms = m->w->put_ms + look;
+    return pending(m, text, look);
+}
+
+/* Something of ours that is no use: away with it, then it is made anew. */
+static errc clear_away(struct making *m, const json_t *pool, struct err *e)
+{
+    bool gone = false;
+
+    if (azure_delete_pool(m->a, m->name, pool, m->w, &gone, &m->why, e))
+        return err_wrap(e, "what was left of agent pool %s cannot be deleted", m->name);
+    return ERR_OK;
+}
+
+/* *pool lives in *pools; NULL: there is none. FAULT_NOT_OURS and FAULT_BUSY: it is not this claim's. */
+static errc find_pool(struct making *m, int64_t after_ms, json_t **pools, const json_t **pool, struct cloud_instance *i, struct err *e)
+{
+    TRY(pools_look(m->a->pools, after_ms, pools, &m->why, e));
+    *pool = json_object_get(*pools, m->name);
+    if (!*pool)
+        return ERR_OK;
+    if (!azure_pool_is_ours(*pool, i))
+        return fault(m, FAULT_NOT_OURS, ERR_CONFLICT, e, "it exists and is not of our making; it is left alone");
+    if (!pool_is_of(*pool, m->claim) && i->state != CLOUD_DELETING)
+        return fault(m, FAULT_BUSY, ERR_CONFLICT, e, "it was made for an earlier claim of this name and is still there");
+    return ERR_OK;
+}
+
+/* Our own patience (no answer of ARM's): nothing has failed. */
+static bool is_patience(const struct arm_refusal *why)
+{
+    return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
+}
+
+static errc look_at_pool(struct making *m, struct err *e)
+{
+    AUTO_JSON pools = NULL;
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+    const json_t *pool = NULL;
+    int64_t after = m->w->put_ms > m->w->delete_ms ? m->w->put_ms : m->w->delete_ms;
+    errc rc = find_pool(m, after, &pools, &pool, &i, e);
+
+    if (rc)
+        return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
+    if (!pool)
+        return put(m, e);
+    if (i.state == CLOUD_RUNNING) {
+        *m->out = i;
+        i = (struct cloud_instance){ 0 };
+        return ERR_OK;
+    }
+    if (i.state == CLOUD_BROKEN)
+        TRY(clear_away(m, pool, e));
+    return pending(m, NULL, LOOK_POOL_MS);
+}
+
+static void spend(struct making *m, const char *operation)
+{
+    free(m->w->spent);
+    m->w->spent = xstrdup(operation);
+}
+
+/* The pool that a failed operation left is deleted first; a claim whose fault is final would not come back to do it. */
+static errc operation_failed(struct making *m, const char *text, const struct arm_progress *p, struct err *e)
+{
+    AUTO_JSON pools = NULL;
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+    const json_t *pool = NULL;
+    enum cloud_fault f = arm_error_fault(&p->error);
+
+    if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over: the pool tells */
+        spend(m, text);
+        m->w->put_ms = arm_now_ms(m->a->arm);
+        return pending(m, NULL, LOOK_POOL_MS);
+    }
+    errc rc = find_pool(m, m->w->put_ms, &pools, &pool, &i, e);
+
+    if (!rc && pool && i.state != CLOUD_DELETING)
+        rc = clear_away(m, pool, e);
+    if (rc)
+        return is_patience(&m->why) ? pending(m, text, m->why.failure.retry_ms) : rc;
+    spend(m, text);
+    m->why = (struct arm_refusal){ .failure = { .fault = f }, .error = p->error };
+    return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
+}
+
+static errc follow(struct making *m, const char *text, struct arm_operation *op, int64_t since_ms, struct err *e)
+{
+    struct arm_progress p = { 0 };
+    int64_t now = arm_now_ms(m->a->arm), early = m->w->look_ms - now;
+
+    if (early > 0)
+        return pending(m, text, early);
+    errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
+    int64_t look = azure_look_ms(clock_wall_ms() - since_ms, p.wait_ms);
+
+    m->w->look_ms = now + look;
+    AUTO_MEM char *moved = operation_text(op, since_ms);
+
+    if (rc == ERR_FORBIDDEN)            /* somebody wrote a foreign URL into the annotation */
+        return look_at_pool(m, e);
+    if (rc && m->why.failure.fault != FAULT_AUTH)
+        return pending(m, text, m->why.failure.retry_ms > 0 ? m->why.failure.retry_ms : look);  /* it goes on without our looking */
+    if (rc)
+        return rc;
+    if (p.state == ARM_RUNNING)
+        return pending(m, moved, look);
+    if (p.state == ARM_SUCCEEDED)
+        return running(m, e);
+    return p.state == ARM_LOST ? look_at_pool(m, e) : operation_failed(m, text, &p, e);
+}
+
+static errc make(struct making *m, struct err *e)
+{
+    struct str text = str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION);
+    AUTO(arm_operation_done) struct arm_operation op = { 0 };
+    AUTO_MEM char *kept = text.n ? xstrndup(text.p, text.n) : NULL;
+    int64_t since_ms = 0;
+
+    if (kept && !streq(kept, m->w->spent) && operation_parse(text, &since_ms, &op))
+        return follow(m, kept, &op, since_ms, e);
+    return look_at_pool(m, e);
+}
+
+errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e)
+{
+    AUTO(making_done) struct making m = { .a = self, .claim = claim, .out = out, .name = xstrndup(claim->meta.name.p, claim->meta.name.n) };
+
+    *why = (struct cloud_failure){ 0 };
+    if (pool_of_claim(claim, &m.a->settings, &m.body, e)) {
+        why->fault = FAULT_SPEC;
+        return e->code;
+    }
+    m.w = azure_writes(m.a, m.name);
+    errc rc = make(&m, e);
+
+    if (rc)
+        *why = m.why.failure;
+    return rc;
+}

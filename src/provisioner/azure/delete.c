@@ -1,0 +1,169 @@
+/* The end of a pool, a step per call, and the two ways to look at pools. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "provisioner/azure/priv.h"
+
+#define LAG_MS       60000              /* a LIST may miss what was made so short ago */
+#define LOOK_BUSY_MS 20000
+
+bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out)
+{
+    if (streq(json_str_at(pool, "properties", "mode", NULL), "System"))
+        return false;
+    return !pool_instance(pool, out, NULL);
+}
+
+static bool is_gone(const struct arm_refusal *why)
+{
+    return why->error.status == 404 && arm_error_fault(&why->error) != FAULT_AUTH && !streq(why->error.inner, "SubscriptionNotFound");
+}
+
+errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, struct pool_writes *w, bool *gone, struct arm_refusal *why, struct err *e)
+{
+    AUTO_MEM char *url = azure_pool_url(a, name);
+    AUTO_REPLY r = { 0 };
+    const char *etag = json_str_at(seen, "properties", "eTag", NULL);
+    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_DELETE, .method = "DELETE", .url = url, .if_match = etag }, &r, why, e);
+
+    *gone = rc ? is_gone(why) : r.status == 204;
+    if (!rc || why->sent)
+        w->delete_ms = arm_now_ms(a->arm);
+    if (why->error.status == 412)
+        pools_forget(a->pools);
+    if (rc)
+        return *gone ? ERR_OK : rc;
+    arm_operation_done(&w->deletion);
+    if (!*gone && arm_operation_of(a->arm, &r, &w->deletion, e))
+        w->deletion = (struct arm_operation){ 0 };      /* the pool tells how it goes */
+    return ERR_OK;
+}
+
+/* Why a deletion that was accepted did not end: OK when it goes on or says nothing. */
+static errc deletion_failed(struct azure *a, const char *name, struct pool_writes *w, struct err *e)
+{
+    struct arm_progress p = { 0 };
+    struct arm_refusal why;
+    int64_t now = arm_now_ms(a->arm);
+
+    if (w->deletion.style == ARM_NO_OPERATION) {
+        w->delete_ms = now - w->delete_ms < LAG_MS ? w->delete_ms : 0;
+        return ERR_OK;
+    }
+    if (now < w->look_ms)
+        return ERR_OK;
+    errc rc = arm_poll(a->arm, &w->deletion, &p, &why, NULL);
+
+    if (rc || p.state == ARM_RUNNING) {
+        w->look_ms = now + azure_look_ms(now - w->delete_ms, p.wait_ms);
+        return ERR_OK;
+    }
+    arm_operation_done(&w->deletion);
+    w->delete_ms = 0;                   /* the next call asks again */
+    if (p.state != ARM_FAILED)
+        return ERR_OK;
+    (void)arm_error_set(e, ERR_UNAVAILABLE, &p.error);
+    return err_wrap(e, "agent pool %s: its deletion failed", name);
+}
+
+/* Our own patience and another operation's turn are no failures: come back. */
+static errc later_or(errc rc, const struct arm_refusal *why, int64_t *look_ms)
+{
+    bool busy = why->failure.fault == FAULT_BUSY, throttled = why->failure.fault == FAULT_THROTTLED;
+
+    if (!busy && !throttled)
+        return rc;
+    *look_ms = why->failure.retry_ms > 0 ? why->failure.retry_ms : LOOK_BUSY_MS;
+    return ERR_OK;
+}
+
+static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    struct arm_refusal why;
+    bool gone = false;
+    errc rc = azure_delete_pool(a, name, pool, w, &gone, &why, e);
+
+    if (rc)
+        return later_or(rc, &why, look_ms);
+    if (!gone) {
+        *look_ms = azure_look_ms(0, w->deletion.wait_ms);
+        w->look_ms = w->delete_ms + *look_ms;
+    }
+    return ERR_OK;
+}
+
+/* Not in the list: gone, unless it was made a moment ago and the list does not know it yet. */
+static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    if (w->put_ms > w->delete_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS)
+        return ask_for_end(a, name, NULL, w, look_ms, e);
+    return ERR_OK;
+}
+
+static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_JSON pools = NULL;
+    struct arm_refusal why;
+    int64_t now = arm_now_ms(a->arm), after = w->put_ms > w->delete_ms ? w->put_ms : w->delete_ms;
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+    errc rc = pools_look(a->pools, after, &pools, &why, e);
+
+    if (rc)
+        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);    /* the whole cluster is gone */
+    const json_t *pool = json_object_get(pools, name);
+
+    if (!pool)
+        return absent(a, name, w, look_ms, e);
+    if (!azure_pool_is_ours(pool, &i)) {
+        log_info("provisioner", "a pool that is not of our making is left alone", KV("pool", name));
+        return ERR_OK;
+    }
+    if (i.state == CLOUD_DELETING) {
+        *look_ms = azure_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
+        return ERR_OK;
+    }
+    if (!w->delete_ms)
+        return ask_for_end(a, name, pool, w, look_ms, e);
+    *look_ms = azure_look_ms(now - w->delete_ms, 0);
+    return deletion_failed(a, name, w, e);
+}
+
+errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e)
+{
+    struct azure *a = self;
+
+    *out_look_ms = 0;
+    TRY(delete_step(a, claim_name, azure_writes(a, claim_name), out_look_ms, e));
+    if (*out_look_ms == 0)
+        azure_writes_forget(a, claim_name);
+    return ERR_OK;
+}
+
+errc azure_get(void *self, const char *claim_name, struct cloud_instance *out, struct err *e)
+{
+    struct azure *a = self;
+    AUTO_JSON pools = NULL;
+    struct arm_refusal why;
+
+    TRY(pools_look(a->pools, 0, &pools, &why, e));
+    const json_t *pool = json_object_get(pools, claim_name);
+
+    return pool ? pool_instance(pool, out, e) : err_set(e, ERR_NOT_FOUND, "agent pool %s: there is none", claim_name);
+}
+
+errc azure_list(void *self, struct cloud_instances *out, struct err *e)
+{
+    struct azure *a = self;
+    AUTO_JSON pools = NULL;
+    struct arm_refusal why;
+    const char *name;
+    json_t *pool;
+
+    TRY(pools_look(a->pools, 0, &pools, &why, e));
+    json_object_foreach(pools, name, pool) {
+        struct cloud_instance i = { 0 };
+
+        if (azure_pool_is_ours(pool, &i))
+            *cloud_instances_add(out) = i;
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,103 @@
+/* The shared snapshot of a cluster's pools. */
+#include "base/mem.h"
+#include "provisioner/azure/priv.h"
+
+#define LIST_GAP_MS 1000                /* between two LISTs, whatever is asked for */
+
+struct pools {
+    struct arm *arm;
+    char *url;
+    struct mutex listing;               /* held during a LIST, which the others wait for; before mu */
+    struct mutex mu;                    /* a leaf; guards the rest */
+    json_t *seen;                       /* name -> pool; never changed once it is here */
+    int64_t taken_ms, asked_ms;         /* when the LIST of `seen` began; when the last one began */
+};
+
+struct pools *pools_new(struct arm *arm, const char *url)
+{
+    struct pools *p = xmalloc(sizeof *p);
+
+    *p = (struct pools){ .arm = arm, .url = xstrdup(url) };
+    mutex_init(&p->listing);
+    mutex_init(&p->mu);
+    return p;
+}
+
+void pools_free(struct pools *p)
+{
+    if (!p)
+        return;
+    json_decref(p->seen);
+    free(p->url);
+    mutex_done(&p->mu);
+    mutex_done(&p->listing);
+    free(p);
+}
+
+static json_t *known(struct pools *p, int64_t after_ms)
+{
+    LOCK_SCOPE(&p->mu);
+    bool good = p->seen && p->taken_ms > after_ms && arm_now_ms(p->arm) - p->taken_ms <= POOLS_AGE_MS;
+
+    return good ? json_incref(p->seen) : NULL;
+}
+
+/* ARM compares names without case; ours are lower case. */
+static json_t *by_name(const json_t *items)
+{
+    json_t *out = json_object();
+    const json_t *pool;
+    size_t i;
+
+    json_array_foreach(items, i, pool) {
+        const char *name = json_cstr(pool, "name");
+
+        if (name)
+            json_object_set(out, name, json_array_get(items, i));
+    }
+    return out;
+}
+
+static errc list(struct pools *p, json_t **out, struct arm_refusal *why, struct err *e)
+{
+    int64_t now = arm_now_ms(p->arm), since;
+    AUTO_JSON items = NULL;
+
+    {
+        LOCK_SCOPE(&p->mu);
+        since = p->asked_ms ? now - p->asked_ms : LIST_GAP_MS;
+        if (since >= LIST_GAP_MS)
+            p->asked_ms = now;
+    }
+    if (since < LIST_GAP_MS) {
+        why->failure = (struct cloud_failure){ FAULT_THROTTLED, LIST_GAP_MS - since };
+        return err_set(e, ERR_THROTTLED, "the pools were listed a moment ago, the next look is in a second");
+    }
+    TRY(arm_list(p->arm, p->url, &items, why, e));
+    json_t *seen = by_name(items);
+    LOCK_SCOPE(&p->mu);
+
+    json_decref(p->seen);
+    p->seen = seen;
+    p->taken_ms = now;
+    *out = json_incref(seen);
+    return ERR_OK;
+}
+
+errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refusal *why, struct err *e)
+{
+    *why = (struct arm_refusal){ 0 };
+    *out = known(p, after_ms);
+    if (*out)
+        return ERR_OK;
+    LOCK_SCOPE(&p->listing);
+    *out = known(p, after_ms);          /* somebody else was faster */
+    return *out ? ERR_OK : list(p, out, why, e);
+}
+
+void pools_forget(struct pools *p)
+{
+    LOCK_SCOPE(&p->mu);
+    json_decref(p->seen);
+    p->seen = NULL;
+}

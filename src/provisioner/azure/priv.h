@@ -1,0 +1,62 @@
+/* What the files of the Azure cloud share. */
+#ifndef PROVISIONER_AZURE_PRIV_H
+#define PROVISIONER_AZURE_PRIV_H
+
+#include "base/map.h"
+#include "provisioner/azure/arm.h"
+#include "provisioner/azure/cloud_azure.h"
+#include "provisioner/azure/endpoints.h"
+
+/*
+ * All pools of the cluster as one LIST saw them. What looks like many GETs is answered from it, because AKS allows one read a second;
+ * ARM is eventually consistent, so a look after a write asks for a snapshot that began later.
+ */
+struct pools;
+struct pools *pools_new(struct arm *arm, const char *url);
+void pools_free(struct pools *p);
+DEFINE_AUTO_FREE(pools)
+#define POOLS_AGE_MS 10000
+/* *out: name -> pool, yours; taken after `after_ms` (monotonic) and at most POOLS_AGE_MS ago. One thread lists, the others wait. */
+errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refusal *why, struct err *e);
+void pools_forget(struct pools *p);     /* what is known is old: somebody else writes too */
+
+/* What this process did to a pool and when (monotonic): a restart forgets it, and finds out from the pools again. */
+struct pool_writes {
+    int64_t put_ms, delete_ms;          /* 0: never */
+    struct arm_operation deletion;      /* style 0: none is followed */
+    int64_t look_ms;                    /* no operation of it is looked at before */
+    char *spent;                        /* the operation that failed and was dealt with */
+};
+
+struct azure {
+    struct cloud cloud;
+    struct azure_endpoints endpoints;
+    struct http_client *http;
+    struct azure_auth *auth;
+    struct arm *arm;
+    struct pools *pools;
+    char *pools_url;                    /* without the query */
+    struct pool_settings settings;
+    struct http_pairs headers;
+
+    struct mutex mu;                    /* a leaf; guards writes, not what they point to: no two calls are for the same claim */
+    struct map *writes;                 /* pool name -> struct pool_writes */
+};
+
+struct pool_writes *azure_writes(struct azure *a, const char *pool);    /* made when absent */
+void azure_writes_forget(struct azure *a, const char *pool);
+char *azure_pool_url(const struct azure *a, const char *pool);          /* malloc'd */
+/* Not a foreign pool, not one of mode System; *out is filled then. */
+bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out);
+/* Sends DELETE for a pool as it was seen. *gone: it was not there. */
+errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, struct pool_writes *w, bool *gone, struct arm_refusal *why, struct err *e);
+
+/* How long to leave ARM alone about something that began so long ago: a look may come twice as late as the one before. */
+int64_t azure_look_ms(int64_t elapsed_ms, int64_t asked_ms);
+
+errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
+errc azure_get(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);
+errc azure_list(void *self, struct cloud_instances *out, struct err *e);
+errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
+
+#endif

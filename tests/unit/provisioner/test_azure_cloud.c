@@ -1,0 +1,471 @@
+/* Claims become pools and go again: which requests ARM gets, and which it never gets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "base/yaml.h"
+#include "provisioner/azure/cloud_azure.h"
+#include "script.h"
+
+#define P "/subscriptions/s/resourceGroups/g/providers/Microsoft.ContainerService/managedClusters/c/agentPools"
+#define V "?api-version=2024-01-01"
+#define LABELS(created) "\"nodeLabels\":{\"karpenter.sh/nodepool\":\"kaito\",\"kaito.sh/machine-type\":\"gpu\",\"kaito.sh/creation-timestamp\":\"" created "\"}"
+#define POOL_OF(state, mode, created) "{\"name\":\"ws1\",\"properties\":{\"provisioningState\":\"" state "\",\"mode\":\"" mode "\",\"vmSize\":\"Standard_NC24ads_A100_v4\",\"eTag\":\"e1\"," LABELS(created) "}}"
+#define POOL(state) POOL_OF(state, "User", "2026-01-02T03-04-05Z")
+#define FOREIGN "{\"name\":\"ws1\",\"properties\":{\"provisioningState\":\"Succeeded\",\"mode\":\"User\",\"nodeLabels\":{\"team\":\"x\"}}}"
+#define PAGE(pools) "{\"value\":[" pools "]}"
+#define LIST(pools) { "GET " P V, 200, { NULL }, PAGE(pools) }
+#define OPERATION "SELF/subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
+#define POLL "GET /subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
+#define FAILED(code) "{\"status\":\"Failed\",\"error\":{\"code\":\"" code "\",\"message\":\"m\"}}"
+#define WALL 1767400000000
+
+struct world {
+    struct script script;
+    struct cloud *cloud;
+    struct arena *arena;
+    struct node_claim claim;
+    struct cloud_instance made;
+    struct cloud_failure why;
+    struct err err;
+};
+
+static void claim_is(struct world *w, const char *operation)
+{
+    AUTO_MEM char *text = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: ws1, uid: u, creationTimestamp: \"2026-01-02T03:04:05Z\", "
+                                    "annotations: {%s%s%s}}, spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, requirements: ["
+                                    "{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]}}",
+                                    operation ? CLOUD_OPERATION_ANNOTATION ": \"" : "", operation ? operation : "", operation ? "\"" : "");
+    json_t *j = NULL;
+
+    assert_int_equal(yaml_parse(str_of(text), &j, NULL), ERR_OK);
+    json_arena_own(w->arena, j);
+    assert_int_equal(schema_decode(&node_claim_type, j, w->arena, &w->claim, NULL), ERR_OK);
+}
+
+static struct azure_settings settings(struct world *w)
+{
+    return (struct azure_settings){ .subscription = "s", .resource_group = "g", .cluster = "c", .endpoint = w->script.self, .authority_host = w->script.self,
+                                    .tenant = "t", .client_id = "c", .secret = "planted-secret", .now_ms = script_now, .now_self = &w->script };
+}
+
+static void restart(struct world *w)
+{
+    struct azure_settings s = settings(w);
+
+    cloud_free(w->cloud);
+    if (azure_cloud_new(&s, NULL, &w->cloud, &w->err))
+        fail_msg("%s", w->err.text);
+}
+
+static int start(void **state)
+{
+    struct world *w = xzalloc(sizeof *w);
+
+    script_start(&w->script);
+    clock_fake_wall(WALL);
+    w->arena = arena_new();
+    restart(w);
+    claim_is(w, NULL);
+    *state = w;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct world *w = *state;
+
+    cloud_instance_done(&w->made);
+    cloud_free(w->cloud);
+    arena_free(w->arena);
+    script_stop(&w->script);
+    clock_fake_wall(-1);
+    free(w);
+    return 0;
+}
+
+static void pass(struct world *w, int64_t ms)
+{
+    w->script.now_ms += ms;
+    clock_fake_wall(clock_wall_ms() + ms);
+}
+
+static errc create(struct world *w)
+{
+    AUTO_MEM char *operation = xstrdup(w->made.operation);
+
+    cloud_instance_done(&w->made);
+    w->err.text[0] = '\0';
+    errc rc = w->cloud->create(w->cloud->self, &w->claim, &w->made, &w->why, &w->err);
+
+    if (rc) {
+        cloud_instance_done(&w->made);
+        w->made.operation = TAKE(operation);    /* the claim keeps it */
+        if (strstr(w->err.text, "planted-secret") || strstr(w->err.text, "token-") || strstr(w->err.text, "signed"))
+            fail_msg("a secret: %s", w->err.text);
+    }
+    return rc;
+}
+
+static void expect_pending(struct world *w, int64_t look_ms)
+{
+    if (create(w))
+        fail_msg("%s", w->err.text);
+    assert_int_equal(w->made.state, CLOUD_PENDING);
+    assert_int_equal(w->made.look_ms, look_ms);
+}
+
+static void expect_running(struct world *w)
+{
+    if (create(w))
+        fail_msg("%s", w->err.text);
+    assert_int_equal(w->made.state, CLOUD_RUNNING);
+    assert_string_equal(w->made.claim, "ws1");
+    assert_string_equal(w->made.instance_type, "Standard_NC24ads_A100_v4");
+    assert_null(w->made.provider_id);
+    assert_null(w->made.operation);
+}
+
+static void expect_fault(struct world *w, enum cloud_fault fault)
+{
+    assert_int_not_equal(create(w), ERR_OK);
+    if (w->why.fault != fault)
+        fail_msg("%s: %s", cloud_fault_row(w->why.fault)->reason, w->err.text);
+}
+
+static void keep_operation(struct world *w)
+{
+    assert_non_null(w->made.operation);
+    AUTO_MEM char *text = xstrdup(w->made.operation);
+
+    claim_is(w, text);
+}
+
+static int64_t delete_look(struct world *w)
+{
+    int64_t look = -1;
+
+    if (w->cloud->delete(w->cloud->self, "ws1", &look, &w->err))
+        fail_msg("%s", w->err.text);
+    return look;
+}
+
+/* Four requests make a machine, three and a shared look end it. */
+static void a_whole_life(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating"), "If-None-Match: *" },
+           { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" },
+           LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION }, "", "If-Match: e1" },
+           LIST(POOL("Deleting")), LIST(""));
+    expect_pending(w, 2000);
+    assert_non_null(strstr(w->script.last_body, "\"vmSize\":\"Standard_NC24ads_A100_v4\""));
+    keep_operation(w);
+    pass(w, 500);
+    expect_pending(w, 1500);            /* an event woke the claim: nothing is asked before its time */
+    pass(w, 1500);
+    expect_pending(w, 2000);
+    restart(w);                         /* the operation is in the claim; only the token is new */
+    pass(w, 20000);
+    expect_running(w);
+    pass(w, 3600000 / 4);
+    assert_int_equal(delete_look(w), 2000);
+    pass(w, 2000);
+    assert_int_equal(delete_look(w), 2000);
+    pass(w, 11000);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+}
+
+static void an_instant_cloud_is_not_polled(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void what_is_not_ours_is_left_alone(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(FOREIGN));
+    expect_fault(w, FAULT_NOT_OURS);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+    SCRIPT(&w->script, LIST(POOL_OF("Succeeded", "System", "2026-01-02T03-04-05Z")));
+    pass(w, 11000);
+    expect_fault(w, FAULT_NOT_OURS);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+    SCRIPT(&w->script, LIST(POOL_OF("Succeeded", "User", "2020-01-02T03-04-05Z")));
+    pass(w, 11000);
+    expect_fault(w, FAULT_BUSY);        /* an earlier claim's of this name: it goes with that one */
+    script_done(&w->script);
+}
+
+static void a_pool_of_the_claim_is_adopted(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Creating")), LIST(POOL("Succeeded")));
+    expect_pending(w, 10000);
+    pass(w, 11000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void a_lost_reply_makes_no_second_pool(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 503 }, LIST(POOL("Creating")));
+    expect_fault(w, FAULT_TRANSIENT);
+    pass(w, 1000);
+    expect_pending(w, 10000);
+    script_done(&w->script);
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 412, { NULL }, "{\"error\":{\"code\":\"ConditionNotMet\",\"message\":\"x\"}}" }, LIST(POOL("Creating")));
+    pass(w, 11000);
+    expect_fault(w, FAULT_BUSY);        /* the list lagged */
+    pass(w, 15000);
+    expect_pending(w, 10000);
+    script_done(&w->script);
+}
+
+static void what_failed_is_deleted_before_it_is_reported(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
+           { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 },
+           LIST(POOL("Deleting")), LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
+    expect_pending(w, 2000);
+    keep_operation(w);
+    pass(w, 2000);
+    expect_fault(w, FAULT_CAPACITY);
+    pass(w, 60000);                     /* the claim still carries the operation: it is not asked again */
+    expect_pending(w, 10000);
+    pass(w, 11000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void a_failed_leftover_is_deleted_and_made_anew(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 204 }, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
+    expect_pending(w, 10000);
+    pass(w, 10000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void a_forged_operation_moves_nothing(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *failed = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, "create 1767400000000 async https://evil.example/operations/1");
+    SCRIPT(&w->script, LIST(POOL("Creating")));
+    expect_pending(w, 10000);
+    script_done(&w->script);
+    claim_is(w, failed);                /* somebody's failed operation, put into a claim that is named like somebody's pool */
+    SCRIPT(&w->script, { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(FOREIGN));
+    pass(w, 11000);
+    expect_fault(w, FAULT_NOT_OURS);
+    script_done(&w->script);
+    claim_is(w, "create soon async x");
+    SCRIPT(&w->script, LIST(POOL("Creating")));
+    pass(w, 11000);
+    expect_pending(w, 10000);
+    script_done(&w->script);
+}
+
+static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 503 }, { POLL, 404 }, LIST(POOL("Succeeded")));
+    expect_pending(w, 2000);
+    assert_string_equal(w->made.operation, operation);
+    pass(w, 2000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void a_canceled_operation_means_that_the_pool_tells(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
+    expect_pending(w, 10000);
+    pass(w, 10000);
+    expect_pending(w, 10000);
+    script_done(&w->script);
+}
+
+static void a_deletion_that_fails_says_why_and_is_asked_again(void **state)
+{
+    struct world *w = *state;
+    int64_t look = -1;
+
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION } }, LIST(POOL("Failed")),
+           { POLL, 200, { NULL }, "{\"status\":\"Failed\",\"error\":{\"code\":\"DeleteVMSSAgentPoolFailed\",\"message\":\"x\",\"details\":[{\"code\":\"PodDrainFailure\",\"message\":\"pdb\"}]}}" },
+           { "DELETE " P "/ws1" V, 409, { NULL }, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"another operation\"}}" });
+    assert_int_equal(delete_look(w), 2000);
+    pass(w, 2000);
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
+    assert_non_null(strstr(w->err.text, "PodDrainFailure: pdb"));
+    assert_int_equal(delete_look(w), 20000);    /* another operation has its turn */
+    script_done(&w->script);
+}
+
+static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") }, LIST(""), { "DELETE " P "/ws1" V, 202 },
+           LIST(""));
+    expect_pending(w, 2000);
+    pass(w, 1500);
+    assert_int_equal(delete_look(w), 2000);
+    pass(w, 2000);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+}
+
+static void a_cluster_that_is_gone_holds_no_claim_back(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, { "GET " P V, 404, { NULL }, "{\"error\":{\"code\":\"ResourceNotFound\",\"message\":\"x\"}}" },
+           { "GET " P V, 404, { NULL }, "{\"error\":{\"code\":\"ResourceGroupNotFound\",\"message\":\"x\"}}" },
+           { "GET " P V, 404, { NULL }, "{\"error\":{\"code\":\"SubscriptionNotFound\",\"message\":\"x\"}}" });
+    expect_fault(w, FAULT_CLUSTER_GONE);
+    pass(w, 1000);
+    assert_int_equal(delete_look(w), 0);
+    pass(w, 1000);
+    int64_t look;
+
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);     /* rather a wrong setting */
+    script_done(&w->script);
+}
+
+static void a_spec_that_cannot_be_sends_nothing(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""));
+    w->claim.meta.name = STR("no-pool-name");
+    expect_fault(w, FAULT_SPEC);
+    w->script.n_steps = 0;
+    script_done(&w->script);
+}
+
+static void lists_are_whole_and_hold_ours_only(void **state)
+{
+    struct world *w = *state;
+    struct cloud_instances l = { 0 };
+    struct cloud_instance i = { 0 };
+
+    SCRIPT(&w->script, { "GET " P V, 200, { NULL }, "{\"value\":[" POOL("Succeeded") "],\"nextLink\":\"SELF" P V "&%24skipToken=a\"}" }, { "GET " P V "&%24skipToken=a", 500 },
+           LIST(POOL("Succeeded") ",{\"name\":\"nodepool1\",\"properties\":{\"mode\":\"System\"}}"));
+    assert_int_not_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
+    assert_int_equal(l.n, 0);
+    pass(w, 1000);
+    assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
+    assert_int_equal(l.n, 1);
+    assert_string_equal(l.items[0].claim, "ws1");
+    assert_int_equal(l.items[0].created_ms, 1767323045000);
+    assert_int_equal(w->cloud->get(w->cloud->self, "ws1", &i, &w->err), ERR_OK);      /* from the same look */
+    assert_int_equal(w->cloud->get(w->cloud->self, "ws2", &i, &w->err), ERR_NOT_FOUND);
+    assert_int_equal(w->cloud->get(w->cloud->self, "nodepool1", &i, &w->err), ERR_NOT_FOUND);
+    script_done(&w->script);
+    cloud_instance_done(&i);
+    cloud_instances_done(&l);
+}
+
+static void throttling_is_no_failure_of_a_deletion(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, { "GET " P V, 429, { "Retry-After: 90" } });
+    assert_int_equal(delete_look(w), 90000);
+    assert_int_equal(delete_look(w), 1000);     /* a list a second at most */
+    pass(w, 1000);
+    assert_int_equal(delete_look(w), 89000);
+    script_done(&w->script);            /* nothing was sent meanwhile */
+}
+
+static void types_are_those_that_workspaces_know(void **state)
+{
+    struct world *w = *state;
+    AUTO_JSON types = NULL;
+    const json_t *t;
+    size_t i, seen = 0;
+
+    assert_int_equal(w->cloud->types(w->cloud->self, &types, &w->err), ERR_OK);
+    json_array_foreach(types, i, t)
+        if (streq(json_cstr(t, "name"), "Standard_NC24ads_A100_v4")) {
+            seen++;
+            assert_int_equal(json_int(t, "gpus", 0), 1);
+            assert_int_equal(json_int(t, "cpus", 0), 24);
+        }
+    assert_int_equal(seen, 1);
+}
+
+static void settings_that_are_missing_are_named(void **state)
+{
+    struct world *w = *state;
+    struct azure_settings base = settings(w);
+    const struct { struct azure_settings s; const char *names; } rows[] = {
+        { .s = { .resource_group = "g", .cluster = "c" }, .names = "ARM_SUBSCRIPTION_ID" }, { .s = { .subscription = "s", .cluster = "c" }, .names = "ARM_RESOURCE_GROUP" },
+        { .s = { .subscription = "s", .resource_group = "g" }, .names = "AZURE_CLUSTER_NAME" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c" }, .names = "AZURE_FEDERATED_TOKEN_FILE" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .deployment_mode = "x" }, .names = "DEPLOYMENT_MODE" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .auth = "x" }, .names = "AZURE_AUTH" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .cloud = "AzureMoon" }, .names = "AzureMoon" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .endpoint = "http://arm.example", .secret = "x" }, .names = "https" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .deployment_mode = "self-hosted", .secret = "x", .tenant = "t", .client_id = "c" },
+          .names = "AZURE_FEDERATED_TOKEN_FILE" },
+    };
+    const char *const header = "no header";
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct cloud *cloud = NULL;
+
+        assert_int_equal(azure_cloud_new(&rows[i].s, NULL, &cloud, &w->err), ERR_BAD_REQUEST);
+        if (!strstr(w->err.text, rows[i].names))
+            fail_msg("row %zu: %s", i, w->err.text);
+    }
+    struct cloud *cloud = NULL;
+
+    base.headers = &header;
+    base.n_headers = 1;
+    assert_int_equal(azure_cloud_new(&base, NULL, &cloud, &w->err), ERR_BAD_REQUEST);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, start, stop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_whole_life), TEST(an_instant_cloud_is_not_polled), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
+        TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
+        TEST(a_forged_operation_moves_nothing), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
+        TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
+        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(a_cluster_that_is_gone_holds_no_claim_back),
+        TEST(a_spec_that_cannot_be_sends_nothing), TEST(lists_are_whole_and_hold_ours_only), TEST(throttling_is_no_failure_of_a_deletion),
+        TEST(types_are_those_that_workspaces_know), TEST(settings_that_are_missing_are_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
