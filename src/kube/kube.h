@@ -89,6 +89,12 @@ errc kube_delete(struct kube_client *c, const struct kube_gvr *r, const char *ns
                  struct err *e);
 errc kube_delete_all(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *label_selector, struct err *e);
 
+/*
+ * Asks that this very pod (its uid) be evicted, with the grace period that it has. THROTTLED: a PodDisruptionBudget does not allow it now, at
+ * once and whatever the reply says about waiting: the caller has more pods to look at.
+ */
+errc kube_evict(struct kube_client *c, const json_t *pod, struct err *e);
+
 /* Any path ("/api/v1/...", query included): for /version, logs, aggregated APIs. Errors as above. */
 errc kube_raw(struct kube_client *c, const char *method, const char *path, const char *content_type, struct str body, struct buf *out,
               struct err *e);

@@ -28,6 +28,7 @@ struct kube_call {
     const char *path;                   /* "/api/v1/...?..." */
     const char *content_type;
     struct str body;
+    bool once;                          /* a reply with Retry-After is an error like any other */
 };
 errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *out, struct err *e);
 errc kube_do_json(struct kube_client *c, const struct kube_call *call, json_t **out, struct err *e);

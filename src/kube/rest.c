@@ -119,7 +119,7 @@ errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *ou
             }
             return ERR_OK;
         }
-        if (tries >= TRIES_MAX || c->timeout_ms || !must_wait(&r)) {
+        if (tries >= TRIES_MAX || c->timeout_ms || call->once || !must_wait(&r)) {
             AUTO_MEM char *what = xasprintf("%s %s%s", call->method, c->server, call->path);
             return kube_status_error(r.status, buf_str(&r.body), what, e);
         }
@@ -305,6 +305,17 @@ errc kube_delete_all(struct kube_client *c, const struct kube_gvr *r, const char
         buf_addf(&path, "?%s", query.p);
     AUTO_JSON options = delete_options(NULL);
     return send_object(c, "DELETE", path.p, "application/json", options, NULL, e);
+}
+
+errc kube_evict(struct kube_client *c, const json_t *pod, struct err *e)
+{
+    AUTO_JSON body = json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:s}}}", "apiVersion", "policy/v1", "kind", "Eviction", "metadata", "name", kube_name(pod),
+                               "namespace", kube_namespace(pod), "deleteOptions", "preconditions", "uid", kube_uid(pod));
+    AUTO_BUF path = { 0 }, text = { 0 };
+
+    kube_path(&path, KUBE_GVR("", "v1", "pods"), kube_namespace(pod), kube_name(pod), "eviction");
+    json_write(body, &text);
+    return kube_do(c, &(struct kube_call){ .method = "POST", .path = path.p, .content_type = "application/json", .body = buf_str(&text), .once = true }, NULL, e);
 }
 
 errc kube_raw(struct kube_client *c, const char *method, const char *path, const char *content_type, struct str body, struct buf *out,
