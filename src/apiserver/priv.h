@@ -227,6 +227,8 @@ errc serve_patch(struct req *r);
 errc serve_delete(struct req *r);
 errc serve_deletecollection(struct req *r);
 errc serve_subresource(struct req *r);
+errc serve_eviction(struct req *r);                             /* eviction.c */
+void reply_created(struct req *r);                              /* a Status that says Success */
 errc serve_scale(struct req *r);
 errc serve_discovery(struct req *r, const char *const *seg, size_t n, bool *handled);
 const char *aggregated_form(const struct http_exchange *x);     /* of discovery, by the Accept header; NULL: plain */

@@ -175,7 +175,7 @@ errc serve_scale(struct req *r)
 
 /* ---- binding ---- */
 
-static void reply_created(struct req *r)
+void reply_created(struct req *r)
 {
     AUTO_JSON st = json_object();
 
@@ -233,20 +233,6 @@ static errc serve_binding(struct req *r)
     }
     struct change c = { .make = make_bound, .self = (void *)(uintptr_t)node, .sub = "binding", .managed = true };
     TRY(object_change(r, r->res, r->ns, r->name, &c, &obj, NULL));
-    reply_created(r);
-    return ERR_OK;
-}
-
-static errc serve_eviction(struct req *r)
-{
-    json_t *eviction = NULL;
-    struct found cur = { 0 };
-
-    TRY(options_write(r, "CreateOptions"));
-    TRY(body_decode(r, NULL, "Eviction", "policy/v1", &eviction));
-    TRY(object_load(r, r->res, r->ns, r->name, &cur));
-    if (!r->dry_run)
-        TRY(object_delete(r, r->res, r->ns, r->name));
     reply_created(r);
     return ERR_OK;
 }
