@@ -5,10 +5,15 @@
 
 #define MESSAGE_MAX 800
 
-bool claim_is_ours(const struct node_claim *c)
+bool claim_is_ours(const struct node_claim *c, const char *group)
 {
-    return (str_is(c->spec.class_ref.group, "kaito.sh") && str_is(c->spec.class_ref.kind, "KaitoNodeClass")) ||
-           str_map_get(&c->meta.labels, "kaito.sh/workspace").p || str_map_get(&c->meta.labels, "kaito.sh/ragengine").p;
+    struct str class = c->spec.class_ref.group;
+
+    if (str_is(class, "kaito.sh") && str_is(c->spec.class_ref.kind, "KaitoNodeClass"))
+        return true;
+    if (!str_empty(class) && !str_is(class, "kaito.sh") && !str_is(class, group))
+        return false;                   /* a Karpenter of its cloud makes that machine */
+    return str_map_get(&c->meta.labels, "kaito.sh/workspace").p || str_map_get(&c->meta.labels, "kaito.sh/ragengine").p;
 }
 
 void claim_plan_done(struct claim_plan *p)
@@ -81,7 +86,9 @@ static void launch(struct planner *p)
 {
     const json_t *had = condition(p, "Launched");
 
-    if (is_true(p, "Launched") || p->v->launched || p->v->provider_id)
+    if (p->v->lost)
+        set(p, "Launched", p->v->lost_for_good ? "False" : "Unknown", p->v->lost, p->v->lost_text);
+    else if (is_true(p, "Launched") || p->v->launched || p->v->provider_id)
         set_true(p, "Launched");
     else if (p->v->launch_error)
         launch_failed(p);
@@ -104,6 +111,26 @@ static bool needs_taint(const json_t *taints, struct str key, struct str effect)
     return true;
 }
 
+/* True when the Node lacked one of them. */
+static bool add_taints(json_t *out, const struct claim_taint *wanted, size_t n)
+{
+    bool changed = false;
+
+    for (size_t i = 0; i < n; i++) {
+        const struct claim_taint *w = &wanted[i];
+
+        if (!needs_taint(out, w->key, w->effect))
+            continue;
+        json_t *t = json_pack("{s:o, s:o}", "key", json_strn(w->key), "effect", json_strn(w->effect));
+
+        if (w->value.n > 0)
+            json_put(t, "value", json_strn(w->value));
+        json_push(out, t);
+        changed = true;
+    }
+    return changed;
+}
+
 /* NULL: the Node has them all (the unregistered taint goes). */
 static json_t *merged_taints(const struct node_claim *claim, const json_t *node)
 {
@@ -117,17 +144,8 @@ static json_t *merged_taints(const struct node_claim *claim, const json_t *node)
         else
             json_array_append(out, t);
     }
-    for (i = 0; i < claim->spec.n_taints; i++) {
-        const struct claim_taint *w = &claim->spec.taints[i];
-
-        if (!needs_taint(out, w->key, w->effect))
-            continue;
-        t = json_pack("{s:o, s:o}", "key", json_strn(w->key), "effect", json_strn(w->effect));
-        if (w->value.n > 0)
-            json_put(t, "value", json_strn(w->value));
-        json_push(out, t);
-        changed = true;
-    }
+    changed |= add_taints(out, claim->spec.taints, claim->spec.n_taints);
+    changed |= add_taints(out, claim->spec.startup_taints, claim->spec.n_startup_taints);
     if (changed)
         return out;
     json_decref(out);
@@ -152,15 +170,52 @@ static json_t *missing_labels(const struct planner *p, const json_t *node, bool 
     return l;
 }
 
-/* The Node takes over the claim's labels and taints, and our finalizer, so that nobody deletes it past us. */
+/* What a person or an owner said about the claim; our own notes stay there. */
+static json_t *missing_annotations(const struct planner *p, const json_t *node)
+{
+    const struct str_map *want = &p->v->claim->meta.annotations;
+    json_t *out = json_object();
+
+    for (size_t i = 0; i < want->n; i++) {
+        struct str key = want->items[i].key;
+        const char *have = kube_annotation(node, key.p);
+        bool kept = str_has_prefix(key, STR("kaito.sh/cloud-")) || str_has_prefix(key, STR("kaito.sh/launch-")) || str_is(key, "kaito.sh/replace") ||
+                    str_has_prefix(key, STR("kubectl.kubernetes.io/"));
+
+        if (!kept && !(have && str_is(want->items[i].value, have)))
+            json_put(out, key.p, json_strn(want->items[i].value));
+    }
+    return out;
+}
+
+/* Deleting the claim in the foreground then waits for the Node; it is how the Node's claim is found as well. */
+static json_t *missing_owner(const struct planner *p, const json_t *node)
+{
+    const json_t *had = json_at(node, "metadata", "ownerReferences", NULL);
+
+    if (kube_is_owned_by(node, kube_uid(p->v->object)))
+        return NULL;
+    json_t *list = had ? json_copy((json_t *)(uintptr_t)had) : json_array();
+
+    json_push(list, kube_owner_ref(p->v->object, false, true));
+    return list;
+}
+
+/* The Node takes over the claim's labels, annotations and taints, and our finalizer, so that nobody deletes it past us. */
 static json_t *sync_node(const struct planner *p, const json_t *node, bool initialized)
 {
+    json_t *notes = missing_annotations(p, node), *owners = missing_owner(p, node);
     json_t *patch = json_object(), *labels = missing_labels(p, node, initialized), *taints = NULL;
     json_t *meta = json_object();
 
     if (json_object_size(labels) > 0)
         json_put(meta, "labels", json_incref(labels));
     json_decref(labels);
+    if (json_object_size(notes) > 0)
+        json_put(meta, "annotations", json_incref(notes));
+    json_decref(notes);
+    if (owners)
+        json_put(meta, "ownerReferences", owners);
     if (!kube_has_finalizer(node, CLAIM_FINALIZER) && !kube_deleting(node)) {
         json_t *f = json_at(node, "metadata", "finalizers", NULL) ? json_copy(json_at(node, "metadata", "finalizers", NULL)) : json_array();
 
@@ -210,6 +265,16 @@ static const char *ephemeral_taint(const json_t *node)
     return NULL;
 }
 
+static struct str startup_taint(const struct node_claim *claim, const json_t *node)
+{
+    const json_t *taints = json_at(node, "spec", "taints", NULL);
+
+    for (size_t i = 0; i < claim->spec.n_startup_taints; i++)
+        if (!needs_taint(taints, claim->spec.startup_taints[i].key, claim->spec.startup_taints[i].effect))
+            return claim->spec.startup_taints[i].key;
+    return (struct str){ 0 };
+}
+
 /* The first resource that the claim asks for and the Node does not have; storage is not looked at (as upstream). */
 static struct str missing_resource(const struct node_claim *claim, const json_t *node)
 {
@@ -239,6 +304,9 @@ static void initialization(struct planner *p)
         snprintf(text, sizeof text, "Node %s is not ready%s%s", kube_name(node), kube_condition(node, "Ready") ? ": " : ", its agent has not reported yet",
                  kube_condition(node, "Ready") && json_cstr(kube_condition(node, "Ready"), "message") ? json_cstr(kube_condition(node, "Ready"), "message") : "");
         set(p, "Initialized", "Unknown", "NodeNotReady", text);
+    } else if (!str_empty(startup_taint(p->v->claim, node))) {
+        snprintf(text, sizeof text, "startup taint %.*s is still on Node %s", STR_ARG(startup_taint(p->v->claim, node)), kube_name(node));
+        set(p, "Initialized", "Unknown", "StartupTaintsExist", text);
     } else if (taint) {
         snprintf(text, sizeof text, "taint %s is still on Node %s", taint, kube_name(node));
         set(p, "Initialized", "Unknown", "KnownEphemeralTaintsExist", text);
@@ -272,6 +340,16 @@ static void root(struct planner *p)
         set(p, "Ready", failed ? "False" : "Unknown", failed ? "UnhealthyDependents" : "ReconcilingDependents", buf_cstr(&text));
 }
 
+/* null: a merge patch takes the key away. */
+static void forget_machine(const json_t *old, json_t *status)
+{
+    static const char *const keys[] = { "providerID", "nodeName", "imageID", "capacity", "allocatable" };
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (json_object_get(old, keys[i]))
+            json_put(status, keys[i], json_null());
+}
+
 void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *out)
 {
     const json_t *old = json_object_get(v->object, "status");
@@ -285,10 +363,15 @@ void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *o
     registration(&p);
     initialization(&p);
     root(&p);
-    const char *id = v->provider_id ? v->provider_id : node && is_true(&p, "Launched") ? json_str_at(node, "spec", "providerID", NULL) : NULL;
+    if (v->lost) {
+        forget_machine(old, status);
+        node = NULL;
+    }
+    const char *id = v->lost ? NULL : v->provider_id ? v->provider_id : node && is_true(&p, "Launched") ? json_str_at(node, "spec", "providerID", NULL) : NULL;
 
     if (id)
         json_put_str(status, "providerID", id);
+    json_put_str(status, "imageID", v->lost ? NULL : v->image_id);
     if (node)
         json_put_str(status, "nodeName", kube_name(node));
     if (node && json_at(node, "status", "capacity", NULL)) {

@@ -7,7 +7,11 @@
 
 #include "provisioner/cloud.h"
 
-bool claim_is_ours(const struct node_claim *c);
+/*
+ * Ours are claims whose class is kaito.sh/KaitoNodeClass, and those labelled kaito.sh/workspace or kaito.sh/ragengine unless their class
+ * is another controller's: group names a second one that we act for (NULL: none).
+ */
+bool claim_is_ours(const struct node_claim *c, const char *group);
 
 struct claim_view {
     const struct node_claim *claim;
@@ -19,6 +23,10 @@ struct claim_view {
     const char *launch_error;           /* NULL: none */
     enum cloud_fault launch_fault;      /* of launch_error */
     const char *launch_wait;            /* the machine is on its way: what is waited for; NULL: it is not */
+    const char *image_id;               /* NULL: not known */
+    /* the machine was given up: Launched goes back, what is known of the old machine is taken out of the status */
+    const char *lost, *lost_text;       /* reason and message; NULL: it was not */
+    bool lost_for_good;                 /* not the first time, and not soon again: Launched is False */
 };
 
 struct claim_plan {

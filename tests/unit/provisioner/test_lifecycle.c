@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/yaml.h"
 #include "kube/meta.h"
 #include "provisioner/lifecycle.h"
@@ -199,6 +200,77 @@ static void a_node_that_joins_takes_over_labels_taints_and_finalizer(void **stat
     assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "resourceVersion", NULL), "5");
 }
 
+static void a_node_that_joins_is_owned_and_told_what_its_claim_says(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    json_t *j = json_deep_copy(s->v.object);
+    json_arena_own(s->a, j);
+    json_put(json_object_get(j, "metadata"), "annotations", json_pack("{s:s, s:s, s:s}", "karpenter.sh/do-not-disrupt", "true", "kaito.sh/cloud-operation", "https://signed",
+                                                                      "kaito.sh/launch-attempts", "2"));
+    json_put(json_object_get(j, "spec"), "startupTaints", json_pack("[{s:s, s:s}]", "key", "boot", "effect", "NoExecute"));
+    assert_int_equal(schema_decode(&node_claim_type, j, s->a, &s->claim, NULL), ERR_OK);
+    s->v.object = j;
+    s->v.provider_id = "p";
+    s->v.nodes = yaml(s, "[{metadata: {name: n, ownerReferences: [{kind: Other, name: o, uid: o}]}, status: {conditions: [{type: Ready, status: \"True\"}]}}]");
+    decide(s);
+    const json_t *owners = json_at(s->plan.node_patch, "metadata", "ownerReferences", NULL), *notes = json_at(s->plan.node_patch, "metadata", "annotations", NULL);
+    assert_int_equal(json_array_size(owners), 2);                       /* somebody else's stays */
+    assert_string_equal(json_cstr(json_array_get(owners, 1), "uid"), "u");
+    assert_true(json_flag(json_array_get(owners, 1), "blockOwnerDeletion", false));
+    assert_int_equal(json_object_size(notes), 1);                       /* our notes are nobody's business */
+    assert_string_equal(json_cstr(notes, "karpenter.sh/do-not-disrupt"), "true");
+    assert_int_equal(json_array_size(json_at(s->plan.node_patch, "spec", "taints", NULL)), 2);
+    s->v.nodes = yaml(s, "[{metadata: {name: n, labels: {karpenter.sh/registered: \"true\"}}, spec: {taints: [{key: boot, effect: NoExecute}]}, "
+                         "status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
+    decide(s);
+    assert_string_equal(reason(s, "Initialized"), "StartupTaintsExist");
+    assert_null(json_at(s->plan.node_patch, "spec", "taints", NULL));   /* a taint that was taken off does not come back */
+}
+
+static void a_machine_that_was_given_up_leaves_nothing_in_the_status(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, "{providerID: p, nodeName: n, capacity: {cpu: 1}, conditions: [{type: Launched, status: \"True\", reason: Launched}, "
+                "{type: Registered, status: \"True\", reason: Registered}]}");
+    s->v.nodes = yaml(s, "[{metadata: {name: n}, spec: {providerID: p}}]");
+    s->v.lost = "InitializationTimeout";
+    s->v.lost_text = "no GPU";
+    decide(s);
+    assert_string_equal(reason(s, "Launched"), "InitializationTimeout");
+    assert_string_equal(json_cstr(condition(s, "Launched"), "status"), "Unknown");
+    assert_string_equal(reason(s, "Registered"), "AwaitingReconciliation");
+    assert_true(json_is_null(json_object_get(s->plan.status, "providerID")));
+    assert_true(json_is_null(json_object_get(s->plan.status, "nodeName")));
+    assert_true(json_is_null(json_object_get(s->plan.status, "capacity")));
+    assert_null(s->plan.node_patch);
+    s->v.lost_for_good = true;
+    decide(s);
+    assert_string_equal(json_cstr(condition(s, "Launched"), "status"), "False");
+    assert_string_equal(reason(s, "Ready"), "UnhealthyDependents");
+}
+
+static void ours_are_kaitos_claims_and_those_of_a_group_that_was_named(void **state)
+{
+    static const struct { const char *class, *label, *group; bool want; } rows[] = {
+        { "{group: kaito.sh, kind: KaitoNodeClass, name: default}", NULL, NULL, true },
+        { "{group: kaito.sh, kind: Other, name: default}", NULL, NULL, false },
+        { "{group: '', kind: '', name: ''}", "kaito.sh/workspace", NULL, true },        /* stored before the class was required */
+        { "{group: '', kind: '', name: ''}", "kaito.sh/ragengine", NULL, true },
+        { "{group: '', kind: '', name: ''}", "app", NULL, false },
+        { "{group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}", "kaito.sh/workspace", NULL, false },
+        { "{group: karpenter.k8s.aws, kind: EC2NodeClass, name: default}", "kaito.sh/workspace", "karpenter.k8s.aws", true },
+        { "{group: karpenter.azure.com, kind: AKSNodeClass, name: default}", NULL, "karpenter.azure.com", false },
+    };
+    struct scene *s = *state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct node_claim c;
+        AUTO_MEM char *text = xasprintf("{metadata: {name: c, labels: {%s: ''}}, spec: {nodeClassRef: %s, requirements: []}}", rows[i].label ? rows[i].label : "x", rows[i].class);
+        assert_int_equal(schema_decode(&node_claim_type, yaml(s, text), s->a, &c, NULL), ERR_OK);
+        assert_int_equal(claim_is_ours(&c, rows[i].group), rows[i].want);
+    }
+}
+
 static void initialization_waits_for_what_is_missing(void **state)
 {
     static const struct { const char *node, *want; } rows[] = {
@@ -226,7 +298,7 @@ static void a_settled_claim_is_not_written_again(void **state)
     claim_is(s, NULL);
     s->v.provider_id = "p";
     s->v.nodes = yaml(s, "[{metadata: {name: n, finalizers: [karpenter.sh/termination], labels: {app: x, kaito.sh/workspace: w, karpenter.sh/registered: \"true\", "
-                         "karpenter.sh/initialized: \"true\"}}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
+                         "karpenter.sh/initialized: \"true\"}, ownerReferences: [{kind: NodeClaim, name: c, uid: u}]}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
     decide(s);
     json_t *settled = json_deep_copy(s->v.object);
     json_put(settled, "status", json_incref(s->plan.status));
@@ -260,7 +332,8 @@ int main(void)
         T(launch_failures_are_told_and_stay_unknown), T(each_kind_of_failure_has_its_reason_status_and_next_step),
         T(waits_double_within_the_bounds_of_their_kind), T(a_cloud_that_was_not_asked_changes_nothing_about_the_launch),
         T(a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
-        T(a_node_that_joins_takes_over_labels_taints_and_finalizer), T(initialization_waits_for_what_is_missing),
+        T(a_node_that_joins_takes_over_labels_taints_and_finalizer), T(a_node_that_joins_is_owned_and_told_what_its_claim_says),
+        T(a_machine_that_was_given_up_leaves_nothing_in_the_status), T(ours_are_kaitos_claims_and_those_of_a_group_that_was_named), T(initialization_waits_for_what_is_missing),
         T(a_settled_claim_is_not_written_again), T(long_errors_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

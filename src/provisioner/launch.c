@@ -1,0 +1,263 @@
+/* The creation side of a claim: the cloud is asked, its answer becomes status, annotations, labels and the Node's patch. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/meta.h"
+#include "provisioner/priv.h"
+
+#define LOOK_AGAIN_MS   10000           /* at a machine whose cloud did not say when */
+#define NEXT_TYPE_MS    1000
+
+struct launch {                         /* what the cloud said about a claim in one reconcile */
+    bool asked;
+    errc rc;
+    struct err err;
+    struct cloud_instance made;
+    struct cloud_failure why;
+    char wait[200];
+};
+
+static void launch_done(struct launch *l)
+{
+    cloud_instance_done(&l->made);
+}
+
+static int64_t failing_ms(const struct work *w)
+{
+    const json_t *c = kube_condition(w->object, "Launched");
+    int64_t since = c ? kube_time_ms(json_cstr(c, "lastTransitionTime")) : 0;
+
+    return since ? w->op->now_ms - since : 0;
+}
+
+/* ---- instance types: the claim's list is an order of preference ---- */
+
+static struct claim_requirement *types_of(struct node_claim *c)
+{
+    for (size_t i = 0; i < c->spec.n_requirements; i++)
+        if (str_is(c->spec.requirements[i].key, INSTANCE_TYPE_LABEL) && str_is(c->spec.requirements[i].op, "In"))
+            return &c->spec.requirements[i];
+    return NULL;
+}
+
+/* The type whose turn it is comes first: that is the one a cloud takes. */
+static void prefer_type(struct work *w)
+{
+    struct claim_requirement *r = types_of(&w->claim);
+    LOCK_SCOPE(&w->p->mu);
+    const size_t *at = map_get(w->p->types, str_of(kube_name(w->object)));
+
+    if (!r || !at || *at >= r->n_values)
+        return;
+    struct str first = r->values[0];
+
+    r->values[0] = r->values[*at];
+    r->values[*at] = first;
+}
+
+/* True when another type of the claim is left to try; after the last one it begins anew. */
+static bool next_type(struct work *w)
+{
+    const struct claim_requirement *r = types_of(&w->claim);
+    LOCK_SCOPE(&w->p->mu);
+    struct str name = str_of(kube_name(w->object));
+    const size_t *had = map_get(w->p->types, name);
+    size_t at = had ? *had + 1 : 1;
+
+    if (!r || at >= r->n_values) {
+        map_del(w->p->types, name);
+        return false;
+    }
+    size_t *next = xmalloc(sizeof *next);
+
+    *next = at;
+    map_put(w->p->types, name, next);
+    return true;
+}
+
+static bool fault_is_of_type(enum cloud_fault f)
+{
+    return f == FAULT_CAPACITY || f == FAULT_QUOTA || f == FAULT_TYPE;
+}
+
+/* How long after a refusal. A claim with several types waits for none of them in particular. */
+static int64_t wait_after(struct work *w, struct launch *l)
+{
+    const struct claim_requirement *r = types_of(&w->claim);
+
+    if (fault_is_of_type(l->why.fault) && next_type(w))
+        return NEXT_TYPE_MS;
+    if (l->why.fault == FAULT_TYPE && r && r->n_values > 1)
+        l->why.fault = FAULT_CAPACITY;
+    return l->why.retry_ms > 0 ? l->why.retry_ms : cloud_fault_wait_ms(l->why.fault, failing_ms(w));
+}
+
+/* ---- asking ---- */
+
+static void pending(struct launch *l, const char *cloud, int64_t *wait_ms)
+{
+    bool leaving = l->made.state == CLOUD_DELETING;
+
+    snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this name" : "the %s cloud is making the machine", cloud);
+    *wait_ms = l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS;
+}
+
+static bool is_settled(const json_t *claim)
+{
+    const json_t *c = kube_condition(claim, "Launched");
+
+    return streq(json_cstr(c, "status"), "True") || (streq(json_cstr(c, "status"), "False") && cloud_fault_is_final(json_cstr(c, "reason")));
+}
+
+/* Asks the cloud unless it is launched, final or held; sets when to ask again. */
+static void launch(struct work *w, struct launch *l, struct reconcile_result *out)
+{
+    int64_t wait_ms = hold_left_ms(w->p, kube_name(w->object));
+
+    if (is_settled(w->object))
+        return;
+    if (wait_ms == 0) {
+        l->asked = true;
+        prefer_type(w);
+        l->rc = ask_create(w->p, &w->claim, &l->made, &l->why, &l->err);
+        if (!l->rc && l->made.state == CLOUD_BROKEN) {
+            l->rc = err_set(&l->err, ERR_UNAVAILABLE, "the %s cloud made a machine that does not work", w->p->cloud->name);
+            l->why.fault = FAULT_PROVISIONING;
+        }
+        if (l->rc)
+            wait_ms = wait_after(w, l);
+        else if (l->made.state != CLOUD_RUNNING)
+            pending(l, w->p->cloud->name, &wait_ms);
+        hold(w->p, kube_name(w->object), wait_ms);
+    }
+    out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait_ms);
+}
+
+/* ---- writing ---- */
+
+/* A refusal ends what was begun; a hiccup on the way to the cloud does not. */
+static bool operation_is_over(const struct launch *l)
+{
+    static const bool goes_on[FAULT_COUNT] = { [FAULT_OTHER] = true, [FAULT_TRANSIENT] = true, [FAULT_THROTTLED] = true, [FAULT_BUSY] = true, [FAULT_AUTH] = true };
+
+    return l->rc ? !goes_on[l->why.fault] : l->made.state != CLOUD_PENDING;
+}
+
+static void put_annotation(json_t *patch, const json_t *claim, const char *key, const char *value)
+{
+    const char *had = kube_annotation(claim, key);
+
+    if (streq(had, value) || (!had && !value))
+        return;
+    json_put(json_sub(json_sub(patch, "metadata"), "annotations"), key, value ? json_string(value) : json_null());
+}
+
+/* The long-running operation and since when it runs, for a restart to go on with. */
+static void put_operation(const struct work *w, const struct launch *l, json_t *patch)
+{
+    const char *since = kube_annotation(w->object, LAUNCH_STARTED_ANNOTATION);
+    char now[TIME_TEXT_MAX];
+
+    if (!l->asked || (l->rc && !operation_is_over(l)))
+        return;
+    time_rfc3339(w->op->now_ms, now);
+    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, operation_is_over(l) ? NULL : l->made.operation);
+    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, operation_is_over(l) ? NULL : since ? since : now);
+}
+
+/* What the claim asked for and the cloud gave, as labels of the claim: `kubectl get nodeclaims` shows them. */
+static void put_labels(const struct work *w, const struct launch *l, json_t *patch)
+{
+    const char *type = l->made.instance_type;
+    struct str wanted = node_claim_requirement(&w->claim, INSTANCE_TYPE_LABEL);
+
+    if (!l->asked || l->rc || l->made.state != CLOUD_RUNNING)
+        return;
+    json_t *labels = l->made.labels ? json_clone(l->made.labels) : json_object();
+
+    if (type || wanted.n > 0)
+        json_put(labels, INSTANCE_TYPE_LABEL, type && str_ieq(str_of(type), wanted) ? json_strn(wanted) : type ? json_string(type) : json_strn(wanted));
+    for (size_t i = 0; i < w->claim.meta.labels.n; i++)         /* the claim's own win */
+        json_object_del(labels, w->claim.meta.labels.items[i].key.p);
+    if (json_object_size(labels) > 0)
+        json_put(json_sub(patch, "metadata"), "labels", json_incref(labels));
+    json_decref(labels);
+}
+
+static errc write_meta(struct work *w, const struct launch *l, struct err *e)
+{
+    json_t *patch = json_object();
+
+    put_operation(w, l, patch);
+    put_labels(w, l, patch);
+    if (json_object_size(patch) > 0)
+        return claim_patch(w, NULL, patch, e);
+    json_decref(patch);
+    return ERR_OK;
+}
+
+static errc write_status(struct work *w, const struct claim_plan *plan, struct err *e)
+{
+    if (!plan->status)
+        return ERR_OK;
+    json_t *patch = json_object();
+
+    json_put(patch, "status", json_incref(plan->status));
+    return claim_patch(w, "status", patch, e);
+}
+
+/* The operation first: a crash in between then costs nothing. */
+static errc apply(struct work *w, const struct launch *l, const struct claim_plan *plan, struct err *e)
+{
+    TRY(write_meta(w, l, e));
+    TRY(write_status(w, plan, e));
+    if (plan->node_patch)
+        TRY(kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan->node_patch, NULL, e));
+    return ERR_OK;
+}
+
+static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)
+{
+    const char *reason = cloud_fault_row(l->why.fault)->reason;
+
+    recorder_event(w->p->recorder, w->object, EVENT_WARNING, reason, "%s", l->err.text);
+    metrics_add(w->p->metrics, "kaito_provisioner_launch_failures_total", "reason=\"%s\"", reason);
+    log_warn("provisioner", "the cloud did not make the machine", KV("name", kube_name(w->object)), KV("reason", reason), KV("err", l->err.text),
+             KV("retry_ms", wait_ms));
+}
+
+/* Stages that this reconcile reached. */
+static void count_stages(struct work *w, const struct claim_plan *plan)
+{
+    static const char *const stages[] = { "Launched", "Registered", "Initialized" };
+    AUTO_JSON after = plan->status ? json_pack("{s:O}", "status", plan->status) : NULL;
+    double age = (double)(w->op->now_ms - w->claim.meta.created_us / 1000) / 1000;
+
+    for (size_t i = 0; after && i < ARRAY_LEN(stages); i++)
+        if (kube_condition_is(after, stages[i], "True") && !kube_condition_is(w->object, stages[i], "True"))
+            metrics_observe(w->p->metrics, "kaito_provisioner_launch_duration_seconds", age, "stage=\"%s\"", stages[i]);
+    if (after && kube_condition_is(after, "Registered", "True") && !kube_condition_is(w->object, "Registered", "True"))
+        metrics_add(w->p->metrics, "karpenter_nodes_created_total", "nodepool=\"%s\"", claim_pool(w->object));
+}
+
+errc advance(struct work *w, struct reconcile_result *out, struct err *e)
+{
+    AUTO(launch_done) struct launch l = { 0 };
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+
+    launch(w, &l, out);
+    bool on_its_way = l.asked && !l.rc && l.made.state != CLOUD_RUNNING;
+
+    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes,
+                                     .launched = l.asked && !l.rc && !on_its_way, .provider_id = l.rc || on_its_way ? NULL : l.made.provider_id,
+                                     .image_id = l.rc || on_its_way ? NULL : l.made.image_id,
+                                     .launch_error = l.rc ? l.err.text : NULL, .launch_fault = l.why.fault,
+                                     .launch_wait = on_its_way ? l.wait : NULL }, w->op->now_ms, &plan);
+    if (l.rc)
+        tell_failure(w, &l, out->requeue_after_ms);
+    count_stages(w, &plan);
+    TRY(apply(w, &l, &plan, e));
+    if (l.rc && l.why.fault == FAULT_PROVISIONING)
+        return replace_begin(w, cloud_fault_row(FAULT_PROVISIONING)->reason, e);
+    return ERR_OK;
+}

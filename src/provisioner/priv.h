@@ -1,0 +1,84 @@
+/* What the life cycle's files share: the provisioner itself, one reconcile's view of a claim, and the verbs of its stages. */
+#ifndef PROVISIONER_PRIV_H
+#define PROVISIONER_PRIV_H
+
+#include "base/map.h"
+#include "kube/controller.h"
+#include "kube/events.h"
+#include "kube/meta.h"
+#include "provisioner/lifecycle.h"
+#include "provisioner/machine.h"
+#include "provisioner/metrics.h"
+#include "provisioner/provisioner.h"
+
+struct collector;
+
+struct provisioner {
+    struct kube_client *client;
+    struct cloud *cloud;
+    struct cancel *cancel;
+    struct provisioner_opts o;          /* timers filled in */
+    const struct claim_kind *kind;
+    struct informers *informers;
+    struct informer *claims, *nodes, *pods;
+    struct controller *controller;
+    struct recorder *recorder;
+    struct metrics *metrics;
+    struct collector *collector;        /* NULL: not wanted, or we do not lead yet */
+
+    struct mutex mu;                    /* a leaf; guards what follows */
+    struct map *holds;                  /* claim name -> int64_t: until then (monotonic ms) the cloud is not asked to create it */
+    struct map *types;                  /* claim name -> size_t: which of its instance types is tried */
+    int64_t repaired_ms;                /* monotonic; 0: nothing yet */
+};
+
+struct work {                           /* one reconcile */
+    struct provisioner *p;
+    struct op *op;
+    json_t *object;                     /* the arena's; follows what this reconcile writes */
+    struct node_claim claim;            /* as it was read */
+    json_t *nodes;                      /* with the claim's providerID or label, or owned by it */
+};
+
+extern const struct kube_gvr nodes_gvr, pods_gvr;
+
+/* Is it a Node of this claim? by_label (may be NULL): the cloud's label that names a Node's claim. */
+bool node_is_of(const json_t *node, const struct node_claim *claim, const char *by_label);
+
+/* Writes a claim with the resourceVersion that this reconcile last saw; takes patch. `sub`: NULL or "status". */
+errc claim_patch(struct work *w, const char *sub, json_t *patch, struct err *e);
+errc claim_annotate(struct work *w, const char *key, const char *value /* NULL removes */, struct err *e);
+errc claim_set_finalizer(struct work *w, bool present, struct err *e);
+/* Sets one condition when it differs. */
+errc claim_tell(struct work *w, const struct kube_condition *c, struct err *e);
+errc claim_delete(struct work *w, struct err *e);
+const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has none */
+
+void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no longer */
+int64_t hold_left_ms(struct provisioner *p, const char *claim);
+void forget_claim(struct provisioner *p, const char *claim);
+/* The sooner of two waits; 0: none. */
+int64_t sooner_ms(int64_t a, int64_t b);
+
+/* The cloud's functions, counted and timed (calls.c). */
+errc ask_create(struct provisioner *p, const struct node_claim *c, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
+errc ask_get(struct provisioner *p, const char *claim, struct cloud_instance *out, struct err *e);
+errc ask_list(struct provisioner *p, struct cloud_instances *out, struct err *e);
+errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, struct err *e);
+
+/* Stages (launch.c, replace.c, repair.c, terminate.c). Each may ask to be called again through *out. */
+errc advance(struct work *w, struct reconcile_result *out, struct err *e);
+/* A machine that is given up: *out_done false while that goes on. */
+errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struct err *e);
+errc replace_begin(struct work *w, const char *reason, struct err *e);
+errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e);
+errc finalize(struct work *w, struct reconcile_result *out, struct err *e);
+
+/* Lets a Node go whose machine is gone: deletes it, forces out what is left of its ended pods, takes our finalizer off. */
+errc node_release(struct provisioner *p, const json_t *node, struct err *e);
+json_t *pods_of_node(struct provisioner *p, const char *node);  /* array; new reference */
+
+struct collector *collector_start(struct provisioner *p, struct cancel *cancel);
+void collector_join(struct collector *c);       /* after cancel; NULL is fine */
+
+#endif

@@ -1,0 +1,115 @@
+/*
+ * A machine that did not come, join or become usable in time is deleted and made anew; the claim stays, because its owner would only write
+ * another one. What goes on is kept in two annotations, so that a restart goes on with it: the reason, and how many machines were given up.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "kube/meta.h"
+#include "provisioner/priv.h"
+
+#define REPLACE_ANNOTATION  "kaito.sh/replace"
+#define ATTEMPTS_ANNOTATION "kaito.sh/launch-attempts"
+#define ATTEMPTS_MAX        5
+#define PAUSE_MS            60000LL     /* after the first machine; doubles */
+#define PAUSE_MAX_MS        3600000LL
+
+static const struct { const char *reason, *text, *stage; } reasons[] = {        /* stage: whose condition says why; NULL: none */
+    { "LaunchTimeout", "the cloud did not finish the machine in time", NULL },
+    { "RegistrationTimeout", "the machine's Node did not join the cluster in time; look at its network, identity and boot log", NULL },
+    { "InitializationTimeout", "the machine's Node did not become usable in time", "Initialized" },
+    { "ProvisioningFailed", "the cloud could not make the machine work", "Launched" },
+};
+
+errc replace_begin(struct work *w, const char *reason, struct err *e)
+{
+    if (kube_annotation(w->object, REPLACE_ANNOTATION))
+        return ERR_OK;
+    recorder_event(w->p->recorder, w->object, EVENT_WARNING, reason, "the machine is deleted and made anew");
+    log_warn("provisioner", "a machine is given up", KV("name", kube_name(w->object)), KV("reason", reason));
+    metrics_add(w->p->metrics, "kaito_provisioner_replacements_total", "reason=\"%s\"", reason);
+    return claim_annotate(w, REPLACE_ANNOTATION, reason, e);
+}
+
+static char *text_of(const json_t *claim, const char *reason)
+{
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
+        if (!streq(reasons[i].reason, reason))
+            continue;
+        const char *why = reasons[i].stage ? json_cstr(kube_condition(claim, reasons[i].stage), "message") : NULL;
+
+        return xasprintf("%s%s%s; next: the machine is deleted and made anew", reasons[i].text, str_set(why) ? ": " : "", str_set(why) ? why : "");
+    }
+    return xasprintf("%s; next: the machine is deleted and made anew", reason);
+}
+
+static int64_t attempts_of(const json_t *claim)
+{
+    const char *text = kube_annotation(claim, ATTEMPTS_ANNOTATION);
+    int64_t n = 0;
+
+    return text && str_to_i64(str_of(text), &n) && n > 0 ? n : 0;
+}
+
+static int64_t pause_ms(int64_t attempts)
+{
+    int64_t ms = PAUSE_MS;
+
+    for (int64_t i = 1; i < attempts && ms < PAUSE_MAX_MS; i++)
+        ms *= 2;
+    return attempts >= ATTEMPTS_MAX || ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : ms;
+}
+
+/* The condition says it from the first moment on; the message is written once, while the stage still says why. */
+static errc tell(struct work *w, const char *reason, bool last, struct err *e)
+{
+    const json_t *launched = kube_condition(w->object, "Launched");
+    bool told = streq(json_cstr(launched, "reason"), reason) && !streq(json_cstr(launched, "status"), "True");
+    AUTO_MEM char *text = told ? xstrdup(json_cstr(launched, "message")) : text_of(w->object, reason);
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+
+    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes, .lost = reason, .lost_text = text, .lost_for_good = last },
+               w->op->now_ms, &plan);
+    if (!plan.status)
+        return ERR_OK;
+    json_t *patch = json_object();
+
+    json_put(patch, "status", json_incref(plan.status));
+    return claim_patch(w, "status", patch, e);
+}
+
+static errc replaced(struct work *w, const char *reason, struct reconcile_result *out, struct err *e)
+{
+    int64_t attempts = attempts_of(w->object) + 1;
+    json_t *patch = json_object(), *notes = json_sub(json_sub(patch, "metadata"), "annotations");
+
+    TRY(tell(w, reason, attempts >= ATTEMPTS_MAX, e));
+    json_put(notes, REPLACE_ANNOTATION, json_null());
+    json_put(notes, ATTEMPTS_ANNOTATION, json_strf("%lld", (long long)attempts));
+    json_put(notes, CLOUD_OPERATION_ANNOTATION, json_null());
+    json_put(notes, LAUNCH_STARTED_ANNOTATION, json_null());
+    TRY(claim_patch(w, NULL, patch, e));
+    hold(w->p, kube_name(w->object), pause_ms(attempts));
+    out->requeue_after_ms = pause_ms(attempts);
+    return ERR_OK;
+}
+
+errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struct err *e)
+{
+    const char *annotated = kube_annotation(w->object, REPLACE_ANNOTATION);
+    const json_t *node;
+    size_t i;
+
+    *out_done = !annotated;
+    if (!annotated)
+        return ERR_OK;
+    AUTO_MEM char *reason = xstrdup(annotated);
+
+    TRY(tell(w, reason, false, e));
+    if (ask_delete(w->p, kube_name(w->object), &out->requeue_after_ms, e))
+        return err_wrap(e, "delete the machine of %s", kube_name(w->object));
+    if (out->requeue_after_ms > 0)
+        return ERR_OK;
+    json_array_foreach(w->nodes, i, node)
+        TRY(node_release(w->p, node, e));
+    return replaced(w, reason, out, e);
+}

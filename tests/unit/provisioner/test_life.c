@@ -1,0 +1,293 @@
+/* The life of claims on an API server with a scripted cloud: creation, its failures, time-outs, restarts, several provisioners. */
+#include "life.h"
+
+static void a_slow_cloud_is_asked_again_until_the_node_is_usable(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = 3;
+    life_run(l);
+    life_claim(l, "slow", "type-a", "");
+    life_until(l, "slow", "Launched", "Unknown/LaunchInProgress");
+    life_until(l, "slow", "Launched", "True/Launched");
+    assert_string_equal(l->cloud->operation, "operation-of-slow");     /* what the annotation kept came back */
+    AUTO_MEM char *operation = life_annotation(l, "slow", CLOUD_OPERATION_ANNOTATION);
+    assert_null(operation);
+    life_until(l, "slow", "Registered", "Unknown/NodeNotFound");
+    life_join(l, "slow");
+    life_until(l, "slow", "Ready", "True/Ready");
+    AUTO_JSON node = life_get(l, &nodes, NULL, "node-slow");
+    assert_true(kube_has_finalizer(node, CLAIM_FINALIZER));
+    assert_string_equal(kube_label(node, "kaito.sh/workspace"), "w");
+    AUTO_JSON claim = life_get(l, &claims, NULL, "slow");
+    assert_true(kube_is_owned_by(node, kube_uid(claim)));
+    assert_string_equal(kube_label(claim, INSTANCE_TYPE_LABEL), "type-a");
+    assert_string_equal(json_str_at(claim, "status", "imageID", NULL), "image-1");
+    assert_int_equal(l->cloud->made, 1);
+    life_delete(l, "slow");
+    life_until_gone(l, &claims, NULL, "slow");
+    life_until_gone(l, &nodes, NULL, "node-slow");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
+/* Events of the claim do not make us ask a cloud that said to wait, and never one that said no for good. */
+static void refused_claims_are_held(void **state)
+{
+    static const struct { enum cloud_fault fault; const char *want; } rows[] = { { FAULT_QUOTA, "False/QuotaExceeded" }, { FAULT_SPEC, "False/InvalidSpec" } };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct life *l = life_scene(state);
+
+        l->cloud->fault = rows[i].fault;
+        l->cloud->fail_times = 100;
+        life_run(l);
+        life_claim(l, "held", "type-a", "");
+        life_until(l, "held", "Launched", rows[i].want);
+        for (int n = 0; n < 5; n++) {
+            AUTO_MEM char *text = xasprintf("{metadata: {labels: {touched: 'n%d'}}}", n);
+            life_patch(l, &claims, NULL, "held", NULL, text);
+        }
+        poll(NULL, 0, 400);
+        assert_int_equal(fake_read(l->cloud, &l->cloud->creates), 1);
+        life_delete(l, "held");
+        life_until_gone(l, &claims, NULL, "held");
+        life_end(l);
+    }
+}
+
+static void the_next_instance_type_is_tried_when_one_is_not_to_be_had(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->fault = FAULT_CAPACITY;
+    l->cloud->fail_type = "type-a";
+    life_run(l);
+    life_claim(l, "choice", "type-a, type-b", "");
+    life_until(l, "choice", "Launched", "True/Launched");
+    AUTO_JSON claim = life_get(l, &claims, NULL, "choice");
+    assert_string_equal(kube_label(claim, INSTANCE_TYPE_LABEL), "type-b");
+    life_delete(l, "choice");
+    life_until_gone(l, &claims, NULL, "choice");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
+/* kill -9 in the middle of a launch: the next process goes on with the operation, nothing is made twice. */
+static void a_restart_goes_on_with_the_operation(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = 1000;
+    life_run(l);
+    life_claim(l, "restart", "type-a", "");
+    life_until(l, "restart", "Launched", "Unknown/LaunchInProgress");
+    life_halt(l);
+    int before = l->cloud->creates;
+    l->cloud->operation[0] = '\0';
+    life_run(l);
+    life_until_count(l->cloud, &l->cloud->creates, before + 1);
+    assert_string_equal(l->cloud->operation, "operation-of-restart");
+    assert_int_equal(l->cloud->made, 1);
+    life_delete(l, "restart");
+    life_until_gone(l, &claims, NULL, "restart");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
+static void a_broken_machine_is_deleted_and_made_anew_later(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->broken = true;
+    life_run(l);
+    life_claim(l, "broken", "type-a", "");
+    life_until_count(l->cloud, &l->cloud->deletes, 1);
+    life_until(l, "broken", "Launched", "Unknown/ProvisioningFailed");
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end; poll(NULL, 0, 20)) {
+        AUTO_MEM char *attempts = life_annotation(l, "broken", "kaito.sh/launch-attempts");
+        if (streq(attempts, "1"))
+            break;
+    }
+    assert_int_equal(fake_count(l->cloud), 0);
+    poll(NULL, 0, 300);
+    assert_int_equal(fake_read(l->cloud, &l->cloud->made), 1);          /* not at once */
+    life_delete(l, "broken");
+    life_until_gone(l, &claims, NULL, "broken");
+    life_end(l);
+}
+
+/* The claim stays, its machine and what was known of it go; how often is counted. */
+static void a_machine_whose_node_never_joins_is_replaced(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.registration_ms = 1500;
+    l->cloud->deleting_looks = 2;
+    life_run(l);
+    life_claim(l, "lonely", "type-a", "");
+    life_until(l, "lonely", "Launched", "True/Launched");
+    life_until(l, "lonely", "Launched", "Unknown/RegistrationTimeout");
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end && fake_count(l->cloud) > 0; poll(NULL, 0, 20))
+        ;
+    assert_int_equal(fake_count(l->cloud), 0);
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end; poll(NULL, 0, 20)) {
+        AUTO_MEM char *attempts = life_annotation(l, "lonely", "kaito.sh/launch-attempts");
+        if (streq(attempts, "1"))
+            break;
+    }
+    AUTO_JSON claim = life_get(l, &claims, NULL, "lonely");
+    assert_null(json_str_at(claim, "status", "providerID", NULL));
+    assert_null(kube_annotation(claim, "kaito.sh/replace"));
+    assert_string_equal(kube_annotation(claim, "kaito.sh/launch-attempts"), "1");
+    AUTO_MEM char *ready = life_condition(l, "lonely", "Ready");
+    assert_string_equal(ready, "Unknown/ReconcilingDependents");
+    life_delete(l, "lonely");
+    life_until_gone(l, &claims, NULL, "lonely");
+    life_end(l);
+}
+
+static void a_launch_that_never_ends_is_given_up(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.launch_ms = 1200;
+    l->cloud->pending_looks = 100000;
+    life_run(l);
+    life_claim(l, "stuck", "type-a", "");
+    life_until(l, "stuck", "Launched", "Unknown/LaunchInProgress");
+    life_until(l, "stuck", "Launched", "Unknown/LaunchTimeout");
+    life_delete(l, "stuck");
+    life_until_gone(l, &claims, NULL, "stuck");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
+static void a_node_that_is_not_ready_for_long_takes_its_claim_along(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.node_repair = true;
+    life_run(l);
+    life_claim(l, "ill", "type-a", "");
+    life_until(l, "ill", "Launched", "True/Launched");
+    life_join(l, "ill");
+    life_until(l, "ill", "Ready", "True/Ready");
+    life_patch(l, &nodes, NULL, "node-ill", "status", "{status: {conditions: [{type: Ready, status: Unknown, lastTransitionTime: '2026-01-01T00:00:00Z'}]}}");
+    life_until_gone(l, &claims, NULL, "ill");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
+static void nothing_is_done_before_we_lead(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.wait_to_lead = true;
+    life_run(l);
+    life_claim(l, "waits", "type-a", "");
+    poll(NULL, 0, 300);
+    AUTO_JSON claim = life_get(l, &claims, NULL, "waits");
+    assert_false(kube_has_finalizer(claim, CLAIM_FINALIZER));
+    assert_int_equal(l->cloud->creates, 0);
+    provisioner_lead(l->p);
+    life_until(l, "waits", "Launched", "True/Launched");
+    life_delete(l, "waits");
+    life_until_gone(l, &claims, NULL, "waits");
+    life_end(l);
+}
+
+/* Two provisioners of different clouds, both awake: each claim gets one machine. */
+static void several_provisioners_do_not_fight(void **state)
+{
+    struct life *a = life_scene(state);
+    struct life b = *a;
+    enum { N = 12 };
+
+    b.cloud = fake_cloud_new();
+    b.o.cloud = &b.cloud->cloud;
+    a->o.name = "one";
+    b.o.name = "other";
+    life_run(a);
+    life_run(&b);
+    for (int i = 0; i < N; i++) {
+        AUTO_MEM char *name = xasprintf("shared%d", i);
+        life_claim(a, name, "type-a", "");
+    }
+    for (int i = 0; i < N; i++) {
+        AUTO_MEM char *name = xasprintf("shared%d", i);
+        life_until(a, name, "Launched", "True/Launched");
+    }
+    assert_int_equal(fake_count(a->cloud) + fake_count(b.cloud), N);
+    for (int i = 0; i < N; i++) {
+        AUTO_MEM char *name = xasprintf("shared%d", i);
+        life_delete(a, name);
+        life_until_gone(a, &claims, NULL, name);
+    }
+    assert_int_equal(fake_count(a->cloud) + fake_count(b.cloud), 0);
+    life_end(&b);
+    life_end(a);
+}
+
+static void a_karpenters_claims_are_left_alone(void **state)
+{
+    struct life *l = life_scene(state);
+
+    life_run(l);
+    life_make(l, &claims, "{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: theirs, labels: {kaito.sh/workspace: w}}, "
+                          "spec: {nodeClassRef: {group: karpenter.azure.com, kind: AKSNodeClass, name: default}, requirements: []}}");
+    life_claim(l, "ours", "type-a", "");
+    life_until(l, "ours", "Launched", "True/Launched");
+    AUTO_JSON claim = life_get(l, &claims, NULL, "theirs");
+    assert_false(kube_has_finalizer(claim, CLAIM_FINALIZER));
+    life_delete(l, "ours");
+    life_until_gone(l, &claims, NULL, "ours");
+    life_delete(l, "theirs");
+    life_end(l);
+}
+
+static void metrics_have_karpenters_names(void **state)
+{
+    static const char *const want[] = {
+        "karpenter_cloudprovider_duration_seconds_count{controller=\"nodeclaim.lifecycle\",method=\"Create\",provider=\"fake\"}",
+        "karpenter_cloudprovider_errors_total{controller=\"nodeclaim.lifecycle\",method=\"Create\",provider=\"fake\",error=\"UNAVAILABLE\"} 1",
+        "karpenter_nodeclaims_terminated_total{nodepool=\"kaito\",capacity_type=\"\"} 1", "karpenter_nodes_created_total{nodepool=\"kaito\"} 1",
+        "karpenter_nodes_terminated_total{nodepool=\"kaito\"} 1", "karpenter_nodeclaims_termination_duration_seconds_count{nodepool=\"kaito\"} 1",
+        "kaito_provisioner_launch_failures_total{reason=\"LaunchRetrying\"} 1", "kaito_provisioner_claims{stage=\"Initialized\"} 0",
+        "controller_runtime_reconcile_total{controller=\"nodeclaim.lifecycle\"", "rest_client_requests_total{", "karpenter_build_info{version=",
+    };
+    struct life *l = life_scene(state);
+    AUTO_BUF text = { 0 };
+
+    l->cloud->fault = FAULT_TRANSIENT;
+    l->cloud->fail_times = 1;
+    life_run(l);
+    life_claim(l, "counted", "type-a", "");
+    life_until(l, "counted", "Launched", "True/Launched");
+    life_join(l, "counted");
+    life_until(l, "counted", "Ready", "True/Ready");
+    life_delete(l, "counted");
+    life_until_gone(l, &claims, NULL, "counted");
+    poll(NULL, 0, 100);
+    provisioner_metrics(l->p, &text);
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        size_t at;
+
+        if (!str_find(buf_str(&text), str_of(want[i]), &at))
+            fail_msg("no %s in:\n%s", want[i], buf_cstr(&text));
+    }
+    life_end(l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
+        LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
+        LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(a_machine_whose_node_never_joins_is_replaced),
+        LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
+        LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
+        LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
+    };
+    return cmocka_run_group_tests(tests, life_start, life_stop);
+}
