@@ -1,19 +1,24 @@
 /* kaito plan: what a Workspace would become, from files alone. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/yaml.h"
 #include "cli/command.h"
+#include "http/client.h"
+#include "hub/hub.h"
 #include "kube/meta.h"
 #include "workspace/feature_gates.h"
 #include "workspace/forecast.h"
+#include "workspace/models.h"
 
-#define INPUT_MAX (16u << 20)
+#define INPUT_MAX   (16u << 20)
+#define HUB_MS      15000
 
 struct plan_cmd {
-    const char *cloud, *node_provisioner, *gates, *ns, *prices, *form;
+    const char *cloud, *node_provisioner, *gates, *ns, *prices, *form, *hub;
     bool native;
 };
 
@@ -74,6 +79,68 @@ static errc read_prices(const char *path, json_t **out, struct err *e)
     return ERR_OK;
 }
 
+/* ---- models that the catalogue does not have ------------------------------------------------------------------------------ */
+
+struct hub_copy {
+    struct http_client *http;
+    const char *endpoint;
+    json_t *entry;                      /* what the rehearsal replays: {files, config, params} */
+};
+
+static const char *part_of(struct str url)
+{
+    static const struct { const char *end, *part; } parts[] = { { "?recursive=true", "files" }, { "/config.json", "config" }, { "/params.json", "params" } };
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        if (str_has_suffix(url, str_of(parts[i].end)))
+            return parts[i].part;
+    return "other";
+}
+
+static errc copy_from_hub(void *self, const char *url, const char *token, int *status, struct buf *body, struct err *e)
+{
+    struct hub_copy *h = self;
+    bool ours = false;
+    AUTO_MEM char *where = hub_url_rewrite(url, h->endpoint, &ours), *bearer = xasprintf("Bearer %s", token ? token : "");
+    const struct http_pair header = { "Authorization", bearer };
+    const struct http_request q = { .url = where, .headers = &header, .n_headers = str_set(token) && ours, .max_body = INPUT_MAX, .max_redirects = 5 };
+    AUTO_RESPONSE r = { 0 };
+    json_t *j = NULL;
+
+    TRY(http_send(h->http, &q, &r, e));
+    if (r.status >= 500 || r.status == 429)
+        return err_set(e, ERR_UNAVAILABLE, "status %d", r.status);
+    *status = r.status;
+    buf_addstr(body, buf_str(&r.body));
+    if (r.status == 401 || r.status == 403)
+        json_put_int(h->entry, "status", r.status);
+    else if (r.status == 200 && json_parse(buf_str(&r.body), &j, e) == ERR_OK)
+        json_put(h->entry, part_of(str_of(url)), j);
+    return ERR_OK;
+}
+
+/* What the hub says of the Workspace's model, kept for the rehearsal; what it refuses the rehearsal tells. */
+static errc ask_hub(const struct plan_cmd *c, const json_t *ws, json_t *huggingface, struct err *e)
+{
+    const char *inference = json_str_at(ws, "inference", "preset", "name", NULL), *name = inference ? inference : json_str_at(ws, "tuning", "preset", "name", NULL);
+    struct hub_copy h = { .endpoint = c->hub, .entry = json_object() };
+    AUTO_FREE(arena) a = arena_new();
+    AUTO_FREE(http_client) http = NULL;
+    const struct model_hub hub = { copy_from_hub, &h };
+    const struct preset *found;
+
+    json_put(huggingface, name ? name : "", h.entry);
+    if (!name || preset_find(str_of(name)) || preset_check(str_of(name)) != PRESET_VALID)
+        return ERR_OK;
+    TRY(http_client_new(&(struct http_client_opts){ .timeout_ms = HUB_MS }, &http, e));
+    h.http = http;
+    errc rc = model_find(&hub, str_of(name), getenv("HF_TOKEN"), a, &found, e);
+
+    if (rc && err_retryable(rc))
+        return err_wrap(e, "model %s is not in the catalogue and the hub cannot be asked (--hf-endpoint names a mirror)", name);
+    return ERR_OK;
+}
+
 /* ---- the question ------------------------------------------------------------------------------------------------------ */
 
 static errc settings_of(const struct plan_cmd *c, json_t **out, struct err *e)
@@ -99,8 +166,11 @@ static errc plan_one(const struct plan_cmd *c, const json_t *workspace, const js
                      struct buf *out, struct err *e)
 {
     AUTO_JSON forecast = NULL;
-    AUTO_JSON question = json_pack("{s:O, s:O, s:O, s:O}", "object", workspace, "cluster", cluster, "settings", settings, "prices", prices);
+    AUTO_JSON huggingface = json_object();
+    AUTO_JSON question = json_pack("{s:O, s:O, s:O, s:O, s:O}", "object", workspace, "cluster", cluster, "settings", settings, "prices", prices,
+                                   "huggingface", huggingface);
 
+    TRY(ask_hub(c, workspace, huggingface, e));
     TRY(workspace_forecast(question, &forecast, e));
     *refused = *refused || !json_flag(json_object_get(forecast, "admission"), "allowed", false);
     if (streq(c->form, "json"))
@@ -148,14 +218,15 @@ int cmd_plan(int argc, char **argv)
         { "feature-gates", 0, OPT_STR, &c.gates, "NAME=BOOL,...", "Of the manager; default its own." },
         { "native", 0, OPT_BOOL, &c.native, NULL, "As on nodes without GPUs, which `kaito up` has." },
         { "namespace", 'n', OPT_STR, &c.ns, "NS", "Of objects that name none; default default." },
+        { "hf-endpoint", 0, OPT_STR, &c.hub, "URL", "Hub or mirror that is asked about models outside the catalogue, with $HF_TOKEN.", .env = "HF_ENDPOINT" },
         { "prices", 0, OPT_STR, &c.prices, "FILE", "YAML map from machine type to price an hour." },
         { "output", 'o', OPT_STR, &c.form, "FORM", "text or json." },
     };
     const struct command_help help = {
         "kaito plan FILE... [options]",
-        "Tells what each Workspace in the files would become, and asks nobody: whether it would be admitted, how many machines, where the GPU's\n"
+        "Tells what each Workspace in the files would become, from the files alone: whether it would be admitted, how many machines, where the GPU's\n"
         "memory goes, how long a context fits, which objects would be created. ConfigMaps, Nodes and Secrets that are there already may be given\n"
-        "as files too. Ends with 1 when a Workspace would be refused.",
+        "as files too. Only a model that the catalogue does not have is looked up, on the Hugging Face hub. Ends with 1 when a Workspace would be refused.",
         "  kaito plan workspace.yaml\n  kubectl get nodes -o yaml | kaito plan workspace.yaml - --node-provisioner byo\n"
         "  kaito plan workspace.yaml -o json | jq .machines\n",
     };

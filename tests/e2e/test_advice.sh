@@ -54,6 +54,11 @@ YAML
 }
 apply() { workspace "$@" | kubectl apply -f -; }
 target_is() { is "$(kubectl get workspace "$1" -o jsonpath='{.status.targetNodeCount}')" "$2"; }
+workspace large O/Large >"$T/large.yaml"
+workspace nowhere o/nowhere >"$T/nowhere.yaml"
+t "plan asks the hub too" says "Machines: 3 x Standard_NC24ads_A100_v4" "$KAITO" plan "$T/large.yaml" --hf-endpoint "$HUB"
+t "plan tells what the hub refuses" says "o/nowhere/tree/main?recursive=true: status 404" "$KAITO" plan "$T/nowhere.yaml" --hf-endpoint "$HUB"
+t "plan tells when the hub cannot be asked" says "the hub cannot be asked" "$KAITO" plan "$T/large.yaml" --hf-endpoint http://127.0.0.1:9
 t "the installation is well" says "CustomResourceDefinition workspaces.kaito.sh: v1alpha1, v1beta1" "$KAITO" doctor
 t "a model of the hub is applied" apply large O/Large
 t "its nodes are estimated from the hub's figures" until_ok 10 target_is large 3
