@@ -47,7 +47,7 @@ struct informer *informer_new(struct kube_client *c, const struct informer_opts 
     i->o.ns = xstrdup(o->ns);
     i->o.label_selector = xstrdup(o->label_selector);
     i->o.field_selector = xstrdup(o->field_selector);
-    i->cache = objcache_new();
+    i->cache = objcache_new(o->compact);
     mutex_init(&i->dispatch);
     mutex_init(&i->mu);
     cond_init(&i->changed);
@@ -79,7 +79,7 @@ static bool same_text(const char *a, const char *b) { return (!a && !b) || streq
 bool informer_is_for(const struct informer *i, const struct informer_opts *o)
 {
     return kube_gvr_same(&i->o.gvr, &o->gvr) && same_text(i->o.ns, o->ns) && same_text(i->o.label_selector, o->label_selector) &&
-           same_text(i->o.field_selector, o->field_selector) && i->o.transform == o->transform;
+           same_text(i->o.field_selector, o->field_selector) && i->o.transform == o->transform && i->o.compact == o->compact;
 }
 
 bool informer_is_whole(const struct informer *i, const struct kube_gvr *r)
@@ -97,12 +97,8 @@ static void tell(struct informer *i, const json_t *old, const json_t *new_)
 /* References to everything, so that handlers run without the lock. */
 static json_t *snapshot(struct informer *i)
 {
-    json_t *all = json_array(), *obj;
-    struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
-        json_array_append(all, obj);
-    return all;
+    return objcache_list(i->cache, &(struct objcache_filter){ 0 });
 }
 
 void informer_on(struct informer *i, const struct informer_handler *h)
@@ -119,13 +115,11 @@ void informer_on(struct informer *i, const struct informer_handler *h)
         h->event(h->self, NULL, obj);
 }
 
-/* Takes obj. */
-static void object_changed(struct informer *i, json_t *obj)
+/* Takes what. */
+static void object_changed(struct informer *i, json_t *what)
 {
-    json_object_del(json_object_get(obj, "metadata"), "managedFields");
-    if (i->o.transform)
-        obj = i->o.transform(obj);
-    json_t *kept = json_incref(obj);
+    json_object_del(json_object_get(what, "metadata"), "managedFields");
+    AUTO_JSON obj = i->o.transform ? i->o.transform(what) : what;
     AUTO_JSON old = NULL;
     LOCK_SCOPE(&i->dispatch);
     bool changed;
@@ -135,8 +129,7 @@ static void object_changed(struct informer *i, json_t *obj)
         changed = objcache_put(i->cache, obj, &old);
     }
     if (changed)
-        tell(i, old, kept);
-    json_decref(kept);
+        tell(i, old, obj);
 }
 
 static void object_deleted(struct informer *i, const char *id)
@@ -152,16 +145,24 @@ static void object_deleted(struct informer *i, const char *id)
         tell(i, old, NULL);
 }
 
+static json_t *unseen_ids(struct informer *i, const struct map *seen)
+{
+    json_t *ids = json_array();
+    struct str id;
+    LOCK_SCOPE(&i->mu);
+    for (size_t at = 0; objcache_next_id(i->cache, &at, &id);)
+        if (!map_get(seen, id))
+            json_push(ids, json_strn(id));
+    return ids;
+}
+
 static void drop_unseen(struct informer *i, const struct map *seen)
 {
-    AUTO_JSON all = snapshot(i);
+    AUTO_JSON ids = unseen_ids(i, seen);
+    const json_t *id;
     size_t k;
-    json_t *obj;
-    json_array_foreach(all, k, obj) {
-        AUTO_MEM char *id = objcache_id(kube_namespace(obj), kube_name(obj));
-        if (!map_get(seen, str_of(id)))
-            object_deleted(i, id);
-    }
+    json_array_foreach(ids, k, id)
+        object_deleted(i, json_string_value(id));
 }
 
 static void add_page(struct informer *i, json_t *list, struct map *seen)
@@ -395,30 +396,19 @@ json_t *informer_get(struct informer *i, const char *ns, const char *name)
 {
     AUTO_MEM char *id = objcache_id(ns, name);
     LOCK_SCOPE(&i->mu);
-    return json_incref(objcache_get(i->cache, id));
+    return objcache_get(i->cache, id);
 }
 
 json_t *informer_list(struct informer *i, const char *ns, const json_t *label_selector)
 {
-    json_t *out = json_array(), *obj;
-    struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
-        if ((!ns || streq(ns, kube_namespace(obj))) &&
-            (!label_selector || kube_selector_matches(label_selector, json_at(obj, "metadata", "labels", NULL))))
-            json_array_append(out, obj);
-    return out;
+    return objcache_list(i->cache, &(struct objcache_filter){ .ns = ns, .selector = label_selector });
 }
 
 json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *labels)
 {
-    json_t *out = json_array(), *obj;
-    struct str id;
     LOCK_SCOPE(&i->mu);
-    for (size_t at = 0; objcache_next(i->cache, &at, &id, &obj);)
-        if ((!ns || streq(ns, kube_namespace(obj))) && (!labels || kube_map_matches(labels, json_at(obj, "metadata", "labels", NULL))))
-            json_array_append(out, obj);
-    return out;
+    return objcache_list(i->cache, &(struct objcache_filter){ .ns = ns, .labels = labels });
 }
 
 json_t *informer_owned_by(struct informer *i, const char *owner_uid)

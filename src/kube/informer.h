@@ -2,7 +2,8 @@
  * The last known state of one resource, kept by list and watch on a thread of its own: lists in pages, watches on from there,
  * resumes at the last resourceVersion (bookmarks move it), lists again after 410, comes back with back-off and jitter when cut.
  *
- * Objects in the cache are immutable and shared; each reader gets a reference. metadata.managedFields is dropped.
+ * Objects in the cache are immutable and shared; each reader gets a reference. metadata.managedFields is dropped. An event that
+ * changes nothing of what a compact cache keeps is not told: a transform that drops resourceVersion makes heartbeats vanish.
  * Thread-safe; the lock is a leaf. Handlers run one event at a time, on the informer's thread: they queue keys and return.
  */
 #ifndef KUBE_INFORMER_H
@@ -24,6 +25,7 @@ struct informer_opts {
     const char *label_selector, *field_selector;
     int64_t resync_ms;                  /* 0: never */
     json_t *(*transform)(json_t *obj);  /* takes the caller's own tree, returns what to keep; may be NULL */
+    bool compact;                       /* keep objects in a tenth of the memory and make them anew for each reader; lists of all are slow */
 };
 
 /* A set shares one informer per resource among controllers and starts and stops them together. */

@@ -40,16 +40,23 @@ void kube_fill_kinds(json_t *list);
 int64_t kube_jitter_ms(int64_t ms);
 
 /*
- * The objects of an informer, by "ns/name" and by the uids of their owners. Not thread-safe: the informer's lock guards it.
+ * The objects of an informer, by "ns/name" and by the uids of their owners. A compact one keeps them flat (base/flat.h) and makes a tree
+ * for each reader. What is returned is the caller's own reference. Not thread-safe: the informer's lock guards it.
  */
 struct objcache;
-struct objcache *objcache_new(void);
+struct objcache *objcache_new(bool compact);
 void objcache_free(struct objcache *c);
-/* Takes obj; *out_old (the caller's own reference, NULL when it is new). False: the same resourceVersion was there, nothing changed. */
-bool objcache_put(struct objcache *c, json_t *obj, json_t **out_old);
-json_t *objcache_take(struct objcache *c, const char *id);            /* the caller's own; NULL when absent */
-json_t *objcache_get(const struct objcache *c, const char *id);       /* borrowed */
-bool objcache_next(const struct objcache *c, size_t *at, struct str *id, json_t **obj);
+/* *out_old: what was there, NULL when it is new. False: the same resourceVersion, or the same in all that is kept, was there; nothing changed. */
+bool objcache_put(struct objcache *c, const json_t *obj, json_t **out_old);
+json_t *objcache_take(struct objcache *c, const char *id);            /* NULL when absent */
+json_t *objcache_get(const struct objcache *c, const char *id);       /* NULL when absent */
+bool objcache_next_id(const struct objcache *c, size_t *at, struct str *id);
+struct objcache_filter {
+    const char *ns;                     /* NULL: all */
+    const json_t *selector;             /* metav1.LabelSelector; NULL: all */
+    const json_t *labels;               /* a plain map; NULL: all, {}: nothing */
+};
+json_t *objcache_list(const struct objcache *c, const struct objcache_filter *f);     /* a new array */
 json_t *objcache_owned_by(struct objcache *c, const char *uid);       /* a new array; the first call makes the index */
 size_t objcache_len(const struct objcache *c);
 char *objcache_id(const char *ns, const char *name);               /* malloc'd */

@@ -127,39 +127,92 @@ static bool becomes(struct informer *i, size_t n)
     return false;
 }
 
-static void informers_follow(void **state)
+static void kinds_are_discovered(void **state)
 {
-    struct world *w = world(state);
     struct err e;
     int kinds = 0;
-    OK(kube_each_resource(w->client, count_kinds, &kinds, &e));
+    OK(kube_each_resource(world(state)->client, count_kinds, &kinds, &e));
     assert_int_equal(kinds, 1);
+}
+
+static void follow(struct world *w, const char *mark, bool compact)
+{
+    struct err e;
+    AUTO_MEM char *selector = xasprintf("follow=%s", mark);
+    char *names[4];
+    for (int n = 0; n < 4; n++)
+        names[n] = xasprintf("%s%d", mark, n);
+    n_seen = 0;
     AUTO_FREE(cancel) cancel = cancel_new();
     AUTO_FREE(informers) set = informers_new(w->client);
-    struct informer *i = informers_get(set, &(struct informer_opts){ .gvr = configmaps, .ns = w->ns, .label_selector = "follow=yes" });
+    struct informer *i = informers_get(set, &(struct informer_opts){ .gvr = configmaps, .ns = w->ns, .label_selector = selector, .compact = compact });
     informer_on(i, &(struct informer_handler){ count_event, NULL });
     for (int n = 0; n < 3; n++) {
-        AUTO_MEM char *name = xasprintf("f%d", n);
-        AUTO_JSON o = configmap(w, name, "x");
-        kube_set_label(o, "follow", "yes");
+        AUTO_JSON o = configmap(w, names[n], "x");
+        kube_set_label(o, "follow", mark);
         OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
     }
     informers_start(set, cancel);
     OK(informers_wait_synced(set, 5000, &e));
     assert_int_equal(informer_len(i), 3);
-    AUTO_JSON first = informer_get(i, w->ns, "f0");
-    AUTO_JSON owned = configmap(w, "f3", "x");
-    kube_set_label(owned, "follow", "yes");
+    AUTO_JSON first = informer_get(i, w->ns, names[0]);
+    AUTO_JSON owned = configmap(w, names[3], "x");
+    kube_set_label(owned, "follow", mark);
     kube_set_owner(owned, first);
     OK(kube_create(w->client, &configmaps, NULL, owned, NULL, &e));
     assert_true(becomes(i, 4));
     AUTO_JSON children = informer_owned_by(i, kube_uid(first));
     assert_int_equal(json_array_size(children), 1);
+    assert_string_equal(kube_name(json_array_get(children, 0)), names[3]);
+    AUTO_JSON labels = json_pack("{s:s}", "follow", mark);
+    AUTO_JSON wanted = json_pack("{s:o}", "matchLabels", json_pack("{s:s}", "follow", "no"));
+    AUTO_JSON all = informer_list_labels(i, w->ns, labels);
+    AUTO_JSON elsewhere = informer_list_labels(i, "elsewhere", labels);
+    AUTO_JSON none = informer_list(i, NULL, wanted);
+    assert_int_equal(json_array_size(all), 4);
+    assert_int_equal(json_array_size(elsewhere) + json_array_size(none), 0);
     AUTO_JSON unlabel = json_loads("{\"metadata\":{\"labels\":{\"follow\":null}}}", 0, NULL);
-    OK(kube_patch(w->client, &configmaps, w->ns, "f1", NULL, KUBE_PATCH_MERGE, unlabel, NULL, &e));
-    OK(kube_delete(w->client, &configmaps, w->ns, "f2", NULL, &e));
+    OK(kube_patch(w->client, &configmaps, w->ns, names[1], NULL, KUBE_PATCH_MERGE, unlabel, NULL, &e));
+    OK(kube_delete(w->client, &configmaps, w->ns, names[2], NULL, &e));
     assert_true(becomes(i, 2));
     assert_int_equal(n_seen, 6);
+    cancel_now(cancel);
+    informers_join(set);
+    for (int n = 0; n < 4; n++)
+        free(names[n]);
+}
+
+static void informers_follow(void **state) { follow(world(state), "f", false); }
+static void compact_informers_follow(void **state) { follow(world(state), "c", true); }
+
+static json_t *only_labels(json_t *obj)
+{
+    json_object_del(json_object_get(obj, "metadata"), "resourceVersion");
+    json_object_del(obj, "data");
+    return obj;
+}
+
+static void what_is_not_kept_makes_no_event(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_FREE(cancel) cancel = cancel_new();
+    AUTO_FREE(informers) set = informers_new(w->client);
+    struct informer *i = informers_get(set, &(struct informer_opts){ .gvr = configmaps, .ns = w->ns, .field_selector = "metadata.name=beats",
+                                                                     .transform = only_labels, .compact = true });
+    AUTO_JSON o = configmap(w, "beats", "x");
+    AUTO_JSON beat = json_loads("{\"data\":{\"key\":\"y\"}}", 0, NULL);
+    AUTO_JSON label = json_loads("{\"metadata\":{\"labels\":{\"a\":\"b\"}}}", 0, NULL);
+    n_seen = 0;
+    informer_on(i, &(struct informer_handler){ count_event, NULL });
+    OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
+    informers_start(set, cancel);
+    OK(informers_wait_synced(set, 5000, &e));
+    OK(kube_patch(w->client, &configmaps, w->ns, "beats", NULL, KUBE_PATCH_MERGE, beat, NULL, &e));
+    OK(kube_patch(w->client, &configmaps, w->ns, "beats", NULL, KUBE_PATCH_MERGE, label, NULL, &e));
+    OK(kube_delete(w->client, &configmaps, w->ns, "beats", NULL, &e));
+    assert_true(becomes(i, 0));
+    assert_int_equal(n_seen, 3);        /* there, labelled, gone */
     cancel_now(cancel);
     informers_join(set);
 }
@@ -221,7 +274,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_and_their_errors),
         cmocka_unit_test(patches_and_apply),
-        cmocka_unit_test(informers_follow),
+        cmocka_unit_test(kinds_are_discovered), cmocka_unit_test(informers_follow), cmocka_unit_test(compact_informers_follow),
+        cmocka_unit_test(what_is_not_kept_makes_no_event),
         cmocka_unit_test(events_are_counted),
         cmocka_unit_test(one_leader_at_a_time),
     };
