@@ -167,23 +167,26 @@ bool label_is_reserved(struct str key)
     return false;
 }
 
-bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node)
+json_t *ws_node_labels(const struct workspace_settings *s, const struct workspace *ws)
 {
     const struct label_selector *sel = ws->resource ? ws->resource->label_selector : NULL;
+    json_t *labels = json_object();
 
-    for (size_t i = 0; sel && i < sel->match_labels.n; i++) {
-        const struct str_pair *p = &sel->match_labels.items[i];
-        const char *have = label_is_reserved(p->key) ? NULL : kube_label(node, p->key.p);
-
-        if (!label_is_reserved(p->key) && (!have || !str_is(p->value, have)))
-            return false;
-    }
+    for (size_t i = 0; sel && i < sel->match_labels.n; i++)
+        if (!label_is_reserved(sel->match_labels.items[i].key))
+            json_put(labels, sel->match_labels.items[i].key.p, json_strn(sel->match_labels.items[i].value));
     if (s->byo)
-        return true;
-    const char *name = kube_label(node, s->karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL);
-    const char *ns = kube_label(node, s->karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL);
+        return labels;
+    json_put(labels, s->karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, json_strn(ws->meta.name));
+    json_put(labels, s->karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL, json_strn(ws->meta.namespace));
+    return labels;
+}
 
-    return name && ns && str_is(ws->meta.name, name) && str_is(ws->meta.namespace, ns);
+bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node)
+{
+    AUTO_JSON labels = ws_node_labels(s, ws);
+
+    return json_object_size(labels) == 0 || kube_map_matches(labels, json_at(node, "metadata", "labels", NULL));
 }
 
 const char *ws_template_name(const struct workspace *ws)

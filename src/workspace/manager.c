@@ -50,73 +50,42 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     return rc;
 }
 
-/* ---- which Workspaces an object speaks to ---------------------------------------------------------------------------- */
+/* ---- which Workspaces an object concerns ------------------------------------------------------------------------------- */
 
-static bool names_secret(const json_t *ws, const char *name)
+static void on_workspace(void *self, const json_t *old, const json_t *now)
 {
-    return streq(json_str_at(ws, "tuning", "output", "imagePushSecret", NULL), name) ||
-           streq(json_str_at(ws, "inference", "preset", "presetOptions", "modelAccessSecret", NULL), name);
-}
+    struct workspace_manager *m = self;
 
-static bool names_config(const json_t *ws, const char *name)
-{
-    return streq(json_str_at(ws, "tuning", "config", NULL), name) || streq(json_str_at(ws, "inference", "config", NULL), name) ||
-           (json_object_get(ws, "tuning") && (streq(name, "lora-params-template") || streq(name, "qlora-params-template")));
-}
-
-static void queue_where(struct workspace_manager *m, const char *ns, const json_t *object, bool (*names)(const json_t *, const char *), struct workq *q)
-{
-    AUTO_JSON list = informer_list(m->workspaces, ns, NULL);
-    const json_t *ws;
-    size_t i;
-
-    json_array_foreach(list, i, ws)
-        if (names(ws, kube_name(object)))
-            workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+    mentions_change(m->mentions, old, now);
 }
 
 static void on_secret(void *self, const json_t *object, struct workq *q)
 {
-    queue_where(self, kube_namespace(object), object, names_secret, q);
+    struct workspace_manager *m = self;
+
+    mentions_of_secret(m->mentions, object, q);
 }
 
 static void on_config(void *self, const json_t *object, struct workq *q)
 {
     struct workspace_manager *m = self;
-    bool release = streq(kube_namespace(object), m->settings.release_namespace);
 
-    queue_where(m, release ? NULL : kube_namespace(object), object, names_config, q);
+    mentions_of_config(m->mentions, object, q);
 }
 
-static bool asks_for(const json_t *ws, const json_t *node)
-{
-    json_t *v;
-    const char *key;
-
-    json_object_foreach(json_at(ws, "resource", "labelSelector", "matchLabels", NULL), key, v)
-        if (!label_is_reserved(str_of(key)) && !streq(json_string_value(v), kube_label(node, key)))
-            return false;
-    return true;
-}
-
-/* The user's own nodes carry no label that names a Workspace: it is for those whose selector fits. */
+/* The user's own nodes carry no label that names a Workspace. */
 static void on_byo_node(void *self, const json_t *node, struct workq *q)
 {
     struct workspace_manager *m = self;
-    AUTO_JSON list = informer_list(m->workspaces, NULL, NULL);
-    const json_t *ws;
-    size_t i;
 
-    json_array_foreach(list, i, ws)
-        if (asks_for(ws, node))
-            workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+    mentions_of_node(m->mentions, node, q);
 }
 
 /* ---- what is watched ------------------------------------------------------------------------------------------------- */
 
 static struct informer *watch(struct workspace_manager *m, struct kube_gvr gvr, const char *labels, json_t *(*slim)(json_t *))
 {
-    struct informer_opts o = { .gvr = gvr, .label_selector = labels, .transform = slim };
+    struct informer_opts o = { .gvr = gvr, .label_selector = labels, .transform = slim, .compact = true };
 
     return informers_get(m->informers, &o);
 }
@@ -142,6 +111,7 @@ static void watch_all(struct workspace_manager *m, bool storage)
     if (storage)
         m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 
+    informer_on(m->workspaces, &(struct informer_handler){ on_workspace, m });
     controller_watch(c, m->workspaces);
     controller_watch_label(c, m->claims, name_label, ns_label);
     if (m->node_pools)
@@ -167,6 +137,7 @@ static void manager_free(struct workspace_manager *m)
     controller_free(m->controller);
     recorder_free(m->recorder);
     behind_free(m->behind);
+    mentions_free(m->mentions);
     http_client_free(m->http);
     free(m);
 }
@@ -188,6 +159,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
         TRY(workspace_install(m, o->install_crds, e));
     TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e));
     m->behind = behind_new();
+    m->mentions = mentions_new(m->settings.release_namespace);
     m->recorder = recorder_new(m->client, "Workspace", NULL);
     m->informers = informers_new(m->client);
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,

@@ -6,6 +6,7 @@
 #include "kube/controller.h"
 #include "kube/events.h"
 #include "workspace/behind.h"
+#include "workspace/mentions.h"
 #include "workspace/model_book.h"
 #include "workspace/plan.h"
 
@@ -25,6 +26,7 @@ struct workspace_manager {
     struct behind *behind;
     struct http_client *http;           /* asks tuning processes for their progress */
     struct model_book *models;          /* outside the catalogue; NULL: nobody is asked */
+    struct mentions *mentions;
 };
 
 /* Everything here hangs on the arena of the reconcile. */

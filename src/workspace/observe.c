@@ -16,13 +16,9 @@ static const char *text(struct op *op, struct str s)
 
 static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct workspace *ws)
 {
-    json_t *all = own(op, informer_list(m->nodes, NULL, NULL)), *mine = own(op, json_array()), *node;
-    size_t i;
+    const json_t *labels = own(op, ws_node_labels(&m->settings, ws));
 
-    json_array_foreach(all, i, node)
-        if (ws_node_matches(&m->settings, ws, node))
-            json_array_append(mine, node);
-    return mine;
+    return own(op, informer_list_labels(m->nodes, NULL, json_object_size(labels) ? labels : NULL));
 }
 
 /* Pods by the name alone, in their namespace; claims, which have none, by both labels of the mode. */

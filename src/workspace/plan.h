@@ -48,7 +48,9 @@ void workspace_plan(const struct ws_view *v, int64_t now_ms, struct ws_plan *out
 /* Fills what is NULL with the defaults of workspace.h. */
 void workspace_settings_default(struct workspace_settings *s);
 
-/* True when the node carries the user's matchLabels (reserved keys apart) and, unless byo, the two ownership labels. */
+/* What a Node for this Workspace carries: the user's matchLabels (reserved keys apart) and, unless byo, the two ownership labels; empty: any
+   will do. New reference. */
+json_t *ws_node_labels(const struct workspace_settings *s, const struct workspace *ws);
 bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node);
 /* lora-params-template or qlora-params-template; NULL when the Workspace names a ConfigMap of its own or has no valid method. */
 const char *ws_template_name(const struct workspace *ws);

@@ -69,7 +69,10 @@ json_t *slim_claim(json_t *obj)
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
 }
 
-/* Which conditions are true, not how long and why; images and addresses are the largest part of a node. */
+/*
+ * Which conditions are true, not how long and why; images and addresses are the largest part of a node. Without its version a heartbeat
+ * changes nothing.
+ */
 json_t *slim_node(json_t *obj)
 {
     json_t *status = json_object_get(obj, "status"), *c;
@@ -80,7 +83,7 @@ json_t *slim_node(json_t *obj)
     keep_only(json_object_get(status, "allocatable"), KEEP("nvidia.com/gpu"));
     json_array_foreach(json_object_get(status, "conditions"), i, c)
         keep_only(c, KEEP("type", "status"));
-    keep_only(json_object_get(obj, "metadata"), KEEP("name", "labels", "uid", "resourceVersion", "creationTimestamp", "deletionTimestamp"));
+    keep_only(json_object_get(obj, "metadata"), KEEP("name", "labels", "uid", "creationTimestamp", "deletionTimestamp"));
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
 }
 
