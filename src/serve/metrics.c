@@ -50,17 +50,6 @@ void lora_users_done(struct lora_users *u)
     buf_done(&u->waiting);
 }
 
-void histogram_add(struct histogram *h, double v)
-{
-    size_t i = 0;
-
-    while (i < h->n && v > h->bounds[i])
-        i++;
-    h->counts[i]++;
-    h->sum += v;
-    h->count++;
-}
-
 static void head(struct buf *out, const char *name, const char *type, const char *help)
 {
     buf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
@@ -74,16 +63,8 @@ static void one(struct buf *out, const char *name, const char *type, const char 
 
 static void histogram(struct buf *out, const char *name, const char *help, const char *labels, const struct histogram *h)
 {
-    uint64_t sum = 0;
-
     head(out, name, "histogram", help);
-    for (size_t i = 0; i <= h->n; i++) {
-        sum += h->counts[i];
-        if (i < h->n)
-            buf_addf(out, "%s_bucket{%s,le=\"%g\"} %llu\n", name, labels, h->bounds[i], (unsigned long long)sum);
-    }
-    buf_addf(out, "%s_bucket{%s,le=\"+Inf\"} %llu\n%s_count{%s} %llu\n%s_sum{%s} %.17g\n", name, labels, (unsigned long long)sum, name, labels,
-             (unsigned long long)h->count, name, labels, h->sum);
+    histogram_write(h, name, labels, out);
 }
 
 static void label_escape(const char *s, struct buf *out)

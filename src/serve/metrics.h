@@ -5,11 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/histogram.h"
 #include "base/json.h"
 #include "engine/kv_cache.h"
-
-#define BUCKETS_MAX 24
-struct histogram { const double *bounds; size_t n; uint64_t counts[BUCKETS_MAX + 1]; double sum; uint64_t count; };
 
 enum finish { FINISH_STOP, FINISH_LENGTH, FINISH_ABORT, FINISH_ERROR, FINISH_KINDS };
 
@@ -26,7 +24,6 @@ struct lora_users { struct buf running, waiting; };
 void lora_users_done(struct lora_users *u);
 
 void stats_init(struct stats *s);
-void histogram_add(struct histogram *h, double v);
 void stats_prometheus(const struct stats *s, const struct lora_users *loras, const char *model, struct buf *out);
 json_t *machine_json(void);             /* upstream's JSON of /metrics: gpu_info, cpu_info */
 
