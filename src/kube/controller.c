@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "kube/priv.h"
 
 struct watch {
     struct controller *controller;
@@ -26,6 +27,11 @@ struct controller {
     struct controller_stats stats;
 };
 
+/* controller-runtime's buckets, in seconds. */
+static const double took_bounds[] = { .005, .01, .025, .05, .1, .15, .2, .25, .3, .35, .4, .45, .5, .6, .7, .8, .9, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5,
+                                      4, 4.5, 5, 6, 7, 8, 9, 10, 15, 20, 25, 30, 40, 50, 60 };
+static const double worked_bounds[] = WORKQ_BOUNDS;
+
 struct controller *controller_new(const struct controller_opts *o)
 {
     struct controller *c = xzalloc(sizeof *c);
@@ -33,6 +39,8 @@ struct controller *controller_new(const struct controller_opts *o)
     c->o.workers = o->workers ? o->workers : 1;
     c->o.stack_bytes = o->stack_bytes ? o->stack_bytes : 512u << 10;
     c->q = workq_new();
+    c->stats.took = HISTOGRAM(took_bounds);
+    c->stats.worked = HISTOGRAM(worked_bounds);
     c->workers = xcalloc(c->o.workers, sizeof *c->workers);
     mutex_init(&c->mu);
     return c;
@@ -125,11 +133,14 @@ static void count_active(struct controller *c)
 
 static void count(struct controller *c, errc rc, bool again, int64_t began_us)
 {
+    int64_t took_us = clock_mono_us() - began_us;
     LOCK_SCOPE(&c->mu);
     c->stats.reconciles++;
     c->stats.errors += rc ? 1 : 0;
     c->stats.requeues += rc || again ? 1 : 0;
-    c->stats.busy_us += clock_mono_us() - began_us;
+    c->stats.busy_us += took_us;
+    histogram_add(&c->stats.took, (double)took_us / 1e6);
+    histogram_add(&c->stats.worked, (double)took_us / 1e6);
     c->stats.active--;
 }
 
@@ -205,6 +216,9 @@ void controller_join(struct controller *c)
 void controller_enqueue(struct controller *c, const struct key *k) { workq_add(c->q, k); }
 void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms) { workq_add_after(c->q, k, delay_ms); }
 
+const char *controller_name(const struct controller *c) { return c->o.name; }
+void controller_queue_stats(struct controller *c, struct workq_stats *out) { workq_stats(c->q, out); }
+
 void controller_stats(struct controller *c, struct controller_stats *out)
 {
     size_t queued = workq_len(c->q);
@@ -212,33 +226,4 @@ void controller_stats(struct controller *c, struct controller_stats *out)
     *out = c->stats;
     out->queued = queued;
     out->workers = c->o.workers;
-}
-
-void controller_metrics(struct controller *c, struct buf *out)
-{
-    struct controller_stats s;
-
-    controller_stats(c, &s);
-    const struct { const char *name, *type, *labels; double value; } rows[] = {
-        { "controller_runtime_reconcile_total", "counter", ",result=\"success\"", (double)(s.reconciles - s.requeues) },
-        { "controller_runtime_reconcile_total", NULL, ",result=\"requeue_after\"", (double)(s.requeues - s.errors) },
-        { "controller_runtime_reconcile_total", NULL, ",result=\"error\"", (double)s.errors },
-        { "controller_runtime_reconcile_errors_total", "counter", "", (double)s.errors },
-        { "controller_runtime_reconcile_time_seconds", "histogram", NULL, 0 },
-        { "controller_runtime_reconcile_time_seconds_bucket", NULL, ",le=\"+Inf\"", (double)s.reconciles },
-        { "controller_runtime_reconcile_time_seconds_sum", NULL, "", (double)s.busy_us / 1e6 },
-        { "controller_runtime_reconcile_time_seconds_count", NULL, "", (double)s.reconciles },
-        { "controller_runtime_active_workers", "gauge", "", s.active },
-        { "controller_runtime_max_concurrent_reconciles", "gauge", "", s.workers },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (rows[i].type)
-            buf_addf(out, "# TYPE %s %s\n", rows[i].name, rows[i].type);
-        if (rows[i].labels)
-            buf_addf(out, "%s{controller=\"%s\"%s} %.15g\n", rows[i].name, c->o.name, rows[i].labels, rows[i].value);
-    }
-    buf_addf(out, "# TYPE workqueue_depth gauge\nworkqueue_depth{controller=\"%s\",name=\"%s\"} %zu\n"
-                  "# TYPE workqueue_retries_total counter\nworkqueue_retries_total{controller=\"%s\",name=\"%s\"} %llu\n",
-             c->o.name, c->o.name, s.queued, c->o.name, c->o.name, (unsigned long long)s.requeues);
 }

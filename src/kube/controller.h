@@ -48,7 +48,7 @@ void controller_join(struct controller *c);     /* after cancel */
 void controller_enqueue(struct controller *c, const struct key *k);
 void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms);
 
-struct controller_stats { uint64_t reconciles, errors, requeues; size_t queued; int64_t busy_us; unsigned active, workers; };
+struct controller_stats { uint64_t reconciles, errors, requeues; size_t queued; int64_t busy_us; unsigned active, workers; struct histogram took, worked; };
 void controller_stats(struct controller *c, struct controller_stats *out);
 /* Prometheus text with controller-runtime's names. */
 void controller_metrics(struct controller *c, struct buf *out);

@@ -61,6 +61,12 @@ json_t *objcache_owned_by(struct objcache *c, const char *uid);       /* a new a
 size_t objcache_len(const struct objcache *c);
 char *objcache_id(const char *ns, const char *name);               /* malloc'd */
 
+/* controller.c, for its metrics */
+struct controller;
+struct workq_stats;
+const char *controller_name(const struct controller *c);
+void controller_queue_stats(struct controller *c, struct workq_stats *out);
+
 /* informer.c, for the set */
 struct informer;
 struct informer_opts;

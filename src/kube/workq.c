@@ -16,7 +16,7 @@ struct item {
     struct item *next;                  /* in the FIFO */
     bool ready, running, dirty;         /* dirty: added while it runs */
     unsigned failures;
-    int64_t due_ms;
+    int64_t ready_us, due_ms;
     size_t at;                          /* in the heap */
 };
 
@@ -29,6 +29,7 @@ struct workq {
     struct item **heap;                 /* by due_ms */
     size_t n_heap, cap_heap;
     bool stopped;
+    struct workq_stats stats;
 };
 
 static void item_free(void *p)
@@ -40,9 +41,12 @@ static void item_free(void *p)
     free(i);
 }
 
+static const double waited_bounds[] = WORKQ_BOUNDS;
+
 struct workq *workq_new(void)
 {
     struct workq *q = xzalloc(sizeof *q);
+    q->stats.waited = HISTOGRAM(waited_bounds);
     mutex_init(&q->mu);
     cond_init(&q->wake);
     q->items = map_new(item_free);
@@ -135,10 +139,12 @@ static void add_ready_locked(struct workq *q, struct item *i)
     if (i->ready)
         return;
     i->ready = true;
+    i->ready_us = clock_mono_us();
     i->next = NULL;
     *q->tail = i;
     q->tail = &i->next;
     q->n_ready++;
+    q->stats.adds++;
     cond_signal(&q->wake);
 }
 
@@ -225,6 +231,7 @@ const struct key *workq_get(struct workq *q)
             q->n_ready--;
             i->ready = false;
             i->running = true;
+            histogram_add(&q->stats.waited, (double)(clock_mono_us() - i->ready_us) / 1e6);
             return &i->key;
         }
         if (q->n_heap)
@@ -252,4 +259,10 @@ size_t workq_len(struct workq *q)
 {
     LOCK_SCOPE(&q->mu);
     return q->n_ready;
+}
+
+void workq_stats(struct workq *q, struct workq_stats *out)
+{
+    LOCK_SCOPE(&q->mu);
+    *out = q->stats;
 }

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attr.h"
+#include "base/histogram.h"
 
 struct key { const char *ns, *name; };          /* ns "" for cluster-scoped */
 #define KEY(ns, name) (&(const struct key){ (ns), (name) })
@@ -32,6 +32,10 @@ unsigned workq_failures(struct workq *q, const struct key *k);
 /* Waits for a key; NULL once stopped. The key is lent until workq_done(). */
 const struct key *workq_get(struct workq *q);
 void workq_done(struct workq *q, const struct key *k);
+/* controller-runtime's buckets of both times of a queue, in seconds. */
+#define WORKQ_BOUNDS { 1e-8, 1e-7, 1e-6, 9.999999999999999e-6, 9.999999999999999e-5, 0.001, 0.01, 0.1, 1, 10, 100, 1000 }
+struct workq_stats { uint64_t adds; struct histogram waited; };        /* waited: seconds from being ready until a worker took it */
+void workq_stats(struct workq *q, struct workq_stats *out);
 size_t workq_len(struct workq *q);              /* ready, not running, not delayed; for tests and metrics */
 
 #endif
