@@ -3,12 +3,13 @@
 #include "kube/meta.h"
 #include "workspace/manager.h"
 
-#define MANAGER_CACHES 11
+#define MANAGER_CACHES 12
 
 static size_t caches_of(struct workspace_manager *m, struct informer *out[MANAGER_CACHES])
 {
     struct informer *const all[MANAGER_CACHES] = { m->workspaces, m->claims, m->nodes, m->pods, m->services, m->statefulsets, m->jobs,
-                                                   m->configs, m->secrets, m->storage_classes, m->node_pools };
+                                                   m->configs, m->secrets, m->volume_claims, m->storage_classes,
+                                                   m->node_pools };
     size_t n = 0;
 
     for (size_t i = 0; i < MANAGER_CACHES; i++)
@@ -89,6 +90,7 @@ void workspace_manager_metrics(struct workspace_manager *m, struct buf *out)
 {
     AUTO_JSON list = informer_list(m->workspaces, NULL, NULL);
     AUTO_JSON presets = count_presets(list);
+    AUTO_JSON volumes = informer_list(m->volume_claims, NULL, NULL);
     const char *preset;
     json_t *n;
     size_t phases[PHASE_COUNT];
@@ -103,6 +105,7 @@ void workspace_manager_metrics(struct workspace_manager *m, struct buf *out)
         label_value_add(out, preset);
         buf_addf(out, "\"} %lld\n", (long long)json_integer_value(n));
     }
+    volume_metrics(volumes, out);
     controller_metrics(m->controller, out);
     kube_client_metrics(m->client, out);
 }

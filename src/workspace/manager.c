@@ -107,7 +107,7 @@ static void watch_all(struct workspace_manager *m, bool storage)
     m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_workload);
     m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);
     m->secrets = watch(m, (struct kube_gvr){ "", "v1", "secrets" }, NULL, slim_secret);
-
+    m->volume_claims = watch(m, (struct kube_gvr){ "", "v1", "persistentvolumeclaims" }, WORKSPACE_LABEL, slim_volume_claim);
     if (storage)
         m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 

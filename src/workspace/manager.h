@@ -19,6 +19,7 @@ struct workspace_manager {
     struct cancel *cancel;
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
+    struct informer *volume_claims;     /* of Workspaces: only counted */
     struct informer *storage_classes;   /* NULL: the API has no such kind */
     struct informer *node_pools;        /* NULL: not in Karpenter mode */
     struct controller *controller;
@@ -60,6 +61,10 @@ json_t *slim_service(json_t *obj);
 json_t *slim_workload(json_t *obj);
 json_t *slim_config(json_t *obj);
 json_t *slim_secret(json_t *obj);
+json_t *slim_volume_claim(json_t *obj);
+
+/* Prometheus text about these PersistentVolumeClaims. */
+void volume_metrics(const json_t *claims, struct buf *out);
 
 /* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it
    is when nobody knows. */

@@ -128,3 +128,11 @@ json_t *slim_secret(json_t *obj)
         json_object_set_new(data, key, json_string(""));
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "type", "data"));
 }
+
+json_t *slim_volume_claim(json_t *obj)
+{
+    keep_only(json_object_get(obj, "spec"), KEEP("resources"));
+    keep_only(json_object_get(obj, "status"), KEEP("capacity"));
+    keep_only(json_object_get(obj, "metadata"), KEEP("name", "namespace", "labels"));
+    return slim_to(obj, KEEP("metadata", "spec", "status"));
+}
