@@ -70,8 +70,10 @@ static errc listen_on(const char *address, void (*handler)(void *, struct http_e
     if (!str_set(address) || streq(address, "0"))
         return ERR_OK;
     if (!str_rcut(str_of(address), ':', &host, &port) || !str_to_u64(port, &number) || number > 65535)
-        return err_set(e, ERR_BAD_REQUEST, "address %s: is not HOST:PORT; write 127.0.0.1:8080, :8080 for all addresses, or 0 for none", address);
-    AUTO_MEM char *name = host.n ? xstrndup(host.p, host.n) : xstrdup("0.0.0.0");
+        return err_set(e, ERR_BAD_REQUEST, "address %s: is not HOST:PORT; write 127.0.0.1:8080, [::1]:8080, :8080 for all addresses, or 0 for none", address);
+    if (host.n > 1 && host.p[0] == '[' && host.p[host.n - 1] == ']')
+        host = str_n(host.p + 1, host.n - 2);
+    AUTO_MEM char *name = host.n ? xstrndup(host.p, host.n) : xstrdup("*");
     struct http_server_opts o = { .addresses = (const char *const[]){ name }, .n_addresses = 1, .port = (uint16_t)number,
                                   .max_connections = 16, .stack_bytes = 128u << 10, .handler = handler, .self = p };
 

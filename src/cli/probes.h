@@ -9,7 +9,7 @@
 #include "base/str.h"
 
 struct probes_opts {
-    const char *health_address, *metrics_address;       /* HOST:PORT, :PORT for all addresses, "0": none */
+    const char *health_address, *metrics_address;       /* HOST:PORT, [IPv6]:PORT, :PORT for all addresses, "0": none */
     bool (*ready)(void *self);
     void (*metrics)(void *self, struct buf *out);       /* Prometheus text; those of the process are added */
     json_t *(*state)(void *self);       /* what /debug/state beside /metrics shows; NULL: there is none */

@@ -37,8 +37,9 @@ static void peer_text(const struct sockaddr *sa, char out[64])
         snprintf(out, 64, "%s:%u", ip, ntohs(in->sin_port));
     } else if (sa->sa_family == AF_INET6) {
         const struct sockaddr_in6 *in = (const struct sockaddr_in6 *)(const void *)sa;
-        inet_ntop(AF_INET6, &in->sin6_addr, ip, sizeof ip);
-        snprintf(out, 64, "[%s]:%u", ip, ntohs(in->sin6_port));
+        bool v4 = IN6_IS_ADDR_V4MAPPED(&in->sin6_addr);        /* a socket for both families */
+        inet_ntop(v4 ? AF_INET : AF_INET6, in->sin6_addr.s6_addr + (v4 ? 12 : 0), ip, sizeof ip);
+        snprintf(out, 64, "%s%s%s:%u", v4 ? "" : "[", ip, v4 ? "" : "]", ntohs(in->sin6_port));
     }
 }
 

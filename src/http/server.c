@@ -58,29 +58,47 @@ static errc address_parse(const char *text, uint16_t port, struct sockaddr_stora
     return ERR_OK;
 }
 
-static errc listen_on(const char *address, uint16_t *port, int *out, struct err *e)
+static errc bind_failed(const char *address, uint16_t port, int sys, struct err *e)
+{
+    const char *fix = sys == EADDRINUSE ? " (another program uses it: stop it or choose another port)" : "";
+    return err_set(e, ERR_UNAVAILABLE, "listen on %s port %u: %s%s", address, port, strerror(sys), fix);
+}
+
+/* both: an IPv6 socket takes IPv4 too. */
+static errc bind_to(const char *address, bool both, uint16_t *port, int *out, struct err *e)
 {
     struct sockaddr_storage sa;
     socklen_t n;
     TRY(address_parse(address, *port, &sa, &n, e));
     AUTO_FD fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return err_sys(e, errno, "listen on %s", address);
-    int one = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+        return bind_failed(address, *port, errno, e);
+    int on = 1, only_six = !both;
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (sa.ss_family == AF_INET6)
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, 1024) < 0) {
-        int sys = errno;
-        const char *fix = sys == EADDRINUSE ? " (another program uses it: stop it or choose another port)" : "";
-        return err_set(e, ERR_UNAVAILABLE, "listen on %s port %u: %s%s", address, *port, strerror(sys), fix);
-    }
+        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_six, sizeof only_six);
+    if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, 1024) < 0)
+        return bind_failed(address, *port, errno, e);
     n = sizeof sa;
     if (!*port && getsockname(fd, (struct sockaddr *)&sa, &n) == 0)
         *port = ntohs(sa.ss_family == AF_INET ? ((struct sockaddr_in *)&sa)->sin_port : ((struct sockaddr_in6 *)&sa)->sin6_port);
     *out = fd;
     fd = -1;
     return ERR_OK;
+}
+
+static bool machine_has_ipv6(void)
+{
+    AUTO_FD fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_addr = in6addr_any };
+    return fd >= 0 && bind(fd, (struct sockaddr *)&any, sizeof any) == 0;
+}
+
+static errc listen_on(const char *address, uint16_t *port, int *out, struct err *e)
+{
+    if (!streq(address, "*"))
+        return bind_to(address, false, port, out, e);
+    return machine_has_ipv6() ? bind_to("::", true, port, out, e) : bind_to("0.0.0.0", false, port, out, e);
 }
 
 static void mhd_log(void *cls, const char *fmt, va_list ap)

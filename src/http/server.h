@@ -37,7 +37,7 @@ struct http_exchange {                  /* read-only for handlers */
 };
 
 struct http_server_opts {               /* zero is the default; texts are copied */
-    const char *const *addresses;       /* NULL: 127.0.0.1 only; IPv4 or IPv6 addresses, never names */
+    const char *const *addresses;       /* NULL: 127.0.0.1 only; IPv4 or IPv6 addresses, never names; "*": all of both (one socket) */
     size_t n_addresses;
     uint16_t port;                      /* 0: the system picks one, the same for all addresses */
     const char *cert_pem, *key_pem;     /* both: TLS; the certificate may be followed by those that signed it */

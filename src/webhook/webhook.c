@@ -114,7 +114,7 @@ static void on_request(void *self, struct http_exchange *x)
 
 static errc listen_with(struct webhook *w, const struct serving_pair *p, struct err *e)
 {
-    const char *address = w->o.address ? w->o.address : "0.0.0.0";
+    const char *address = w->o.address ? w->o.address : "*";
     struct http_server_opts o = { .addresses = &address, .n_addresses = 1, .port = w->o.port, .cert_pem = p->cert, .key_pem = p->key,
                                   .tls13_only = true, .max_body = REVIEW_MAX, .max_connections = 256, .handler = on_request, .self = w };
     struct http_server *server = NULL;

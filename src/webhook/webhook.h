@@ -16,7 +16,7 @@
 struct webhook;
 
 struct webhook_opts {                   /* texts outlive the webhook */
-    const char *address;                /* NULL: every IPv4 address */
+    const char *address;                /* NULL: every address, IPv4 and IPv6 */
     uint16_t port;
     const char *ns, *service, *secret;  /* the Service that clients reach us by, the Secret in the same namespace */
     const char *configuration;          /* name of the ValidatingWebhookConfiguration */

@@ -65,6 +65,8 @@ static void handle(void *self, struct http_exchange *x)
         buf_addf(&b, "%s|%s|%d|%s", x->client_cn ? x->client_cn : "-", x->n_client_orgs ? x->client_orgs[0] : "-", x->client_cert_invalid,
                  http_header_get(&x->headers, "authorization"));
         http_reply_take(x, 200, "text/plain", &b);
+    } else if (streq(x->path, "/peer")) {
+        http_replyf(x, 200, "%s", x->peer);
     } else if (streq(x->path, "/args/a b")) {
         for (size_t i = 0; i < x->query.n; i++)
             buf_addf(&b, "%s=%s;", x->query.items[i].name, x->query.items[i].value);
@@ -164,6 +166,38 @@ static void bodies_queries_and_headers(void **state)
         AUTO_RESPONSE r = { 0 };
         assert_int_equal(ask(&w, (struct http_request){ 0 }, "/silent", &r, &e), ERR_OK);
         assert_int_equal(r.status, 500);
+    }
+    world_stop(&w);
+}
+
+static bool machine_has_ipv6(void)
+{
+    int fd = socket(AF_INET6, SOCK_STREAM, 0);
+    struct sockaddr_in6 loopback = { .sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT };
+    bool has = fd >= 0 && bind(fd, (struct sockaddr *)&loopback, sizeof loopback) == 0;
+    if (fd >= 0)
+        close(fd);
+    return has;
+}
+
+static void one_socket_serves_both_families(void **state)
+{
+    struct world w;
+    struct err e;
+    const char *address = "*";
+    world_start(&w, (struct http_server_opts){ .addresses = &address, .n_addresses = 1 }, NULL);
+    {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/peer", &r, &e), ERR_OK);
+        assert_true(str_has_prefix(buf_str(&r.body), STR("127.0.0.1:")));
+    }
+    snprintf(w.base, sizeof w.base, "http://[::1]:%u", http_server_port(w.server));
+    if (machine_has_ipv6()) {
+        AUTO_RESPONSE r = { 0 };
+        assert_int_equal(ask(&w, (struct http_request){ 0 }, "/peer", &r, &e), ERR_OK);
+        assert_true(str_has_prefix(buf_str(&r.body), STR("[::1]:")));
+    } else {
+        print_message("# skipped: the machine has no IPv6\n");
     }
     world_stop(&w);
 }
@@ -535,6 +569,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bodies_queries_and_headers),
+        cmocka_unit_test(one_socket_serves_both_families),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(uploads_from_callback_and_file),
         cmocka_unit_test(streams_end_break_and_stop),
