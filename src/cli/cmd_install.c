@@ -70,7 +70,7 @@ int cmd_install(int argc, char **argv)
         { "preset-registry", 0, OPT_STR, &o->preset_registry, "HOST/PATH", "Registry of upstream's images; default mcr.microsoft.com/aks/kaito." },
         { "cloud", 0, OPT_STR, &o->cloud, "NAME", "azure, aws or arc; default azure." },
         { "node-provisioner", 0, OPT_STR, &o->node_provisioner, "NAME", "azure-gpu-provisioner (default) or byo." },
-        { "feature-gates", 0, OPT_STR, &o->feature_gates, "NAME=BOOL,...", "Of the manager; default upstream's." },
+        { "feature-gates", 0, OPT_STR, &o->feature_gates, "NAME=BOOL,...", "Of the manager, which has upstream's defaults." },
         { "replicas", 0, OPT_INT, &o->replicas, "N", "Managers; of several one leads.", .min = 1, .max = 16 },
         { "webhook-url", 0, OPT_STR, &o->webhook_url, "URL", "https://HOST:PORT of a manager outside of the cluster." },
         { "no-crds", 0, OPT_BOOL, &o->no_crds, NULL, "Leave the CustomResourceDefinitions out." },

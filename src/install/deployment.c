@@ -8,9 +8,11 @@ static json_t *selector_labels(const struct release *r)
 
 static json_t *args_of(const struct release *r)
 {
-    json_t *args = json_pack("[s, s, o, o, o]", "manager", "--no-install-crds", json_strf("--feature-gates=%s", r->o.feature_gates),
-                             json_strf("--node-provisioner=%s", r->o.node_provisioner), json_strf("--runtime-image=%s", r->o.runtime_image));
+    json_t *args = json_pack("[s, s, o, o]", "manager", "--no-install-crds", json_strf("--node-provisioner=%s", r->o.node_provisioner),
+                             json_strf("--runtime-image=%s", r->o.runtime_image));
 
+    if (str_set(r->o.feature_gates))
+        json_push(args, json_strf("--feature-gates=%s", r->o.feature_gates));
     if (r->o.replicas > 1)
         json_push(args, json_string("--leader-elect"));
     return args;

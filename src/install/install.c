@@ -5,7 +5,6 @@
 #include "install/priv.h"
 #include "kube/kube.h"
 #include "kube/meta.h"
-#include "workspace/feature_gates.h"
 
 static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "v1", "Namespace", { "", "v1", "namespaces" } },
@@ -25,22 +24,13 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
 
 /* ---- names and labels ----------------------------------------------------------------------------------------------- */
 
-static char *default_gates(void)
-{
-    struct buf text = { 0 };
-
-    for (size_t i = 0; i < n_feature_gates; i++)
-        buf_addf(&text, "%s%s=%s", i ? "," : "", feature_gates[i].name, feature_gates[i].by_default ? "true" : "false");
-    return buf_take(&text);
-}
-
 static void fill(const char **value, const char *fallback)
 {
     if (!str_set(*value))
         *value = fallback;
 }
 
-static struct release release_of(const struct install_opts *given, const char *gates)
+static struct release release_of(const struct install_opts *given)
 {
     struct release r = { .o = *given };
     size_t at;
@@ -52,7 +42,6 @@ static struct release release_of(const struct install_opts *given, const char *g
     fill(&r.o.preset_registry, "mcr.microsoft.com/aks/kaito");
     fill(&r.o.cloud, "azure");
     fill(&r.o.node_provisioner, "azure-gpu-provisioner");
-    fill(&r.o.feature_gates, gates);
     r.o.replicas = r.o.replicas > 0 ? r.o.replicas : 1;
     r.byo = streq(r.o.node_provisioner, "byo");
     r.fullname = str_find(str_of(r.o.release), STR("workspace"), &at) ? xstrdup(r.o.release) : xasprintf("%s-workspace", r.o.release);
@@ -141,8 +130,7 @@ static void push_crds(json_t *list)
 
 json_t *install_manifests(const struct install_opts *o)
 {
-    AUTO_MEM char *gates = default_gates();
-    struct release r = release_of(o, gates);
+    struct release r = release_of(o);
     json_t *list = json_array();
 
     json_push(list, kube_object("v1", "Namespace", NULL, r.o.ns));

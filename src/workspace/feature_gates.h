@@ -10,7 +10,7 @@
 
 struct feature_gate {
     const char *name;
-    bool by_default;
+    bool by_default;                    /* said nowhere else: install and chart pass on only what somebody sets */
     bool built_off, built_on;           /* what this program can do; a gate that is on by default and not built only warns */
 };
 extern const struct feature_gate feature_gates[];

@@ -51,7 +51,7 @@ ok "nodes of one's own" agree "workspace -n kaito-workspace --set nodeProvisione
 ok "two managers elect a leader" agree "workspace -n kaito-workspace --set replicaCount=2" "--replicas 2"
 ok "another cloud, image and gate" agree \
     "workspace -n kaito-workspace --set cloudProviderName=aws,image.repository=r/kaito,image.tag=9,featureGates.disableNodeAutoProvisioning=true" \
-    "--cloud aws --image r/kaito:9 --feature-gates vLLM=true,disableNodeAutoProvisioning=true,enableInferenceSetController=true,gatewayAPIInferenceExtension=false,enableMultiRoleInferenceController=false,enableMIG=false,enableAccelerator=false,ModelMirror=false,ModelStreaming=false,enableBaseImageAutoUpgrade=false"
+    "--cloud aws --image r/kaito:9 --feature-gates disableNodeAutoProvisioning=true"
 ok "no device plugin" agree "workspace -n kaito-workspace --set nvidiaDevicePlugin.enabled=false" "--no-device-plugin"
 unknown_gate() {
     template workspace -n kaito-workspace --set featureGates.typo=true | grep -q 'typo=true'

@@ -19,9 +19,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- define "kaito.clusterRole" -}}{{ .Values.clusterRoleName | default (printf "%s-clusterrole" (include "kaito.fullname" .)) }}{{- end }}
 {{- define "kaito.role" -}}{{ .Values.roleName | default (printf "%s-role" (include "kaito.fullname" .)) }}{{- end }}
 {{- define "kaito.gates" -}}
-{{- $known := list "vLLM" "disableNodeAutoProvisioning" "enableInferenceSetController" "gatewayAPIInferenceExtension" "enableMultiRoleInferenceController" "enableMIG" "enableAccelerator" "ModelMirror" "ModelStreaming" "enableBaseImageAutoUpgrade" -}}
 {{- $out := list -}}
-{{- range $known }}{{ $out = append $out (printf "%s=%v" . (index $.Values.featureGates .)) }}{{ end -}}
-{{- range $name, $on := .Values.featureGates }}{{ if not (has $name $known) }}{{ $out = append $out (printf "%s=%v" $name $on) }}{{ end }}{{ end -}}
+{{- range $name, $on := .Values.featureGates }}{{ $out = append $out (printf "%s=%v" $name $on) }}{{ end -}}
 {{- join "," $out -}}
 {{- end }}
