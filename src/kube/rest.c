@@ -2,12 +2,14 @@
 #include <poll.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "kube/meta.h"
 #include "kube/priv.h"
 
 #define TRIES_MAX 10                    /* client-go's retries of a reply with Retry-After */
 #define RETRY_WAIT_MAX_MS 30000
+#define INITIALIZING_WAIT_MS 20
 #define PAGE_DEFAULT 500
 
 bool kube_gvr_same(const struct kube_gvr *a, const struct kube_gvr *b)
@@ -94,6 +96,19 @@ static bool must_wait(const struct http_response *r)
     return (r->status == 429 || r->status == 503) && http_header_get(&r->headers, "Retry-After");
 }
 
+/*
+ * As long as the server asks. But one that has just learned a new kind only fills its cache, which takes milliseconds, while Retry-After
+ * knows seconds.
+ */
+static int64_t retry_wait_ms(const struct http_response *r)
+{
+    size_t at;
+    if (str_find(buf_str(&r->body), STR("storage is (re)initializing"), &at))
+        return INITIALIZING_WAIT_MS;
+    int64_t wait = http_retry_after_ms(&r->headers, 1000);
+    return wait > RETRY_WAIT_MAX_MS ? RETRY_WAIT_MAX_MS : wait;
+}
+
 static errc send_once(struct kube_client *c, const struct kube_call *call, struct http_response *r, struct err *e)
 {
     AUTO_MEM char *url = xasprintf("%s%s", c->server, call->path);
@@ -101,8 +116,11 @@ static errc send_once(struct kube_client *c, const struct kube_call *call, struc
         .method = call->method, .url = url, .content_type = call->content_type, .body = call->body,
         .cancel = c->cancel, .max_body = 512u << 20, .timeout_ms = c->timeout_ms,
     };
+    int64_t began_us = clock_mono_us();
     errc rc = http_send(c->http, &q, r, e);
-    kube_count_request(c, call->method, rc ? 0 : r->status);
+    int code = rc ? 0 : r->status;
+    kube_count_request(c, call->method, code);
+    log_debug("kube", "asked", KV("method", call->method), KV("path", call->path), KV("code", code), KV("took_us", clock_mono_us() - began_us));
     return rc;
 }
 
@@ -123,9 +141,7 @@ errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *ou
             AUTO_MEM char *what = xasprintf("%s %s%s", call->method, c->server, call->path);
             return kube_status_error(r.status, buf_str(&r.body), what, e);
         }
-        int64_t wait = http_retry_after_ms(&r.headers, 1000);
-        wait = wait > RETRY_WAIT_MAX_MS ? RETRY_WAIT_MAX_MS : wait;
-        if (kube_wait_ms(c->cancel, wait))
+        if (kube_wait_ms(c->cancel, retry_wait_ms(&r)))
             return err_set(e, ERR_CANCELLED, "cancelled");
     }
 }
