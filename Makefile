@@ -73,7 +73,7 @@ bench-engine:           ## the engine beside llama.cpp and transformers on the s
 	@BUILD="$(BUILD)" bench/engine.sh $(ARGS)
 
 bench-manager: all      ## the Workspace manager on a real kube-apiserver, as a table
-	@BUILD="$(BUILD)" bench/manager.sh
+	@BUILD="$(BUILD)" bench/manager.sh $(ARGS)
 
 # ARGS: --parts full --minutes 20 ...
 bench-tune:             ## tuning beside transformers + PEFT + bitsandbytes, as a table

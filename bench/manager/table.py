@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The figures of drive.py (gpu.json, byo.json) as a table beside what must be reached and what upstream v0.12 does on a 2-core machine."""
+"""The figures of drive.py (ours-gpu.json, upstream-byo.json, ... in a folder) as a table beside what must be reached."""
 import json, pathlib, sys
 
 ROWS = [  # figure, file, key, unit, must, aim, upstream
@@ -18,13 +18,23 @@ ROWS = [  # figure, file, key, unit, must, aim, upstream
 ]
 
 
+def figure(folder, who, row):
+    """The measured value as text; "" where it was not measured."""
+    _, file, key, unit, must, *_ = row
+    path = folder / f"{who}-{file}.json"
+    v = json.load(path.open()).get(key) if path.exists() else None
+    return "" if v is None else f"{v:.4g} {unit}{'' if v <= must or who != 'ours' else ' (misses)'}"
+
+
 def main():
-    have = {pathlib.Path(p).stem: json.load(open(p)) for p in sys.argv[1:]}
-    print("| figure | measured | must | aim | upstream |\n| --- | --- | --- | --- | --- |")
-    for name, file, key, unit, must, aim, upstream in ROWS:
-        v = have.get(file, {}).get(key)
-        if v is not None:
-            print(f"| {name} | {v:.4g} {unit}{'' if v <= must else ' (misses)'} | <= {must} | <= {aim} | {upstream} |")
+    folder = pathlib.Path(sys.argv[1])
+    beside = any(folder.glob("upstream-*.json"))
+    columns = ["figure", "measured"] + ["upstream, measured beside"] * beside + ["must", "aim", "upstream v0.12, published"]
+    print("| " + " | ".join(columns) + " |\n|" + " --- |" * len(columns))
+    for row in ROWS:
+        ours, theirs = figure(folder, "ours", row), figure(folder, "upstream", row)
+        if ours or theirs:
+            print("| " + " | ".join([row[0], ours] + [theirs] * beside + [f"<= {row[4]}", f"<= {row[5]}", row[6]]) + " |")
 
 
 main()
