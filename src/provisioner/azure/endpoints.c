@@ -68,8 +68,8 @@ static errc replace(char **at, const char *what, const char *url, struct err *e)
         return ERR_OK;
     if (url_parse(text, &u, e))
         return err_wrap(e, "%s", what);
-    if (u.userinfo.p || u.query.p)
-        return err_set(e, ERR_BAD_REQUEST, "%s: holds a user or a query; write https://HOST only", what);
+    if (u.userinfo.p || u.query.p || strchr(url, '#'))
+        return err_set(e, ERR_BAD_REQUEST, "%s: holds a user, a query or a fragment; write https://HOST only", what);
     if (!u.tls && !is_this_machine(u.host))
         return err_set(e, ERR_BAD_REQUEST, "%s %s: sends tokens in the clear; use https", what, url);
     while (text.n > 0 && text.p[text.n - 1] == '/')

@@ -65,7 +65,7 @@ static void what_replaces_an_endpoint_is_https_or_this_machine(void **state)
     static const struct { const char *url; errc rc; } rows[] = {
         { "https://arm.example/", ERR_OK }, { "http://127.0.0.1:1/", ERR_OK }, { "http://localhost:1", ERR_OK }, { "http://arm.example", ERR_BAD_REQUEST },
         { "http://127.evil.example", ERR_BAD_REQUEST }, { "ftp://x", ERR_BAD_REQUEST }, { "https://user@arm.example", ERR_BAD_REQUEST }, { "", ERR_OK },
-        { "https://arm.example/?x=1", ERR_BAD_REQUEST },
+        { "https://arm.example/?x=1", ERR_BAD_REQUEST }, { "https://arm.example#x", ERR_BAD_REQUEST },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
