@@ -4,6 +4,7 @@
 #include "base/thread.h"
 #include "cli/command.h"
 #include "cli/probes.h"
+#include "cli/provisioner_azure.h"
 #include "kube/kube.h"
 #include "kube/lease.h"
 #include "provisioner/cloud_exec.h"
@@ -19,25 +20,27 @@ struct provisioner_cmd {
     int64_t workers, agent_port, health_port, metrics_port, exec_timeout_ms;
     bool install_crds, list_types, list_orphans, leader_elect, no_election, log_json;
     struct strlist noted;               /* upstream's options that mean nothing here */
+    struct azure_flags azure;
     struct provisioner_opts o;
 };
 
 struct running {
     struct provisioner *provisioner;
     struct probes *probes;
+    struct cloud *cloud;
     struct leader *leader;              /* NULL: no election */
     const char *lease;
 };
 
 /* ---- clouds: a row each ---- */
 
-static errc make_local(const struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
+static errc make_local(struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
 {
     *out = cloud_local_new(client, &(struct cloud_local_opts){ .agent_port = (int)c->agent_port });
     return ERR_OK;
 }
 
-static errc make_exec(const struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
+static errc make_exec(struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
 {
     if (!str_set(c->exec_command))
         return err_set(e, ERR_BAD_REQUEST, "--cloud exec: needs --exec-command, the program that is the cloud (docs/cloud-exec.md)");
@@ -45,14 +48,14 @@ static errc make_exec(const struct provisioner_cmd *c, struct kube_client *clien
     return ERR_OK;
 }
 
-static errc make_azure(const struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
+static errc make_azure(struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
 {
-    return err_set(e, ERR_UNBUILT, "--cloud azure: not built yet; local and exec are");
+    return azure_cloud_of(&c->azure, cancel, out, e);
 }
 
 static const struct cloud_row {
     const char *name;
-    errc (*make)(const struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e);
+    errc (*make)(struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e);
 } clouds[] = {
     { "local", make_local }, { "exec", make_exec }, { "azure", make_azure },
 };
@@ -154,6 +157,8 @@ static void write_metrics(void *self, struct buf *out)
     struct running *r = self;
 
     provisioner_metrics(r->provisioner, out);
+    if (r->cloud->metrics)
+        r->cloud->metrics(r->cloud->self, out);
     if (r->leader)
         buf_addf(out, "# TYPE leader_election_master_status gauge\nleader_election_master_status{name=\"%s\"} %d\n", r->lease, leader_is(r->leader));
 }
@@ -205,7 +210,7 @@ static errc elect_and_run(struct provisioner_cmd *c, const struct kube_config *c
     kube_client_hurry(lease_client, LEASE_CALL_MS);
     const char *ns = str_set(c->lease_namespace) ? c->lease_namespace : kube_client_namespace(client);
     AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &(struct leader_opts){ .ns = ns, .name = c->lease }) : NULL;
-    struct running r = { .leader = leader, .lease = c->lease };
+    struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease };
 
     return run_with(c, client, &r, cancel, e);
 }
@@ -264,7 +269,7 @@ int cmd_provisioner(int argc, char **argv)
     const struct option_row rows[] = {
         { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
         { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
-        { "cloud", 0, OPT_STR, &c.cloud, "NAME", "Where machines come from: local (this machine) or exec (a program of yours)." },
+        { "cloud", 0, OPT_STR, &c.cloud, "NAME", "Where machines come from: local (this machine), exec (a program of yours) or azure (AKS agent pools)." },
         { "agent-port", 0, OPT_INT, &c.agent_port, "PORT", "local: port of this machine's node agent, written into its Nodes.", .min = 0, .max = 65535 },
         { "exec-command", 0, OPT_STR, &c.exec_command, "PROGRAM", "exec: the program that is the cloud; docs/cloud-exec.md has what it reads and writes." },
         { "exec-timeout", 0, OPT_DURATION_MS, &c.exec_timeout_ms, "TIME", "exec: one call of the program; it is killed after that." },
@@ -296,6 +301,7 @@ int cmd_provisioner(int argc, char **argv)
         { "collect-grace", 0, OPT_DURATION_MS, &t->collect_grace_ms, "TIME", "How long something must be left over, and seen so twice, before it is deleted." },
         { "list-orphans", 0, OPT_BOOL, &c.list_orphans, NULL, "Print what is left over now and end; nothing is deleted." },
         { "list-instance-types", 0, OPT_BOOL, &c.list_types, NULL, "Print what the cloud has to offer and end." },
+        AZURE_OPTIONS(&c.azure),
         { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here, as the next ones." },
         { "kube-client-burst", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "karpenter-service", 0, OPT_NOTED, &c.noted, NULL, NULL },
@@ -310,10 +316,11 @@ int cmd_provisioner(int argc, char **argv)
         { "min-values-policy", 0, OPT_NOTED, &c.noted, NULL, NULL },
     };
     const struct command_help help = {
-        "kaito provisioner [--cloud local|exec] [--kubeconfig FILE] [options]",
+        "kaito provisioner [--cloud local|exec|azure] [--kubeconfig FILE] [options]",
         "Makes a machine of every NodeClaim that the Workspace controller writes, and deletes it with the claim.",
         "  kaito provisioner --cloud local --kubeconfig ~/.kube/config\n"
-        "  kaito provisioner --cloud exec --exec-command ./my-cloud --list-orphans\n",
+        "  kaito provisioner --cloud exec --exec-command ./my-cloud --list-orphans\n"
+        "  kaito provisioner --cloud azure --subscription-id ID --resource-group RG --cluster-name AKS\n",
     };
     struct strlist args = { 0 };
     enum log_level level = LOG_INFO;
@@ -328,13 +335,16 @@ int cmd_provisioner(int argc, char **argv)
         return 0;
     if (!rc)
         rc = check(&c, &level, &e);
-    if (rc)
+    if (rc) {
+        azure_flags_done(&c.azure);
         return command_fail(argv[0], &e);
+    }
     log_setup(level, c.log_json, 2);
     for (size_t i = 0; i < c.noted.n; i++)
         log_info("provisioner", "an option of upstream's without effect here", KV("option", c.noted.items[i]));
     strlist_done(&c.noted);
     cancel_on_signals(cancel);
     rc = run(&c, cancel, &e);
+    azure_flags_done(&c.azure);
     return rc ? command_fail(argv[0], &e) : 0;
 }

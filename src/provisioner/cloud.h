@@ -65,6 +65,7 @@ struct cloud {
     errc (*delete)(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
     /* Array of {name, cpus, memoryBytes, gpus}; the name "*" stands for any. */
     errc (*types)(void *self, json_t **out, struct err *e);
+    void (*metrics)(void *self, struct buf *out);       /* Prometheus text beside the life cycle's; NULL: none */
     void (*free)(void *self);
 };
 void cloud_free(struct cloud *c);       /* NULL is fine */

@@ -186,6 +186,11 @@ static errc azure_types(void *self, json_t **out, struct err *e)
     return ERR_OK;
 }
 
+static void azure_metrics(void *self, struct buf *out)
+{
+    arm_metrics(((struct azure *)self)->arm, out);
+}
+
 static void azure_free(struct azure *a)
 {
     map_free(a->writes);
@@ -233,7 +238,7 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     prctl(PR_SET_DUMPABLE, 0);          /* tokens and secrets are in no core dump */
     TRY(connect_to(a, s, cancel, e));
     a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .get = azure_get, .list = azure_list,
-                               .delete = azure_delete, .types = azure_types, .free = free_cloud };
+                               .delete = azure_delete, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
     *out = &TAKE(a)->cloud;
     return ERR_OK;
 }
