@@ -43,6 +43,7 @@ void http_client_set_bearer(struct http_client *c, const char *token);  /* NULL:
 struct http_request {
     const char *method;                         /* NULL: GET */
     const char *url;
+    const char *connect_to;                     /* "127.0.0.1:8443", "[::1]:8443": go there, whatever the URL's host is called; NULL: where it leads */
     const struct http_pair *headers;
     size_t n_headers;
     /* the body: bytes, or a range of a file, or what `read` gives; none when all are zero */

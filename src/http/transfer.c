@@ -19,7 +19,7 @@ struct transfer {
     const struct http_request *q;
     const struct http_sink *sink;
     struct handle h;
-    struct curl_slist *headers;
+    struct curl_slist *headers, *connect_to;
     struct url url;
     char host[300];                     /* host:port, for error texts */
     char detail[CURL_ERROR_SIZE];
@@ -301,7 +301,12 @@ static void set_limits(const struct http_client *c, struct transfer *t)
         curl_easy_setopt(h, CURLOPT_MAXREDIRS, (long)q->max_redirects);
         curl_easy_setopt(h, CURLOPT_REDIR_PROTOCOLS_STR, t->url.tls ? "https" : "http,https");
     }
-    if (is_loopback_host(t->url.host) || q->public_only || q->no_proxy)         /* a proxy would hide the address from on_socket */
+    if (q->connect_to) {
+        AUTO_MEM char *anything = xasprintf("::%s", q->connect_to);     /* HOST:PORT:TO, empty ones are any */
+        t->connect_to = curl_slist_append(t->connect_to, anything);
+        curl_easy_setopt(h, CURLOPT_CONNECT_TO, t->connect_to);
+    }
+    if (is_loopback_host(t->url.host) || q->public_only || q->no_proxy || q->connect_to)      /* a proxy would hide the address from on_socket */
         curl_easy_setopt(h, CURLOPT_NOPROXY, "*");
 }
 
@@ -447,6 +452,7 @@ errc transfer(struct http_client *c, const struct http_request *q, const struct 
     }
     handle_give(c, t->h);
     curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
     http_pairs_done(&t->reply);
     if (t->file >= 0)
         close(t->file);
