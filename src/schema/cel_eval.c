@@ -1,6 +1,7 @@
 /* Trees to values. Values are JSON; integers and doubles compare as numbers. */
 #include "schema/cel_priv.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "base/mem.h"
@@ -566,12 +567,21 @@ static errc eval(struct machine *m, const struct cel *c, const struct scope *s, 
     }
 }
 
-errc cel_eval(const struct cel *c, const json_t *self, const json_t *old_self, json_t **out, struct err *e)
+errc cel_eval_with(const struct cel *c, const struct cel_variable *vars, size_t n, json_t **out, struct err *e)
 {
+    struct scope scopes[CEL_VARIABLES_MAX];
     struct err local;
     struct machine m = { e ? e : &local, 0 };
-    struct scope s = { "self", (json_t *)(uintptr_t)self, NULL };
-    struct scope with_old = { "oldSelf", (json_t *)(uintptr_t)old_self, &s };
 
-    return eval(&m, c, &with_old, out);
+    assert(n > 0 && n <= ARRAY_LEN(scopes));
+    for (size_t i = 0; i < n; i++)
+        scopes[i] = (struct scope){ vars[i].name, vars[i].value, i ? &scopes[i - 1] : NULL };
+    return eval(&m, c, &scopes[n - 1], out);
+}
+
+errc cel_eval(const struct cel *c, const json_t *self, const json_t *old_self, json_t **out, struct err *e)
+{
+    const struct cel_variable vars[] = { { "self", (json_t *)(uintptr_t)self }, { "oldSelf", (json_t *)(uintptr_t)old_self } };
+
+    return cel_eval_with(c, vars, ARRAY_LEN(vars), out, e);
 }
