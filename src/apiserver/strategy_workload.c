@@ -284,6 +284,20 @@ static void prepare_replicaset(struct req *r, json_t *obj, const json_t *old)
         json_put_int(json_object_get(obj, "status"), "availableReplicas", 0);
 }
 
+/* The pod as its claims make it: each template is a volume of its name. New reference. */
+static json_t *pod_with_claims(const json_t *set)
+{
+    json_t *pod = json_copy(at(set, "spec.template.spec")), *volumes = json_array(), *v;
+    size_t i;
+
+    json_array_foreach(json_object_get(pod, "volumes"), i, v)
+        json_push(volumes, json_incref(v));
+    json_array_foreach(at(set, "spec.volumeClaimTemplates"), i, v)
+        json_push(volumes, json_pack("{s:O}", "name", json_at(v, "metadata", "name", NULL)));
+    json_put(pod, "volumes", volumes);
+    return pod;
+}
+
 static void validate_statefulset(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
 {
     static const char *const open[] = { "replicas", "ordinals", "template", "updateStrategy", "persistentVolumeClaimRetentionPolicy",
@@ -291,7 +305,8 @@ static void validate_statefulset(struct req *r, const json_t *obj, const json_t 
 
     validate_replicas(r, obj, out);
     validate_selector(r, obj, out);
-    validate_containers(r, at(obj, "spec.template.spec"), "spec.template.spec", out);
+    AUTO_JSON pod = pod_with_claims(obj);
+    validate_containers(r, pod, "spec.template.spec", out);
     if (!old)
         return;
     AUTO_JSON a = json_copy(json_object_get(obj, "spec"));

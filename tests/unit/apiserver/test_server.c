@@ -247,13 +247,26 @@ static void hooks_may_refuse(void **state)
     json_decref(o);
 }
 
+/* What a claim template brings may be mounted, what nothing brings may not. */
+static void a_claim_template_is_a_volume(void **state)
+{
+#define SET(name, volume) "{\"metadata\":{\"name\":\"" name "\"},\"spec\":{\"serviceName\":\"s\",\"selector\":{\"matchLabels\":{\"a\":\"b\"}}," \
+    "\"template\":{\"metadata\":{\"labels\":{\"a\":\"b\"}},\"spec\":{\"containers\":[{\"name\":\"c\",\"image\":\"i\"," \
+    "\"volumeMounts\":[{\"name\":\"" volume "\",\"mountPath\":\"/m\"}]}]}},\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"weights\"}," \
+    "\"spec\":{\"accessModes\":[\"ReadWriteOnce\"],\"resources\":{\"requests\":{\"storage\":\"1Gi\"}}}}]}}"
+    struct fixture *f = *state;
+
+    must(f, 201, "POST", "/apis/apps/v1/namespaces/default/statefulsets", SET("one", "weights"));
+    must(f, 422, "POST", "/apis/apps/v1/namespaces/default/statefulsets", SET("two", "other"));
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(status_is_written_below_status_only), T(a_table_shows_what_kubectl_prints), T(a_bound_pod_gets_its_grace_period),
         T(a_finalizer_holds_until_it_is_taken_away), T(everything_is_there_after_a_restart), T(a_second_server_on_the_folder_is_refused),
-        T(strangers_see_the_version_and_nothing_else), T(a_token_dies_with_its_account), T(hooks_may_refuse),
+        T(strangers_see_the_version_and_nothing_else), T(a_token_dies_with_its_account), T(hooks_may_refuse), T(a_claim_template_is_a_volume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
