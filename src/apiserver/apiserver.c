@@ -419,6 +419,7 @@ errc apiserver_start(const struct apiserver_opts *o, struct apiserver **out, str
     struct apiserver *s = xzalloc(sizeof *s);
 
     s->lock_fd = -1;
+    s->ready = !o->starts_unready;
     s->stop = cancel_new();
     mutex_init(&s->registry_mu);
     copy_opts(s, o);
@@ -443,6 +444,7 @@ void apiserver_stop(struct apiserver *s)
     server_free(s);
 }
 
+void apiserver_set_ready(struct apiserver *s) { __atomic_store_n(&s->ready, true, __ATOMIC_RELEASE); }
 uint16_t apiserver_port(const struct apiserver *s) { return s->port; }
 const char *apiserver_ca_pem(const struct apiserver *s) { return s->ca_pem; }
 const char *apiserver_token(const struct apiserver *s) { return s->token; }

@@ -30,6 +30,7 @@ struct apiserver_opts {                 /* zero is the default; everything is co
     const struct apiserver_hook *hooks; /* admission in the same process; borrowed, must outlive the server */
     size_t n_hooks;
     int64_t event_ttl_ms;               /* of Event objects; 0: one hour */
+    bool starts_unready;                /* /readyz fails until apiserver_set_ready: what must be there for clients is still to come */
 };
 
 /*
@@ -47,6 +48,7 @@ errc apiserver_start(const struct apiserver_opts *o, struct apiserver **out, str
 /* Ends watches, waits for running requests, closes the database. NULL is fine. */
 void apiserver_stop(struct apiserver *s);
 
+void apiserver_set_ready(struct apiserver *s);
 uint16_t apiserver_port(const struct apiserver *s);
 const char *apiserver_ca_pem(const struct apiserver *s);
 const char *apiserver_token(const struct apiserver *s);         /* the administrator's bearer token */

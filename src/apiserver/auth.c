@@ -339,7 +339,7 @@ errc serve_token(struct req *r)
 
 /* ---- reviews ---- */
 
-static json_t *user_json(const struct user *u)
+json_t *user_json(const struct user *u)
 {
     json_t *o = json_object(), *groups = json_array();
 

@@ -110,6 +110,12 @@ static const struct resource rows[] = {
     ROW("storage.k8s.io", "v1", "volumeattachments", "volumeattachment", "VolumeAttachment", .strategy = &strategy_status,
         SUBS(SUB_STATUS("VolumeAttachment"))),
 
+    ROW("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations", "mutatingwebhookconfiguration", "MutatingWebhookConfiguration",
+        .categories = NAMES("api-extensions"), .strategy = &strategy_webhooks, .columns = &columns_webhooks),
+    ROW("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations", "validatingwebhookconfiguration",
+        "ValidatingWebhookConfiguration", .categories = NAMES("api-extensions"), .strategy = &strategy_webhooks,
+        .columns = &columns_webhooks),
+
     ROW("apiextensions.k8s.io", "v1", "customresourcedefinitions", "customresourcedefinition", "CustomResourceDefinition",
         .short_names = NAMES("crd", "crds"), .categories = NAMES("api-extensions"), .strategy = &strategy_definition,
         .columns = &columns_definitions, SUBS(SUB_STATUS("CustomResourceDefinition"))),

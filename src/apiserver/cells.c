@@ -597,3 +597,8 @@ json_t *pod_readiness_gates(const json_t *o, int64_t now)
             ready += streq(json_cstr(c, "type"), json_cstr(g, "conditionType")) && streq(json_cstr(c, "status"), "True");
     return json_strf("%ld/%zu", ready, json_array_size(gates));
 }
+json_t *webhooks_count(const json_t *o, int64_t now)
+{
+    (void)now;
+    return json_integer((json_int_t)json_array_size(at(o, "webhooks")));
+}

@@ -74,6 +74,7 @@ extern cell_fn
     service_kind,
     statefulset_containers,
     statefulset_images,
-    statefulset_ready;
+    statefulset_ready,
+    webhooks_count;
 
 #endif

@@ -380,6 +380,13 @@ static const struct column leases_columns[] = {
 };
 COLUMNS(leases);
 
+static const struct column webhooks_columns[] = {
+    NAME_COLUMN,
+    { "Webhooks", "integer", "", "Webhooks indicates the number of webhooks registered in this configuration", 0, webhooks_count, NULL },
+    AGE_COLUMN,
+};
+COLUMNS(webhooks);
+
 static const struct column roles_columns[] = {
     NAME_COLUMN,
     { "Created At", "date", "", DOC_AGE, 0, cell_created_text, NULL },

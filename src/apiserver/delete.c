@@ -1,6 +1,7 @@
 /*
  * delete and deletecollection: preconditions, grace periods, what happens to dependents, finalizers.
  */
+#include "apiserver/admission.h"
 #include "apiserver/list.h"
 
 #define FINALIZER_ORPHAN "orphan"
@@ -10,6 +11,7 @@
 struct delete_opts {
     const char *uid, *rv, *policy;
     bool has_orphan, orphan, has_grace;
+    bool asked;                 /* by a client: webhooks have a say */
     int64_t grace;
 };
 
@@ -212,6 +214,14 @@ static errc delete_version(struct req *r, const struct resource *res, const char
     return object_remove(r, res, ns, name, cur->rv, obj);
 }
 
+static errc admit(struct req *r, const struct resource *res, const char *ns, const char *name, const struct found *cur)
+{
+    struct admission a = { .r = r, .res = res, .operation = "DELETE", .sub = "", .ns = ns, .name = name, .old = cur->obj };
+
+    TRY(admission_mutate(&a));
+    return admission_validate(&a);
+}
+
 static errc delete_one(struct req *r, const struct resource *res, const char *ns, const char *name, const struct delete_opts *o,
                        struct deletion *out)
 {
@@ -220,6 +230,8 @@ static errc delete_one(struct req *r, const struct resource *res, const char *ns
         *out = (struct deletion){ 0 };
         TRY(object_load(r, res, ns, name, &cur));
         TRY(check_preconditions(r, res, name, &cur, o));
+        if (o->asked)
+            TRY(admit(r, res, ns, name, &cur));
         errc rc = delete_version(r, res, ns, name, &cur, o, out);
         if (rc != ERR_CONFLICT && rc != ERR_NOT_FOUND)
             return rc;
@@ -238,7 +250,7 @@ errc object_delete(struct req *r, const struct resource *res, const char *ns, co
 errc serve_delete(struct req *r)
 {
     static const char *const kept[] = { "default", "kube-system", "kube-public" };
-    struct delete_opts o = { 0 };
+    struct delete_opts o = { .asked = true };
     struct deletion d = { 0 };
 
     TRY(options_read(r, &o));
@@ -261,7 +273,7 @@ errc serve_delete(struct req *r)
 
 errc serve_deletecollection(struct req *r)
 {
-    struct delete_opts o = { 0 };
+    struct delete_opts o = { .asked = true };
     struct lister l = { .want_names = true };
     struct store_list q;
     int64_t rv = 0;

@@ -360,7 +360,9 @@ static errc health(struct req *r, const char *const *seg, size_t n)
         return fail_no_method(r);
     r->replied = true;
     http_reply_header(r->x, "X-Content-Type-Options", "nosniff");
-    if (verbose && n == 1)
+    if (streq(seg[0], "readyz") && n == 1 && !__atomic_load_n(&r->s->ready, __ATOMIC_ACQUIRE))
+        http_replyf(r->x, 500, "[+]ping ok\n[+]etcd ok\n[-]start failed: not all parts run yet\nreadyz check failed\n");
+    else if (verbose && n == 1)
         http_replyf(r->x, 200, "[+]ping ok\n[+]etcd ok\n%s check passed\n", seg[0]);
     else
         http_reply(r->x, 200, "text/plain; charset=utf-8", STR("ok"));

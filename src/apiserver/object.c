@@ -2,9 +2,11 @@
  * The life of one object between the wire and the store: creation, change under optimistic concurrency, removal.
  * The order of the steps is that of k8s.io/apiserver's registry: what a client sees depends on which of two errors comes first.
  */
+#include "apiserver/admission.h"
 #include "apiserver/ssa.h"
 #include "apiserver/strategy.h"
 #include "api/k8s/k8s.h"
+#include "base/log.h"
 
 #define NAME_SUFFIX 5
 #define GENERATE_BASE_MAX 58            /* 63 - NAME_SUFFIX */
@@ -68,6 +70,15 @@ static void note_version(json_t *obj, int64_t rv)
     json_put(json_sub(obj, "metadata"), "resourceVersion", json_strf("%lld", (long long)rv));
 }
 
+/* What the picture shows counts from the next request on. */
+static void picture_changed(struct req *r, const struct resource *res)
+{
+    struct err e;
+
+    if ((res->strategy->flags & STRAT_PICTURED) && registry_rebuild(r->s, &e))
+        log_error(LOG_NAME, "the webhook configurations could not be read", KV("err", e.text));
+}
+
 errc object_store(struct req *r, const struct resource *res, const char *ns, const char *name, int64_t expect_rv, json_t *obj)
 {
     struct store_key k = key_of(res, ns, name);
@@ -80,6 +91,7 @@ errc object_store(struct req *r, const struct resource *res, const char *ns, con
     AUTO_JSON form = stored_form(obj);
     TRY(store_put(r->s->store, &k, expect_rv, form, &rv, &r->e));
     note_version(obj, rv);
+    picture_changed(r, res);
     return ERR_OK;
 }
 
@@ -95,6 +107,7 @@ errc object_remove(struct req *r, const struct resource *res, const char *ns, co
     note_version(obj, rv);
     if (res->strategy->removed)
         res->strategy->removed(r, obj);
+    picture_changed(r, res);
     return ERR_OK;
 }
 
@@ -259,12 +272,17 @@ errc object_create(struct req *r, const struct resource *res, json_t *obj, bool 
     own_metadata(r, res, meta);
     if (!managed)
         TRY(manage(r, res, NULL, obj, ""));
+    struct admission asked = { .r = r, .res = res, .operation = "CREATE", .sub = "", .ns = res->namespaced ? r->ns : "",
+                               .name = json_cstr(meta, "name"), .obj = obj };
+    TRY(admission_mutate(&asked));
+    meta = json_object_get(obj, "metadata");
     if (st->admit)
         TRY(st->admit(r, obj, NULL));
     if (st->prepare)
         st->prepare(r, obj, NULL);
     TRY(check_valid(r, res, obj, NULL, false));
     TRY(run_hooks(r, res, obj, NULL));
+    TRY(admission_validate(&asked));
     if (st->allocate)
         TRY(st->allocate(r, obj, NULL));
     const char *name = json_cstr(meta, "name");
@@ -425,6 +443,8 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
     fill_defaults(r, res, obj, cur->obj);
     if (!c->managed)
         TRY(manage(r, res, cur->obj, obj, c->sub));         /* of what was sent: upstream owns before it restores */
+    struct admission asked = { .r = r, .res = res, .operation = "UPDATE", .sub = c->sub, .ns = ns, .name = name, .obj = obj, .old = cur->obj };
+    TRY(admission_mutate(&asked));
     keep_untouched(res, cur->obj, obj, c->sub);
     if (c->managed)
         keep(json_object_get(obj, "metadata"), json_object_get(cur->obj, "metadata"), "managedFields", false);
@@ -436,6 +456,7 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
         count_generation(res, cur->obj, obj);
     TRY(check_valid(r, res, obj, cur->obj, status));
     TRY(run_hooks(r, res, obj, cur->obj));
+    TRY(admission_validate(&asked));
     if (finished(res, obj) && !finished(res, cur->obj))
         return finish(r, res, ns, name, cur);
     if (unchanged(obj, cur->obj)) {

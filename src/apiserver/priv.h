@@ -44,6 +44,7 @@ enum strategy_flags {
     STRAT_NEEDS_VERSION = 1 << 6,       /* PUT must name the resourceVersion */
     STRAT_STATUS_META   = 1 << 7,       /* a status write may change labels and annotations too */
     STRAT_EPHEMERAL     = 1 << 8,       /* a review: answered, never stored */
+    STRAT_PICTURED      = 1 << 9,       /* part of the registry, which a write makes anew */
 };
 
 struct field_label { const char *label, *path, *absent; };      /* a path of object keys; absent: value when there is none */
@@ -111,7 +112,9 @@ struct registry {
     int refs;                                   /* atomic */
     struct resource *rows;
     size_t n, cap;
-    struct arena *arena;                        /* owns what the rows point to, unless static */
+    struct admission_hook *hooks;               /* admission.h: the configured webhooks, mutating ones first */
+    size_t n_hooks, cap_hooks;
+    struct arena *arena;                        /* owns what rows and hooks point to, unless static */
 };
 struct registry *registry_ref(struct registry *g);
 void registry_free(struct registry *g);         /* drops one reference */
@@ -139,6 +142,7 @@ struct apiserver {
     struct mutex registry_mu;                   /* a leaf; guards registry */
     struct registry *registry;
     int lock_fd;
+    bool ready;                                 /* atomic; for /readyz */
     char *ca_pem, *token, *kubeconfig;
     uint16_t port;
     struct http_client *nodes;                  /* to the nodes' log endpoints */
@@ -230,6 +234,7 @@ errc serve_subresource(struct req *r);
 errc serve_eviction(struct req *r);                             /* eviction.c */
 void reply_created(struct req *r);                              /* a Status that says Success */
 errc serve_scale(struct req *r);
+errc scale_of(struct req *r, const json_t *obj, json_t **out);         /* the Scale of an object of r->res */
 errc serve_discovery(struct req *r, const char *const *seg, size_t n, bool *handled);
 const char *aggregated_form(const struct http_exchange *x);     /* of discovery, by the Accept header; NULL: plain */
 errc serve_openapi(struct req *r, const char *const *seg, size_t n);
@@ -281,6 +286,8 @@ bool selector_matches(const struct selector *labels, const struct selector *fiel
 /* The value that metadata.name (or .namespace) must equal, if the selector says so; NULL otherwise. */
 const char *selector_exact(const struct selector *fields, const char *label);
 errc selector_parse_labels(struct arena *a, const char *text, struct selector **out, struct err *e);
+/* Of a LabelSelector ({matchLabels, matchExpressions}); NULL and {} choose everything (*out NULL). */
+errc selector_of_object(struct arena *a, const json_t *label_selector, struct selector **out, struct err *e);
 
 /* ---- tables (table.c, columns.c) -------------------------------------------------------------------------------------- */
 
@@ -297,6 +304,7 @@ struct access { const char *verb, *group, *resource, *sub, *ns, *name, *path; };
 bool rbac_allows(struct req *r, const struct user *u, const struct access *a, const char **out_reason);
 errc authorize(struct req *r, const struct access *a);
 json_t *rbac_rules(struct req *r, const struct user *u, const char *ns);       /* status of a SelfSubjectRulesReview */
+json_t *user_json(const struct user *u);        /* UserInfo; new reference */
 errc auth_user_of_token(struct req *r, const char *token, struct user *out);
 errc serve_token(struct req *r);
 errc review_access_self(struct req *r, json_t *obj, json_t **out);

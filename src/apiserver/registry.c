@@ -1,8 +1,8 @@
 /*
- * The picture of what is served: built-in resources and those of stored definitions. It is rebuilt as a whole and
+ * The picture of what is served: built-in resources, those of stored definitions, and the webhooks that are asked. It is rebuilt as a whole and
  * swapped; requests hold a reference to the one they began with.
  */
-#include "apiserver/priv.h"
+#include "apiserver/admission.h"
 #include "api/k8s/k8s.h"
 #include "base/mem.h"
 
@@ -25,6 +25,7 @@ void registry_free(struct registry *g)
 {
     if (!g || __atomic_sub_fetch(&g->refs, 1, __ATOMIC_ACQ_REL) != 0)
         return;
+    admission_done(g);
     free(g->rows);
     arena_free(g->arena);
     free(g);
@@ -81,6 +82,7 @@ errc registry_rebuild(struct apiserver *s, struct err *e)
     registry_add_builtin(g);
     errc rc = store_list(s->store, &(struct store_list){ .resource = "apiextensions.k8s.io/customresourcedefinitions" },
                          add_definition, &b, NULL, e);
+    rc = rc ? rc : admission_load(g, s->store, e);
     if (rc) {
         registry_free(g);
         return rc;

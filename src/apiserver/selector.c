@@ -310,6 +310,47 @@ const char *selector_exact(const struct selector *fields, const char *label)
     return NULL;
 }
 
+/* ---- label selectors as objects ---- */
+
+static errc add_expression(struct arena *a, struct selector *s, const json_t *x, struct err *e)
+{
+    static const struct { const char *name; enum op op; } ops[] = {
+        { "In", OP_IN }, { "NotIn", OP_NOT_IN }, { "Exists", OP_EXISTS }, { "DoesNotExist", OP_ABSENT },
+    };
+    const json_t *values = json_object_get(x, "values");
+    const char *operator = json_cstr(x, "operator");
+    size_t k = 0;
+
+    while (k < ARRAY_LEN(ops) && !streq(ops[k].name, operator))
+        k++;
+    if (k == ARRAY_LEN(ops))
+        return err_set(e, ERR_BAD_REQUEST, "\"%s\" is not a valid label selector operator", operator ? operator : "");
+    struct requirement *q = requirement_new(a, s);
+    *q = (struct requirement){ .key = arena_strdup(a, json_cstr(x, "key")), .op = ops[k].op, .n = json_array_size(values) };
+    q->values = arena_calloc(a, q->n + 1, sizeof *q->values);
+    for (size_t i = 0; i < q->n; i++)
+        q->values[i] = arena_strdup(a, json_string_value(json_array_get(values, i)));
+    return ERR_OK;
+}
+
+errc selector_of_object(struct arena *a, const json_t *label_selector, struct selector **out, struct err *e)
+{
+    struct selector *s = arena_new_of(a, struct selector);
+    const char *key;
+    json_t *v;
+    size_t i;
+
+    json_object_foreach(json_object_get(label_selector, "matchLabels"), key, v) {
+        struct requirement *q = requirement_new(a, s);
+        *q = (struct requirement){ .key = arena_strdup(a, key), .op = OP_IN, .values = arena_calloc(a, 1, sizeof *q->values), .n = 1 };
+        q->values[0] = arena_strdup(a, json_string_value(v));
+    }
+    json_array_foreach(json_object_get(label_selector, "matchExpressions"), i, v)
+        TRY(add_expression(a, s, v, e));
+    *out = s->n ? s : NULL;
+    return ERR_OK;
+}
+
 /* ---- matching ---- */
 
 static bool in_values(const struct requirement *q, const char *v)

@@ -31,7 +31,7 @@ static void add_selector(const json_t *selector, struct buf *b)
         buf_addf(b, "%s%s=%s", b->n ? "," : "", key, json_string_value(v));
 }
 
-static errc scale_of(struct req *r, const json_t *obj, json_t **out)
+errc scale_of(struct req *r, const json_t *obj, json_t **out)
 {
     static const char *const copied[] = { "name", "namespace", "uid", "resourceVersion", "creationTimestamp" };
     struct scale_paths p = paths_of(r->res);

@@ -17,7 +17,7 @@ trap finish EXIT
 "$tool/up" "$work/real" >"$work/up" || { echo "Bail out! the API server did not start"; exit 1; }
 failed=0
 export CMOCKA_MESSAGE_OUTPUT=TAP KAITO_TEST_KUBECONFIG=$work/real/kubeconfig
-for t in kube/test_kube_api cluster/test_cluster_api; do
+for t in kube/test_kube_api cluster/test_cluster_api apiserver/test_admission; do
     "$build/tests/unit/$t" || failed=1
 done
 exit $failed
