@@ -34,6 +34,7 @@ int cmd_up(int argc, char **argv)
         { "state-dir", 0, OPT_STR, &o.state_dir, "DIR", "Where everything is kept.", "KAITO_STATE_DIR", false },
         { "bind-address", 0, OPT_STR, &o.bind_address, "IP", "Address of the API.", NULL, false },
         { "port", 0, OPT_INT, &o.port, "PORT", "Port of the API; 0 keeps the last one, or takes a free one.", NULL, false, 0, 65535 },
+        { "no-manager", 0, OPT_BOOL, &o.no_manager, NULL, "Run no Workspace controller: `kaito manager` of your own does, beside this.", NULL, false },
         { "runtime-image", 0, OPT_STR, &o.runtime_image, "NAME", "The image name that stands for this machine's kaito-runtime.", NULL, false },
         { "model-cache-dir", 0, OPT_STR, &o.model_cache_dir, "DIR", "Where models are kept; otherwise in the state folder.", NULL, false },
         { "hf-endpoint", 0, OPT_STR, &o.hf_endpoint, "URL", "A Hugging Face hub or mirror for models and data sets.", "HF_ENDPOINT", false },

@@ -148,6 +148,15 @@ json_t *install_manifests(const struct install_opts *o)
     return list;
 }
 
+json_t *install_webhook(const struct install_opts *o)
+{
+    struct release r = release_of(o);
+    json_t *configuration = webhook(&r);
+
+    free(r.fullname);
+    return configuration;
+}
+
 static const struct kube_gvr *gvr_of(const json_t *object)
 {
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

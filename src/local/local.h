@@ -3,7 +3,7 @@
  * API over HTTPS, as it would be in a cluster. State lives in one folder; one `kaito up` per folder.
  *
  * The folder: up.json (who runs it), kubeconfig and api.db (the API server's), pods/ and claims/ (the node agent's),
- * models/ and work/ (what pods share), port (the API's, so that the kubeconfig stays good).
+ * models/ and work/ (what pods share), port and webhook-port (so that kubeconfig and webhook configuration stay good).
  */
 #ifndef LOCAL_LOCAL_H
 #define LOCAL_LOCAL_H
@@ -18,6 +18,7 @@ struct local_opts {                     /* borrowed until local_up returns */
     const char *state_dir;
     const char *bind_address;           /* NULL: 127.0.0.1 */
     int64_t port;                       /* 0: the one of the last time, else a free one */
+    bool no_manager;                    /* no Workspace controller and no webhook: `kaito manager` runs beside it */
     const char *runtime_image;          /* NULL: kaito/kaito-runtime:VERSION */
     const char *model_cache_dir;        /* NULL: STATE/models */
     const char *hf_endpoint, *hf_token_secret;

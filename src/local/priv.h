@@ -8,7 +8,14 @@ struct state_owner { int64_t pid, start_ticks; };
 
 errc state_write_owner(const char *state_dir, struct err *e);
 bool state_find_owner(const char *state_dir, struct state_owner *out);
-uint16_t state_last_port(const char *state_dir);        /* 0: none */
-errc state_write_port(const char *state_dir, uint16_t port, struct err *e);
+uint16_t state_port(const char *state_dir, const char *name);   /* of the last time; 0: none */
+errc state_write_port(const char *state_dir, const char *name, uint16_t port, struct err *e);
+
+struct kube_client;
+struct webhook;
+struct workspace_manager;
+/* Returns when the API server asks the manager about every Workspace. *out is set as soon as it runs, also on failure: webhook_join ends it. */
+errc hook_start(struct kube_client *client, struct workspace_manager *manager, const char *state_dir, const char *ns, struct cancel *cancel,
+                struct webhook **out, struct err *e);
 
 #endif

@@ -48,9 +48,9 @@ bool state_find_owner(const char *state_dir, struct state_owner *out)
            process_is((pid_t)out->pid, (unsigned long long)out->start_ticks);
 }
 
-uint16_t state_last_port(const char *state_dir)
+uint16_t state_port(const char *state_dir, const char *name)
 {
-    AUTO_MEM char *path = path_join(state_dir, "port");
+    AUTO_MEM char *path = path_join(state_dir, name);
     AUTO_BUF text = { 0 };
     int64_t port = 0;
 
@@ -59,9 +59,9 @@ uint16_t state_last_port(const char *state_dir)
     return (uint16_t)port;
 }
 
-errc state_write_port(const char *state_dir, uint16_t port, struct err *e)
+errc state_write_port(const char *state_dir, const char *name, uint16_t port, struct err *e)
 {
-    AUTO_MEM char *path = path_join(state_dir, "port"), *text = xasprintf("%u\n", port);
+    AUTO_MEM char *path = path_join(state_dir, name), *text = xasprintf("%u\n", port);
 
     return file_write_atomic(path, str_of(text), 0600, e);
 }

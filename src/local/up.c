@@ -15,10 +15,12 @@
 #include "node/node.h"
 #include "provisioner/cloud_local.h"
 #include "provisioner/provisioner.h"
+#include "webhook/webhook.h"
 #include "workspace/workspace.h"
 
 #define DEFAULT_RUNTIME_IMAGE "kaito/kaito-runtime:" KAITO_VERSION
 #define RELEASE_NAMESPACE "kaito-workspace"
+#define PORT_FILE "port"
 
 enum { CA_BUNDLE_MAX = 4 << 20 };
 
@@ -33,6 +35,7 @@ struct up {
     struct cloud *cloud;
     struct provisioner *provisioner;
     struct workspace_manager *manager;
+    struct webhook *webhook;
     char *models_dir, *work_dir, *ca_bundle;
     char log_token[33];                 /* between API server and node agent */
     const char *runtime_image;
@@ -47,10 +50,10 @@ static char *service_cidr(const char *state_dir)
 static errc start_api(struct up *u, struct err *e)
 {
     AUTO_MEM char *cidr = service_cidr(u->o->state_dir);
-    uint16_t last = state_last_port(u->o->state_dir);
+    uint16_t last = state_port(u->o->state_dir, PORT_FILE);
     struct apiserver_opts a = {
         .state_dir = u->o->state_dir, .bind_address = u->o->bind_address, .port = u->o->port ? (uint16_t)u->o->port : last,
-        .node_token = u->log_token, .service_cidr = cidr,
+        .node_token = u->log_token, .service_cidr = cidr, .starts_unready = true,
     };
     errc rc = apiserver_start(&a, &u->api, e);
 
@@ -58,7 +61,7 @@ static errc start_api(struct up *u, struct err *e)
         a.port = 0;
         rc = apiserver_start(&a, &u->api, e);
     }
-    return rc ? rc : state_write_port(u->o->state_dir, apiserver_port(u->api), e);
+    return rc ? rc : state_write_port(u->o->state_dir, PORT_FILE, apiserver_port(u->api), e);
 }
 
 static errc connect_client(struct up *u, struct err *e)
@@ -121,6 +124,8 @@ static errc join_authorities(struct up *u, struct err *e)
 
 static errc start_manager(struct up *u, struct err *e)
 {
+    if (u->o->no_manager)
+        return ERR_OK;
     const struct workspace_manager_opts m = {
         .install_crds = true, .ask_hub = true, .hub_token = getenv("HF_TOKEN"),
         .settings = {
@@ -148,12 +153,17 @@ static errc start_cluster(struct up *u, struct err *e)
     return cluster_start(u->client, &c, u->cancel, &u->cluster, e);
 }
 
+static errc start_webhook(struct up *u, struct err *e)
+{
+    return u->manager ? hook_start(u->client, u->manager, u->o->state_dir, RELEASE_NAMESPACE, u->cancel, &u->webhook, e) : ERR_OK;
+}
+
 static errc start_all(struct up *u, struct err *e)
 {
     static const struct { const char *name; errc (*start)(struct up *u, struct err *e); } parts[] = {
         { "trusted authorities", join_authorities }, { "API server", start_api }, { "client", connect_client },
         { "release namespace", make_namespace }, { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
-        { "provisioner", start_provisioner },
+        { "provisioner", start_provisioner }, { "admission webhook", start_webhook },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (parts[i].start(u, e))
@@ -168,6 +178,7 @@ static void stop_all(struct up *u)
     cloud_free(u->cloud);
     node_agent_join(u->node);
     cluster_join(u->cluster);
+    webhook_join(u->webhook);
     workspace_manager_join(u->manager);
     kube_client_free(u->client);
     apiserver_stop(u->api);
@@ -211,6 +222,7 @@ errc local_up(const struct local_opts *opts, struct cancel *cancel, struct err *
         rc = state_write_owner(state_dir, e);
     if (!rc) {
         AUTO_MEM char *kubeconfig = path_join(state_dir, "kubeconfig");
+        apiserver_set_ready(u.api);
         if (o.ready)
             o.ready(&o, kubeconfig, clock_mono_ms() - began);
         cancel_wait_ms(cancel, -1);

@@ -34,6 +34,7 @@ struct webhook {
     struct mutex mu;                    /* a leaf; guards what follows. Only the one worker writes it */
     struct http_server *server;         /* NULL: no certificate yet */
     char *shown;                        /* the certificate it shows */
+    bool trusted;                       /* the configuration vouches for it */
     struct webhook_stats stats;
 };
 
@@ -189,7 +190,12 @@ static errc show_and_tell(struct webhook *w, const struct serving_pair *p, int64
     AUTO_JSON configuration = informer_get(w->configurations, "", w->o.configuration);
 
     TRY(show(w, p, good_for_s, e));
-    return w->leads ? trust(w, configuration, p->ca, e) : ERR_OK;
+    if (!w->leads)
+        return ERR_OK;
+    TRY(trust(w, configuration, p->ca, e));
+    LOCK_SCOPE(&w->mu);
+    w->trusted = configuration != NULL;
+    return ERR_OK;
 }
 
 static errc keep(struct webhook *w, struct op *op, struct serving_pair *p, struct reconcile_result *out, struct err *e)
@@ -289,6 +295,12 @@ bool webhook_serving(struct webhook *w)
 {
     LOCK_SCOPE(&w->mu);
     return w->shown != NULL;
+}
+
+bool webhook_trusted(struct webhook *w)
+{
+    LOCK_SCOPE(&w->mu);
+    return w->shown && w->trusted;
 }
 
 void webhook_stats(struct webhook *w, struct webhook_stats *out)

@@ -31,6 +31,7 @@ struct webhook_opts {                   /* texts outlive the webhook */
 struct webhook *webhook_start(struct kube_client *client, const struct webhook_opts *o, struct cancel *cancel);
 void webhook_lead(struct webhook *w);           /* from now on this process writes; any time after the start */
 bool webhook_serving(struct webhook *w);        /* listens with a certificate */
+bool webhook_trusted(struct webhook *w);        /* and, as far as this process has written it, the configuration names its authority */
 struct webhook_stats { uint64_t requests, rotations; int64_t cert_ends_ms; };
 void webhook_stats(struct webhook *w, struct webhook_stats *out);
 void webhook_join(struct webhook *w);           /* after cancel; ends requests and frees; NULL is fine */
