@@ -15,20 +15,32 @@ static errc refuse(struct buf *why, const char *fmt, ...)
     return ERR_INVALID;
 }
 
+static json_t *ask_api(struct workspace_manager *m, const struct kube_gvr *gvr, const char *ns, const char *name)
+{
+    json_t *found = NULL;
+    struct err e;
+
+    return kube_get(m->client, gvr, ns, name, &found, &e) == ERR_OK ? found : NULL;
+}
+
+/* A ConfigMap is often applied a moment before its Workspace, and the cache may not have seen it yet. */
+static json_t *config_map(struct workspace_manager *m, const char *ns, const char *name)
+{
+    json_t *cached = informer_get(m->configs, ns, name);
+
+    return cached ? cached : ask_api(m, KUBE_GVR("", "v1", "configmaps"), ns, name);
+}
+
 /* What the rules ask of the cluster, from the caches; a CSIDriver is asked for so rarely that it has none. */
 static json_t *cluster_get(void *self, const char *kind, const char *ns, const char *name)
 {
     struct workspace_manager *m = self;
-    json_t *driver = NULL;
-    struct err e;
 
     if (streq(kind, "ConfigMap"))
-        return informer_get(m->configs, ns, name);
+        return config_map(m, ns, name);
     if (streq(kind, "Secret"))
         return informer_get(m->secrets, ns, name);
-    if (streq(kind, "CSIDriver") && kube_get(m->client, KUBE_GVR("storage.k8s.io", "v1", "csidrivers"), NULL, name, &driver, &e) == ERR_OK)
-        return driver;
-    return NULL;
+    return streq(kind, "CSIDriver") ? ask_api(m, KUBE_GVR("storage.k8s.io", "v1", "csidrivers"), NULL, name) : NULL;
 }
 
 static json_t *cluster_nodes(void *self)
