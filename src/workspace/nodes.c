@@ -176,6 +176,8 @@ static enum ws_runtime decide_runtime(const struct ws_view *v)
         return WS_RUNTIME_NATIVE;
     if (str_is(asked, "vllm") || str_is(asked, "transformers"))
         return WS_RUNTIME_GPU;
+    if (v->ws->resource && v->ws->resource->partition)
+        return WS_RUNTIME_GPU;          /* a node that gives all its GPUs away in parts has no nvidia.com/gpu left */
     json_array_foreach(v->nodes, i, node) {
         if (!node_is_ready(node))
             continue;
