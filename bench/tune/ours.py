@@ -150,7 +150,7 @@ def quick_start(runs):
     took = []
     for _ in range(runs):
         with scratch() as folder:
-            (folder / "config.yaml").write_text(textwrap.dedent(example.split("training_config.yaml: |\n")[1]))
+            (folder / "config.yaml").write_text(textwrap.dedent(example.split("training_config.yaml: |\n")[1].split("\n---\n")[0]))
             w = Watched([RUNTIME, "tune", "--model", SOURCE / "examples/standin/model", "--config", folder / "config.yaml", "--data",
                          SOURCE / "examples/standin/data", "--output", folder / "out"], folder / "out/history.jsonl").run(300)
             took.append(float(w.line(r"tuned in ([\d.]+) s")[1].group(1)))
