@@ -29,6 +29,10 @@ test: everything               ## unit, golden, fuzz replay and end-to-end tests
 test-peers: everything         ## tests that need PyPI packages (peft, openai) in a small venv
 	@python3 tests/run --build $(BUILD) --only peers
 
+test-scenes: everything        ## every scene of tests/scenes on `kaito up`: some minutes; test-real plays them on a real kube-apiserver
+	@python3 tests/run --build $(BUILD) --only scenes
+.PHONY: test-scenes
+
 # Its binaries are made once (some 10 minutes; Go 1.24 or newer) and kept outside the tree.
 KUBE_APISERVER := ../shared/tools/kube-apiserver
 
