@@ -28,7 +28,7 @@ asks() { has "$(workspace probe '.inference.preset.name = "no-such-model"' | kub
 
 # our_manager MODE: `kaito manager` processes beside an API without one
 our_manager() {
-    HOOK=$(free_port)
+    HOOK=${HOOK:-$(free_port)}
     "$KAITO" install --apply --webhook-url "https://127.0.0.1:$HOOK" --no-device-plugin >"$T/install.log" 2>&1 || { cat "$T/install.log"; return 1; }
     case $1 in
     claims) manager_start manager "$HOOK" "${MANAGER_OPTIONS[@]}" ;;
@@ -51,7 +51,8 @@ real_begin() {
     RUNTIME_IMAGE=kaito/kaito-runtime:test MANAGER_OPTIONS=()
     REGISTRY=registry.test MODEL_HUB=
     t "kube-apiserver and kube-controller-manager start" real_start
-    t "kaito install brings definitions, rights and the webhook" "$KAITO" install --apply --no-device-plugin
+    HOOK=$(free_port)
+    t "kaito install brings definitions, rights and the webhook" "$KAITO" install --apply --no-device-plugin --webhook-url "https://127.0.0.1:$HOOK"
     start provisioner "$KAITO" provisioner --health-probe-bind-address 0 --metrics-bind-address 0 --log-level debug
     start kubelet "$SOURCE/tests/e2e/fake_kubelet" --kubeconfig "$KUBECONFIG" --nodes '(local|gpu)-.*' --schedule
 }
