@@ -13,7 +13,7 @@ struct fake_arm {
     struct sim_opts sim;
     struct kubelet_opts kubelets;
     int64_t port, seed;
-    const char *settings, *ready_file, *ca_file, *log_level;
+    const char *settings, *ready_file, *ca_file, *state, *log_level;
     bool tls;
 };
 
@@ -36,6 +36,8 @@ static errc settle_in(const struct fake_arm *f, struct sim *s, struct err *e)
         TRY(json_parse(str_of(f->settings), &j, e));
         TRY(sim_settings_read(&s->set, j, e));
     }
+    if (f->state)
+        TRY(sim_keep_read(s, f->state, e));
     if (f->kubelets.kubeconfig)
         TRY(kubelets_start(s, &f->kubelets, e));
     return write_files(f, s, e);
@@ -85,6 +87,7 @@ int main(int argc, char **argv)
         { "location", 0, OPT_STR, &f.sim.who.location, "NAME", "Its region." },
         { "settings", 0, OPT_STR, &f.settings, "JSON", "Settings by name, e.g. {\"create_ms\": 1000}; GET /control/settings shows all." },
         { "seed", 0, OPT_INT, &f.seed, "N", "Of durations and of the schedule of faults." },
+        { "state", 0, OPT_STR, &f.state, "FILE", "Where pools are kept from one run to the next." },
         { "journal", 0, OPT_STR, &f.sim.journal_path, "FILE", "Every request as a JSON line." },
         { "kubeconfig", 0, OPT_STR, &f.kubelets.kubeconfig, "FILE", "The cluster that simulated machines join as Nodes.", .section = "Nodes" },
         { "gpus", 0, OPT_BOOL, &f.kubelets.gpus, NULL, "Nodes of GPU sizes show nvidia.com/gpu." },

@@ -178,6 +178,8 @@ void sim_handle(void *self, struct http_exchange *x)
     } else {
         token_call(s, x, &a);
     }
+    if (s->keep_path)
+        sim_keep(s);
     mutex_unlock(&s->mu);
     send_answer(x, &a);
     buf_done(&a.body);

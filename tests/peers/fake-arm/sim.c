@@ -39,6 +39,8 @@ double sim_draw(struct sim *s, const char *what)
 void sim_settle(struct sim *s)
 {
     sim_operations_settle(s, sim_now(s));
+    if (s->keep_path)
+        sim_keep(s);
 }
 
 static errc certificate(const struct sim_opts *o, struct tls_pair *out, struct err *e)
@@ -92,6 +94,8 @@ static void release(struct sim *s)
     free(s->past);
     free(s->base_url);
     free(s->cert_pem);
+    free(s->keep_path);
+    free(s->kept);
     free(s);
 }
 

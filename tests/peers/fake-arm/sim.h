@@ -151,6 +151,7 @@ struct sim {
     unsigned next_pool_number;
     int64_t next_client;
     int journal_fd;                     /* -1: none */
+    char *keep_path, *kept;             /* where the pools are kept, and what was written last; NULL: nowhere */
 };
 
 /* sim.c */
@@ -181,6 +182,10 @@ void sim_answer_error(struct sim_answer *a, int status, const char *code, const 
 void sim_answer_row(struct sim_answer *a, const struct sim_error *row);
 void sim_answer_header(struct sim_answer *a, const char *name, const char *fmt, ...) PRINTF(3, 4);
 json_t *sim_error_json(const struct sim_error *row);    /* {code, message, details} */
+
+/* keep.c */
+errc sim_keep_read(struct sim *s, const char *path, struct err *e);     /* the pools of the last time, and from now on */
+void sim_keep(struct sim *s);                   /* writes them when they changed */
 
 /* routes.c */
 void sim_handle(void *self, struct http_exchange *x);

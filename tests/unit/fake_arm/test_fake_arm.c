@@ -516,6 +516,33 @@ static void the_federated_token_may_rotate(void **state)
     assert_int_equal(dir_remove(dir, &e), ERR_OK);
 }
 
+static void pools_outlive_the_process(void **state)
+{
+    char dir[] = "/tmp/kaito-fake-arm-XXXXXX";
+    struct world w;
+    struct err e;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    AUTO_MEM char *file = path_join(dir, "state");
+    world_start(&w, &(struct sim_opts){ .seed = 1 });
+    assert_int_equal(sim_keep_read(w.sim, file, &e), ERR_OK);
+    make_pool(&w, "ws1");
+    arm_call(&w, "PUT", "/agentPools/ws2", POOL(GPU));
+    world_stop(&w);
+    world_start(&w, &(struct sim_opts){ .seed = 1 });
+    assert_int_equal(sim_keep_read(w.sim, file, &e), ERR_OK);
+    arm_call(&w, "GET", "/agentPools/ws1", NULL);
+    assert_string_equal(json_str_at(w.body, "properties", "provisioningState", NULL), "Succeeded");
+    arm_call(&w, "GET", "/agentPools/ws2", NULL);
+    assert_string_equal(json_str_at(w.body, "properties", "provisioningState", NULL), "Creating");
+    advance(&w, 20000);
+    arm_call(&w, "GET", "/agentPools/ws2", NULL);
+    assert_string_equal(json_str_at(w.body, "properties", "provisioningState", NULL), "Succeeded");
+    world_stop(&w);
+    assert_int_equal(dir_remove(dir, &e), ERR_OK);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -526,7 +553,7 @@ int main(void)
         TEST(delete_ends_in_nothing), TEST(lists_come_in_pages), TEST(lists_and_gets_lag), TEST(quota_is_a_ledger_of_cores),
         TEST(buckets_run_dry_and_waits_are_kept), TEST(faults_hit_what_they_name_and_then_stop), TEST(replies_are_lost_before_or_after),
         TEST(operations_fail_with_status_200), TEST(bad_manners_are_written_down), TEST(other_peoples_pools_are_theirs), TEST(writes_heed_etags),
-        TEST(the_schedule_is_the_seeds), cmocka_unit_test(the_federated_token_may_rotate),
+        TEST(the_schedule_is_the_seeds), cmocka_unit_test(the_federated_token_may_rotate), cmocka_unit_test(pools_outlive_the_process),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
