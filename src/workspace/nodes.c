@@ -161,7 +161,8 @@ static enum ws_runtime runtime_of_workload(const struct ws_view *v)
 
 /*
  * Native: no GPU where the claim is Initialized (or, byo, where the node is ready). A node that its provisioner calls a GPU
- * machine only waits for its device plugin: gpu-provisioner says Initialized before the GPUs are registered.
+ * machine only waits for its device plugin: gpu-provisioner says Initialized before the GPUs are registered. Nodes of this machine
+ * are CPUs, whatever a rehearsed cloud calls them.
  */
 static enum ws_runtime decide_runtime(const struct ws_view *v)
 {
@@ -183,7 +184,7 @@ static enum ws_runtime decide_runtime(const struct ws_view *v)
             continue;
         if (node_gpus(node) > 0)
             return WS_RUNTIME_GPU;
-        if (streq(kube_label(node, "kaito.sh/machine-type"), "gpu"))
+        if (streq(kube_label(node, "kaito.sh/machine-type"), "gpu") && !kube_label(node, "kaito.sh/local-node"))
             continue;
         if (v->settings->byo || kube_condition_is(claim_of_node(v, kube_name(node)), "Initialized", "True"))
             without++;

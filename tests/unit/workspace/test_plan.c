@@ -219,6 +219,19 @@ static void a_gpu_machine_waits_for_its_devices(void **state)
     assert_int_equal(json_array_size(s->plan.apply), 0);
 }
 
+static void a_rehearsed_gpu_machine_is_this_machine(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    nodes_are_ready(s, "ws-i");
+    json_t *labels = json_sub(json_sub(json_array_get(s->v.nodes, 0), "metadata"), "labels");
+    json_put_str(labels, "kaito.sh/machine-type", "gpu");
+    json_put_str(labels, "kaito.sh/local-node", "true");
+    decide(s);
+    assert_string_equal(condition(s, "ResourceReady", "status"), "True");
+    assert_non_null(planned(s->plan.apply, "StatefulSet"));
+}
+
 static void nothing_is_decided_before_initialized(void **state)
 {
     struct scene *s = *state;
@@ -399,7 +412,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(a_new_workspace_asks_for_its_claim), T(the_same_decision_names_the_same_claim), T(a_claim_that_goes_is_waited_for),
-        T(the_claims_cause_is_shown), T(ready_nodes_without_gpu_get_the_native_runtime), T(a_gpu_machine_waits_for_its_devices),
+        T(the_claims_cause_is_shown), T(ready_nodes_without_gpu_get_the_native_runtime), T(a_gpu_machine_waits_for_its_devices), T(a_rehearsed_gpu_machine_is_this_machine),
         T(nothing_is_decided_before_initialized), T(a_serving_workspace_writes_nothing_more), T(tuning_makes_its_job),
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_changed_secret_makes_the_job_again_at_once),
