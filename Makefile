@@ -10,8 +10,8 @@ HUB ?=
 AVX512_TESTS ?= $(addprefix tests/unit/tensor/,test_gemm test_panels test_panels_blocks test_nf4 test_gemm_emulated_avx512 test_panels_emulated_avx512)
 
 all: $(BUILD)/build.ninja       ## build/kaito and build/kaito-runtime
-	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime
-	@ln -sf src/cli/kaito src/cli/kaito-runtime $(BUILD)/
+	@ninja -C $(BUILD) src/cli/kaito src/cli/kaito-runtime tests/peers/fake-arm/kaito-fake-arm
+	@ln -sf src/cli/kaito src/cli/kaito-runtime tests/peers/fake-arm/kaito-fake-arm $(BUILD)/
 	@tools/binary-sizes $(BUILD)
 
 everything: all         # tests too
@@ -40,6 +40,15 @@ test-real: everything          ## the controllers against the real kube-apiserve
 	@[ ! -x $(KUBE_APISERVER)/build ] || PATH="$$PATH:/usr/local/go/bin" $(KUBE_APISERVER)/build
 	@tools/install-helm
 	@python3 tests/run --build $(BUILD) --only real
+
+SEEDS ?= $(shell seq -s ' ' 1 50)
+CLAIMS ?= 2000
+
+chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000: claims come and go while cloud, API and provisioners fail; counts orphans and doubles
+	@tests/chaos/run --build $(BUILD) --seeds "$(SEEDS)" --claims $(CLAIMS)
+
+chaos-short: everything ## the same with three seeds and few claims, as CI does
+	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 60
 
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
@@ -98,4 +107,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help
+.PHONY: all everything deps test chaos chaos-short test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help

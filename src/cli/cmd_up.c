@@ -12,6 +12,14 @@ static void tell_ready(const struct local_opts *o, const char *kubeconfig, int64
     fflush(stdout);
 }
 
+static errc check_cloud(const char *cloud, struct local_opts *o, struct err *e)
+{
+    o->fake_azure = streq(cloud, "fake-azure");
+    if (!o->fake_azure && !streq(cloud, "local"))
+        return err_set(e, ERR_BAD_REQUEST, "--cloud %s: is none of local, fake-azure; real clouds are for `kaito provisioner`", cloud);
+    return ERR_OK;
+}
+
 static errc run(const struct local_opts *o, const char *level_name, bool json, struct err *e)
 {
     AUTO_FREE(cancel) cancel = cancel_new();
@@ -27,7 +35,7 @@ static errc run(const struct local_opts *o, const char *level_name, bool json, s
 int cmd_up(int argc, char **argv)
 {
     AUTO_MEM char *default_dir = local_default_state_dir();
-    const char *level = "info";
+    const char *level = "info", *cloud = "local";
     bool json = false;
     struct local_opts o = { .state_dir = default_dir, .ready = tell_ready };
     const struct option_row rows[] = {
@@ -41,6 +49,9 @@ int cmd_up(int argc, char **argv)
         { "hf-token-secret", 0, OPT_STR, &o.hf_token_secret, "NAME", "Secret with the key HF_TOKEN, for gated models.", NULL, false },
         { "ca-bundle", 0, OPT_STR, &o.ca_bundle, "FILE", "Authorities (PEM) that pods trust: a private registry's or hub's.", "SSL_CERT_FILE", false },
         { "allow-private-data-urls", 0, OPT_BOOL, &o.allow_private_urls, NULL, "Data URLs may point to private addresses.", NULL, false },
+        { "cloud", 0, OPT_STR, &cloud, "NAME", "Where machines come from: local, or fake-azure, a simulator of Azure's API for rehearsals; this machine runs their pods.", NULL, false },
+        { "fake-arm", 0, OPT_STR, &o.fake_arm, "PROGRAM", "The simulator; otherwise kaito-fake-arm beside kaito or on PATH.", "KAITO_FAKE_ARM", false },
+        { "fake-arm-settings", 0, OPT_STR, &o.fake_arm_settings, "JSON", "Its settings: times, lags, quotas, throttling.", NULL, false },
         { "log-level", 0, OPT_STR, &level, "LEVEL", "debug, info, warn or error.", NULL, false },
         { "log-json", 0, OPT_BOOL, &json, NULL, "Log JSON lines.", NULL, false },
     };
@@ -53,6 +64,8 @@ int cmd_up(int argc, char **argv)
 
     if (rc == OPTIONS_HELP)
         return 0;
+    if (!rc)
+        rc = check_cloud(cloud, &o, &e);
     if (!rc)
         rc = run(&o, level, json, &e);
     return rc ? command_fail(argv[0], &e) : 0;

@@ -24,6 +24,8 @@ struct local_opts {                     /* borrowed until local_up returns */
     const char *hf_endpoint, *hf_token_secret;
     const char *ca_bundle;              /* PEM file that pods trust beside the system's; NULL */
     bool allow_private_urls;
+    bool fake_azure;                    /* machines come from the simulator of Azure's API, not straight from this machine */
+    const char *fake_arm, *fake_arm_settings;   /* the simulator's program and settings (JSON); NULL: kaito-fake-arm and its own */
     void (*ready)(const struct local_opts *o, const char *kubeconfig, int64_t took_ms);  /* once everything runs */
 };
 

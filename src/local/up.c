@@ -12,6 +12,7 @@
 #include "kube/kube.h"
 #include "kube/meta.h"
 #include "local/priv.h"
+#include "local/simulator.h"
 #include "node/node.h"
 #include "provisioner/cloud_local.h"
 #include "provisioner/provisioner.h"
@@ -32,6 +33,7 @@ struct up {
     struct kube_client *client;
     struct cluster *cluster;
     struct node_agent *node;
+    struct simulator simulator;
     struct cloud *cloud;
     struct provisioner *provisioner;
     struct workspace_manager *manager;
@@ -137,11 +139,23 @@ static errc start_manager(struct up *u, struct err *e)
     return workspace_manager_start(u->client, &m, u->cancel, &u->manager, e);
 }
 
-static errc start_provisioner(struct up *u, struct err *e)
+static errc make_cloud(struct up *u, struct err *e)
 {
     const struct cloud_local_opts machine = { .agent_port = node_agent_log_port(u->node) };
+    const struct simulator_opts s = { .state_dir = u->o->state_dir, .agent_port = machine.agent_port, .program = u->o->fake_arm,
+                                      .settings = u->o->fake_arm_settings };
 
-    u->cloud = cloud_local_new(u->client, &machine);
+    if (!u->o->fake_azure) {
+        u->cloud = cloud_local_new(u->client, &machine);
+        return ERR_OK;
+    }
+    TRY(simulator_start(&s, &u->simulator, e));
+    return simulator_cloud(&u->simulator, u->cancel, &u->cloud, e);
+}
+
+static errc start_provisioner(struct up *u, struct err *e)
+{
+    TRY(make_cloud(u, e));
     const struct provisioner_opts p = { .cloud = u->cloud };
     return provisioner_start(u->client, &p, u->cancel, &u->provisioner, e);
 }
@@ -176,6 +190,7 @@ static void stop_all(struct up *u)
     cancel_now(u->cancel);
     provisioner_join(u->provisioner);
     cloud_free(u->cloud);
+    simulator_stop(&u->simulator);
     node_agent_join(u->node);
     cluster_join(u->cluster);
     webhook_join(u->webhook);
