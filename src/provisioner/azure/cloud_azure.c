@@ -2,9 +2,13 @@
 
 #include <sys/prctl.h>
 
+#include "base/log.h"
 #include "base/mem.h"
 #include "catalog/skus.h"
 #include "provisioner/azure/priv.h"
+
+#define METADATA_AGAIN_MS 1000          /* doubles */
+#define METADATA_MAX_MS   32000
 
 /* ---- settings -------------------------------------------------------------------------------------------------------------- */
 
@@ -19,6 +23,7 @@ void azure_settings_env(struct azure_settings *s)
         { &s->client_id, { "AZURE_CLIENT_ID", NULL } }, { &s->token_file, { "AZURE_FEDERATED_TOKEN_FILE", NULL } },
         { &s->secret, { "AZURE_CLIENT_SECRET", NULL } }, { &s->certificate, { "AZURE_CLIENT_CERTIFICATE_PATH", NULL } },
         { &s->certificate_password, { "AZURE_CLIENT_CERTIFICATE_PASSWORD", NULL } }, { &s->imds, { "AZURE_POD_IDENTITY_AUTHORITY_HOST", NULL } },
+        { &s->identity_endpoint, { "IDENTITY_ENDPOINT", "MSI_ENDPOINT" } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -63,10 +68,24 @@ static errc auth_kind(const struct azure_settings *s, enum azure_auth_kind *out,
                    "AZURE_CLIENT_CERTIFICATE_PATH, or DEPLOYMENT_MODE=managed for the machine's own");
 }
 
+/* Nothing can begin without the endpoints: an ARM that does not answer now is waited for. */
+static errc metadata_of(struct azure *a, const char *endpoint, struct cancel *cancel, struct err *e)
+{
+    for (int64_t wait_ms = METADATA_AGAIN_MS;; wait_ms = wait_ms < METADATA_MAX_MS ? 2 * wait_ms : wait_ms) {
+        errc rc = azure_endpoints_fetch(a->http, endpoint, cancel, &a->endpoints, e);
+
+        if (!cancel || !(rc == ERR_UNAVAILABLE || rc == ERR_TIMEOUT || rc == ERR_IO))
+            return rc;
+        log_warn("provisioner", "the cloud does not say what it is", KV("err", e->text), KV("retry_ms", wait_ms));
+        if (cancel_wait_ms(cancel, wait_ms))
+            return err_set(e, ERR_CANCELLED, "stopped before the cloud's metadata was there");
+    }
+}
+
 static errc endpoints_of(struct azure *a, const struct azure_settings *s, struct cancel *cancel, struct err *e)
 {
     if (str_set(s->metadata_endpoint))
-        TRY(azure_endpoints_fetch(a->http, s->metadata_endpoint, cancel, &a->endpoints, e));
+        TRY(metadata_of(a, s->metadata_endpoint, cancel, e));
     else if (str_set(s->environment_file))
         TRY(azure_endpoints_read(s->environment_file, &a->endpoints, e));
     else
@@ -81,6 +100,9 @@ static errc auth_of(struct azure *a, const struct azure_settings *s, struct err 
                                  .now_ms = s->now_ms, .now_self = s->now_self };
 
     TRY(auth_kind(s, &o.kind, e));
+    if (o.kind == AZURE_AUTH_MANAGED && str_set(s->identity_endpoint))
+        return err_set(e, ERR_UNBUILT, "azure: managed identity by IDENTITY_ENDPOINT or MSI_ENDPOINT (App Service, Arc): not built yet; unset it to ask IMDS, or use "
+                       "workload identity");
     return azure_auth_new(a->http, &o, &a->auth, e);
 }
 

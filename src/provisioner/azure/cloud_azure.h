@@ -18,6 +18,7 @@ struct azure_settings {                 /* borrowed until azure_cloud_new return
     /* who we are. auth: workload, secret, certificate, managed, cli; NULL: by deployment_mode (DEPLOYMENT_MODE) and what is set */
     const char *auth, *deployment_mode;
     const char *tenant, *client_id, *token_file, *secret, *certificate, *certificate_password, *imds;
+    const char *identity_endpoint;      /* IDENTITY_ENDPOINT: another kind of managed identity, which is refused by name */
     const char *const *headers;         /* "Name: value", with each request to ARM */
     size_t n_headers;
     int64_t budget_scale;               /* of requests to ARM, times the documented limits; 0: 1 */
@@ -27,7 +28,10 @@ struct azure_settings {                 /* borrowed until azure_cloud_new return
 };
 void azure_settings_env(struct azure_settings *s);      /* fills what is NULL from the environment */
 
-/* BAD_REQUEST names the setting; UNAVAILABLE: the cloud's metadata cannot be had now. No other exchange happens here. */
+/*
+ * BAD_REQUEST names the setting. A metadata endpoint that does not answer is asked until it does or cancel (may be NULL: once) says
+ * stop; no other exchange happens here.
+ */
 errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, struct cloud **out, struct err *e);
 
 #endif

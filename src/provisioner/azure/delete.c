@@ -5,6 +5,7 @@
 
 #define LAG_MS       60000              /* a LIST may miss what was made so short ago */
 #define LOOK_BUSY_MS 20000
+#define FRESH_MS     4000               /* one LIST in so long is what the budget allows while many pools go */
 
 bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out)
 {
@@ -104,6 +105,9 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
     AUTO_JSON pools = NULL;
     struct arm_refusal why;
     int64_t now = arm_now_ms(a->arm), after = w->put_ms > w->delete_ms ? w->put_ms : w->delete_ms;
+
+    if (w->delete_ms && after < now - FRESH_MS)
+        after = now - FRESH_MS;
     AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
     errc rc = pools_look(a->pools, after, &pools, &why, e);
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 #include <gnutls/abstract.h>
+#include <gnutls/pkcs12.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -380,7 +381,31 @@ static void many_threads_ask_once(void **state)
 
 /* ---- certificate ------------------------------------------------------------------------------------------------------- */
 
-static void make_identity(struct str *pem, gnutls_pubkey_t *pub, char thumb[64])
+/* The same as one PKCS#12 file. */
+static gnutls_datum_t pkcs12_of(gnutls_x509_crt_t crt, gnutls_x509_privkey_t key, const char *password)
+{
+    gnutls_pkcs12_t p12;
+    gnutls_pkcs12_bag_t certs, keys;
+    gnutls_datum_t der = { 0 }, id = { (unsigned char *)(uintptr_t)"1", 1 };
+
+    assert_int_equal(gnutls_pkcs12_init(&p12), 0);
+    assert_int_equal(gnutls_pkcs12_bag_init(&certs), 0);
+    assert_int_equal(gnutls_pkcs12_bag_init(&keys), 0);
+    assert_true(gnutls_pkcs12_bag_set_crt(certs, crt) >= 0);
+    assert_true(gnutls_pkcs12_bag_set_privkey(keys, key, password, GNUTLS_PKCS_PBES2_AES_256) >= 0);
+    assert_int_equal(gnutls_pkcs12_bag_set_key_id(certs, 0, &id), 0);
+    assert_int_equal(gnutls_pkcs12_bag_set_key_id(keys, 0, &id), 0);
+    assert_int_equal(gnutls_pkcs12_set_bag(p12, certs), 0);
+    assert_int_equal(gnutls_pkcs12_set_bag(p12, keys), 0);
+    assert_int_equal(gnutls_pkcs12_generate_mac(p12, password), 0);
+    assert_int_equal(gnutls_pkcs12_export2(p12, GNUTLS_X509_FMT_DER, &der), 0);
+    gnutls_pkcs12_bag_deinit(certs);
+    gnutls_pkcs12_bag_deinit(keys);
+    gnutls_pkcs12_deinit(p12);
+    return der;
+}
+
+static void make_identity(struct str *pem, gnutls_datum_t *p12, gnutls_pubkey_t *pub, char thumb[64])
 {
     gnutls_x509_privkey_t key;
     gnutls_x509_crt_t crt;
@@ -408,6 +433,7 @@ static void make_identity(struct str *pem, gnutls_pubkey_t *pub, char thumb[64])
     assert_int_equal(gnutls_x509_crt_get_fingerprint(crt, GNUTLS_DIG_SHA256, print, &n), 0);
     base64url_add(&t, print, n);
     snprintf(thumb, 64, "%s", buf_cstr(&t));
+    *p12 = pkcs12_of(crt, key, "pass");
     gnutls_free(c.data);
     gnutls_free(k.data);
     gnutls_x509_crt_deinit(crt);
@@ -432,10 +458,12 @@ static void a_certificate_signs_the_assertion(void **state)
     struct service *s = *state;
     struct str pem, jwt, head, rest, claims, signature;
     gnutls_pubkey_t pub;
+    gnutls_datum_t p12;
     char thumb[64];
     struct http_pairs form = { 0 };
+    struct err e;
 
-    make_identity(&pem, &pub, thumb);
+    make_identity(&pem, &p12, &pub, thumb);
     AUTO_MEM char *path = file_of(s, "cert.pem", pem.p);
     AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_CERTIFICATE, .certificate = path, .certificate_password = "pass" });
 
@@ -463,11 +491,27 @@ static void a_certificate_signs_the_assertion(void **state)
     gnutls_pubkey_deinit(pub);
 
     AUTO_FREE(azure_auth) wrong = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_CERTIFICATE, .certificate = path, .certificate_password = "planted-pass" });
-    struct err e;
 
     assert_int_equal(refused(wrong, &e), ERR_BAD_REQUEST);
     assert_non_null(strstr(e.text, "AZURE_CLIENT_CERTIFICATE_PASSWORD"));
     assert_null(strstr(e.text, "planted-pass"));
+
+    AUTO_MEM char *p12_path = path_join(s->dir, "cert.pfx");
+
+    assert_int_equal(file_write_atomic(p12_path, str_n((const char *)p12.data, p12.size), 0600, &e), ERR_OK);
+    AUTO_FREE(azure_auth) packed = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_CERTIFICATE, .certificate = p12_path, .certificate_password = "pass" });
+    AUTO_FREE(azure_auth) locked = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_CERTIFICATE, .certificate = p12_path });
+
+    expect_token(packed, "planted-token-2");
+    http_pairs_done(&form);
+    assert_true(http_query_parse(str_of(s->form), &form));
+    assert_true(str_cut(str_of(http_pairs_get(&form, "client_assertion")), '.', &head, &rest));
+    AUTO_JSON same = piece(head);
+
+    assert_string_equal(json_cstr(same, "x5t#S256"), thumb);
+    http_pairs_done(&form);
+    assert_int_equal(refused(locked, &e), ERR_BAD_REQUEST);
+    gnutls_free(p12.data);
     free((char *)(uintptr_t)pem.p);
 }
 

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include <sys/prctl.h>
 
 #include "base/clock.h"
 #include "base/yaml.h"
@@ -161,6 +162,7 @@ static void a_whole_life(void **state)
            { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" },
            LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION }, "", "If-Match: e1" },
            LIST(POOL("Deleting")), LIST(""));
+    assert_int_equal(prctl(PR_GET_DUMPABLE), 0);        /* no core dump holds a token */
     expect_pending(w, 2000);
     assert_non_null(strstr(w->script.last_body, "\"vmSize\":\"Standard_NC24ads_A100_v4\""));
     keep_operation(w);
@@ -449,6 +451,10 @@ static void settings_that_are_missing_are_named(void **state)
     }
     struct cloud *cloud = NULL;
 
+    const struct azure_settings arc = { .subscription = "s", .resource_group = "g", .cluster = "c", .deployment_mode = "managed", .identity_endpoint = "http://localhost:40342" };
+
+    assert_int_equal(azure_cloud_new(&arc, NULL, &cloud, &w->err), ERR_UNBUILT);
+    assert_non_null(strstr(w->err.text, "IDENTITY_ENDPOINT"));
     base.headers = &header;
     base.n_headers = 1;
     assert_int_equal(azure_cloud_new(&base, NULL, &cloud, &w->err), ERR_BAD_REQUEST);
