@@ -10,6 +10,7 @@
 #define LOOK_FIRST_MS 2000
 #define LOOK_MAX_MS   30000
 #define LOOK_POOL_MS  10000
+#define EXISTS_MS     1000
 
 int64_t azure_look_ms(int64_t elapsed_ms, int64_t asked_ms)
 {
@@ -86,6 +87,8 @@ static errc put(struct making *m, struct err *e)
 
     if (!rc || m->why.sent || arm_error_is_busy(&m->why.error))
         m->w->put_ms = arm_now_ms(m->a->arm);   /* looks older than this say nothing */
+    if (m->why.error.status == 412)
+        m->why.failure.retry_ms = EXISTS_MS;    /* it exists, and the next look says whose it is */
     if (rc)
         return err_wrap(e, "agent pool %s", m->name);
     if (json_at(r.body, "properties", "nodeLabels", NULL) && !pool_is_of(r.body, m->claim))
@@ -132,13 +135,18 @@ static bool is_patience(const struct arm_refusal *why)
     return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
 }
 
+/* A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. */
+static int64_t look_of(const struct making *m, enum cloud_state state)
+{
+    return m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(arm_now_ms(m->a->arm) - m->w->put_ms, 0) : LOOK_POOL_MS;
+}
+
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO_JSON pools = NULL;
     AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
     const json_t *pool = NULL;
-    int64_t after = m->w->put_ms > m->w->delete_ms ? m->w->put_ms : m->w->delete_ms;
-    errc rc = find_pool(m, after, &pools, &pool, &i, e);
+    errc rc = find_pool(m, pools_after(m->w, arm_now_ms(m->a->arm)), &pools, &pool, &i, e);
 
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
@@ -151,7 +159,7 @@ static errc look_at_pool(struct making *m, struct err *e)
     }
     if (i.state == CLOUD_BROKEN)
         TRY(clear_away(m, pool, e));
-    return pending(m, NULL, LOOK_POOL_MS);
+    return pending(m, NULL, look_of(m, i.state));
 }
 
 static void spend(struct making *m, const char *operation)

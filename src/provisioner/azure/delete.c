@@ -5,7 +5,6 @@
 
 #define LAG_MS       60000              /* a LIST may miss what was made so short ago */
 #define LOOK_BUSY_MS 20000
-#define FRESH_MS     4000               /* one LIST in so long is what the budget allows while many pools go */
 
 bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out)
 {
@@ -104,12 +103,9 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
 {
     AUTO_JSON pools = NULL;
     struct arm_refusal why;
-    int64_t now = arm_now_ms(a->arm), after = w->put_ms > w->delete_ms ? w->put_ms : w->delete_ms;
-
-    if (w->delete_ms && after < now - FRESH_MS)
-        after = now - FRESH_MS;
+    int64_t now = arm_now_ms(a->arm);
     AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
-    errc rc = pools_look(a->pools, after, &pools, &why, e);
+    errc rc = pools_look(a->pools, pools_after(w, now), &pools, &why, e);
 
     if (rc)
         return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);    /* the whole cluster is gone */

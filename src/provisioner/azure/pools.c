@@ -3,6 +3,7 @@
 #include "provisioner/azure/priv.h"
 
 #define LIST_GAP_MS 1000                /* between two LISTs, whatever is asked for */
+#define FRESH_MS    4000
 
 struct pools {
     struct arm *arm;
@@ -100,4 +101,11 @@ void pools_forget(struct pools *p)
     LOCK_SCOPE(&p->mu);
     json_decref(p->seen);
     p->seen = NULL;
+}
+
+int64_t pools_after(const struct pool_writes *w, int64_t now_ms)
+{
+    int64_t after = w->put_ms > w->delete_ms ? w->put_ms : w->delete_ms;
+
+    return after && after < now_ms - FRESH_MS ? now_ms - FRESH_MS : after;
 }

@@ -28,6 +28,9 @@ struct pool_writes {
     char *spent;                        /* the operation that failed and was dealt with */
 };
 
+/* What a look must be younger than: the last write, and while something is on its way a few seconds, as often as the budget allows a LIST. */
+int64_t pools_after(const struct pool_writes *w, int64_t now_ms);
+
 struct azure {
     struct cloud cloud;
     struct azure_endpoints endpoints;

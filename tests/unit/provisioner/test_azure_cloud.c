@@ -228,13 +228,14 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 503 }, LIST(POOL("Creating")));
     expect_fault(w, FAULT_TRANSIENT);
     pass(w, 1000);
-    expect_pending(w, 10000);
+    expect_pending(w, 2000);
     script_done(&w->script);
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 412, { NULL }, "{\"error\":{\"code\":\"ConditionNotMet\",\"message\":\"x\"}}" }, LIST(POOL("Creating")));
     pass(w, 11000);
     expect_fault(w, FAULT_BUSY);        /* the list lagged */
+    assert_int_equal(w->why.retry_ms, 1000);
     pass(w, 15000);
-    expect_pending(w, 10000);
+    expect_pending(w, 15000);
     script_done(&w->script);
 }
 
