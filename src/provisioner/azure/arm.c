@@ -139,7 +139,7 @@ static errc take_turn(struct arm *a, const struct arm_request *q, struct arm_ref
     if (why->failure.retry_ms == 0)
         return ERR_OK;
     why->failure.fault = FAULT_THROTTLED;
-    return err_set(e, ERR_THROTTLED, "the budget of %s requests to ARM is spent, the next turn is in %lld s", budget_class_name(q->class),
+    return err_set(e, ERR_THROTTLED, "%s requests to ARM wait for their turn (its limits, or a 429), the next is in %lld s", budget_class_name(q->class),
                    (long long)(why->failure.retry_ms + 999) / 1000);
 }
 
