@@ -32,8 +32,7 @@ struct transfer {
     struct err err;
 
     int file;
-    uint64_t left;                      /* of the body to send */
-    struct str body;
+    uint64_t size, left;                /* of the file to send */
 
     int64_t moved_ms;                   /* when the last byte moved, for idle_timeout_ms */
     curl_off_t moved_bytes;
@@ -110,30 +109,20 @@ static size_t read_file(struct transfer *t, char *p, size_t cap)
 static size_t on_read(char *p, size_t size, size_t n, void *self)
 {
     struct transfer *t = self;
-    size_t cap = size * n, got = 0;
-    if (t->q->read) {
-        t->rc = t->q->read(t->q->read_self, p, cap, &got, &t->err);
-        return t->rc ? CURL_READFUNC_ABORT : got;
-    }
+    size_t got = 0;
     if (t->q->body_file)
-        return read_file(t, p, cap);
-    got = t->body.n < cap ? t->body.n : cap;
-    memcpy(p, t->body.p, got);
-    t->body = str_from(t->body, got);
-    return got;
+        return read_file(t, p, size * n);
+    t->rc = t->q->read(t->q->read_self, p, size * n, &got, &t->err);
+    return t->rc ? CURL_READFUNC_ABORT : got;
 }
 
-/* curl rewinds the body when a reused connection turns out to be dead, or for a redirect that keeps the method. */
+/* curl rewinds the file when a reused connection turns out to be dead, or for a redirect that keeps the method. */
 static int on_seek(void *self, curl_off_t offset, int origin)
 {
     struct transfer *t = self;
     if (origin != SEEK_SET || t->q->read)
         return CURL_SEEKFUNC_CANTSEEK;
-    if (!t->q->body_file) {
-        t->body = str_from(t->q->body, (size_t)offset);
-        return CURL_SEEKFUNC_OK;
-    }
-    t->left = t->q->body_size - (uint64_t)offset;
+    t->left = t->size - (uint64_t)offset;
     return lseek(t->file, (off_t)(t->q->body_offset + (uint64_t)offset), SEEK_SET) < 0 ? CURL_SEEKFUNC_FAIL : CURL_SEEKFUNC_OK;
 }
 
@@ -255,33 +244,45 @@ static errc open_body_file(struct transfer *t, uint64_t *size, struct err *e)
     t->file = open(q->body_file, O_RDONLY | O_CLOEXEC);
     if (t->file < 0 || lseek(t->file, (off_t)q->body_offset, SEEK_SET) < 0)
         return err_sys(e, errno, "open %s", q->body_file);
-    t->left = *size;
+    t->left = t->size = *size;
+    return ERR_OK;
+}
+
+/* Bytes in memory leave together with the head: one write, one record, one wake-up of the server. */
+static void set_bytes(CURL *h, struct str body)
+{
+    curl_easy_setopt(h, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.n);
+    curl_easy_setopt(h, CURLOPT_POSTFIELDS, body.n ? body.p : "");
+    curl_easy_setopt(h, CURLOPT_POSTREDIR, (long)CURL_REDIR_POST_ALL);
+}
+
+static errc set_upload(struct transfer *t, struct err *e)
+{
+    const struct http_request *q = t->q;
+    CURL *h = t->h.easy;
+    uint64_t size = q->body_size;
+    if (q->body_file)
+        TRY(open_body_file(t, &size, e));
+    curl_easy_setopt(h, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
+    curl_easy_setopt(h, CURLOPT_READDATA, t);
+    curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, on_seek);
+    curl_easy_setopt(h, CURLOPT_SEEKDATA, t);
+    curl_easy_setopt(h, CURLOPT_INFILESIZE_LARGE, q->read && !size ? (curl_off_t)-1 : (curl_off_t)size);
     return ERR_OK;
 }
 
 static errc set_body(struct transfer *t, struct err *e)
 {
     const struct http_request *q = t->q;
-    CURL *h = t->h.easy;
     const char *method = q->method ? q->method : "GET";
-    uint64_t size = q->body_size;
-    bool has_body = q->body.n || q->read || q->body_file;
-    if (q->body_file)
-        TRY(open_body_file(t, &size, e));
-    else if (!q->read)
-        size = q->body.n;
-    if (streq(method, "HEAD")) {
-        curl_easy_setopt(h, CURLOPT_NOBODY, 1L);
-    } else if (has_body || streq(method, "PUT") || streq(method, "POST") || streq(method, "PATCH")) {
-        t->body = q->body;
-        curl_easy_setopt(h, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(h, CURLOPT_READFUNCTION, on_read);
-        curl_easy_setopt(h, CURLOPT_READDATA, t);
-        curl_easy_setopt(h, CURLOPT_SEEKFUNCTION, on_seek);
-        curl_easy_setopt(h, CURLOPT_SEEKDATA, t);
-        curl_easy_setopt(h, CURLOPT_INFILESIZE_LARGE, q->read && !size ? (curl_off_t)-1 : (curl_off_t)size);
-    }
-    curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
+    if (streq(method, "HEAD"))
+        curl_easy_setopt(t->h.easy, CURLOPT_NOBODY, 1L);
+    else if (q->read || q->body_file)
+        TRY(set_upload(t, e));
+    else if (q->body.n || streq(method, "PUT") || streq(method, "POST") || streq(method, "PATCH"))
+        set_bytes(t->h.easy, q->body);
+    curl_easy_setopt(t->h.easy, CURLOPT_CUSTOMREQUEST, method);
     return ERR_OK;
 }
 
