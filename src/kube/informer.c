@@ -19,7 +19,8 @@ struct handler { struct handler *next; struct informer_handler h; };
 
 struct informer {
     struct kube_client *client;
-    struct informer_opts o;             /* ns and selectors are owned */
+    struct informer_opts o;             /* ns and selectors are owned; namespaces are in `of` */
+    struct informer_union *of;          /* NULL: this one follows the resource itself */
     struct thread thread;
     struct cancel *stop;
 
@@ -39,12 +40,14 @@ struct informer {
     int64_t last_resync_ms, backoff_ms;
 };
 
-struct informer *informer_new(struct kube_client *c, const struct informer_opts *o)
+struct informer *informer_new(struct kube_client *c, const struct informer_opts *o, struct informer_union *of)
 {
     struct informer *i = xzalloc(sizeof *i);
+    i->of = of;
     i->client = c;
     i->o = *o;
     i->o.ns = xstrdup(o->ns);
+    i->o.namespaces = NULL;
     i->o.label_selector = xstrdup(o->label_selector);
     i->o.field_selector = xstrdup(o->field_selector);
     i->cache = objcache_new(o->compact);
@@ -62,6 +65,7 @@ void informer_free(struct informer *i)
         next = h->next;
         free(h);
     }
+    union_free(i->of);
     objcache_free(i->cache);
     buf_done(&i->line);
     free(i->resource_version);
@@ -79,12 +83,13 @@ static bool same_text(const char *a, const char *b) { return (!a && !b) || streq
 bool informer_is_for(const struct informer *i, const struct informer_opts *o)
 {
     return kube_gvr_same(&i->o.gvr, &o->gvr) && same_text(i->o.ns, o->ns) && same_text(i->o.label_selector, o->label_selector) &&
-           same_text(i->o.field_selector, o->field_selector) && i->o.transform == o->transform && i->o.compact == o->compact;
+           same_text(i->o.field_selector, o->field_selector) && (i->of ? o->namespaces && union_is_for(i->of, o->namespaces) : !o->namespaces) &&
+           i->o.transform == o->transform && i->o.compact == o->compact;
 }
 
 bool informer_is_whole(const struct informer *i, const struct kube_gvr *r)
 {
-    return kube_gvr_same(&i->o.gvr, r) && !i->o.ns && !i->o.label_selector && !i->o.field_selector;
+    return kube_gvr_same(&i->o.gvr, r) && !i->of && !i->o.ns && !i->o.label_selector && !i->o.field_selector;
 }
 
 static void tell(struct informer *i, const json_t *old, const json_t *new_)
@@ -103,6 +108,10 @@ static json_t *snapshot(struct informer *i)
 
 void informer_on(struct informer *i, const struct informer_handler *h)
 {
+    if (i->of) {
+        union_on(i->of, h);
+        return;
+    }
     struct handler *n = xzalloc(sizeof *n);
     n->h = *h;
     LOCK_SCOPE(&i->dispatch);
@@ -346,7 +355,8 @@ static void informer_run(void *arg)
 void informer_start(struct informer *i, struct cancel *stop)
 {
     i->stop = stop;
-    thread_start(&i->thread, "informer", informer_run, i);
+    if (!i->of)
+        thread_start(&i->thread, "informer", informer_run, i);
 }
 
 void informer_join(struct informer *i) { thread_join(&i->thread); }
@@ -354,6 +364,8 @@ const struct kube_gvr *informer_gvr(const struct informer *i) { return &i->o.gvr
 
 bool informer_synced(struct informer *i)
 {
+    if (i->of)
+        return union_synced(i->of);
     LOCK_SCOPE(&i->mu);
     return i->synced;
 }
@@ -368,6 +380,8 @@ static void wake(void *arg)
 errc informer_wait_until(struct informer *i, struct cancel *cancel, int64_t mono_ms, struct err *e)
 {
     errc rc = ERR_OK;
+    if (i->of)
+        return union_wait_until(i->of, cancel, mono_ms, e);
     if (cancel)
         cancel_hook_add(cancel, wake, i);
     {
@@ -394,6 +408,8 @@ bool informer_wait_synced(struct informer *i, struct cancel *cancel)
 
 json_t *informer_get(struct informer *i, const char *ns, const char *name)
 {
+    if (i->of)
+        return union_get(i->of, ns, name);
     AUTO_MEM char *id = objcache_id(ns, name);
     LOCK_SCOPE(&i->mu);
     return objcache_get(i->cache, id);
@@ -401,30 +417,42 @@ json_t *informer_get(struct informer *i, const char *ns, const char *name)
 
 json_t *informer_list(struct informer *i, const char *ns, const json_t *label_selector)
 {
+    if (i->of)
+        return union_list(i->of, ns, label_selector, NULL);
     LOCK_SCOPE(&i->mu);
     return objcache_list(i->cache, &(struct objcache_filter){ .ns = ns, .selector = label_selector });
 }
 
 json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *labels)
 {
+    if (i->of)
+        return union_list(i->of, ns, NULL, labels);
     LOCK_SCOPE(&i->mu);
     return objcache_list(i->cache, &(struct objcache_filter){ .ns = ns, .labels = labels });
 }
 
 json_t *informer_owned_by(struct informer *i, const char *owner_uid)
 {
+    if (i->of)
+        return union_owned_by(i->of, owner_uid);
     LOCK_SCOPE(&i->mu);
     return objcache_owned_by(i->cache, owner_uid);
 }
 
 size_t informer_len(struct informer *i)
 {
+    if (i->of)
+        return union_len(i->of);
     LOCK_SCOPE(&i->mu);
     return objcache_len(i->cache);
 }
 
 void informer_stats(struct informer *i, struct informer_stats *out)
 {
+    if (i->of) {
+        union_stats(i->of, out);
+        return;
+    }
     LOCK_SCOPE(&i->mu);
     *out = i->stats;
 }

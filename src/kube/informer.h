@@ -22,6 +22,7 @@ struct informer_handler {
 struct informer_opts {
     struct kube_gvr gvr;                /* texts must outlive the informer (they are literals) */
     const char *ns;                     /* NULL: all */
+    const char *const *namespaces;      /* several, NULL-terminated, instead of ns: an informer for each, read as one; NULL: as ns says */
     const char *label_selector, *field_selector;
     int64_t resync_ms;                  /* 0: never */
     json_t *(*transform)(json_t *obj);  /* takes the caller's own tree, returns what to keep; may be NULL */

@@ -39,17 +39,38 @@ void informers_free(struct informers *s)
     free(s);
 }
 
-struct informer *informers_get(struct informers *s, const struct informer_opts *o)
+static struct informer *get_locked(struct informers *s, const struct informer_opts *o);
+
+/* The parts come before the one that reads them, so that they are freed with the set like any other. */
+static struct informer_union *parts_locked(struct informers *s, const struct informer_opts *o)
 {
-    LOCK_SCOPE(&s->mu);
+    struct informer_union *u = xzalloc(sizeof *u);
+    for (size_t i = 0; o->namespaces[i]; i++) {
+        struct informer_opts one = *o;
+        one.namespaces = NULL;
+        one.ns = o->namespaces[i];
+        union_add(u, one.ns, get_locked(s, &one));
+    }
+    return u;
+}
+
+static struct informer *get_locked(struct informers *s, const struct informer_opts *o)
+{
     for (size_t i = 0; i < s->n; i++)
         if (informer_is_for(s->items[i], o))
             return s->items[i];
+    struct informer *i = informer_new(s->client, o, o->namespaces ? parts_locked(s, o) : NULL);
     vec_grow(s->items, s->n, s->cap);
-    struct informer *i = s->items[s->n++] = informer_new(s->client, o);
+    s->items[s->n++] = i;
     if (s->started)
         informer_start(i, s->stop);
     return i;
+}
+
+struct informer *informers_get(struct informers *s, const struct informer_opts *o)
+{
+    LOCK_SCOPE(&s->mu);
+    return get_locked(s, o);
 }
 
 struct informer *informers_find(struct informers *s, const struct kube_gvr *r)

@@ -67,10 +67,27 @@ struct workq_stats;
 const char *controller_name(const struct controller *c);
 void controller_queue_stats(struct controller *c, struct workq_stats *out);
 
-/* informer.c, for the set */
+/* informer_union.c: parts are the set's. It only reads once it is made, so any thread may ask it. */
 struct informer;
+struct informer_handler;
+struct informer_stats;
+struct informer_union { struct informer **parts; char **namespaces; size_t n; };
+void union_free(struct informer_union *u);
+void union_add(struct informer_union *u, const char *ns, struct informer *part);
+bool union_is_for(const struct informer_union *u, const char *const *namespaces);
+void union_on(const struct informer_union *u, const struct informer_handler *h);
+bool union_synced(const struct informer_union *u);
+errc union_wait_until(const struct informer_union *u, struct cancel *cancel, int64_t mono_ms, struct err *e);
+json_t *union_get(const struct informer_union *u, const char *ns, const char *name);
+json_t *union_list(const struct informer_union *u, const char *ns, const json_t *selector, const json_t *labels);
+json_t *union_owned_by(const struct informer_union *u, const char *owner_uid);
+size_t union_len(const struct informer_union *u);
+void union_stats(const struct informer_union *u, struct informer_stats *out);
+
+/* informer.c, for the set */
 struct informer_opts;
-struct informer *informer_new(struct kube_client *c, const struct informer_opts *o);
+/* of: NULL, or the parts (taken) that this one only reads; it has no thread then. */
+struct informer *informer_new(struct kube_client *c, const struct informer_opts *o, struct informer_union *of);
 void informer_free(struct informer *i);
 void informer_start(struct informer *i, struct cancel *stop);
 void informer_join(struct informer *i);

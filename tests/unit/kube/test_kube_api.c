@@ -217,6 +217,57 @@ static void what_is_not_kept_makes_no_event(void **state)
     informers_join(set);
 }
 
+static void create_in(struct world *w, const char *ns, const char *name)
+{
+    struct err e;
+    AUTO_JSON o = configmap(w, name, "x");
+    json_put_str(json_object_get(o, "metadata"), "namespace", ns);
+    kube_set_label(o, "spread", "yes");
+    OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
+}
+
+static void several_namespaces_are_read_as_one(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_MEM char *second = xasprintf("%s-b", w->ns);
+    AUTO_MEM char *third = xasprintf("%s-c", w->ns);
+    const char *const *both = (const char *const[]){ w->ns, second, NULL };
+    for (int n = 0; n < 2; n++) {
+        AUTO_JSON ns = kube_object("v1", "Namespace", NULL, n ? third : second);
+        OK(kube_create(w->client, KUBE_GVR("", "v1", "namespaces"), NULL, ns, NULL, &e));
+    }
+    AUTO_FREE(cancel) cancel = cancel_new();
+    AUTO_FREE(informers) set = informers_new(w->client);
+    const struct informer_opts o = { .gvr = configmaps, .namespaces = both, .label_selector = "spread=yes", .compact = true };
+    struct informer *i = informers_get(set, &o);
+    assert_ptr_equal(informers_get(set, &o), i);
+    assert_null(informers_find(set, &configmaps));
+    n_seen = 0;
+    informer_on(i, &(struct informer_handler){ count_event, NULL });
+    informers_start(set, cancel);
+    OK(informers_wait_synced(set, 5000, &e));
+    create_in(w, w->ns, "here");
+    create_in(w, second, "there");
+    create_in(w, third, "elsewhere");
+    create_in(w, second, "there-too");
+    assert_true(becomes(i, 3));
+    assert_int_equal(n_seen, 3);
+    AUTO_JSON there = informer_get(i, second, "there");
+    AUTO_JSON elsewhere = informer_get(i, third, "elsewhere");
+    AUTO_JSON all = informer_list(i, NULL, NULL);
+    AUTO_JSON some = informer_list(i, second, NULL);
+    assert_string_equal(kube_namespace(there), second);
+    assert_null(elsewhere);
+    assert_int_equal(json_array_size(all), 3);
+    assert_int_equal(json_array_size(some), 2);
+    struct informer_stats stats;
+    informer_stats(i, &stats);
+    assert_int_equal(stats.lists, 2);
+    cancel_now(cancel);
+    informers_join(set);
+}
+
 static void events_are_counted(void **state)
 {
     struct world *w = world(state);
@@ -276,6 +327,7 @@ int main(void)
         cmocka_unit_test(patches_and_apply),
         cmocka_unit_test(kinds_are_discovered), cmocka_unit_test(informers_follow), cmocka_unit_test(compact_informers_follow),
         cmocka_unit_test(what_is_not_kept_makes_no_event),
+        cmocka_unit_test(several_namespaces_are_read_as_one),
         cmocka_unit_test(events_are_counted),
         cmocka_unit_test(one_leader_at_a_time),
     };
