@@ -9,6 +9,7 @@
 #include "cli/probes.h"
 #include "kube/kube.h"
 #include "kube/lease.h"
+#include "schema/names.h"
 #include "webhook/webhook.h"
 #include "workspace/feature_gates.h"
 #include "workspace/workspace.h"
@@ -22,6 +23,7 @@ struct manager_cmd {
     const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
     int64_t workers, webhook_port;
     const char *gates;
+    struct strlist namespaces;
     struct strlist noted;               /* upstream's options that mean nothing here */
     bool leader_elect, webhook, version, log_json, debug_state;
     struct workspace_manager_opts o;
@@ -74,6 +76,32 @@ static json_t *debug_state(void *self)
     return state;
 }
 
+static bool is_given_before(const struct strlist *l, size_t i)
+{
+    for (size_t k = 0; k < i; k++)
+        if (streq(l->items[k], l->items[i]))
+            return true;
+    return false;
+}
+
+static errc read_namespaces(struct manager_cmd *c, struct err *e)
+{
+    struct strlist *l = &c->namespaces;
+    AUTO_BUF problem = { 0 };
+
+    if (!l->n)
+        return ERR_OK;
+    for (size_t i = 0; i < l->n; i++) {
+        if (name_problem(NAME_LABEL, l->items[i], false, &problem))
+            return err_set(e, ERR_BAD_REQUEST, "--namespace %s: %s", l->items[i], buf_cstr(&problem));
+        if (is_given_before(l, i))
+            return err_set(e, ERR_BAD_REQUEST, "--namespace %s: is given twice", l->items[i]);
+    }
+    strlist_add(l, NULL);
+    c->o.settings.namespaces = l->items;
+    return ERR_OK;
+}
+
 static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
 {
     const char *cloud = c->o.settings.cloud, *np = c->node_provisioner;
@@ -90,6 +118,7 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
 
     if (str_set(family) && !str_ieq(str_of(family), STR("ubuntu")) && !str_ieq(str_of(family), STR("azurelinux")))
         return err_set(e, ERR_BAD_REQUEST, "--default-node-image-family %s: is none of azurelinux, ubuntu", family);
+    TRY(read_namespaces(c, e));
     struct feature_gates_set gates;
 
     TRY(feature_gates_parse(c->gates, &gates, e));
@@ -190,7 +219,14 @@ static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *
     return rc;
 }
 
-int cmd_manager(int argc, char **argv)
+static const struct command_help help = {
+    "kaito manager [--kubeconfig FILE] [options]",
+    "Runs the Workspace controller against any Kubernetes: makes NodeClaims, waits for their nodes, serves or tunes the model.",
+    "  kaito manager --kubeconfig ~/.kube/config\n",
+};
+
+/* OPTIONS_HELP after --help. */
+static errc read_options(int argc, char **argv, struct manager_cmd *out, struct err *e)
 {
     struct manager_cmd c = { .node_provisioner = "azure-gpu-provisioner", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4,
                              .service = "workspace", .webhook_port = 9443, .webhook = true,
@@ -204,6 +240,7 @@ int cmd_manager(int argc, char **argv)
         { "runtime-image", 0, OPT_STR, &s->runtime_image, "REF", "Image of the native runtime; default kaito/kaito-runtime:" KAITO_VERSION "." },
         { "preset-registry", 0, OPT_STR, &s->preset_registry, "HOST/PATH", "Registry of upstream's images.", .env = "PRESET_REGISTRY_NAME" },
         { "release-namespace", 0, OPT_STR, &s->release_namespace, "NS", "Namespace of the parameter templates; default kaito-workspace.", .env = "RELEASE_NAMESPACE" },
+        { "namespace", 0, OPT_LIST, &c.namespaces, "NS", "Look after the Workspaces of this namespace only; may be repeated. Default all." },
         { "default-node-image-family", 0, OPT_STR, &s->default_image_family, "NAME", "ubuntu or azurelinux; default ubuntu." },
         { "model-cache-dir", 0, OPT_STR, &s->model_cache_dir, "DIR", "Folder of every node that holds downloaded models; default /var/lib/kaito/models." },
         { "work-dir", 0, OPT_STR, &s->work_dir, "DIR", "Folder of every node for tuning results, so that training resumes in a new pod; default none." },
@@ -242,33 +279,44 @@ int cmd_manager(int argc, char **argv)
         { "zap-time-encoding", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "log-level", 0, OPT_STR, &c.log_level, "LEVEL", "debug, info, warn or error." },
     };
-    const struct command_help help = {
-        "kaito manager [--kubeconfig FILE] [options]",
-        "Runs the Workspace controller against any Kubernetes: makes NodeClaims, waits for their nodes, serves or tunes the model.",
-        "  kaito manager --kubeconfig ~/.kube/config\n",
-    };
     struct strlist args = { 0 };
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e);
+
+    if (!rc && args.n)
+        rc = err_set(e, ERR_BAD_REQUEST, "takes no arguments besides options");
+    strlist_done(&args);
+    *out = c;
+    return rc;
+}
+
+static void options_done(struct manager_cmd *c)
+{
+    strlist_done(&c->namespaces);
+    strlist_done(&c->noted);
+}
+
+static int manage(struct manager_cmd *c, const char *name)
+{
+    AUTO_FREE(cancel) cancel = cancel_new();
     enum log_level level = LOG_INFO;
     struct err e;
-    AUTO_FREE(cancel) cancel = cancel_new();
 
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, &e);
-    if (!rc && args.n)
-        rc = err_set(&e, ERR_BAD_REQUEST, "takes no arguments besides options");
-    strlist_done(&args);
-    if (rc == OPTIONS_HELP)
-        return 0;
-    if (!rc && c.version)
-        return cmd_version(1, argv);
-    if (!rc)
-        rc = check(&c, &level, &e);
-    if (rc)
-        return command_fail(argv[0], &e);
-    log_setup(level, c.log_json, 2);
-    for (size_t i = 0; i < c.noted.n; i++)
-        log_info("manager", "an option of upstream's without effect here", KV("option", c.noted.items[i]));
-    strlist_done(&c.noted);
+    if (check(c, &level, &e))
+        return command_fail(name, &e);
+    log_setup(level, c->log_json, 2);
+    for (size_t i = 0; i < c->noted.n; i++)
+        log_info("manager", "an option of upstream's without effect here", KV("option", c->noted.items[i]));
     cancel_on_signals(cancel);
-    rc = run(&c, cancel, &e);
-    return rc ? command_fail(argv[0], &e) : 0;
+    return run(c, cancel, &e) ? command_fail(name, &e) : 0;
+}
+
+int cmd_manager(int argc, char **argv)
+{
+    struct manager_cmd c;
+    struct err e;
+    errc rc = read_options(argc, argv, &c, &e);
+    int status = rc == OPTIONS_HELP ? 0 : rc ? command_fail(argv[0], &e) : c.version ? cmd_version(1, argv) : manage(&c, argv[0]);
+
+    options_done(&c);
+    return status;
 }

@@ -83,11 +83,40 @@ static void on_byo_node(void *self, const json_t *node, struct workq *q)
 
 /* ---- what is watched ------------------------------------------------------------------------------------------------- */
 
+/* NULL: everywhere. Nodes and what stands for them belong to no namespace; the templates of parameters are the release's. */
+static const char *const *namespaces_of(const struct workspace_manager *m, const struct kube_gvr *gvr)
+{
+    bool everywhere = streq(gvr->resource, "nodes") || streq(gvr->group, "karpenter.sh");
+
+    if (everywhere || !m->settings.namespaces)
+        return NULL;
+    return streq(gvr->resource, "configmaps") ? m->config_namespaces : m->settings.namespaces;
+}
+
 static struct informer *watch(struct workspace_manager *m, struct kube_gvr gvr, const char *labels, json_t *(*slim)(json_t *))
 {
-    struct informer_opts o = { .gvr = gvr, .label_selector = labels, .transform = slim, .compact = true };
+    struct informer_opts o = { .gvr = gvr, .namespaces = namespaces_of(m, &gvr), .label_selector = labels, .transform = slim, .compact = true };
 
     return informers_get(m->informers, &o);
+}
+
+/* The namespaces and the release's, which may be one of them. */
+static const char **config_namespaces(const struct workspace_settings *s)
+{
+    size_t n = 0;
+
+    while (s->namespaces && s->namespaces[n])
+        n++;
+    const char **all = xcalloc(n + 2, sizeof *all);
+    bool has = false;
+
+    for (size_t i = 0; i < n; i++) {
+        all[i] = s->namespaces[i];
+        has = has || streq(all[i], s->release_namespace);
+    }
+    if (!has)
+        all[n] = s->release_namespace;
+    return all;
 }
 
 static void watch_all(struct workspace_manager *m, bool storage)
@@ -138,6 +167,7 @@ static void manager_free(struct workspace_manager *m)
     recorder_free(m->recorder);
     behind_free(m->behind);
     mentions_free(m->mentions);
+    free(m->config_namespaces);
     http_client_free(m->http);
     free(m);
 }
@@ -160,6 +190,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
     TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e));
     m->behind = behind_new();
     m->mentions = mentions_new(m->settings.release_namespace);
+    m->config_namespaces = config_namespaces(&m->settings);
     m->recorder = recorder_new(m->client, "Workspace", NULL);
     m->informers = informers_new(m->client);
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,

@@ -28,6 +28,7 @@ struct workspace_manager {
     struct http_client *http;           /* asks tuning processes for their progress */
     struct model_book *models;          /* outside the catalogue; NULL: nobody is asked */
     struct mentions *mentions;
+    const char **config_namespaces;     /* where ConfigMaps are watched when not everywhere */
 };
 
 /* Everything here hangs on the arena of the reconcile. */

@@ -32,6 +32,7 @@ struct workspace_settings {
     bool model_streaming;               /* feature gate ModelStreaming */
     const char *runtime_image;          /* kaito/kaito-runtime:VERSION, the native runtime */
     const char *preset_registry;        /* mcr.microsoft.com/aks/kaito, upstream's images */
+    const char *const *namespaces;      /* whose Workspaces are looked after, each once, NULL-terminated; NULL: all */
     const char *release_namespace;      /* kaito-workspace, where the parameter templates are */
     const char *default_image_family;   /* "" (ubuntu) */
     const char *model_cache_dir;        /* /var/lib/kaito/models: folder of the node, shared by its pods */
