@@ -127,7 +127,6 @@ void informer_on(struct informer *i, const struct informer_handler *h)
 /* Takes what. */
 static void object_changed(struct informer *i, json_t *what)
 {
-    json_object_del(json_object_get(what, "metadata"), "managedFields");
     AUTO_JSON obj = i->o.transform ? i->o.transform(what) : what;
     AUTO_JSON old = NULL;
     LOCK_SCOPE(&i->dispatch);
@@ -259,6 +258,7 @@ static errc watch_data(void *self, struct str chunk, struct err *e)
     struct str rest = buf_str(&i->line), line, after;
     i->backoff_ms = 0;
     while (str_cut(rest, '\n', &line, &after)) {
+        kube_blank_managed_fields(i->line.p + (line.p - i->line.p), line.n);
         if (str_trim(line).n)
             TRY(watch_event(i, line, e));
         rest = after;

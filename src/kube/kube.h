@@ -1,6 +1,7 @@
 /*
  * A client to any Kubernetes API: one set of verbs over (group, version, resource). Objects are jansson trees; one that was
- * published (returned by an informer, handed to another thread) is never changed: json_clone first.
+ * published (returned by an informer, handed to another thread) is never changed: json_clone first. They come without
+ * metadata.managedFields, which a later update then leaves as it is.
  *
  * struct kube_client is thread-safe. Every call ends early with CANCELLED once the client's cancel token fires. 429 and 503 with a
  * Retry-After are waited for and tried again (10 times, as client-go). A failing Status becomes an error with the server's

@@ -43,6 +43,12 @@ bool kube_map_matches(const json_t *map, const json_t *labels);                 
 /* "a=b,c in (d,e),!f" text of a LabelSelector, for lists. */
 void kube_selector_text(const json_t *selector, struct buf *out);
 
+/*
+ * Makes white space of each metadata.managedFields in a JSON text. It is the larger half of an object, nothing here reads it, and its
+ * hundreds of empty objects are the dearest to parse.
+ */
+void kube_blank_managed_fields(char *text, size_t n);
+
 /* status.conditions. The array is made when absent. */
 const json_t *kube_condition(const json_t *obj, const char *type);
 bool kube_condition_is(const json_t *obj, const char *type, const char *status);

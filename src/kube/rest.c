@@ -152,6 +152,7 @@ errc kube_do_json(struct kube_client *c, const struct kube_call *call, json_t **
     TRY(kube_do(c, call, &body, e));
     if (!out)
         return ERR_OK;
+    kube_blank_managed_fields(body.p, body.n);
     if (json_parse(buf_str(&body), out, e))
         return err_wrap(e, "%s %s%s: the reply", call->method, c->server, call->path);
     return ERR_OK;

@@ -24,13 +24,10 @@ static void keep_only(json_t *obj, const char *const *keys)
             json_object_del(obj, key);
 }
 
-/* kubectl's copy of the whole object, and what says who wrote which field. */
+/* kubectl's copy of the whole object. */
 static void slim_metadata(json_t *obj)
 {
-    json_t *meta = json_object_get(obj, "metadata"), *annotations = json_object_get(meta, "annotations");
-
-    json_object_del(meta, "managedFields");
-    json_object_del(annotations, "kubectl.kubernetes.io/last-applied-configuration");
+    json_object_del(json_at(obj, "metadata", "annotations", NULL), "kubectl.kubernetes.io/last-applied-configuration");
 }
 
 /* What is found by name and belongs to a Workspace. */

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/thread.h"
 #include "kube/meta.h"
 #include "kube/workq.h"
@@ -118,9 +119,40 @@ static void a_condition_keeps_its_time_until_the_status_changes(void **state)
     assert_int_equal(json_array_size(list), 1);
 }
 
+static void managed_fields_become_white_space(void **state)
+{
+    static const struct { const char *in, *out; } rows[] = {
+        { "{\"metadata\":{\"managedFields\":[{\"f\":[1,\"]\\\"}\"]}],\"name\":\"a\"}}", "{\"metadata\":{\"name\":\"a\"}}" },
+        { "[{\"managedFields\":[]},{\"a\":1,\"managedFields\":[{},{}]}]", "[{},{\"a\":1}]" },
+        { "{\"text\":\"a \\\"managedFields\\\":[1]\"}", "{\"text\":\"a \\\"managedFields\\\":[1]\"}" },         /* somebody's annotation */
+        { "{\"managedFields\":{\"a\":1}}", "{\"managedFields\":{\"a\":1}}" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *text = xstrdup(rows[i].in);
+        AUTO_JSON got = NULL;
+        AUTO_JSON want = NULL;
+        struct err e;
+
+        kube_blank_managed_fields(text, strlen(text));
+        assert_int_equal(strlen(text), strlen(rows[i].in));
+        assert_int_equal(json_parse(str_of(text), &got, &e), ERR_OK);
+        assert_int_equal(json_parse(str_of(rows[i].out), &want, &e), ERR_OK);
+        assert_true(json_equal(got, want));
+    }
+    for (size_t n = 0; n < strlen(rows[0].in); n++) {       /* cut anywhere: nothing outside is touched */
+        AUTO_MEM char *text = xstrndup(rows[0].in, n);
+
+        kube_blank_managed_fields(text, n);
+        assert_int_equal(strlen(text), n);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(managed_fields_become_white_space),
         cmocka_unit_test(key_changed_while_running_runs_once_more),
         cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
         cmocka_unit_test(failures_back_off_and_are_forgotten),
