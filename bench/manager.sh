@@ -17,6 +17,9 @@ done
 [ -x "$tool/up" ] || { echo "no kube-apiserver: $tool"; exit 1; }
 [ -z "$upstream" ] || [ -x "$upstream" ] || { echo "--upstream $upstream: cannot be run"; exit 1; }
 
+trap '"$tool/down" "$T/server" >/dev/null; rm -rf "$T"' EXIT      # also when it is stopped half-way
+trap 'exit 1' INT TERM
+
 fresh() {       # a server with the definitions, the namespace and the webhook's configuration; localhost: a name that upstream can be told to certify
     eval "$("$tool/up" "$1")"
     export KUBECONFIG
@@ -35,7 +38,7 @@ measure() {     # measure NAME MODE words...
     byo) options="--byo --single 20"; set -- "$@" --node-provisioner byo ;;
     esac
     # shellcheck disable=SC2086
-    python3 "$SOURCE/bench/manager/drive.py" --kubeconfig "$KUBECONFIG" $options -- "$@" >"$file" || { "$tool/down" "$T/server"; exit 1; }
+    python3 "$SOURCE/bench/manager/drive.py" --kubeconfig "$KUBECONFIG" $options -- "$@" >"$file" || exit 1
     "$tool/down" "$T/server" >/dev/null
     rm -rf "$T/server"
 }
