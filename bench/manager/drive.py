@@ -134,6 +134,10 @@ class World:
                 raise SystemExit(f"not within {seconds} s: {what}")
 
 
+# What NVIDIA's feature discovery writes on a node: in BYO mode a Workspace is refused without.
+GPU_LABELS = {"nvidia.com/gpu.product": "NVIDIA-A100-80GB-PCIe", "nvidia.com/gpu.count": "1", "nvidia.com/gpu.memory": "81920"}
+
+
 def make_node(api, name, labels):
     api.call("POST", NODES, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}})
     size = {"cpu": "24", "memory": "220Gi", "nvidia.com/gpu": "1", "pods": "110"}
@@ -264,7 +268,7 @@ def main():
         for i in range(o.single):
             n = f"one-{'b' if o.byo else 'g'}-{i}"
             if o.byo:
-                make_node(api, "node-" + n, {"bench": n})
+                make_node(api, "node-" + n, dict(GPU_LABELS, bench=n))
             began = time.monotonic()
             api.call("POST", WS, workspace(n, o.byo))
             w.wait(lambda: n in w.set_seen, 30, f"StatefulSet {n}")
@@ -279,7 +283,7 @@ def main():
     names = [f"many-{'b' if o.byo else 'g'}-{i}" for i in range(o.many)]
     if o.byo:
         for n in names:
-            make_node(api, "node-" + n, {"bench": n})
+            make_node(api, "node-" + n, dict(GPU_LABELS, bench=n))
         time.sleep(1)       # the manager has seen the nodes: they are not part of the figure
     cpu = m.cpu()
     began = create_all(api, names, o.byo)
