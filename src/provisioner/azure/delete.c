@@ -91,12 +91,31 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
     return ERR_OK;
 }
 
+/* A process that knows nothing of the pool (it was started a moment ago) must not believe a list that may lag: one look by name. */
+static errc look_by_name(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_MEM char *url = azure_pool_url(a, name);
+    AUTO_REPLY r = { 0 };
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+    struct arm_refusal why;
+    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, e);
+
+    if (rc)
+        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);
+    if (!azure_pool_is_ours(r.body, &i))
+        return ERR_OK;
+    if (i.state != CLOUD_DELETING)
+        return ask_for_end(a, name, r.body, w, look_ms, e);
+    *look_ms = azure_look_ms(0, 0);
+    return ERR_OK;
+}
+
 /* Not in the list: gone, unless it was made a moment ago and the list does not know it yet. */
 static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
     if (w->put_ms > w->delete_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS)
         return ask_for_end(a, name, NULL, w, look_ms, e);
-    return ERR_OK;
+    return w->put_ms || w->delete_ms ? ERR_OK : look_by_name(a, name, w, look_ms, e);
 }
 
 static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
