@@ -48,17 +48,16 @@ static json_t *read_installation(struct kube_client *client)
 static void read_log(struct kube_client *client, const json_t *wish, json_t *logs)
 {
     AUTO_BUF path = { 0 }, text = { 0 }, key = { 0 };
-    struct str all, before, line;
+    struct str line, before, last;
     struct err ignored;
 
     buf_addf(&path, "/api/v1/namespaces/%s/pods/%s/log?container=%s&tailLines=1%s", json_cstr(wish, "namespace"), json_cstr(wish, "pod"), json_cstr(wish, "container"),
              json_flag(wish, "previous", false) ? "&previous=true" : "");
     if (kube_raw(client, "GET", buf_cstr(&path), NULL, STR(""), &text, &ignored))
         return;
-    all = str_trim(buf_str(&text));
-    line = all;
-    if (str_rcut(all, '\n', &before, &line))
-        line = str_trim(line);
+    line = str_trim(buf_str(&text));
+    if (str_rcut(line, '\n', &before, &last))
+        line = str_trim(last);
     buf_addf(&key, "%s/%s", json_cstr(wish, "pod"), json_cstr(wish, "container"));
     json_put(logs, buf_cstr(&key), json_strn(str_n(line.p, line.n > 300 ? 300 : line.n)));
 }

@@ -67,6 +67,12 @@ t "a model that the hub does not have is applied" apply nowhere o/nowhere
 t "the condition says what the hub said" until_ok 10 condition_has nowhere ResourceReady "False NodeEstimateFailed failed to update Workspace status targetNodeCount: failed to calculate target node count: failed to get model by name: error listing files: failed to fetch https://huggingface.co/api/models/o/nowhere/tree/main?recursive=true: status 404"
 t "doctor follows it" says "NodeEstimateFailed" "$KAITO" doctor nowhere
 t "doctor ends with 1 when something failed" ends_with 1 "$KAITO" doctor nowhere
+kubectl delete workspace nowhere --wait=false >/dev/null
+t "the sample is applied, its model is nowhere" kubectl apply -f "$EXAMPLE"
+t "doctor follows a container to its exit code" until_ok 20 says "container fetch: ended with exit code 1" "$KAITO" doctor workspace-phi-3
+t "and to its last log line" says "last log line: " "$KAITO" doctor workspace-phi-3
+t "and says how to read more" says "-> kubectl logs -n default workspace-phi-3-0 -c fetch" "$KAITO" doctor workspace-phi-3
+"$KAITO" doctor workspace-phi-3 | sed 's/^/# /'
 t "doctor names a Workspace that is not there" says 'workspaces.kaito.sh "none" not found' "$KAITO" doctor none
 t "doctor of all as JSON is JSON" is "$("$KAITO" doctor -o json | jq -r '.[0].text')" Installation
 finish

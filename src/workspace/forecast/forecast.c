@@ -284,8 +284,9 @@ static errc answer(struct forecast *f, struct err *e)
     assume_secrets(f);
     tell_admission(f);
     tell_model(f);
-    if (json_flag(json_object_get(f->out, "admission"), "allowed", false))
-        TRY(tell_objects(f, &nodes, e));
+    if (!json_flag(json_object_get(f->out, "admission"), "allowed", false))
+        return ERR_OK;                  /* how many machines is nobody's guess then */
+    TRY(tell_objects(f, &nodes, e));
     if (tell_machines(f, nodes, &gpu) == ERR_OK && f->view.model && !f->ws.tuning && !streq(runtime_of(f), "native"))
         tell_memory(f, &gpu, nodes);
     return ERR_OK;

@@ -45,6 +45,11 @@ static void add_admission(const json_t *f, struct buf *out)
         buf_adds(out, "  (ConfigMaps and Nodes that exist already: give their files too, for example `kubectl get configmap,node -o yaml`)\n");
 }
 
+static bool is_native(const json_t *f)
+{
+    return streq(json_cstr(f, "runtime"), "native");
+}
+
 static void add_machines(const json_t *f, struct buf *out)
 {
     const json_t *m = json_object_get(f, "machines");
@@ -53,7 +58,9 @@ static void add_machines(const json_t *f, struct buf *out)
     double price = json_num(m, "pricePerHour", -1);
 
     buf_addf(out, "\nMachines: %lld x %s", (long long)nodes, str_set(type) ? type : json_flag(m, "own", false) ? "a node of your own" : "any type");
-    if (gpus > 0)
+    if (is_native(f))
+        buf_adds(out, "; whatever GPUs it has are not used");
+    else if (gpus > 0)
         buf_addf(out, ", each with %lld x %s, %lld GiB of GPU memory", (long long)gpus, gpu ? gpu : "GPU", (long long)json_int(m, "gpuMemoryGiB", 0));
     else if (!json_flag(m, "own", false))
         buf_addf(out, "; this type is not in the table of %s, so nothing is known of its GPUs", json_cstr(m, "cloud"));
@@ -71,6 +78,23 @@ static void memory_row(struct text_table *t, const char *what, double bytes, con
     text_table_cell(t, "%s", why);
 }
 
+/* Where nobody counts: what is known without measuring. */
+static void add_plain_memory(const json_t *f, struct buf *out)
+{
+    const json_t *m = json_object_get(f, "model");
+    double per_token = json_num(m, "cacheBytesPerToken", 0), context = json_num(m, "context", 0);
+
+    if (!m)
+        return;
+    buf_addf(out, "\nMemory: the weights take %.2f GiB as they are stored", json_num(m, "weightsGiB", 0));
+    if (streq(json_cstr(f, "purpose"), "tuning"))
+        buf_adds(out, "; what training adds is not estimated\n");
+    else if (is_native(f))
+        buf_addf(out, "; a token in the cache takes %.0f KiB in bf16 (twice that in f32), the whole context %.2f GiB\n", per_token / 1024, per_token * context / GIB);
+    else
+        buf_addc(out, '\n');
+}
+
 static void add_memory(const json_t *f, struct buf *out)
 {
     static const struct { const char *key, *what, *why; } parts[] = {
@@ -80,8 +104,10 @@ static void add_memory(const json_t *f, struct buf *out)
     const json_t *m = json_object_get(f, "memory");
     AUTO_TEXT_TABLE t = { .columns = 3 };
 
-    if (!m)
+    if (!m) {
+        add_plain_memory(f, out);
         return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         memory_row(&t, parts[i].what, json_num(m, parts[i].key, 0), parts[i].why);
     buf_addf(out, "\nMemory of each GPU, %.1f GiB (as the node estimate counts):\n", json_num(m, "total", 0) / GIB);
@@ -106,17 +132,32 @@ static void add_context(const json_t *f, struct buf *out)
                  fits >= 0 && asked > fits ? ": vLLM will refuse to start; ask for less, or for larger machines" : "");
 }
 
+static size_t count_claims(const json_t *list)
+{
+    const json_t *o;
+    size_t i, n = 0;
+
+    json_array_foreach(list, i, o)
+        n += streq(json_cstr(o, "kind"), "NodeClaim");
+    return n;
+}
+
 static void add_objects(const json_t *f, struct buf *out)
 {
     const json_t *list = json_object_get(f, "objects"), *o;
     AUTO_TEXT_TABLE t = { .columns = 3 };
-    size_t i;
+    size_t claims = count_claims(list), told = 0, i;
 
     json_array_foreach(list, i, o) {
         bool claim = streq(json_cstr(o, "kind"), "NodeClaim");
 
+        if (claim && told++ > 0)
+            continue;
         text_table_cell(&t, "%s", json_cstr(o, "kind"));
-        text_table_cell(&t, "%s", claim ? "ws... (named after the uid)" : json_cstr(o, "name"));
+        if (claim)
+            text_table_cell(&t, "%zu, named after the uid", claims);
+        else
+            text_table_cell(&t, "%s", json_cstr(o, "name"));
         text_table_cell(&t, "%s", json_cstr(o, "summary"));
     }
     if (t.n == 0)
@@ -139,10 +180,12 @@ void workspace_forecast_text(const json_t *f, struct buf *out)
 {
     add_head(f, out);
     add_admission(f, out);
-    add_machines(f, out);
-    add_memory(f, out);
-    add_context(f, out);
-    add_objects(f, out);
+    if (json_object_get(f, "machines")) {
+        add_machines(f, out);
+        add_memory(f, out);
+        add_context(f, out);
+        add_objects(f, out);
+    }
     add_needs(f, out);
     if (json_cstr(f, "problem"))
         buf_addf(out, "\nThen it stops: %s\n", json_cstr(f, "problem"));

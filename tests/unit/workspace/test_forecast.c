@@ -48,8 +48,8 @@ static void memory_and_context_are_told(void **state)
                         "  keys and values     35.65 GiB  what is left for the context\n"
                         "  never taken         12.80 GiB  gpu-memory-utilization 0.84\n");
     assert_holds(&text, "\nContext: up to 16384 tokens, the model's limit; the cache holds 186");
-    assert_holds(&text, "  StatefulSet         w                            1 replica(s), mcr.microsoft.com/aks/kaito/kaito-base:");
-    assert_holds(&text, "  NodeClaim           ws... (named after the uid)  Standard_NC24ads_A100_v4\n");
+    assert_holds(&text, "  StatefulSet         w                       1 replica(s), mcr.microsoft.com/aks/kaito/kaito-base:");
+    assert_holds(&text, "  NodeClaim           1, named after the uid  Standard_NC24ads_A100_v4\n");
 }
 
 static void a_context_that_does_not_fit_is_told(void **state)
@@ -75,7 +75,8 @@ static void a_refusal_says_every_rule(void **state)
     assert_false(json_flag(json_object_get(f, "admission"), "allowed", true));
     assert_holds(&text, "\nAdmission: refused\n");
     assert_holds(&text, "Unsupported inference preset name phi-33");
-    assert_int_equal(json_array_size(json_object_get(f, "objects")), 0);
+    assert_null(json_object_get(f, "objects"));
+    assert_null(json_object_get(f, "machines"));
 }
 
 static void a_secret_is_taken_for_granted_and_told(void **state)
@@ -87,6 +88,7 @@ static void a_secret_is_taken_for_granted_and_told(void **state)
 
     workspace_forecast_text(f, &text);
     assert_holds(&text, "Admission: admitted");
+    assert_holds(&text, "Memory: the weights take 27.31 GiB as they are stored; what training adds is not estimated\n");
     assert_holds(&text, "  Job ");
     assert_holds(&text, "Must be there (not in the files, taken for granted):\n  Secret push\n    kubectl create secret docker-registry push -n default --docker-server=");
 }
@@ -109,6 +111,20 @@ static void nodes_of_your_own_are_looked_at(void **state)
     assert_holds(&text, "Memory of each GPU, 80.0 GiB");
 }
 
+static void the_native_runtime_is_told_of_as_what_it_is(void **state)
+{
+    AUTO_JSON f = forecast("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {name: w, annotations: {kaito.sh/runtime: native}}, "
+                           "resource: {instanceType: Standard_NC6s_v3, labelSelector: {matchLabels: {a: b}}}, inference: {preset: {name: phi-3-mini-4k-instruct}}}", "cluster: []");
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    workspace_forecast_text(f, &text);
+    assert_holds(&text, "with the native runtime, on CPUs\n");
+    assert_holds(&text, "Machines: 1 x Standard_NC6s_v3; whatever GPUs it has are not used\n");
+    assert_holds(&text, "Memory: the weights take 7.12 GiB as they are stored; a token in the cache takes 384 KiB in bf16 (twice that in f32), the whole context 1.50 GiB\n");
+    assert_holds(&text, "kaito/kaito-runtime:");
+}
+
 static void what_is_no_workspace_is_refused(void **state)
 {
     AUTO_JSON in = json_pack("{s:{s:s}}", "object", "kind", "Workspace");
@@ -124,7 +140,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_and_context_are_told), cmocka_unit_test(a_context_that_does_not_fit_is_told),
         cmocka_unit_test(a_refusal_says_every_rule), cmocka_unit_test(a_secret_is_taken_for_granted_and_told),
-        cmocka_unit_test(nodes_of_your_own_are_looked_at), cmocka_unit_test(what_is_no_workspace_is_refused),
+        cmocka_unit_test(nodes_of_your_own_are_looked_at), cmocka_unit_test(the_native_runtime_is_told_of_as_what_it_is), cmocka_unit_test(what_is_no_workspace_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
