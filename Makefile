@@ -61,7 +61,7 @@ test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AV
 	@tools/emulate-avx512 $(AVX512_TESTS:%=$(BUILD)/%)
 
 # What has threads of its own; gcc's TSan does not know OpenMP's barriers, so that has one.
-TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq serve/test_scheduler serve/test_load serve/test_serve
+TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq workspace/test_model_book serve/test_scheduler serve/test_load serve/test_serve
 
 tsan:                   ## the tests of what has threads under TSan
 	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false

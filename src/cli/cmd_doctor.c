@@ -117,6 +117,16 @@ static void shorten(json_t *f)
         json_array_clear(json_object_get(f, "children"));
 }
 
+/* A user may not be allowed to read all of it: then the tree lacks it, and says so. */
+static void tell_unread(const json_t *cluster, json_t *out)
+{
+    const char *what;
+    json_t *why;
+
+    json_object_foreach(json_object_get(cluster, "unread"), what, why)
+        json_push(out, finding("note", "%s could not be read, so what hangs on them is not told: %s", what, json_string_value(why)));
+}
+
 static errc examine(struct kube_client *client, const struct doctor_cmd *c, const char *ns, const char *name, json_t *out, struct err *e)
 {
     AUTO_JSON list = NULL;
@@ -133,6 +143,7 @@ static errc examine(struct kube_client *client, const struct doctor_cmd *c, cons
         list = json_array();            /* no such kind: the installation tells */
     }
     cluster = json_array_size(list) > 0 ? read_cluster(client, c, ns) : json_object();
+    tell_unread(cluster, out);
     json_array_foreach(list, i, ws) {
         json_t *f = diagnose(cluster, ws);
 
@@ -142,6 +153,16 @@ static errc examine(struct kube_client *client, const struct doctor_cmd *c, cons
     }
     if (!name && i == 0)
         json_push(out, finding("note", "no Workspace %s%s", ns ? "in namespace " : "anywhere", ns ? ns : ""));
+    return ERR_OK;
+}
+
+/* Asked first: a server that is not there is told once, not of each list. */
+static errc find_server(struct kube_client *client, const struct kube_config *config, struct err *e)
+{
+    AUTO_BUF version = { 0 };
+
+    if (kube_raw(client, "GET", "/version", NULL, STR(""), &version, e))
+        return err_wrap(e, "the API server of %s does not answer; is it the right kubeconfig and context?", config->source);
     return ERR_OK;
 }
 
@@ -157,6 +178,7 @@ static errc consult(const struct doctor_cmd *c, const struct strlist *args, json
         return err_set(e, ERR_BAD_REQUEST, "takes one Workspace; without a name it examines all");
     TRY(kube_config_load(c->kubeconfig, c->context, &config, e));
     TRY(kube_client_new(config, "kaito-doctor/" KAITO_VERSION, NULL, &client, e));
+    TRY(find_server(client, config, e));
     ns = c->ns ? c->ns : name ? config->namespace_ : NULL;
     if (!name) {
         AUTO_JSON facts = read_installation(client);

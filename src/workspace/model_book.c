@@ -34,13 +34,13 @@ struct model_book {
     struct http_client *http;
     struct workq *questions;            /* key: ns "NAMESPACE/SECRET" or "", name the model */
     struct cancel *cancel;
-    struct thread threads[THREADS];
 
     struct mutex mu;
     struct cond answered;
     struct map *known;                  /* model -> struct learnt */
     struct map *failures;               /* "NAMESPACE/SECRET model" -> struct failure */
-    size_t n_known;
+    struct thread threads[THREADS];     /* started by the first question: most managers never have one */
+    bool started;
 };
 
 struct learnt { struct arena *arena; const struct preset *preset; };
@@ -149,12 +149,10 @@ static void note_learnt(struct model_book *b, const struct key *k, struct learnt
     LOCK_SCOPE(&b->mu);
 
     (void)map_del(b->failures, str_of(id));
-    if (map_get(b->known, str_of(k->name)) || b->n_known >= MODELS_MAX) {
+    if (map_get(b->known, str_of(k->name)))
         learnt_free(l);                 /* what was given out before stays */
-    } else {
+    else
         map_put(b->known, str_of(k->name), l);
-        b->n_known++;
-    }
     cond_broadcast(&b->answered);
 }
 
@@ -175,11 +173,24 @@ static int64_t note_failure(struct model_book *b, const struct key *k, const str
     return silent && now - f->asked_ms < INTEREST_MS ? f->retry_ms : 0;
 }
 
-static bool is_known(struct model_book *b, const char *model)
+/* Learnt meanwhile with another Secret. */
+static bool is_known(struct model_book *b, const struct key *k)
+{
+    AUTO_MEM char *id = question_id(k->ns, k->name);
+    LOCK_SCOPE(&b->mu);
+
+    if (!map_get(b->known, str_of(k->name)))
+        return false;
+    (void)map_del(b->failures, str_of(id));
+    return true;
+}
+
+/* What was learnt is never forgotten, so there is an end to it. */
+static errc check_room(struct model_book *b, struct err *e)
 {
     LOCK_SCOPE(&b->mu);
 
-    return map_get(b->known, str_of(model)) != NULL;
+    return map_len(b->known) < MODELS_MAX ? ERR_OK : err_set(e, ERR_TOO_LARGE, "%d models of the hub are known; restart the manager to learn more", MODELS_MAX);
 }
 
 static void answer(struct model_book *b, const struct key *k)
@@ -187,9 +198,12 @@ static void answer(struct model_book *b, const struct key *k)
     struct learnt *l = NULL;
     struct err e;
 
-    if (is_known(b, k->name))
+    if (is_known(b, k))
         return;
-    if (ask_hub(b, k, &l, &e) == ERR_OK) {
+    errc rc = check_room(b, &e);
+
+    rc = rc ? rc : ask_hub(b, k, &l, &e);
+    if (rc == ERR_OK) {
         note_learnt(b, k, l);
     } else if (!cancel_is(b->cancel)) {
         int64_t again_ms = note_failure(b, k, &e);
@@ -210,6 +224,13 @@ static void work(void *arg)
         answer(b, k);
         workq_done(b->questions, k);
     }
+}
+
+static void start_locked(struct model_book *b)
+{
+    for (size_t i = 0; !b->started && i < THREADS; i++)
+        thread_start_sized(&b->threads[i], "model-book", STACK_BYTES, work, b);
+    b->started = true;
 }
 
 static char *lower(struct str s)
@@ -239,6 +260,7 @@ static bool look_locked(struct model_book *b, const char *owner, const char *mod
     }
     if (!f->pending) {
         f->pending = true;
+        start_locked(b);
         workq_add(b->questions, KEY(owner, model));
     }
     out->asking = true;
@@ -286,8 +308,6 @@ errc model_book_new(const struct model_book_opts *o, struct cancel *cancel, stru
     mutex_init(&b->mu);
     cond_init(&b->answered);
     cancel_hook_add(cancel, stop, b->questions);
-    for (size_t i = 0; i < THREADS; i++)
-        thread_start_sized(&b->threads[i], "model-book", STACK_BYTES, work, b);
     *out = b;
     return ERR_OK;
 }

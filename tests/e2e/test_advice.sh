@@ -19,6 +19,8 @@ t "plan reads standard input" says "Admission: admitted" "$KAITO" plan - <"$EXAM
 t "plan names the file that is not there" says "$T/none.yaml" "$KAITO" plan "$T/none.yaml"
 t "a missing kubeconfig is answered with what to do" says "leave --kubeconfig out" "$KAITO" manager --kubeconfig /missing
 t "doctor without a cluster says so" says "/missing: there is no such file" "$KAITO" doctor --kubeconfig /missing
+printf 'apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts: [{name: x, context: {cluster: x}}]\nclusters: [{name: x, cluster: {server: "http://127.0.0.1:9"}}]\n' >"$T/away.yaml"
+t "doctor tells a server that is not there" says "is it the right kubeconfig and context?" "$KAITO" doctor --kubeconfig "$T/away.yaml"
 
 # A hub with one model of 150 GiB that no catalogue has.
 cat >"$T/hub.py" <<'PY'

@@ -1,0 +1,198 @@
+/* The running manager on our API server and a hub on loopback: admission and reconciles of models outside the catalogue. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "../test_api.h"
+#include "base/clock.h"
+#include "base/hash.h"
+#include "http/server.h"
+#include "kube/kube.h"
+#include "kube/meta.h"
+#include "webhook/admission.h"
+#include "workspace/workspace.h"
+
+#define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
+#define WAIT_MS 20000
+
+struct world {
+    struct test_api api;
+    struct kube_client *client;
+    struct cancel *cancel;
+    struct http_server *hub;
+    char *endpoint;
+    struct workspace_manager *manager;
+    atomic_int requests;
+};
+
+static void on_request(void *self, struct http_exchange *x)
+{
+    struct world *w = self;
+    const char *token = http_header_get(&x->headers, "Authorization");
+
+    atomic_fetch_add(&w->requests, 1);
+    if (strstr(x->path, "/down"))
+        http_replyf(x, 503, "not now");
+    else if (strstr(x->path, "/gone"))
+        http_replyf(x, 404, "{}");
+    else if (strstr(x->path, "/gated") && (!token || strcmp(token, "Bearer tok") != 0))
+        http_replyf(x, 401, "{}");
+    else if (strstr(x->path, "/tree/"))
+        http_replyf(x, 200, "[{\"path\":\"model.safetensors\",\"size\":161061273600}]");
+    else
+        http_replyf(x, 200, "{\"architectures\":[\"LlamaForCausalLM\"],\"num_hidden_layers\":32,\"num_attention_heads\":32,\"num_key_value_heads\":8,\"hidden_size\":4096}");
+}
+
+static int start(void **state)
+{
+    struct world *w = xzalloc(sizeof *w);
+    struct http_server_opts hub = { .handler = on_request, .self = w };
+    AUTO_FREE(kube_config) config = NULL;
+    struct err e;
+
+    *state = w;
+    OK(test_api_start(&w->api, &e));
+    w->cancel = cancel_new();
+    OK(kube_config_load(w->api.kubeconfig, NULL, &config, &e));
+    OK(kube_client_new(config, NULL, w->cancel, &w->client, &e));
+    OK(http_server_start(&hub, &w->hub, &e));
+    w->endpoint = xasprintf("http://127.0.0.1:%u", http_server_port(w->hub));
+    const struct workspace_manager_opts o = { .install_crds = true, .ask_hub = true, .settings = { .hf_endpoint = w->endpoint } };
+    OK(workspace_manager_start(w->client, &o, w->cancel, &w->manager, &e));
+    for (int64_t until = clock_mono_ms() + WAIT_MS; !workspace_manager_ready(w->manager) && clock_mono_ms() < until;)
+        cancel_wait_ms(w->cancel, 10);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    struct world *w = *state;
+
+    cancel_now(w->cancel);
+    workspace_manager_join(w->manager);
+    http_server_stop(w->hub, 100);
+    kube_client_free(w->client);
+    test_api_stop(&w->api);
+    cancel_free(w->cancel);
+    free(w->endpoint);
+    free(w);
+    return 0;
+}
+
+static json_t *workspace(const char *name, const char *model, const char *secret)
+{
+    json_t *options = json_object();
+
+    json_put_str(options, "modelAccessSecret", secret);
+    return json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:i, s:s, s:{s:{s:s}}}, s:{s:{s:s, s:o}}}", "apiVersion", "kaito.sh/v1beta1", "kind", "Workspace",
+                     "metadata", "name", name, "namespace", "default", "resource", "count", 1, "instanceType", "Standard_NC24ads_A100_v4",
+                     "labelSelector", "matchLabels", "a", "b", "inference", "preset", "name", model, "presetOptions", options);
+}
+
+static errc admit(struct world *w, const char *model, struct buf *why)
+{
+    AUTO_FREE(arena) a = arena_new();
+    AUTO_JSON object = workspace("w", model, NULL);
+    const struct admission_request q = { .operation = "CREATE", .subresource = "", .version = "v1beta1", .kind = "Workspace", .object = object, .arena = a };
+
+    buf_clear(why);
+    return workspace_admit(w->manager, &q, why);
+}
+
+static void admission_refuses_what_the_hub_refuses(void **state)
+{
+    struct world *w = *state;
+    AUTO_BUF why = { 0 };
+
+    assert_int_equal(admit(w, "o/good", &why), ERR_OK);
+    assert_int_equal(admit(w, "o/gone", &why), ERR_INVALID);
+    assert_string_equal(buf_cstr(&why), "validation failed: invalid value: failed to get model preset: error listing files: failed to fetch "
+                                        "https://huggingface.co/api/models/o/gone/tree/main?recursive=true: status 404: inference.preset");
+    assert_int_equal(admit(w, "o/gated", &why), ERR_INVALID);
+    assert_non_null(strstr(buf_cstr(&why), "authentication required for accessing"));
+}
+
+static void admission_admits_what_nobody_could_learn(void **state)
+{
+    struct world *w = *state;
+    AUTO_BUF why = { 0 };
+    int64_t began = clock_mono_ms();
+
+    assert_int_equal(admit(w, "o/down", &why), ERR_OK);
+    assert_true(clock_mono_ms() - began < 3000);
+}
+
+static int64_t target_of(struct world *w, const char *name, json_t **out)
+{
+    struct err e;
+
+    json_decref(*out);
+    *out = NULL;
+    OK(kube_get(w->client, KUBE_GVR("kaito.sh", "v1beta1", "workspaces"), "default", name, out, &e));
+    return json_int(json_object_get(*out, "status"), "targetNodeCount", 0);
+}
+
+static void create(struct world *w, const char *name, const char *model, const char *secret)
+{
+    AUTO_JSON object = workspace(name, model, secret);
+    struct err e;
+
+    OK(kube_create(w->client, KUBE_GVR("kaito.sh", "v1beta1", "workspaces"), NULL, object, NULL, &e));
+}
+
+/* Polls: the answer wakes the reconciler, which writes it. */
+static void wait_target(struct world *w, const char *name, int64_t want)
+{
+    AUTO_JSON ws = NULL;
+    int64_t until = clock_mono_ms() + WAIT_MS;
+
+    while (target_of(w, name, &ws) != want && clock_mono_ms() < until)
+        cancel_wait_ms(w->cancel, 20);
+    if (target_of(w, name, &ws) != want)
+        fail_msg("targetNodeCount of %s is not %lld", name, (long long)want);
+}
+
+/* 150 GiB on GPUs of 80: three nodes. */
+static void a_token_comes_from_the_secret_of_the_workspace(void **state)
+{
+    struct world *w = *state;
+    AUTO_JSON secret = kube_object("v1", "Secret", "default", "hf");
+    struct err e;
+
+    json_put(secret, "stringData", json_pack("{s:s}", "HF_TOKEN", "tok"));
+    OK(kube_create(w->client, KUBE_GVR("", "v1", "secrets"), NULL, secret, NULL, &e));
+    create(w, "gated", "o/gated", "hf");
+    wait_target(w, "gated", 3);
+}
+
+static void a_silent_hub_is_told_and_holds_up_nobody(void **state)
+{
+    struct world *w = *state;
+    AUTO_JSON ws = NULL;
+    const json_t *c = NULL;
+    int64_t until = clock_mono_ms() + WAIT_MS;
+
+    create(w, "down", "o/down", NULL);
+    create(w, "other", "phi-4", NULL);
+    wait_target(w, "other", 1);
+    do {
+        assert_int_equal(target_of(w, "down", &ws), 0);
+        c = kube_condition(ws, "ResourceReady");
+        cancel_wait_ms(w->cancel, 20);
+    } while (!c && clock_mono_ms() < until);
+    assert_string_equal(json_cstr(c, "reason"), "NodeEstimateFailed");
+    assert_non_null(strstr(json_cstr(c, "message"), "failed to get model by name: error listing files: failed to fetch "));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(admission_refuses_what_the_hub_refuses), cmocka_unit_test(admission_admits_what_nobody_could_learn),
+        cmocka_unit_test(a_token_comes_from_the_secret_of_the_workspace), cmocka_unit_test(a_silent_hub_is_told_and_holds_up_nobody),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}
