@@ -13,6 +13,8 @@ const struct ws_key ws_keys[] = {
     { KEY_ANNOTATION, "kaito.sh/performance-mode", "Workspace", "you", "balanced, interactivity or throughput: vLLM's --performance-mode." },
     { KEY_ANNOTATION, LOCAL_WEIGHTS_ANNOTATION, "Workspace", "you", "true: weights lie on the node under /opt/kaito/models." },
     { KEY_ANNOTATION, STREAMING_ANNOTATION, "Workspace", "you", "disabled: no model streaming where the feature gate turns it on." },
+    { KEY_ANNOTATION, MIRROR_CLASS_ANNOTATION, "Workspace", "you", "Model streaming: the StorageClass of the mirror." },
+    { KEY_ANNOTATION, STREAM_ACCOUNT_ANNOTATION, "Workspace", "you", "Model streaming: the ServiceAccount that reads it." },
     { KEY_ANNOTATION, REVISION_ANNOTATION, "Workspace, StatefulSet, Job", "manager", "Number of the spec's version; a workload of another one is made again." },
     { KEY_ANNOTATION, HASH_ANNOTATION, "Workspace, ControllerRevision", "manager", "SHA-256 of resource, inference and tuning." },
     { KEY_ANNOTATION, ATTEMPT_ANNOTATION, "Workspace, Job", "manager", "How often a tuning Job was made again." },

@@ -202,6 +202,11 @@ static void plan_living(struct planner *p)
     }
     if (p->nodes.waits.code)
         out->error = p->nodes.waits;
+    if (!plan_stream(p)) {
+        status_set(&p->status, "WorkspaceSucceeded", false, "workspacePending", "workspace is waiting for inference workload readiness");
+        out->status = status_finish(&p->status, "Pending", p->nodes.target, p->nodes.worker_nodes);
+        return;
+    }
     if (p->v->settings->karpenter) {
         if (!plan_pool(p)) {
             out->status = status_finish(&p->status, "Pending", p->nodes.target, p->nodes.worker_nodes);
@@ -212,6 +217,7 @@ static void plan_living(struct planner *p)
     }
     plan_node_labels(p);
     report_nodes(p);
+    p->stream_waits = !report_stream(p);
     if (p->v->ws->tuning)
         plan_tuning(p);
     else

@@ -21,6 +21,8 @@ struct ws_view {
     const json_t *tuning_template;      /* the default of the method in the release namespace */
     const json_t *inference_config;     /* ConfigMap inference.config */
     const json_t *push_secret;          /* tuning.output.imagePushSecret */
+    const json_t *mirror, *mirror_claim, *mirror_volume;        /* model streaming: ModelMirror (stream_mirror_name), its PersistentVolumeClaim and that one's volume */
+    const json_t *mirror_class, *stream_account;                /* the StorageClass and ServiceAccount asked for */
     const json_t *node_pool;            /* karpenter: the NodePool of this Workspace; NULL: absent */
     const struct preset *model;         /* what preset.name means: of the catalogue or derived from the hub; NULL: unknown */
     const char *model_problem;          /* why it is unknown; NULL: nobody looked */
@@ -62,6 +64,9 @@ enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 #define RUNTIME_ANNOTATION  "kaito.sh/runtime"
 #define NODE_CLASS_ANNOTATION "kaito.sh/node-class-name"
 #define STREAMING_ANNOTATION "kaito.sh/model-streaming"
+#define MIRROR_CLASS_ANNOTATION "kaito.sh/model-mirror-storage-class"
+#define STREAM_ACCOUNT_ANNOTATION "kaito.sh/streaming-service-account"
+#define STATIC_MIRROR_ANNOTATION "inference.kaito.sh/static-model-mirror"
 #define LOCAL_WEIGHTS_ANNOTATION "kaito.sh/use-local-weights"
 #define SET_LABEL           "inferenceset.kaito.sh/created-by"          /* on a Workspace that an InferenceSet made */
 #define GROUP_LABEL         "multiroleinference.kaito.sh/created-by"

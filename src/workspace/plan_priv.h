@@ -12,6 +12,7 @@ struct planner {
     struct status_builder status;
     char hash[65], revision[24];
     const char *state;
+    bool streams, stream_waits;         /* weights come from a mirror; it is not ready */
 };
 
 /* By uid, so that a stale cache can never delete the successor of the same name. */
@@ -21,6 +22,8 @@ bool is_of_revision(const struct planner *p, const json_t *object);
 /* What cannot be done now: told as the cause of condition `type`, and tried again. */
 void plan_fails(struct planner *p, const char *type, const char *reason, const struct err *e);
 
+bool plan_stream(struct planner *p);            /* false: it cannot be; told */
+bool report_stream(struct planner *p);          /* after the nodes; false: the mirror is waited for */
 bool plan_serving(struct planner *p);           /* sets InferenceReady; true when it is True */
 void plan_inference(struct planner *p);
 void plan_tuning(struct planner *p);

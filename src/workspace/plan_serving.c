@@ -34,23 +34,12 @@ static int64_t native_replicas(const struct planner *p)
     return ws->tuning || asked < 1 ? 1 : asked < p->nodes.target ? asked : p->nodes.target;
 }
 
-static bool gpu_serving_is_built(struct planner *p)
-{
-    if (!ws_streams_model(p->v->settings, p->v->ws))
-        return true;
-    status_fail(&p->status, "InferenceReady", "RuntimeNotBuilt",
-                "model streaming is not built yet; annotate the Workspace with " STREAMING_ANNOTATION ": disabled");
-    return false;
-}
-
 static bool plan_gpu_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
     json_t *wanted = NULL;
     struct err e = { 0 };
 
-    if (!gpu_serving_is_built(p))
-        return false;
     if (!v->model && v->model_problem)
         (void)err_set(&e, ERR_NOT_FOUND, "%s", v->model_problem);
     else if (!v->model)
@@ -97,7 +86,7 @@ bool plan_serving(struct planner *p)
 {
     struct cause cause;
 
-    if (resource_ready(&p->nodes)) {
+    if (resource_ready(&p->nodes) && !p->stream_waits) {
         plan_services(p);
         if (!plan_statefulset(p))
             return false;

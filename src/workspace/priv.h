@@ -37,6 +37,15 @@ json_t *clone_object(const json_t *j);          /* {} for what is no object: the
 bool label_is_reserved(struct str key);
 void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */
 
+/* ---- streaming.c: weights that a ModelMirror has put into a blob container ---- */
+struct stream_source { struct str account, container, service_account; };
+void stream_mirror_name(const struct preset *model, struct buf *out);
+struct str stream_class_name(const struct ws_view *v);                  /* of the StorageClass; empty: nobody says */
+struct str stream_account_name(const struct ws_view *v);
+/* False: the mirror has no volume yet, or none of a blob container. */
+bool stream_source_of(const struct ws_view *v, struct stream_source *out);
+json_t *render_model_mirror(const struct ws_view *v);
+
 /* ---- image_ref.c: docker's grammar of image references ---- */
 bool image_is_bad(struct str reference, struct buf *why);
 void image_normalized(struct str reference, struct buf *out);           /* docker.io/library/busybox:latest; as it is when it is bad */

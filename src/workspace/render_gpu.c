@@ -55,6 +55,19 @@ static void add_probes(const struct ws_view *v, int64_t nodes, json_t *c)
     json_put(c, "readinessProbe", PACK("{s:{s:s, s:i}, s:i, s:i}", "httpGet", "path", "/health", "port", port, "initialDelaySeconds", 30, "periodSeconds", 10));
 }
 
+static void add_stream_env(const struct ws_view *v, json_t *env)
+{
+    struct stream_source stream;
+    AUTO_BUF account = { 0 }, id = { 0 };
+
+    if (!ws_streams_model(v->settings, v->ws) || !stream_source_of(v, &stream))
+        return;
+    buf_addstr(&account, stream.account);
+    lower_add(&id, str_of(v->model->repo));
+    env_add(env, "AZURE_STORAGE_ACCOUNT_NAME", buf_cstr(&account));
+    env_add(env, "KAITO_PROCESSOR", buf_cstr(&id));
+}
+
 static void add_env(const struct ws_view *v, int64_t nodes, json_t *env)
 {
     struct str secret = v->ws->inference->preset->options.model_access_secret, role = str_map_get(&v->ws->meta.labels, ROLE_LABEL);
@@ -67,7 +80,7 @@ static void add_env(const struct ws_view *v, int64_t nodes, json_t *env)
     }
     if (vllm && v->model->vllm.traits & PRESET_CUDA_TOOLKIT)
         env_add(env, "CUDA_HOME", CUDA);
-    if (ws_uses_local_weights(v->ws)) {
+    if (ws_uses_local_weights(v->ws) && !ws_streams_model(v->settings, v->ws)) {
         local_weights_path(v->ws, &local);
         env_add(env, "KAITO_PROCESSOR", buf_cstr(&local));
     }
@@ -77,6 +90,7 @@ static void add_env(const struct ws_view *v, int64_t nodes, json_t *env)
     }
     if (secret.n > 0)
         json_push(env, PACK("{s:s, s:{s:{s:o, s:s, s:b}}}", "name", "HF_TOKEN", "valueFrom", "secretKeyRef", "name", str_json(secret), "key", "HF_TOKEN", "optional", 1));
+    add_stream_env(v, env);
 }
 
 static void add_cuda_toolkit(const struct ws_view *v, struct pod_parts *p)
@@ -91,6 +105,8 @@ static void add_weights(const struct ws_view *v, bool claim_template, struct pod
 {
     AUTO_BUF path = { 0 };
 
+    if (ws_streams_model(v->settings, v->ws))
+        return;
     if (!ws_uses_local_weights(v->ws)) {
         volume_add(p, "model-weights-volume", claim_template ? NULL : PACK("{s:{}}", "emptyDir"), "/workspace/weights", false);
         return;
@@ -179,10 +195,20 @@ static json_t *command_of(const struct ws_view *v, const struct gpu_share *gpu, 
     return command;
 }
 
+/* Who reads the blob container: in the template only, the selector stays as it is. */
+static void add_stream_identity(const struct ws_view *v, json_t *template)
+{
+    json_t *meta = json_object_get(template, "metadata"), *labels = json_clone(json_object_get(meta, "labels"));
+
+    json_put_str(labels, "azure.workload.identity/use", "true");
+    json_put(meta, "labels", labels);
+    json_put(json_object_get(template, "spec"), "serviceAccountName", str_json(stream_account_name(v)));
+}
+
 errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *revision, json_t **out, struct err *e)
 {
     const struct sku *sku = sku_find(v->settings->cloud, ws_instance_type(v->ws));
-    bool claim_template = v->local_nvme_class && sku && sku->nvme && !v->settings->byo && !ws_uses_local_weights(v->ws);
+    bool claim_template = v->local_nvme_class && sku && sku->nvme && !v->settings->byo && !ws_uses_local_weights(v->ws) && !ws_streams_model(v->settings, v->ws);
     bool transformers = ws_runs_transformers(v->settings, v->ws);
     struct pod_parts parts;
     struct gpu_share gpu;
@@ -205,6 +231,8 @@ errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *re
 
     if (claim_template)
         json_put(spec, "volumeClaimTemplates", claim_templates(v));
+    if (ws_streams_model(v->settings, v->ws))
+        add_stream_identity(v, json_object_get(spec, "template"));
     *out = PACK("{s:s, s:s, s:{s:o, s:o, s:o, s:{s:s}}, s:o}", "apiVersion", "apps/v1", "kind", "StatefulSet",
                 "metadata", "name", str_json(v->ws->meta.name), "namespace", str_json(v->ws->meta.namespace), "ownerReferences", owner_references(v->ws),
                 "annotations", REVISION_ANNOTATION, revision, "spec", spec);

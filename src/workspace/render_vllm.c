@@ -44,11 +44,19 @@ bool is_decode_pod(const struct ws_view *v)
     return str_is(str_map_get(&v->ws->meta.labels, ROLE_LABEL), "decode");
 }
 
-/* Where the weights come from: the hub at the start, or a folder of the node. */
-static void flags_of_source(const struct ws_view *v, struct buf *out)
+/* Where the weights come from: a blob container as they load, a folder of the node, or the hub at the start. */
+static void flags_of_source(const struct ws_view *v, const struct gpu_share *gpu, struct buf *out)
 {
     const struct preset *p = v->model;
+    struct stream_source stream;
 
+    if (ws_streams_model(v->settings, v->ws) && stream_source_of(v, &stream)) {
+        buf_addf(out, " --model=az://%.*s/", STR_ARG(stream.container));
+        lower_add(out, str_of(p->repo));
+        buf_addf(out, " --load-format=runai_streamer%s", gpu->count > 1 && !model_is_copied(p, (struct gpu_config){ (int)gpu->count, gpu->mem_gib << 30 }, 1)
+                                                             ? " --model-loader-extra-config='{\"distributed\": true}'" : "");
+        return;
+    }
     if (ws_uses_local_weights(v->ws)) {
         buf_adds(out, " --model=");
         local_weights_path(v->ws, out);
@@ -74,7 +82,7 @@ static void add_vllm(const struct ws_view *v, const struct gpu_share *gpu, int64
     struct str mode = ws_annotation(v->ws, "kaito.sh/performance-mode");
 
     buf_adds(out, "python3 /workspace/vllm/inference_api.py");
-    flags_of_source(v, out);
+    flags_of_source(v, gpu, out);
     flag_of_name(v, out);
     flags_of_model(v->model, out);
     buf_addf(out, " --max-model-len=auto --gpu-memory-utilization=%s", gpu->a10 ? "0.82" : "0.84");

@@ -30,6 +30,7 @@ struct workspace_settings {
     bool transformers_only;             /* feature gate vLLM=false */
     bool mig, accelerator;              /* feature gates enableMIG, enableAccelerator: parts of GPU nodes (byo) */
     bool model_streaming;               /* feature gate ModelStreaming */
+    const char *mirror_class, *streaming_account;       /* StorageClass and ServiceAccount of streamed models; NULL: the Workspace's annotations must say */
     const char *runtime_image;          /* kaito/kaito-runtime:VERSION, the native runtime */
     const char *preset_registry;        /* mcr.microsoft.com/aks/kaito, upstream's images */
     const char *const *namespaces;      /* whose Workspaces are looked after, each once, NULL-terminated; NULL: all */

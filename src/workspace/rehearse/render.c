@@ -133,12 +133,17 @@ static bool write_plan(struct stage *st, const struct ws_plan *p)
     return changed;
 }
 
-static json_t *config_map(const struct stage *st, const char *ns, struct str name)
+static json_t *named(const struct stage *st, const char *kind, const char *ns, struct str name)
 {
     AUTO_BUF text = { 0 };
 
     buf_addstr(&text, name);
-    return name.n > 0 ? stage_find(st, "ConfigMap", ns, buf_cstr(&text)) : NULL;
+    return name.n > 0 ? stage_find(st, kind, ns, buf_cstr(&text)) : NULL;
+}
+
+static json_t *config_map(const struct stage *st, const char *ns, struct str name)
+{
+    return named(st, "ConfigMap", ns, name);
 }
 
 static void see_configs(struct stage *st, const struct workspace *ws, struct ws_view *v)
@@ -153,6 +158,24 @@ static void see_configs(struct stage *st, const struct workspace *ws, struct ws_
     v->tuning_config = config_map(st, ns, template_name ? str_of(template_name) : ws->tuning->config);
     if (ws->tuning->output && ws->tuning->output->image_push_secret.n)
         v->push_secret = stage_find(st, "Secret", ns, ws->tuning->output->image_push_secret.p);
+}
+
+/* Needs the model. */
+static void see_stream(struct stage *st, struct ws_view *v)
+{
+    const char *ns = kube_namespace(st->ws);
+    AUTO_BUF mirror = { 0 };
+
+    if (!v->model || !ws_streams_model(v->settings, v->ws))
+        return;
+    stream_mirror_name(v->model, &mirror);
+    v->mirror = stage_find(st, "ModelMirror", NULL, buf_cstr(&mirror));
+    const char *claims_ns = json_str_at(v->mirror, "spec", "jobNamespace", NULL);
+
+    v->mirror_claim = stage_find(st, "PersistentVolumeClaim", claims_ns ? claims_ns : ns, buf_cstr(&mirror));
+    v->mirror_volume = named(st, "PersistentVolume", NULL, str_of(json_str_at(v->mirror_claim, "spec", "volumeName", NULL)));
+    v->mirror_class = named(st, "StorageClass", NULL, stream_class_name(v));
+    v->stream_account = named(st, "ServiceAccount", ns, stream_account_name(v));
 }
 
 static json_t *matching_nodes(const struct stage *st, const struct workspace *ws)
@@ -192,6 +215,7 @@ static errc round_of(struct stage *st, bool *changed, struct buf *failed, struct
     v.node_pool = stage_find(st, "NodePool", NULL, buf_cstr(&pool));
     see_configs(st, &ws, &v);
     ws_model_look_up(&cluster, &ws, a, &v.model, &v.model_problem);
+    see_stream(st, &v);
     workspace_plan(&v, 0, &plan);
     *changed = write_plan(st, &plan);
     buf_clear(failed);

@@ -32,6 +32,8 @@ static void read_settings(const json_t *in, struct stage *st)
         .release_namespace = json_cstr(given, "releaseNamespace"),
         .default_image_family = json_cstr(given, "defaultNodeImageFamily"),
         .admitted = true,
+        .mirror_class = json_cstr(given, "defaultModelMirrorStorageClass"),
+        .streaming_account = json_cstr(given, "defaultStreamingServiceAccount"),
         .transformers_only = !json_flag(gates, "vLLM", true),
         .mig = json_flag(gates, "enableMIG", false),
         .accelerator = json_flag(gates, "enableAccelerator", false),
