@@ -88,7 +88,11 @@ up_alone() {
 up_end() { :; }
 
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
-finish_world() { "${WORLD}_end"; cleanup; }
+finish_world() {        # SCENE_LOGS=DIR keeps what the processes said
+    [ -z "${SCENE_LOGS:-}" ] || cp "$T"/*.log "$SCENE_LOGS"/
+    "${WORLD}_end"
+    cleanup
+}
 begin_world() {         # real | up
     WORLD=$1
     trap finish_world EXIT
@@ -109,7 +113,7 @@ workspace() {           # NAME [JQ_FILTER]: an inference Workspace, changed by t
 }
 create() { workspace "$@" | kubectl create -f -; }
 refusal() { local said; said=$(kubectl "$@" 2>&1) && { echo "was not refused: $said"; return 1; }; echo "$said"; }
-columns() { kubectl get workspace "$1" --no-headers | awk '{print $3, $4, $5}'; }
+columns() { kubectl get workspace "$1" -o json | jq -r '[.status.conditions as $all | ("ResourceReady", "InferenceReady", "WorkspaceSucceeded") as $t | $all[]? | select(.type == $t).status] | join(" ")'; }
 ready() { is "$(columns "$1")" "True True True"; }
 state() { kubectl get workspace "$1" -o 'jsonpath={.status.state}'; }
 claims_of() { kubectl get nodeclaims -l "kaito.sh/workspace=$1" -o 'jsonpath={.items[*].metadata.name}'; }
