@@ -14,8 +14,10 @@ errc state_write_port(const char *state_dir, const char *name, uint16_t port, st
 struct kube_client;
 struct webhook;
 struct workspace_manager;
-/* Returns when the API server asks the manager about every Workspace. *out is set as soon as it runs, also on failure: webhook_join ends it. */
+/* Starts it, and writes its configuration. */
 errc hook_start(struct kube_client *client, struct workspace_manager *manager, const char *state_dir, const char *ns, struct cancel *cancel,
                 struct webhook **out, struct err *e);
+/* Returns when the API server asks the manager about every Workspace. */
+errc hook_wait(struct webhook *w, struct workspace_manager *manager, struct cancel *cancel, struct err *e);
 
 #endif

@@ -172,12 +172,19 @@ static errc start_webhook(struct up *u, struct err *e)
     return u->manager ? hook_start(u->client, u->manager, u->o->state_dir, RELEASE_NAMESPACE, u->cancel, &u->webhook, e) : ERR_OK;
 }
 
+/* It makes its certificate while the other parts start. */
+static errc wait_for_webhook(struct up *u, struct err *e)
+{
+    return u->webhook ? hook_wait(u->webhook, u->manager, u->cancel, e) : ERR_OK;
+}
+
 static errc start_all(struct up *u, struct err *e)
 {
     static const struct { const char *name; errc (*start)(struct up *u, struct err *e); } parts[] = {
         { "trusted authorities", join_authorities }, { "API server", start_api }, { "client", connect_client },
-        { "release namespace", make_namespace }, { "manager", start_manager }, { "cluster controllers", start_cluster }, { "node agent", start_node },
-        { "provisioner", start_provisioner }, { "admission webhook", start_webhook },
+        { "release namespace", make_namespace }, { "manager", start_manager }, { "admission webhook", start_webhook },
+        { "cluster controllers", start_cluster }, { "node agent", start_node },
+        { "provisioner", start_provisioner }, { "admission webhook", wait_for_webhook },
     };
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         if (parts[i].start(u, e))
