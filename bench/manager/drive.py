@@ -4,7 +4,7 @@
 Starts the manager that the words after -- name (its --metrics-bind-address and --health-probe-bind-address are added), plays the cloud
 (a claim becomes a ready node) and the StatefulSet controller (ready at once), and prints the figures as JSON.
 """
-import argparse, base64, http.client, json, os, queue, signal, socket, ssl, subprocess, sys, tempfile, threading, time, urllib.parse
+import argparse, atexit, base64, http.client, json, os, queue, signal, socket, ssl, subprocess, sys, tempfile, threading, time, urllib.parse
 
 WS = "/apis/kaito.sh/v1beta1/namespaces/default/workspaces"
 CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
@@ -156,11 +156,14 @@ def workspace(name, byo):
 
 class Manager:
     def __init__(self, words, env):
+        if webhook_listens():
+            raise SystemExit("port 9443 is taken: another manager runs here")
         self.ports = [free_port(), free_port()]
         self.began = time.monotonic()
         self.log = tempfile.NamedTemporaryFile(prefix="manager-", suffix=".log", delete=False)
         self.p = subprocess.Popen(words + [f"--metrics-bind-address=127.0.0.1:{self.ports[0]}", f"--health-probe-bind-address=127.0.0.1:{self.ports[1]}"],
                                   stdout=self.log, stderr=self.log, env=env)
+        atexit.register(self.p.kill)    # nothing is left behind when a figure cannot be had
 
     def wait_ready(self):
         while True:
@@ -250,6 +253,7 @@ def main():
     a.add_argument("--starts", type=int, default=1)
     a.add_argument("manager", nargs=argparse.REMAINDER)
     o = a.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     words = o.manager[1:] if o.manager[:1] == ["--"] else o.manager
     api, env, out = Api(o.kubeconfig), dict(os.environ, KUBECONFIG=o.kubeconfig), {}
     starts, stops = [], []
