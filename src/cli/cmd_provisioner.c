@@ -172,7 +172,7 @@ static errc lead(struct running *r, struct cancel *cancel, struct err *e)
         leader_hold(r->leader, cancel);
         provisioner_lead(r->provisioner);
     }
-    cancel_wait_ms(cancel, -1);
+    provisioner_idle(r->provisioner, cancel);
     return r->leader && !leader_is(r->leader) ? err_set(e, ERR_CONFLICT, "leader election lost: another provisioner holds the Lease %s", r->lease) : ERR_OK;
 }
 

@@ -98,15 +98,19 @@ static void find_claims(struct round *r)
 /* The claim that a Node was made for; NULL: not known, or it is no Node of ours. */
 static const char *claim_of(const struct round *r, const json_t *node)
 {
+    static const char *const marks[] = { "kaito.sh/workspace", "kaito.sh/ragengine", NODE_CLASS_LABEL };
     const json_t *owner;
+    bool ours = false;
     size_t i;
 
-    if (!kube_has_finalizer(node, CLAIM_FINALIZER) || (!kube_label(node, "kaito.sh/workspace") && !kube_label(node, "kaito.sh/ragengine")))
+    for (i = 0; i < ARRAY_LEN(marks); i++)
+        ours = ours || kube_label(node, marks[i]);
+    if (!ours || !kube_has_finalizer(node, CLAIM_FINALIZER))
         return NULL;
     if (r->v->node_label && kube_label(node, r->v->node_label))
         return kube_label(node, r->v->node_label);
     json_array_foreach(json_at(node, "metadata", "ownerReferences", NULL), i, owner)
-        if (streq(json_cstr(owner, "kind"), "NodeClaim") || (streq(json_cstr(owner, "kind"), "Machine") && json_cstr(owner, "name")))
+        if (streq(json_cstr(owner, "kind"), "NodeClaim") || streq(json_cstr(owner, "kind"), "Machine"))
             return json_cstr(owner, "name");
     return NULL;
 }

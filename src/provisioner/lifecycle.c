@@ -163,6 +163,8 @@ static json_t *missing_labels(const struct planner *p, const json_t *node, bool 
         if (!have || !str_is(want->items[i].value, have))
             json_put(l, want->items[i].key.p, json_strn(want->items[i].value));
     }
+    if (str_is(p->v->claim->spec.class_ref.kind, "KaitoNodeClass") && !kube_label(node, NODE_CLASS_LABEL))
+        json_put(l, NODE_CLASS_LABEL, json_strn(p->v->claim->spec.class_ref.name));
     if (!streq(kube_label(node, "karpenter.sh/registered"), "true"))
         json_put_str(l, "karpenter.sh/registered", "true");
     if (initialized && !streq(kube_label(node, "karpenter.sh/initialized"), "true"))

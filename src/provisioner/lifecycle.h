@@ -13,6 +13,8 @@
  */
 bool claim_is_ours(const struct node_claim *c, const char *group);
 
+#define NODE_CLASS_LABEL "kaito.sh/kaitonodeclass"     /* on Nodes: one of ours also when its claim has none of KAITO's labels, or is gone */
+
 struct claim_view {
     const struct node_claim *claim;
     const json_t *object;               /* the same as read */

@@ -1,5 +1,7 @@
 #include "provisioner/provisioner.h"
 
+#include <malloc.h>
+
 #include "api/kaito/crds.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -8,6 +10,8 @@
 #include "provisioner/collect.h"
 #include "provisioner/priv.h"
 #include "provisioner/timers.h"
+
+#define TRIM_MS 1000
 
 const struct kube_gvr nodes_gvr = { "", "v1", "nodes" };
 const struct kube_gvr pods_gvr = { "", "v1", "pods" };
@@ -266,8 +270,19 @@ static void on_node(void *self, const json_t *node, struct workq *q)
     if (p->cloud->node_label && kube_label(node, p->cloud->node_label))
         workq_add(q, KEY("", kube_label(node, p->cloud->node_label)));
     json_array_foreach(list, i, claim)
-        if (id && streq(json_str_at(claim, "status", "providerID", NULL), id))
+        if (id && str_ieq(str_of(json_str_at(claim, "status", "providerID", NULL)), str_of(id)))
             workq_add(q, KEY("", kube_name(claim)));
+}
+
+/* What a kubelet tells about its machine is half of a Node, and nothing of it is looked at here. */
+static json_t *slim_node(json_t *obj)
+{
+    static const char *const unused[] = { "images", "nodeInfo", "addresses", "daemonEndpoints", "config", "volumesInUse", "volumesAttached", "runtimeHandlers", "features" };
+    json_t *status = json_object_get(obj, "status");
+
+    for (size_t i = 0; i < ARRAY_LEN(unused); i++)
+        json_object_del(status, unused[i]);
+    return obj;
 }
 
 /* Of a pod the drain needs where it runs, how it may be ended, and whether it has. */
@@ -334,7 +349,7 @@ static void watch_all(struct provisioner *p)
 {
     p->informers = informers_new(p->client);
     p->claims = informers_get(p->informers, &(struct informer_opts){ .gvr = p->kind->gvr, .transform = *p->kind->prefix ? machine_read : NULL });
-    p->nodes = informers_of(p->informers, "", "v1", "nodes");
+    p->nodes = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "nodes" }, .transform = slim_node });
     p->pods = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "pods" }, .transform = slim_pod });
     p->controller = controller_new(&(struct controller_opts){ .name = "nodeclaim.lifecycle", .workers = p->o.workers > 0 ? (unsigned)p->o.workers : 4,
                                                               .reconcile = reconcile, .self = p });
@@ -372,6 +387,21 @@ void provisioner_lead(struct provisioner *p)
     if (p->o.collect != COLLECT_OFF)
         p->collector = collector_start(p, p->cancel);
     log_info("provisioner", "provisioner leads", KV("cloud", p->cloud->name));
+}
+
+void provisioner_idle(struct provisioner *p, struct cancel *cancel)
+{
+    uint64_t trimmed = UINT64_MAX, before = 0;
+    struct controller_stats s;
+
+    for (bool first = true; !cancel_wait_ms(cancel, TRIM_MS); first = false) {
+        controller_stats(p->controller, &s);
+        if (!first && s.reconciles == before && s.reconciles != trimmed) {
+            malloc_trim(0);
+            trimmed = s.reconciles;
+        }
+        before = s.reconciles;
+    }
 }
 
 bool provisioner_ready(const struct provisioner *p)

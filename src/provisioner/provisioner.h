@@ -38,6 +38,8 @@ struct provisioner_opts {
 struct provisioner;
 errc provisioner_start(struct kube_client *client, const struct provisioner_opts *o, struct cancel *cancel, struct provisioner **out, struct err *e);
 void provisioner_lead(struct provisioner *p);   /* once, after a start with wait_to_lead */
+/* Waits until cancel; what a burst of work leaves free goes back to the system once it is over. */
+void provisioner_idle(struct provisioner *p, struct cancel *cancel);
 bool provisioner_ready(const struct provisioner *p);
 void provisioner_metrics(struct provisioner *p, struct buf *out);
 void provisioner_join(struct provisioner *p);   /* after cancel; NULL is fine */

@@ -34,6 +34,13 @@ static int64_t take_turn(struct provisioner *p)
     return 0;
 }
 
+/* What could not be begun does not count. */
+static void give_turn_back(struct provisioner *p)
+{
+    LOCK_SCOPE(&p->mu);
+    p->repaired_ms = 0;
+}
+
 static errc begin(struct work *w, const json_t *node, struct err *e)
 {
     const char *status = json_cstr(kube_condition(node, "Ready"), "status");
@@ -67,5 +74,9 @@ errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, str
         return ERR_OK;
     }
     *out_deleted = true;
-    return begin(w, node, e);
+    errc rc = begin(w, node, e);
+
+    if (rc)
+        give_turn_back(w->p);
+    return rc;
 }

@@ -86,6 +86,7 @@ static void what_is_left_over_is_found(void **state)
         { "", "[" CLAIM("c", "") REGISTERED "]", "[{metadata: {name: n}, spec: {providerID: 'P:///x'}, status: {conditions: [{type: Ready, status: 'True'}]}}]", "" },
         { "", "[" CLAIM("c", "") REGISTERED "]", "[{metadata: {name: n}, spec: {providerID: 'p:///x'}, status: {conditions: [{type: Ready, status: Unknown}]}}]", "NodeClaim/c" },
         { "", "[]", "[" NODE("n", "") "]", "Node/n" },
+        { "", "[]", "[{metadata: {name: n, finalizers: [karpenter.sh/termination], labels: {kaito.sh/kaitonodeclass: default, agentpool: gone}}}]", "Node/n" },
         { "gone:deleting", "[]", "[" NODE("n", "") "]", "" },
         { "", "[{metadata: {name: gone}}]", "[" NODE("n", "") "]", "" },
         { "", "[]", "[{metadata: {name: n, labels: {kaito.sh/workspace: w, agentpool: gone}}}]", "" },          /* not ours: no finalizer */

@@ -118,6 +118,24 @@ static void a_machine_that_vanished_needs_no_drain(void **state)
     life_end(l);
 }
 
+/* Ours by its class alone: no label of KAITO's is needed to let the Node go (upstream's controller waits for it for ever). */
+static void a_claim_without_kaitos_labels_ends_like_any_other(void **state)
+{
+    struct life *l = life_scene(state);
+
+    life_run(l);
+    life_make(l, &claims, "{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: bare}, spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, "
+                          "requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [type-a]}]}}");
+    life_until(l, "bare", "Launched", "True/Launched");
+    life_join(l, "bare");
+    life_until(l, "bare", "Ready", "True/Ready");
+    life_delete(l, "bare");
+    life_until_gone(l, &claims, NULL, "bare");
+    life_until_gone(l, &nodes, NULL, "node-bare");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
 /* Whoever deletes the Node means the machine. */
 static void deleting_the_node_deletes_machine_and_claim(void **state)
 {
@@ -294,7 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_budget_holds_up_the_machine), LIFE(the_claims_grace_period_ends_what_a_budget_holds_up),
         LIFE(other_pods_leave_before_daemonsets_and_static_ones_stay), LIFE(a_volume_is_waited_for),
-        LIFE(a_machine_that_vanished_needs_no_drain), LIFE(deleting_the_node_deletes_machine_and_claim),
+        LIFE(a_machine_that_vanished_needs_no_drain), LIFE(deleting_the_node_deletes_machine_and_claim), LIFE(a_claim_without_kaitos_labels_ends_like_any_other),
         LIFE(no_phase_leaves_a_machine_behind), LIFE(the_claim_stays_while_the_cloud_cannot_delete_and_says_why),
         LIFE(a_machine_of_somebody_else_is_never_deleted), LIFE(a_machine_without_claim_goes_and_one_with_claim_stays),
         LIFE(a_dry_run_deletes_nothing_and_says_what_it_would), LIFE(a_cloud_that_does_not_list_condemns_nothing),

@@ -147,6 +147,28 @@ static void a_machine_whose_node_never_joins_is_replaced(void **state)
     life_end(l);
 }
 
+/* Its Node joined and is not ready: the reason is kept, Node and machine go, the claim stays. */
+static void a_node_that_does_not_become_usable_is_replaced(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.initialization_ms = 1200;
+    life_run(l);
+    life_claim(l, "lame", "type-a", "");
+    life_until(l, "lame", "Launched", "True/Launched");
+    life_make(l, &nodes, "{apiVersion: v1, kind: Node, metadata: {name: node-lame}, spec: {providerID: 'fake:///lame'}}");
+    life_patch(l, &nodes, NULL, "node-lame", "status", "{status: {conditions: [{type: Ready, status: 'False', message: no GPU driver, lastTransitionTime: '2026-01-01T00:00:00Z'}]}}");
+    life_until(l, "lame", "Initialized", "Unknown/NodeNotReady");
+    life_until(l, "lame", "Launched", "Unknown/InitializationTimeout");
+    life_until_gone(l, &nodes, NULL, "node-lame");
+    AUTO_JSON claim = life_get(l, &claims, NULL, "lame");
+    assert_non_null(strstr(json_cstr(kube_condition(claim, "Launched"), "message"), "no GPU driver"));
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_delete(l, "lame");
+    life_until_gone(l, &claims, NULL, "lame");
+    life_end(l);
+}
+
 static void a_launch_that_never_ends_is_given_up(void **state)
 {
     struct life *l = life_scene(state);
@@ -285,7 +307,7 @@ int main(void)
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(a_machine_whose_node_never_joins_is_replaced),
-        LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
+        LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
     };

@@ -193,6 +193,7 @@ static void a_node_that_joins_takes_over_labels_taints_and_finalizer(void **stat
     assert_string_equal(reason(s, "Initialized"), "NodeNotReady");
     assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "labels", "app", NULL), "x");
     assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "labels", "karpenter.sh/registered", NULL), "true");
+    assert_string_equal(json_str_at(s->plan.node_patch, "metadata", "labels", "kaito.sh/kaitonodeclass", NULL), "default");
     assert_true(kube_has_finalizer(s->plan.node_patch, CLAIM_FINALIZER));
     json_t *taints = json_at(s->plan.node_patch, "spec", "taints", NULL);
     assert_int_equal(json_array_size(taints), 1);
@@ -298,7 +299,7 @@ static void a_settled_claim_is_not_written_again(void **state)
     claim_is(s, NULL);
     s->v.provider_id = "p";
     s->v.nodes = yaml(s, "[{metadata: {name: n, finalizers: [karpenter.sh/termination], labels: {app: x, kaito.sh/workspace: w, karpenter.sh/registered: \"true\", "
-                         "karpenter.sh/initialized: \"true\"}, ownerReferences: [{kind: NodeClaim, name: c, uid: u}]}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
+                         "karpenter.sh/initialized: \"true\", kaito.sh/kaitonodeclass: default}, ownerReferences: [{kind: NodeClaim, name: c, uid: u}]}, status: {conditions: [{type: Ready, status: \"True\"}], allocatable: {cpu: \"2\"}}}]");
     decide(s);
     json_t *settled = json_deep_copy(s->v.object);
     json_put(settled, "status", json_incref(s->plan.status));
