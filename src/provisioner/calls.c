@@ -1,5 +1,6 @@
 /* The cloud's functions as the life cycle calls them: timed, their failures counted, under Karpenter's names. */
 #include "base/clock.h"
+#include "base/mem.h"
 #include "provisioner/priv.h"
 
 static errc counted(struct provisioner *p, const char *method, int64_t started_ms, errc rc)
@@ -38,4 +39,18 @@ errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, 
     int64_t started = clock_mono_ms();
 
     return counted(p, "Delete", started, p->cloud->delete(p->cloud->self, claim, out_look_ms, e));
+}
+
+errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e)
+{
+    AUTO_MEM char *key = end_key(claim);
+
+    *out_look_ms = hold_left_ms(p, key);
+    *out_held = *out_look_ms > 0;
+    if (*out_held)
+        return ERR_OK;
+    errc rc = ask_delete(p, claim, out_look_ms, e);
+
+    hold(p, key, rc ? retry_ms : *out_look_ms);
+    return rc;
 }

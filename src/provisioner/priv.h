@@ -27,7 +27,7 @@ struct provisioner {
     struct collector *collector;        /* NULL: not wanted, or we do not lead yet */
 
     struct mutex mu;                    /* a leaf; guards what follows */
-    struct map *holds;                  /* claim name -> int64_t: until then (monotonic ms) the cloud is not asked to create it */
+    struct map *holds;                  /* claim name, or end_key -> int64_t: until then (monotonic ms) the cloud is not asked */
     struct map *types;                  /* claim name -> size_t: which of its instance types is tried */
     int64_t repaired_ms;                /* monotonic; 0: nothing yet */
 };
@@ -56,6 +56,7 @@ const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has n
 
 void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no longer */
 int64_t hold_left_ms(struct provisioner *p, const char *claim);
+char *end_key(const char *claim);        /* of the holds of its deletion; no claim is called so. Yours */
 void forget_claim(struct provisioner *p, const char *claim);
 /* The sooner of two waits; 0: none. */
 int64_t sooner_ms(int64_t a, int64_t b);
@@ -65,6 +66,11 @@ errc ask_create(struct provisioner *p, const struct node_claim *c, struct cloud_
 errc ask_get(struct provisioner *p, const char *claim, struct cloud_instance *out, struct err *e);
 errc ask_list(struct provisioner *p, struct cloud_instances *out, struct err *e);
 errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, struct err *e);
+/*
+ * The same for the reconciles of a claim, which every event of the claim or its Node brings back: not before the cloud's own time, and after a
+ * failure not for retry_ms. *out_held: it was not asked.
+ */
+errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e);
 
 /* Stages (launch.c, replace.c, repair.c, terminate.c). Each may ask to be called again through *out. */
 errc advance(struct work *w, struct reconcile_result *out, struct err *e);

@@ -159,10 +159,18 @@ int64_t hold_left_ms(struct provisioner *p, const char *claim)
     return left > 0 ? left : 0;
 }
 
+char *end_key(const char *claim)
+{
+    return xasprintf("end of %s", claim);
+}
+
 void forget_claim(struct provisioner *p, const char *claim)
 {
+    AUTO_MEM char *key = end_key(claim);
     LOCK_SCOPE(&p->mu);
+
     map_del(p->holds, str_of(claim));
+    map_del(p->holds, str_of(key));
     map_del(p->types, str_of(claim));
 }
 

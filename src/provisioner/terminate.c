@@ -14,6 +14,8 @@
 #define LOOK_MS         1000            /* upstream's */
 #define LOOK_LATER_MS   5000            /* once a deletion lasts for minutes */
 #define LATER_MS        120000
+#define RETRY_MS        1000
+#define RETRY_MAX_MS    60000
 
 struct ending { struct work *w; int64_t deadline_ms; bool waits; };
 
@@ -274,15 +276,24 @@ static bool is_foreign(const json_t *claim)
     return streq(json_cstr(launched, "status"), "False") && streq(json_cstr(launched, "reason"), cloud_fault_row(FAULT_NOT_OURS)->reason);
 }
 
+/* After a failure: an eighth of the time that the deletion has lasted. */
+static int64_t retry_ms(const struct work *w)
+{
+    int64_t ms = (w->op->now_ms - w->claim.meta.deleted_us / 1000) / 8;
+
+    return ms < RETRY_MS ? RETRY_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
+}
+
 static errc delete_machine(struct work *w, struct reconcile_result *out, struct err *e)
 {
     if (is_foreign(w->object))
         return ERR_OK;
     struct kube_condition going = { "InstanceTerminating", "True", "InstanceTerminating", "", kube_generation(w->object) };
     struct err why;
-    errc rc = ask_delete(w->p, kube_name(w->object), &out->requeue_after_ms, &why);
+    bool held;
+    errc rc = ask_end(w->p, kube_name(w->object), retry_ms(w), &out->requeue_after_ms, &held, &why);
 
-    if (!rc && out->requeue_after_ms == 0)
+    if (held || (!rc && out->requeue_after_ms == 0))
         return ERR_OK;
     if (rc)
         going = (struct kube_condition){ "InstanceTerminating", "Unknown", "InstanceTerminationFailed", why.text, going.generation };

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The client (kube/) and the cluster's controllers (cluster/) against a real kube-apiserver that has no controllers. Prints TAP.
+# The client (kube/), evictions, the provisioner and the cluster's controllers (cluster/) against a real kube-apiserver that has no controllers. Prints TAP.
 # Needs ../shared/tools/kube-apiserver with its binaries built; skips otherwise. KAITO_BUILD, KAITO_SHARED override the folders.
 set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -17,7 +17,7 @@ trap finish EXIT
 "$tool/up" "$work/real" >"$work/up" || { echo "Bail out! the API server did not start"; exit 1; }
 failed=0
 export CMOCKA_MESSAGE_OUTPUT=TAP KAITO_TEST_KUBECONFIG=$work/real/kubeconfig
-for t in kube/test_kube_api cluster/test_cluster_api apiserver/test_admission; do
+for t in kube/test_kube_api apiserver/test_eviction provisioner/test_life provisioner/test_end cluster/test_cluster_api apiserver/test_admission; do
     "$build/tests/unit/$t" || failed=1
 done
 exit $failed

@@ -112,7 +112,7 @@ static inline errc fake_delete(void *self, const char *claim, int64_t *out_look_
     f->deletes++;
     *out_look_ms = 0;
     if (f->delete_fails)
-        return err_set(e, ERR_UNAVAILABLE, "the fake cloud does not delete");
+        return err_set(e, ERR_UNAVAILABLE, "the fake cloud does not delete (request %d)", f->deletes);    /* another text each time, as clouds do */
     if (!m)
         return ERR_OK;
     m->deleting = true;
