@@ -1,6 +1,7 @@
 /*
  * pods/eviction: a deletion that PodDisruptionBudgets may refuse. As in kube-apiserver the budget's status decides (a controller keeps it:
- * disruptionsAllowed), an eviction that is granted takes one off, a pod behind two budgets is not evicted, a pod that has ended or never ran is.
+ * disruptionsAllowed), an eviction that is granted takes one off, a pod behind two budgets is not evicted, a pod that has ended, never ran or is not
+ * ready (while the others are enough) is.
  */
 #include "apiserver/priv.h"
 
@@ -97,6 +98,29 @@ static bool needs_no_budget(const json_t *pod)
     return streq(phase, "Succeeded") || streq(phase, "Failed") || streq(phase, "Pending") || json_at(pod, "metadata", "deletionTimestamp", NULL);
 }
 
+static bool is_ready(const json_t *pod)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(json_at(pod, "status", "conditions", NULL), i, c)
+        if (streq(json_cstr(c, "type"), "Ready"))
+            return streq(json_cstr(c, "status"), "True");
+    return false;
+}
+
+/* unhealthyPodEvictionPolicy: a pod that is not ready counts for no budget, by default only while the others are enough. */
+static bool spares_unhealthy(const json_t *budget, const json_t *pod)
+{
+    const json_t *status = json_object_get(budget, "status");
+    int64_t desired = json_int(status, "desiredHealthy", 0);
+
+    if (is_ready(pod))
+        return false;
+    return streq(json_str_at(budget, "spec", "unhealthyPodEvictionPolicy", NULL), "AlwaysAllow") ||
+           (desired > 0 && json_int(status, "currentHealthy", 0) >= desired);
+}
+
 static errc ask_budgets(struct req *r, const json_t *pod)
 {
     const struct resource *res = registry_find(r->registry, "policy", "v1", "poddisruptionbudgets");
@@ -108,7 +132,7 @@ static errc ask_budgets(struct req *r, const json_t *pod)
     TRY(store_list(r->s->store, &(struct store_list){ .resource = BUDGETS, .ns = r->ns }, visit_budget, &w, NULL, &r->e));
     if (w.n > 1)
         return fail(r, ERR_INTERNAL, 500, "InternalError", NULL, "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.");
-    if (w.n == 0)
+    if (w.n == 0 || spares_unhealthy(w.found, pod))
         return ERR_OK;
     struct change c = { .make = take_one, .self = (void *)(uintptr_t)r->name, .sub = "status", .managed = true };
 

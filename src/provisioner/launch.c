@@ -206,14 +206,16 @@ static errc write_status(struct work *w, const struct claim_plan *plan, struct e
     return claim_patch(w, "status", patch, e);
 }
 
-/* The operation first: a crash in between then costs nothing. */
+/*
+ * The operation first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
+ * Node, or somebody could delete the Node past us.
+ */
 static errc apply(struct work *w, const struct launch *l, const struct claim_plan *plan, struct err *e)
 {
     TRY(write_meta(w, l, e));
-    TRY(write_status(w, plan, e));
     if (plan->node_patch)
         TRY(kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan->node_patch, NULL, e));
-    return ERR_OK;
+    return write_status(w, plan, e);
 }
 
 static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)

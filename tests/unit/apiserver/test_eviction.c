@@ -82,14 +82,19 @@ static struct world *world(void **state)
 }
 
 /* A pod that leaves at once when it may. */
-static json_t *pod(struct world *w, const char *phase)
+static json_t *pod_that_is(struct world *w, const char *phase, const char *ready)
 {
     json_t *made = make(w, &pods, "{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {app: x}}, spec: {terminationGracePeriodSeconds: 0, "
                                   "tolerations: [{operator: Exists}], containers: [{name: c, image: i}]}}");
-    AUTO_MEM char *text = xasprintf("{status: {phase: %s, conditions: [{type: Ready, status: 'True'}]}}", phase);
+    AUTO_MEM char *text = xasprintf("{status: {phase: %s, conditions: [{type: Ready, status: '%s'}]}}", phase, ready);
 
     status(w, &pods, "p", text);
     return made;
+}
+
+static json_t *pod(struct world *w, const char *phase)
+{
+    return pod_that_is(w, phase, "True");
 }
 
 static void budget(struct world *w, const char *name, int allowed, int observed)
@@ -183,6 +188,21 @@ static void a_pod_that_ended_needs_no_budget(void **state)
     assert_false(is_there(w));
 }
 
+/* Its budget has no use for it; but when the others are too few it may be the one that recovers. */
+static void a_pod_that_is_not_ready_goes_while_the_others_are_enough(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_JSON p = pod_that_is(w, "Running", "False");
+
+    budget(w, "b", 0, 1);
+    status(w, &budgets, "b", "{status: {observedGeneration: 1, disruptionsAllowed: 0, currentHealthy: 0, desiredHealthy: 1, expectedPods: 1}}");
+    assert_int_equal(kube_evict(w->client, p, &e), ERR_THROTTLED);
+    status(w, &budgets, "b", "{status: {observedGeneration: 1, disruptionsAllowed: 0, currentHealthy: 1, desiredHealthy: 1, expectedPods: 2}}");
+    OK(kube_evict(w->client, p, &e));
+    assert_false(is_there(w));
+}
+
 static void another_pod_of_that_name_is_not_meant(void **state)
 {
     struct world *w = world(state);
@@ -200,7 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_pod_without_budget_goes), cmocka_unit_test(a_budget_that_allows_none_refuses), cmocka_unit_test(a_budget_that_is_not_up_to_date_refuses),
         cmocka_unit_test(an_eviction_takes_one_off_the_budget), cmocka_unit_test(two_budgets_refuse), cmocka_unit_test(a_pod_that_ended_needs_no_budget),
-        cmocka_unit_test(another_pod_of_that_name_is_not_meant),
+        cmocka_unit_test(a_pod_that_is_not_ready_goes_while_the_others_are_enough), cmocka_unit_test(another_pod_of_that_name_is_not_meant),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -29,6 +29,7 @@ struct life {
     struct fake_cloud *cloud;
     struct provisioner *p;
     struct provisioner_opts o;
+    bool await;                         /* NodeClaims are to be served before a story begins */
 };
 
 static inline int life_start(void **state)
@@ -63,6 +64,7 @@ static inline struct life *life_scene(void **state)
     struct life *l = *state;
 
     l->cloud = fake_cloud_new();
+    l->await = true;
     l->o = (struct provisioner_opts){ .cloud = &l->cloud->cloud, .install_crds = true, .collect = COLLECT_OFF };
     return l;
 }
@@ -73,6 +75,9 @@ static inline void life_run(struct life *l)
 
     l->cancel = cancel_new();
     OK(provisioner_start(l->client, &l->o, l->cancel, &l->p, &e));
+    /* a kind that was just defined is served a moment later */
+    for (bool served = false; l->await && !served; served ? 0 : poll(NULL, 0, 20))
+        OK(kube_has_resource(l->client, &claims, &served, &e));
 }
 
 static inline void life_halt(struct life *l)
@@ -170,7 +175,7 @@ static inline void life_pod(struct life *l, const char *name, const char *claim,
                                     "spec: {nodeName: node-%s, terminationGracePeriodSeconds: 0, containers: [{name: c, image: i}]}}", name, annotations, claim);
 
     life_make(l, &pods, text);
-    life_patch(l, &pods, "default", name, "status", "{status: {phase: Running}}");
+    life_patch(l, &pods, "default", name, "status", "{status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}");
 }
 
 #define LIFE_WAIT_MS 15000
