@@ -32,7 +32,7 @@ class Hub(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         answer = ANSWERS.get(self.path.split("?")[0])
         body = json.dumps(answer).encode()
-        self.send_response(200 if answer else 404)
+        self.send_response(503 if "/silent/" in self.path else 200 if answer else 404)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -65,11 +65,12 @@ t "the installation is well" says "CustomResourceDefinition workspaces.kaito.sh:
 t "a model of the hub is applied" apply large O/Large
 t "its nodes are estimated from the hub's figures" until_ok 10 target_is large 3
 kubectl delete workspace large --wait=false >/dev/null
-t "a model that the hub does not have is applied" apply nowhere o/nowhere
-t "the condition says what the hub said" until_ok 10 condition_has nowhere ResourceReady "False NodeEstimateFailed failed to update Workspace status targetNodeCount: failed to calculate target node count: failed to get model by name: error listing files: failed to fetch https://huggingface.co/api/models/o/nowhere/tree/main?recursive=true: status 404"
-t "doctor follows it" says "NodeEstimateFailed" "$KAITO" doctor nowhere
-t "doctor ends with 1 when something failed" ends_with 1 "$KAITO" doctor nowhere
-kubectl delete workspace nowhere --wait=false >/dev/null
+t "a model that the hub does not have is refused" says "failed to get model preset: error listing files: failed to fetch https://huggingface.co/api/models/o/nowhere/tree/main?recursive=true: status 404" apply nowhere o/nowhere
+t "a model is admitted while the hub does not answer" apply silent o/silent
+t "the condition says what the hub said" until_ok 10 condition_has silent ResourceReady "False NodeEstimateFailed failed to update Workspace status targetNodeCount: failed to calculate target node count: failed to get model by name: error listing files: failed to fetch https://huggingface.co/api/models/o/silent/tree/main?recursive=true: status 503"
+t "doctor follows it" says "NodeEstimateFailed" "$KAITO" doctor silent
+t "doctor ends with 1 when something failed" ends_with 1 "$KAITO" doctor silent
+kubectl delete workspace silent --wait=false >/dev/null
 t "the sample is applied, its model is nowhere" kubectl apply -f "$EXAMPLE"
 t "doctor follows a container to its exit code" until_ok 20 says "container fetch: ended with exit code 1" "$KAITO" doctor workspace-phi-3
 t "and to its last log line" says "last log line: " "$KAITO" doctor workspace-phi-3
