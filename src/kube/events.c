@@ -69,7 +69,9 @@ static json_t *reference(const json_t *obj, const char *field_path)
     return r;
 }
 
-static json_t *event_object(const struct recorder *r, const json_t *obj, const char *field_path, const char *type, const char *reason,
+struct origin { const char *component, *host; };        /* host NULL: none */
+
+static json_t *event_object(const struct origin *from, const json_t *obj, const char *field_path, const char *type, const char *reason,
                             struct str text)
 {
     char now[TIME_TEXT_MAX];
@@ -82,25 +84,25 @@ static json_t *event_object(const struct recorder *r, const json_t *obj, const c
     json_put_str(e, "reason", reason);
     json_put(e, "message", json_strn(text));
     json_put(e, "source", source);
-    json_put_str(source, "component", r->component);
-    json_put_str(source, "host", r->host);
+    json_put_str(source, "component", from->component);
+    json_put_str(source, "host", from->host);
     json_put_str(e, "firstTimestamp", now);
     json_put_str(e, "lastTimestamp", now);
     json_put_int(e, "count", 1);
     json_put_str(e, "type", type);
     json_put(e, "eventTime", json_null());
-    json_put_str(e, "reportingComponent", r->component);
-    json_put_str(e, "reportingInstance", r->host ? r->host : "");
+    json_put_str(e, "reportingComponent", from->component);
+    json_put_str(e, "reportingInstance", from->host ? from->host : "");
     return e;
 }
 
-void recorder_event_at(struct recorder *r, const json_t *obj, const char *field_path, const char *type, const char *reason, const char *text)
+static void queue_event(struct recorder *r, const char *component, const json_t *obj, const char *field_path, const char *type, const char *reason,
+                        struct str message)
 {
-    struct str message = str_of(text);
     if (message.n > MESSAGE_MAX)
         message.n = MESSAGE_MAX;
     struct pending *p = xzalloc(sizeof *p);
-    p->event = event_object(r, obj, field_path, type, reason, message);
+    p->event = event_object(&(struct origin){ component, r->host }, obj, field_path, type, reason, message);
     const char *uid = kube_uid(obj);
     p->spam_key = xasprintf("%s/%s/%s/%s", kube_kind(obj), kube_namespace(obj), kube_name(obj), uid ? uid : "");
     p->key = xasprintf("%s|%s|%s|%s|%s", p->spam_key, field_path ? field_path : "", type, reason, json_cstr(p->event, "message"));
@@ -118,6 +120,11 @@ void recorder_event_at(struct recorder *r, const json_t *obj, const char *field_
     pending_free(p);
 }
 
+void recorder_event_at(struct recorder *r, const json_t *obj, const char *field_path, const char *type, const char *reason, const char *text)
+{
+    queue_event(r, r->component, obj, field_path, type, reason, str_of(text));
+}
+
 void recorder_event(struct recorder *r, const json_t *obj, const char *type, const char *reason, const char *fmt, ...)
 {
     AUTO_BUF text = { 0 };
@@ -125,7 +132,17 @@ void recorder_event(struct recorder *r, const json_t *obj, const char *type, con
     va_start(ap, fmt);
     buf_vaddf(&text, fmt, ap);
     va_end(ap);
-    recorder_event_at(r, obj, NULL, type, reason, buf_cstr(&text));
+    queue_event(r, r->component, obj, NULL, type, reason, buf_str(&text));
+}
+
+void recorder_event_from(struct recorder *r, const char *component, const json_t *obj, const char *type, const char *reason, const char *fmt, ...)
+{
+    AUTO_BUF text = { 0 };
+    va_list ap;
+    va_start(ap, fmt);
+    buf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    queue_event(r, component, obj, NULL, type, reason, buf_str(&text));
 }
 
 static bool is_spam(struct recorder *r, const struct pending *p)

@@ -19,6 +19,8 @@ void recorder_free(struct recorder *r);         /* writes what is queued (at mos
 DEFINE_AUTO_FREE(recorder)
 
 void recorder_event(struct recorder *r, const json_t *obj, const char *type, const char *reason, const char *fmt, ...) PRINTF(5, 6);
+/* In the name of another component than the recorder's own. */
+void recorder_event_from(struct recorder *r, const char *component, const json_t *obj, const char *type, const char *reason, const char *fmt, ...) PRINTF(6, 7);
 /* field_path as "spec.containers{main}"; NULL: none */
 void recorder_event_at(struct recorder *r, const json_t *obj, const char *field_path, const char *type, const char *reason, const char *text);
 
