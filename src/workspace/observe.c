@@ -49,6 +49,30 @@ static void observe_tuning(struct workspace_manager *m, struct op *op, struct ob
         v->progress = tuning_progress(m, op, v->pods, &o->left_s);
 }
 
+/*
+ * The history, when the spec is another than the annotated one: then it says which number comes next, or came before. Asked of the API,
+ * because that is rare; a Workspace whose spec never changed has none.
+ */
+static errc observe_revisions(struct workspace_manager *m, struct op *op, struct observed *o, struct err *e)
+{
+    AUTO_BUF selector = { 0 };
+    json_t *list = NULL;
+    char hash[65];
+    int64_t number;
+
+    if (o->ws.meta.deleted_us || o->ws.meta.generation <= 1)
+        return ERR_OK;
+    ws_hash(&o->ws, hash);
+    if (ws_has_revision(&o->ws, hash, &number))
+        return ERR_OK;
+    buf_addf(&selector, "workspace.kaito.io/name=%.*s", STR_ARG(o->ws.meta.name));
+    errc rc = kube_list_all(m->client, KUBE_GVR("apps", "v1", "controllerrevisions"), text(op, o->ws.meta.namespace),
+                            &(struct kube_list_opts){ .label_selector = buf_cstr(&selector) }, &list, e);
+
+    o->view.revisions = own(op, list);
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc ? err_wrap(e, "list ControllerRevisions") : ERR_OK;    /* a small API may keep no history */
+}
+
 errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *o, struct err *e)
 {
     AUTO_BUF headless = { 0 };
@@ -79,5 +103,5 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
     if (o->ws.inference && o->ws.inference->config.n > 0)
         v->inference_config = own(op, informer_get(m->configs, key->ns, text(op, o->ws.inference->config)));
     lookup_observe(m, op, o);
-    return ERR_OK;
+    return observe_revisions(m, op, o, e);
 }

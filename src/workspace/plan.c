@@ -1,7 +1,10 @@
 /* The decision of one reconcile. Order of steps and texts: dossier, Workspace, 4.2 to 4.7. */
 #include "workspace/plan_priv.h"
 
+#include "base/mem.h"
 #include "workspace/validate.h"
+
+#define REVISIONS_KEPT 10
 
 void ws_plan_done(struct ws_plan *p)
 {
@@ -56,22 +59,72 @@ static void plan_deletion(struct planner *p)
 
 /* ---- revision -------------------------------------------------------------------------------------------------- */
 
-/* The number moves on whenever the hashed part of the spec changes. */
-static void plan_revision(struct planner *p)
+/* A small history is kept, as upstream's: what is beyond goes, the oldest first. */
+static void plan_history(struct planner *p)
 {
-    struct str hash = ws_annotation(p->v->ws, HASH_ANNOTATION);
+    const json_t *r, *oldest = NULL;
+    size_t i;
+
+    if (json_array_size(p->v->revisions) <= REVISIONS_KEPT)
+        return;
+    json_array_foreach(p->v->revisions, i, r)
+        if (!oldest || json_int(r, "revision", 0) < json_int(oldest, "revision", 0))
+            oldest = r;
+    remove_object(p, "apps/v1", "ControllerRevision", oldest);
+}
+
+/* The revision of this name, which has the first digits of the hash; NULL: none. *last becomes the largest number. */
+static const json_t *find_revision(const struct planner *p, int64_t *last)
+{
+    AUTO_MEM char *name = xasprintf("%.*s-%.5s", STR_ARG(p->v->ws->meta.name), p->hash);
+    const json_t *r, *found = NULL;
+    size_t i;
+
+    json_array_foreach(p->v->revisions, i, r) {
+        int64_t number = json_int(r, "revision", 0);
+
+        *last = number > *last ? number : *last;
+        if (streq(kube_name(r), name))
+            found = r;
+    }
+    return found;
+}
+
+/* Another spec: its old revision when there was one (a change that was taken back), else the next number. False: the name is another's. */
+static bool choose_revision(struct planner *p, int64_t annotated, int64_t *number)
+{
+    int64_t last = annotated > 0 ? annotated : 0;
+    const json_t *equal = find_revision(p, &last);
+    struct err e;
+
+    *number = equal ? json_int(equal, "revision", 1) : last + 1;
+    if (equal && !streq(kube_annotation(equal, HASH_ANNOTATION), p->hash)) {
+        (void)err_set(&e, ERR_CONFLICT, "revision name conflicts, the hash values are different: delete ControllerRevision %s", kube_name(equal));
+        plan_fails(p, "ResourceReady", "RevisionConflict", &e);
+        return false;
+    }
+    if (equal)
+        return true;
+    json_push(p->out->create, render_revision(p->v, p->hash, *number));
+    plan_history(p);
+    return true;
+}
+
+/* The number that workloads are annotated with; it changes with the hashed part of the spec. */
+static bool plan_revision(struct planner *p)
+{
     int64_t number = 0;
 
     ws_hash(p->v->ws, p->hash);
-    (void)str_to_i64(ws_annotation(p->v->ws, REVISION_ANNOTATION), &number);
-    if (number < 1 || !str_is(hash, p->hash)) {
-        number++;
+    if (!ws_has_revision(p->v->ws, p->hash, &number)) {
+        if (!choose_revision(p, number, &number))
+            return false;
         p->out->annotations = json_object();
         json_put_str(p->out->annotations, HASH_ANNOTATION, p->hash);
         json_put(p->out->annotations, REVISION_ANNOTATION, json_strf("%lld", (long long)number));
-        json_push(p->out->create, render_revision(p->v, p->hash, number));
     }
     snprintf(p->revision, sizeof p->revision, "%lld", (long long)number);
+    return true;
 }
 
 bool is_of_revision(const struct planner *p, const json_t *object)
@@ -189,8 +242,7 @@ static void plan_living(struct planner *p)
     struct err e;
 
     out->add_finalizer = !has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
-    plan_revision(p);
-    if (is_refused(p)) {
+    if (!plan_revision(p) || is_refused(p)) {
         out->status = status_finish(&p->status, p->state, 0, NULL);
         return;
     }

@@ -23,6 +23,7 @@ struct ws_view {
     const json_t *push_secret;          /* tuning.output.imagePushSecret */
     const json_t *mirror, *mirror_claim, *mirror_volume;        /* model streaming: ModelMirror (stream_mirror_name), its PersistentVolumeClaim and that one's volume */
     const json_t *mirror_class, *stream_account;                /* the StorageClass and ServiceAccount asked for */
+    const json_t *revisions;            /* ControllerRevisions of this Workspace; NULL: none, or its spec is still the annotated one */
     const json_t *node_pool;            /* karpenter: the NodePool of this Workspace; NULL: absent */
     const struct preset *model;         /* what preset.name means: of the catalogue or derived from the hub; NULL: unknown */
     const char *model_problem;          /* why it is unknown; NULL: nobody looked */

@@ -36,6 +36,8 @@ void go_path_join(const char *base, struct str path, struct buf *out);  /* Go's 
 json_t *clone_object(const json_t *j);          /* {} for what is no object: the schema lets anything through in template and volumeSource */
 bool label_is_reserved(struct str key);
 void ws_hash(const struct workspace *ws, char out[65]);                 /* upstream's revision hash */
+/* Whether the annotations name a revision of this hash. *number is the annotated one, 0 without. */
+bool ws_has_revision(const struct workspace *ws, const char *hash, int64_t *number);
 
 /* ---- streaming.c: weights that a ModelMirror has put into a blob container ---- */
 struct stream_source { struct str account, container, service_account; };

@@ -93,3 +93,10 @@ void ws_hash(const struct workspace *ws, char out[65])
     add_go_json(&text, tuning);
     sha256_hex(text.p, text.n, out);
 }
+
+bool ws_has_revision(const struct workspace *ws, const char *hash, int64_t *number)
+{
+    *number = 0;
+    (void)str_to_i64(ws_annotation(ws, REVISION_ANNOTATION), number);
+    return *number > 0 && str_is(ws_annotation(ws, HASH_ANNOTATION), hash);
+}

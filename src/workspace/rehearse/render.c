@@ -211,6 +211,8 @@ static errc round_of(struct stage *st, bool *changed, struct buf *failed, struct
         .job = stage_find(st, "Job", ns, name), .local_nvme_class = stage_find(st, "StorageClass", NULL, "kaito-local-nvme-disk") != NULL,
     };
 
+    AUTO_JSON revisions = stage_select(st, "ControllerRevision", "workspace.kaito.io/name", name);
+    v.revisions = revisions;
     node_pool_name(&ws, &pool);
     v.node_pool = stage_find(st, "NodePool", NULL, buf_cstr(&pool));
     see_configs(st, &ws, &v);
