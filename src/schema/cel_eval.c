@@ -392,6 +392,16 @@ static errc f_matches(struct machine *m, json_t *const *a, json_t **out)
     return ERR_OK;
 }
 
+/* The first match, "" where there is none. */
+static errc f_find(struct machine *m, json_t *const *a, json_t **out)
+{
+    struct str found = { 0 };
+
+    TRY(strings(m, a));
+    *out = json_strn(regex_find(json_string_value(a[1]), json_to_str(a[0]), &found) ? found : STR(""));
+    return ERR_OK;
+}
+
 static errc f_split(struct machine *m, json_t *const *a, json_t **out)
 {
     struct str rest = json_to_str(a[0]), sep = json_to_str(a[1]);
@@ -524,7 +534,7 @@ static const struct { const char *name; size_t args; errc (*run)(struct machine 
     { "size", 1, f_size }, { "startsWith", 2, f_starts }, { "endsWith", 2, f_ends }, { "contains", 2, f_contains },
     { "matches", 2, f_matches }, { "split", 2, f_split }, { "lowerAscii", 1, f_lower }, { "upperAscii", 1, f_upper }, { "trim", 1, f_trim },
     { "int", 1, f_int }, { "uint", 1, f_int }, { "double", 1, f_double }, { "string", 1, f_string }, { "isSorted", 1, f_unique },
-    { "sum", 1, f_sum }, { "indexOf", 2, f_index_of },
+    { "sum", 1, f_sum }, { "indexOf", 2, f_index_of }, { "find", 2, f_find },
 };
 
 int cel_function(const char *name, size_t n_args)

@@ -73,7 +73,7 @@ static void put_kind(const struct field *f, enum emit_style style, json_t *j)
             put_any(j, style);
         return;
     case FIELD_STR: put_type(j, "string", NULL); return;
-    case FIELD_INT: put_type(j, "integer", f->flags & FIELD_INT32 ? "int32" : "int64"); return;
+    case FIELD_INT: put_type(j, "integer", f->flags & FIELD_INT32 ? "int32" : f->flags & FIELD_ANY_INT ? NULL : "int64"); return;
     case FIELD_NUM: put_type(j, "number", NULL); return;
     case FIELD_BOOL: put_type(j, "boolean", NULL); return;
     case FIELD_TIME: case FIELD_MICROTIME: put_type(j, "string", "date-time"); return;
@@ -170,9 +170,21 @@ static void put_patch(const struct field *f, json_t *j)
         json_put_str(j, "x-kubernetes-patch-strategy", merge && keys ? "merge,retainKeys" : merge ? "merge" : "retainKeys");
 }
 
-static void put_immutable(json_t *j)
+static void put_expression(json_t *j, const struct field_cel *c)
 {
-    json_put(j, "x-kubernetes-validations", json_pack("[{s:s,s:s}]", "rule", "self == oldSelf", "message", "field is immutable"));
+    json_t *list = json_object_get(j, "x-kubernetes-validations");
+
+    if (!list)
+        json_put(j, "x-kubernetes-validations", list = json_array());
+    json_push(list, json_pack("{s:s,s:s}", "rule", c->rule, "message", c->message));
+}
+
+static void put_expressions(const struct field *f, json_t *j)
+{
+    if (f->flags & FIELD_IMMUTABLE)
+        put_expression(j, &(struct field_cel){ "self == oldSelf", "field is immutable" });
+    for (const struct field_cel *c = f->rules ? f->rules->expressions : NULL; c && c->rule; c++)
+        put_expression(j, c);
 }
 
 json_t *emit_field(const struct field *f, enum emit_style style)
@@ -191,8 +203,8 @@ json_t *emit_field(const struct field *f, enum emit_style style)
         json_put_bool(j, "x-kubernetes-preserve-unknown-fields", true);
     if (f->flags & FIELD_EMBEDDED)
         json_put_bool(j, "x-kubernetes-embedded-resource", true);
-    if (style == EMIT_INLINE && f->flags & FIELD_IMMUTABLE)
-        put_immutable(j);
+    if (style == EMIT_INLINE)
+        put_expressions(f, j);
     return j;
 }
 

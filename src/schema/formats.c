@@ -9,7 +9,7 @@
 
 #define MATCH_LIMIT 100000      /* steps: a foreign pattern may not hold the server */
 
-bool regex_matches(const char *pattern, struct str s)
+bool regex_find(const char *pattern, struct str s, struct str *out)
 {
     int code;
     PCRE2_SIZE at;
@@ -21,10 +21,22 @@ bool regex_matches(const char *pattern, struct str s)
     pcre2_match_context *limits = pcre2_match_context_create(NULL);
     pcre2_set_match_limit(limits, MATCH_LIMIT);
     int rc = pcre2_match(re, (PCRE2_SPTR)s.p, s.n, 0, 0, m, limits);
+
+    if (rc >= 0) {
+        const PCRE2_SIZE *span = pcre2_get_ovector_pointer(m);
+        *out = str_n(s.p + span[0], span[1] - span[0]);
+    }
     pcre2_match_context_free(limits);
     pcre2_match_data_free(m);
     pcre2_code_free(re);
     return rc >= 0;
+}
+
+bool regex_matches(const char *pattern, struct str s)
+{
+    struct str ignored;
+
+    return regex_find(pattern, s, &ignored);
 }
 
 static bool is_date_time(struct str s)

@@ -31,6 +31,7 @@ bool time_normal(struct str s, bool micro, char out[TIME_TEXT_MAX]);    /* false
 
 /* ECMA-like, unanchored. A pattern that does not compile or runs away matches nothing. */
 bool regex_matches(const char *pattern, struct str s);
+bool regex_find(const char *pattern, struct str s, struct str *out);     /* out: the first match, in s */
 bool format_holds(const char *format, const json_t *value);     /* unknown formats hold */
 
 /* One value by one schema. The schema must outlive the arena. */

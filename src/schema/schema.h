@@ -87,10 +87,13 @@ enum field_flags {
     FIELD_POINTER       = 1 << 13,  /* built-in: a Go pointer, so zero differs from absent */
     FIELD_UNTYPED       = 1 << 15,  /* run-time: no type was named, any is right */
     FIELD_UNIQUE        = 1 << 16,  /* uniqueItems */
+    FIELD_ANY_INT       = 1 << 17,  /* an integer whose schema names no format; int64 otherwise */
     FIELD_GO_VALUE      = 1 << 14,  /* built-in: a Go struct by value, written also when absent (Deployment.status: {}) */
 };
 
 struct field;
+
+struct field_cel { const char *rule, *message; };
 
 /* The rarer facts of a field. Zero means "no such rule". */
 struct field_rules {
@@ -105,6 +108,7 @@ struct field_rules {
     bool has_min, has_max, above_min, below_max;        /* above_min: exclusive */
     double min, max, multiple_of;
     uint32_t min_len, max_len;      /* strings: runes; lists: items; maps: properties. max 0: none */
+    const struct field_cel *expressions;        /* CEL that a CustomResourceDefinition asks; ends with a NULL rule. Tables do not evaluate it */
     /* Run-time types only: */
     const json_t *def_json;         /* parsed default (def is NULL then) */
     const json_t *enum_json;        /* allowed values of any type */
@@ -213,6 +217,7 @@ extern const struct field schema_item_str, schema_item_int, schema_item_any;
 #define AT_LEAST(x)     .has_min = true, .min = (x)
 #define AT_MOST(x)      .has_max = true, .max = (x)
 #define ENUM(...)       .enums = (const char *const[]){ __VA_ARGS__, NULL }
+#define CEL(...)        .expressions = (const struct field_cel[]){ __VA_ARGS__, { 0 } }
 
 #define TYPE(name_, T, fields_, ...)                                                            \
     { .name = name_, .fields = fields_, .n_fields = ARRAY_LEN(fields_), .size = sizeof(T), ##__VA_ARGS__ }

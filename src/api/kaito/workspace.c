@@ -42,7 +42,7 @@ static const struct field_logic mode_logic = { .all_of = mode_twice, .n_all = AR
 static const struct field partition_fields[] = {
     FIELD(T, mode, STR, "mode", .flags = FIELD_REQUIRED, RULES(.logic = &mode_logic, .doc = "How a GPU node is divided: mig or accelerator.")),
     FIELD(T, profile, STR, "profile", RULES(.doc = "MIG profile, for example 1g.10gb.")),
-    FIELD(T, count, OPT_INT, "count", RULES(AT_LEAST(1), .doc = "Accelerators of a node to use.")),
+    FIELD(T, count, OPT_INT, "count", .flags = FIELD_ANY_INT, RULES(AT_LEAST(1), .doc = "Accelerators of a node to use.")),
 };
 #undef T
 static const struct type partition_type = TYPE("sh.kaito.PartitionSpec", struct ws_partition, partition_fields);
@@ -51,7 +51,7 @@ static const struct type partition_type = TYPE("sh.kaito.PartitionSpec", struct 
 
 #define T struct ws_resource
 #define RESOURCE_COUNT                                                                                              \
-    FIELD(T, count, OPT_INT, "count", RULES(.def = "1", .doc = "Number of nodes wanted."))
+    FIELD(T, count, OPT_INT, "count", .flags = FIELD_ANY_INT, RULES(.def = "1", .doc = "Number of nodes wanted."))
 #define RESOURCE_REST                                                                                               \
     FIELD_PTR(T, label_selector, struct label_selector, "labelSelector", &label_selector_type,                      \
               .flags = FIELD_REQUIRED | FIELD_ATOMIC, RULES(.doc = "Labels of the nodes to use; new nodes get them.")), \

@@ -3,9 +3,26 @@
 #define LABEL_PATTERN "^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(\\/))?([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]$"
 #define QUANTITY_PATTERN "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$"
 
+/* Karpenter's own rules, word by word: what breaks them must be told as there. */
+#define RESTRICTED_DOMAIN                                                                                                               \
+    { "self in [\"karpenter.sh/capacity-type\", \"karpenter.sh/nodepool\"] || !self.find(\"^([^/]+)\").endsWith(\"karpenter.sh\")",     \
+      "label domain \"karpenter.sh\" is restricted" }
+#define RESTRICTED_HOSTNAME { "self != \"kubernetes.io/hostname\"", "label \"kubernetes.io/hostname\" is restricted" }
+#define NOT_EMPTY(what) CEL({ "self != ''", what " may not be empty" })
+#define IN_HAS_VALUES                                                                                                                   \
+    { "self.all(x, x.operator == 'In' ? x.values.size() != 0 : true)", "requirements with operator 'In' must have a value defined" }
+#define ONE_BOUND                                                                                                                       \
+    { "self.all(x, (x.operator == 'Gt' || x.operator == 'Lt' || x.operator == 'Gte' || x.operator == 'Lte') ? "                         \
+      "(x.values.size() == 1 && int(x.values[0]) >= 0) : true)",                                                                        \
+      "requirements operator 'Gt', 'Lt', 'Gte', or 'Lte' must have a single positive integer value" }
+#define ENOUGH_VALUES                                                                                                                   \
+    { "self.all(x, (x.operator == 'In' && has(x.minValues)) ? x.values.size() >= x.minValues : true)",                                  \
+      "requirements with 'minValues' must have at least that many values specified in the 'values' field" }
+
 static const struct field requirement_fields[] = {
-    FIELD(struct claim_requirement, key, STR, "key", .flags = FIELD_REQUIRED, RULES(.max_len = 316, .pattern = LABEL_PATTERN, .doc = "Label key.")),
-    FIELD(struct claim_requirement, min_values, OPT_INT, "minValues", RULES(AT_LEAST(1), AT_MOST(50), .doc = "Distinct values wanted.")),
+    FIELD(struct claim_requirement, key, STR, "key", .flags = FIELD_REQUIRED,
+          RULES(.max_len = 316, .pattern = LABEL_PATTERN, CEL(RESTRICTED_DOMAIN, RESTRICTED_HOSTNAME), .doc = "Label key.")),
+    FIELD(struct claim_requirement, min_values, OPT_INT, "minValues", .flags = FIELD_ANY_INT, RULES(AT_LEAST(1), AT_MOST(50), .doc = "Distinct values wanted.")),
     FIELD(struct claim_requirement, op, STR, "operator", .flags = FIELD_REQUIRED,
           RULES(ENUM("Gte", "Lte", "In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"), .doc = "How values are compared.")),
     FIELD_LIST(struct claim_requirement, values, n_values, struct str, "values", ITEM_STR, .flags = FIELD_ATOMIC, RULES(.doc = "Values.")),
@@ -21,9 +38,9 @@ static const struct field taint_fields[] = {
 static const struct type taint_type = TYPE("io.k8s.api.core.v1.Taint", struct claim_taint, taint_fields);
 
 static const struct field class_ref_fields[] = {
-    FIELD(struct claim_class_ref, group, STR, "group", .flags = FIELD_REQUIRED, RULES(.pattern = "^[^/]*$", .doc = "API group of the node class.")),
-    FIELD(struct claim_class_ref, kind, STR, "kind", .flags = FIELD_REQUIRED, RULES(.doc = "Kind of the node class.")),
-    FIELD(struct claim_class_ref, name, STR, "name", .flags = FIELD_REQUIRED, RULES(.doc = "Name of the node class.")),
+    FIELD(struct claim_class_ref, group, STR, "group", .flags = FIELD_REQUIRED, RULES(.pattern = "^[^/]*$", NOT_EMPTY("group"), .doc = "API group of the node class.")),
+    FIELD(struct claim_class_ref, kind, STR, "kind", .flags = FIELD_REQUIRED, RULES(NOT_EMPTY("kind"), .doc = "Kind of the node class.")),
+    FIELD(struct claim_class_ref, name, STR, "name", .flags = FIELD_REQUIRED, RULES(NOT_EMPTY("name"), .doc = "Name of the node class.")),
 };
 static const struct type class_ref_type = TYPE("sh.karpenter.v1.NodeClassReference", struct claim_class_ref, class_ref_fields);
 
@@ -39,7 +56,7 @@ static const struct field spec_fields[] = {
     FIELD(T, expire_after, STR, "expireAfter", RULES(.def = "\"720h\"", .pattern = "^(([0-9]+(s|m|h))+|Never)$", .doc = "Life time of the machine.")),
     FIELD_OBJ(T, class_ref, struct claim_class_ref, "nodeClassRef", &class_ref_type, .flags = FIELD_REQUIRED, RULES(.doc = "Which provisioner acts.")),
     FIELD_LIST(T, requirements, n_requirements, struct claim_requirement, "requirements", ITEM_OBJ(&requirement_type),
-               .flags = FIELD_REQUIRED, RULES(.max_len = 100, .doc = "What the machine must be.")),
+               .flags = FIELD_REQUIRED, RULES(.max_len = 100, CEL(IN_HAS_VALUES, ONE_BOUND, ENOUGH_VALUES), .doc = "What the machine must be.")),
     FIELD_OBJ(T, resources, struct claim_resources, "resources", &resources_type, RULES(.doc = "Least resources.")),
     FIELD_LIST(T, startup_taints, n_startup_taints, struct claim_taint, "startupTaints", ITEM_OBJ(&taint_type), RULES(.doc = "Taints gone before pods come.")),
     FIELD_LIST(T, taints, n_taints, struct claim_taint, "taints", ITEM_OBJ(&taint_type), RULES(.doc = "Taints of the Node.")),
@@ -80,7 +97,8 @@ static const struct field node_claim_fields[] = {
     FIELD(T, api_version, STR, "apiVersion"),
     FIELD(T, kind, STR, "kind"),
     FIELD_OBJ(T, meta, struct object_meta, "metadata", &object_meta_type),
-    FIELD_OBJ(T, spec, struct claim_spec, "spec", &spec_type, .flags = FIELD_REQUIRED, RULES(.doc = "The machine wanted.")),
+    FIELD_OBJ(T, spec, struct claim_spec, "spec", &spec_type, .flags = FIELD_REQUIRED,
+              RULES(CEL({ "self == oldSelf", "spec is immutable" }), .doc = "The machine wanted.")),
     FIELD_OBJ(T, status, struct claim_status, "status", &status_type, RULES(.doc = "Written by the provisioner.")),
 };
 #undef T

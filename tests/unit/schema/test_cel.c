@@ -46,6 +46,7 @@ static void expressions_have_their_values(void **state)
         { "self.s.matches('^h.*o$')", "true" }, { "'a' + \"b\" + r'\\d'", "\"ab\\\\d\"" }, { "'''a  b'''", "\"a  b\"" }, { "'x\\ty'", "\"x\\ty\"" },
         { "self.__namespace__ == 'x' && self.a__dash__b == 2", "true" }, { "int('42') + 1", "43" }, { "string(5) + 's'", "\"5s\"" },
         { "false && self.zz", "false" }, { "self.zz && false", "false" }, { "true || self.zz", "true" }, { "self.zz || true", "true" },
+        { "'karpenter.sh/x'.find('^([^/]+)')", "\"karpenter.sh\"" }, { "'a'.find('b')", "\"\"" },
         { "[1,2].exists(x, x == 2 || self.zz)", "true" }, { "{'a': 1}.a", "1" }, { "'A'.lowerAscii()", "\"a\"" }, { "'a,b'.split(',')", "[\"a\",\"b\"]" },
         { "1 < 2 && 'a' < 'b' && !(2 <= 1)", "true" }, { "self.b.indexOf(3)", "2" }, { "'\\u00e9' == 'é'", "true" }, { "null == self.n", "true" },
         { "self.zz", "error: no such key: zz" }, { "1 / 0", "error: division by zero" }, { "self.a && true", "error: no such overload: &&" },
