@@ -15,6 +15,8 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "karpenter.sh/v1", "NodePool", { "karpenter.sh", "v1", "nodepools" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
+#define CLAIM_RECORDER "KAITO-Workspace-controller"      /* as upstream's events of NodeClaims name their source */
+
 static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
 
 static const struct kube_gvr *gvr_of(const json_t *object)
@@ -78,6 +80,19 @@ static errc write_status(struct workspace_manager *m, const struct observed *o, 
     return patch_workspace(m, o, "status", patch, rv, e);
 }
 
+/*
+ * The count of nodes is decided once: it is written before what was decided with it, so that whoever comes after a crash keeps it.
+ * Watchers see upstream's order.
+ */
+static errc write_target(struct workspace_manager *m, const struct observed *o, const json_t *status, json_t **rv, struct err *e)
+{
+    int64_t target = json_int(status, "targetNodeCount", 0);
+
+    if (target == 0 || o->ws.status.target_node_count > 0)
+        return ERR_OK;
+    return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), rv, e);
+}
+
 static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
 {
     bool claim = streq(kube_kind(object), "NodeClaim");
@@ -87,12 +102,12 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
     if (rc == ERR_EXISTS || (rc == ERR_NOT_FOUND && streq(kube_kind(object), "ControllerRevision")))
         return ERR_OK;
     if (rc && claim)
-        recorder_event(m->recorder, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
+        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
                        kube_name(object), kube_name(o->object), e->text);
     if (rc)
         return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
     if (claim)
-        recorder_event(m->recorder, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
+        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
                        kube_name(object), kube_namespace(o->object), kube_name(o->object));
     return ERR_OK;
 }
@@ -161,6 +176,8 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     TRY(create_objects(m, o, p->create, e));
     if (p->annotations)
         TRY(write_annotations(m, o, p->annotations, rv, e));
+    if (p->status)
+        TRY(write_target(m, o, p->status, rv, e));
     TRY(label_nodes(m, p->label_nodes, e));
     TRY(apply_objects(m, p->apply, e));
     TRY(remove_objects(m, p->remove, e));
@@ -171,12 +188,27 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     return p->remove_finalizer ? write_finalizer(m, o, false, rv, e) : ERR_OK;
 }
 
+/* Why a write failed is told where people look; that this is not always possible changes nothing about the failure. */
+static void tell_failure(struct workspace_manager *m, const struct op *op, const struct observed *o, const struct err *failure, json_t **rv)
+{
+    struct ws_view view = o->view;
+    struct ws_plan plan;
+    struct err ignored;
+
+    view.failed = failure->text;
+    workspace_plan(&view, op->now_ms, &plan);
+    if (plan.status)
+        (void)write_status(m, o, plan.status, rv, &ignored);
+    ws_plan_done(&plan);
+}
+
 errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e)
 {
     json_t *rv = json_string(kube_resource_version(o->object));
-
-    (void)op;
     errc rc = apply_all(m, o, plan, &rv, e);
+
+    if (rc && rc != ERR_CONFLICT && rc != ERR_CANCELLED && rc != ERR_UNAVAILABLE && rc != ERR_TIMEOUT)
+        tell_failure(m, op, o, e, &rv);
     json_decref(rv);
     return rc;
 }
@@ -233,6 +265,8 @@ errc workspace_install(struct workspace_manager *m, bool crds, struct err *e)
         TRY(install_crds(m, e));
         TRY(create_if_absent(m, kube_object("v1", "Namespace", NULL, ns), e));
     }
+    if (m->settings.karpenter)
+        TRY(node_classes_install(m, e));
     TRY(create_if_absent(m, render_tuning_template(ns, "lora-params-template"), e));
     TRY(create_if_absent(m, render_tuning_template(ns, "qlora-params-template"), e));
     return create_if_absent(m, render_inference_template(ns), e);

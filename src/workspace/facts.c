@@ -116,6 +116,13 @@ bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name)
     return false;
 }
 
+struct str ws_node_class(const struct workspace_settings *s, const struct workspace *ws)
+{
+    struct str asked = ws_annotation(ws, NODE_CLASS_ANNOTATION);
+
+    return asked.n > 0 ? asked : str_of(s->default_node_class ? s->default_node_class : "default");
+}
+
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(const char *const *)a, *(const char *const *)b);
@@ -214,6 +221,10 @@ void workspace_settings_default(struct workspace_settings *s)
         s->node_class_group = "karpenter.azure.com";
     if (!str_set(s->node_class_kind))
         s->node_class_kind = "AKSNodeClass";
+    if (!str_set(s->node_class_version))
+        s->node_class_version = "v1beta1";
+    if (!str_set(s->node_class_resource))
+        s->node_class_resource = "aksnodeclasses";
     if (!s->default_node_class && s->node_classes)
         s->default_node_class = s->node_classes[0];
 }

@@ -73,6 +73,55 @@ static void on_config(void *self, const json_t *object, struct workq *q)
     mentions_of_config(m->mentions, object, q);
 }
 
+static bool names_class(const struct workspace_manager *m, const json_t *ws, const char *class)
+{
+    const char *asked = kube_annotation(ws, NODE_CLASS_ANNOTATION);
+
+    return streq(str_set(asked) ? asked : m->settings.default_node_class, class);
+}
+
+static void on_node_class(void *self, const json_t *object, struct workq *q)
+{
+    struct workspace_manager *m = self;
+    AUTO_JSON list = informer_list(m->workspaces, NULL, NULL);
+    const json_t *ws;
+    size_t i;
+
+    json_array_foreach(list, i, ws)
+        if (names_class(m, ws, kube_name(object)))
+            workq_add(q, KEY(kube_namespace(ws), kube_name(ws)));
+}
+
+static bool has_ready_claim(const struct workspace_manager *m, const json_t *labels)
+{
+    AUTO_JSON claims = informer_list_labels(m->claims, NULL, labels);
+    const json_t *claim;
+    size_t i;
+
+    json_array_foreach(claims, i, claim)
+        if (claim_is_ready(claim))
+            return true;
+    return false;
+}
+
+/*
+ * A machine that comes up changes several times before its claim is Ready, and nothing can be done until then: the claim's event
+ * wakes the Workspace, with what the node is by then. Whoever watches the Workspace sees one change, as of upstream's.
+ */
+static void on_node(void *self, const json_t *node, struct workq *q)
+{
+    struct workspace_manager *m = self;
+    const char *name_label = m->settings.karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, *ns_label = m->settings.karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL;
+    const char *name = kube_label(node, name_label), *ns = kube_label(node, ns_label);
+
+    if (!name || !ns)
+        return;
+    AUTO_JSON labels = json_pack("{s:s, s:s}", name_label, name, ns_label, ns);
+
+    if (!kube_label(node, "karpenter.sh/nodepool") || has_ready_claim(m, labels))
+        workq_add(q, KEY(ns, name));
+}
+
 /* The user's own nodes carry no label that names a Workspace. */
 static void on_byo_node(void *self, const json_t *node, struct workq *q)
 {
@@ -127,8 +176,10 @@ static void watch_all(struct workspace_manager *m, bool storage)
 
     m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
     m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, name_label, slim_claim);
-    if (m->settings.karpenter)
+    if (m->settings.karpenter) {
         m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, POOL_NAME_LABEL, NULL);
+        m->node_classes = watch(m, node_class_gvr(&m->settings), NULL, slim_node_class);
+    }
     m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, NULL, slim_node);
     m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
     m->services = watch(m, (struct kube_gvr){ "", "v1", "services" }, NULL, slim_service);
@@ -143,12 +194,11 @@ static void watch_all(struct workspace_manager *m, bool storage)
     informer_on(m->workspaces, &(struct informer_handler){ on_workspace, m });
     controller_watch(c, m->workspaces);
     controller_watch_label(c, m->claims, name_label, ns_label);
-    if (m->node_pools)
+    if (m->node_pools) {
         controller_watch_label(c, m->node_pools, name_label, ns_label);
-    if (m->settings.byo)
-        controller_watch_map(c, m->nodes, on_byo_node, m);
-    else
-        controller_watch_label(c, m->nodes, name_label, ns_label);
+        controller_watch_map(c, m->node_classes, on_node_class, m);
+    }
+    controller_watch_map(c, m->nodes, m->settings.byo ? on_byo_node : on_node, m);
     controller_watch_label(c, m->pods, WORKSPACE_LABEL, NULL);
     controller_watch_owned(c, m->services, "Workspace", true);
     controller_watch_owned(c, m->statefulsets, "Workspace", true);
@@ -184,6 +234,8 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
 {
     bool storage = false;
 
+    if (m->settings.karpenter)
+        TRY(node_classes_served(m, e));
     TRY(http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e));
     if (!o->wait_to_lead)               /* before the informers: they would find no such kind and wait */
         TRY(workspace_install(m, o->install_crds, e));

@@ -21,7 +21,7 @@ struct workspace_manager {
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
     struct informer *volume_claims;     /* of Workspaces: only counted */
     struct informer *storage_classes;   /* NULL: the API has no such kind */
-    struct informer *node_pools;        /* NULL: not in Karpenter mode */
+    struct informer *node_pools, *node_classes;         /* NULL: not in Karpenter mode */
     struct controller *controller;
     struct recorder *recorder;
     struct behind *behind;
@@ -42,7 +42,7 @@ struct observed {
 
 /* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
 errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *out, struct err *e);
-/* Writes what the plan says; stops at the first error. */
+/* Writes what the plan says; stops at the first error, which the status then tells. */
 errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e);
 /* The templates; before them, when asked, what an installer would have brought: CRDs and the release namespace. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
@@ -53,10 +53,19 @@ void lookup_observe(struct workspace_manager *m, struct op *op, struct observed 
 /* For admission, as ws_cluster wants it: waits a little, and has nothing against what it could not learn. */
 void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
 
+/* node_classes.c: Karpenter mode. NOT_FOUND: a kind that it needs is not served; the text says which. */
+errc node_classes_served(struct workspace_manager *m, struct err *e);
+/* Makes those of the settings that are missing and waits, at most 2 minutes, until the default one is Ready. */
+errc node_classes_install(struct workspace_manager *m, struct err *e);
+struct kube_gvr node_class_gvr(const struct workspace_settings *s);
+/* Why it cannot be used now, in the arena; NULL: it can. class NULL: there is none. */
+const char *node_class_problem(const json_t *class, struct str name, struct arena *a);
+
 /* slim.c: what the caches keep of an object; each takes it and returns what is left. Objects are only patched, never written back whole. */
 json_t *slim_workspace(json_t *obj);
 json_t *slim_claim(json_t *obj);
 json_t *slim_node(json_t *obj);
+json_t *slim_node_class(json_t *obj);
 json_t *slim_pod(json_t *obj);
 json_t *slim_service(json_t *obj);
 json_t *slim_workload(json_t *obj);

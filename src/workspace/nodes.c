@@ -103,7 +103,7 @@ static errc target_nodes(const struct ws_view *v, int64_t *out, struct err *e)
 
 /* ---- what there is -------------------------------------------------------------------------------------------------- */
 
-static bool claim_is_ready(const json_t *claim)
+bool claim_is_ready(const json_t *claim)
 {
     if (kube_deleting(claim))
         return false;
@@ -160,10 +160,20 @@ static enum ws_runtime runtime_of_workload(const struct ws_view *v)
 }
 
 /*
- * Native: no GPU where the claim is Initialized (or, byo, where the node is ready). A node that its provisioner calls a GPU
- * machine only waits for its device plugin: gpu-provisioner says Initialized before the GPUs are registered. Nodes of this machine
- * are CPUs, whatever a rehearsed cloud calls them.
+ * A machine that has GPUs by the table of machine types, or that its provisioner calls so: where it shows none it waits for its device
+ * plugin, for gpu-provisioner says Initialized before the GPUs are registered. This machine's own Nodes are CPUs, whatever type
+ * was asked for and whatever a rehearsed cloud calls them.
  */
+static bool is_gpu_machine(const struct ws_view *v, const json_t *node)
+{
+    const struct sku *sku = sku_find(v->settings->cloud, ws_instance_type(v->ws));
+
+    if (kube_label(node, "kaito.sh/local-node"))
+        return false;
+    return streq(kube_label(node, "kaito.sh/machine-type"), "gpu") || (sku && !sku->legacy);
+}
+
+/* Native: no GPU where the claim is Initialized (or, byo, where the node is ready), on a machine that has none to wait for. */
 static enum ws_runtime decide_runtime(const struct ws_view *v)
 {
     struct str asked = ws_annotation(v->ws, RUNTIME_ANNOTATION);
@@ -184,7 +194,7 @@ static enum ws_runtime decide_runtime(const struct ws_view *v)
             continue;
         if (node_gpus(node) > 0)
             return WS_RUNTIME_GPU;
-        if (streq(kube_label(node, "kaito.sh/machine-type"), "gpu") && !kube_label(node, "kaito.sh/local-node"))
+        if (is_gpu_machine(v, node))
             continue;
         if (v->settings->byo || kube_condition_is(claim_of_node(v, kube_name(node)), "Initialized", "True"))
             without++;

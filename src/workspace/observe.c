@@ -97,6 +97,8 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
 
         node_pool_name(&o->ws, &pool);
         v->node_pool = own(op, informer_get(m->node_pools, "", buf_cstr(&pool)));
+        v->node_class_problem = node_class_problem(own(op, informer_get(m->node_classes, "", text(op, ws_node_class(&m->settings, &o->ws)))),
+                                                   ws_node_class(&m->settings, &o->ws), op->arena);
     }
     if (o->ws.tuning)
         observe_tuning(m, op, o);

@@ -29,10 +29,21 @@ void requeue(struct planner *p, int64_t ms)
         p->out->requeue_after_ms = ms < 1 ? 1 : ms;
 }
 
-void plan_fails(struct planner *p, const char *type, const char *reason, const struct err *e)
+static bool was_told(const struct workspace *ws, const char *text)
+{
+    size_t at;
+
+    for (size_t i = 0; i < ws->status.n_conditions; i++)
+        if (str_find(ws->status.conditions[i].message, str_of(text), &at))
+            return true;
+    return false;
+}
+
+void plan_fails(struct planner *p, const char *reason, const struct err *e)
 {
     p->out->error = *e;
-    status_fail(&p->status, type, reason, "%s", e->text);
+    if (!was_told(p->v->ws, e->text))
+        plan_event(p->out->events, "Warning", reason, "%s", e->text);
 }
 
 static bool has_finalizer(const struct workspace *ws, const char *finalizer)
@@ -90,41 +101,37 @@ static const json_t *find_revision(const struct planner *p, int64_t *last)
     return found;
 }
 
-/* Another spec: its old revision when there was one (a change that was taken back), else the next number. False: the name is another's. */
-static bool choose_revision(struct planner *p, int64_t annotated, int64_t *number)
+/* Another spec than the annotated one: its old revision when there was one (a change that was taken back), else the next number. */
+static void choose_revision(struct planner *p, int64_t *number)
 {
-    int64_t last = annotated > 0 ? annotated : 0;
+    int64_t last = *number;
     const json_t *equal = find_revision(p, &last);
     struct err e;
 
-    *number = equal ? json_int(equal, "revision", 1) : last + 1;
     if (equal && !streq(kube_annotation(equal, HASH_ANNOTATION), p->hash)) {
-        (void)err_set(&e, ERR_CONFLICT, "revision name conflicts, the hash values are different: delete ControllerRevision %s", kube_name(equal));
-        plan_fails(p, "ResourceReady", "RevisionConflict", &e);
-        return false;
+        (void)err_set(&e, ERR_INVALID, "revision name conflicts, the hash values are different: delete ControllerRevision %s", kube_name(equal));
+        plan_fails(p, "RevisionConflict", &e);
+        return;
     }
-    if (equal)
-        return true;
-    json_push(p->out->create, render_revision(p->v, p->hash, *number));
-    plan_history(p);
-    return true;
+    *number = equal ? json_int(equal, "revision", 1) : last + 1;
+    if (!equal) {
+        json_push(p->out->create, render_revision(p->v, p->hash, *number));
+        plan_history(p);
+    }
+    p->out->annotations = json_object();
+    json_put_str(p->out->annotations, HASH_ANNOTATION, p->hash);
+    json_put(p->out->annotations, REVISION_ANNOTATION, json_strf("%lld", (long long)*number));
 }
 
 /* The number that workloads are annotated with; it changes with the hashed part of the spec. */
-static bool plan_revision(struct planner *p)
+static void plan_revision(struct planner *p)
 {
-    int64_t number = 0;
+    int64_t number;
 
     ws_hash(p->v->ws, p->hash);
-    if (!ws_has_revision(p->v->ws, p->hash, &number)) {
-        if (!choose_revision(p, number, &number))
-            return false;
-        p->out->annotations = json_object();
-        json_put_str(p->out->annotations, HASH_ANNOTATION, p->hash);
-        json_put(p->out->annotations, REVISION_ANNOTATION, json_strf("%lld", (long long)number));
-    }
+    if (!ws_has_revision(p->v->ws, p->hash, &number))
+        choose_revision(p, &number);
     snprintf(p->revision, sizeof p->revision, "%lld", (long long)number);
-    return true;
 }
 
 bool is_of_revision(const struct planner *p, const json_t *object)
@@ -134,7 +141,7 @@ bool is_of_revision(const struct planner *p, const json_t *object)
 
 /* ---- nodes ------------------------------------------------------------------------------------------------------ */
 
-static bool plan_pool(struct planner *p)
+static void plan_pool(struct planner *p)
 {
     const json_t *pool = p->v->node_pool;
     int64_t have = pool ? json_int(json_object_get(pool, "spec"), "replicas", 0) : 0;
@@ -143,13 +150,15 @@ static bool plan_pool(struct planner *p)
 
     /* never shrinks, as upstream's */
     if (p->nodes.target <= have)
-        return true;
-    if (render_node_pool(p->v, p->nodes.target, &wanted, &e)) {
-        plan_fails(p, "ResourceReady", "NodeClassNotPermitted", &e);
-        return false;
+        return;
+    if (p->v->node_class_problem && ws_node_class_is_ours(p->v->settings, ws_node_class(p->v->settings, p->v->ws))) {
+        (void)err_set(&e, ERR_UNAVAILABLE, "%s", p->v->node_class_problem);
+        plan_fails(p, "NodeClassNotReady", &e);
+    } else if (render_node_pool(p->v, p->nodes.target, &wanted, &e)) {
+        plan_fails(p, "NodeClassNotPermitted", &e);
+    } else {
+        json_push(p->out->apply, wanted);
     }
-    json_push(p->out->apply, wanted);
-    return true;
 }
 
 static void plan_claims(struct planner *p)
@@ -192,10 +201,11 @@ static void report_nodes(struct planner *p)
     struct status_builder *s = &p->status;
     bool byo = p->v->settings->byo, ready = resource_ready(n);
     const char *reason = "workspaceResourceStatusSuccess", *message = "workspace resource is ready";
+    const char *enough = p->v->settings->karpenter ? "Enough Nodes are ready with GPU resources" : "Enough Nodes are ready";
     AUTO_BUF nodes = { 0 };
     const char *nodes_reason = !n->nodes_ready ? "NodeNotReady" : !n->plugins_ready ? "NodePluginsNotReady" : "NodesReady";
 
-    buf_addf(&nodes, "%s%s", !n->nodes_ready ? "Not enough Nodes are ready" : !n->plugins_ready ? "waiting all node plugins to be ready" : "Enough Nodes are ready",
+    buf_addf(&nodes, "%s%s", !n->nodes_ready ? "Not enough Nodes are ready" : !n->plugins_ready ? "waiting all node plugins to be ready" : enough,
              buf_cstr(&n->pressure));
     status_set(s, "NodesReady", n->nodes_ready && n->plugins_ready, nodes_reason, "%s", buf_cstr(&nodes));
     if (!n->nodes_ready || !n->plugins_ready) {
@@ -242,12 +252,14 @@ static void plan_living(struct planner *p)
     struct err e;
 
     out->add_finalizer = !has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
-    if (!plan_revision(p) || is_refused(p)) {
+    plan_revision(p);
+    if (is_refused(p)) {
         out->status = status_finish(&p->status, p->state, 0, NULL);
         return;
     }
     if (node_state_of(p->v, &p->nodes, &e)) {
-        plan_fails(p, "ResourceReady", "NodeEstimateFailed", &e);
+        plan_fails(p, "NodeEstimateFailed", &e);
+        status_set(&p->status, "ResourceReady", false, "NodeEstimateFailed", "%s", e.text);
         status_set(&p->status, "WorkspaceSucceeded", false, "workspacePending", "%s", e.text);
         out->status = status_finish(&p->status, "Pending", 0, p->nodes.worker_nodes);
         return;
@@ -259,14 +271,10 @@ static void plan_living(struct planner *p)
         out->status = status_finish(&p->status, "Pending", p->nodes.target, p->nodes.worker_nodes);
         return;
     }
-    if (p->v->settings->karpenter) {
-        if (!plan_pool(p)) {
-            out->status = status_finish(&p->status, "Pending", p->nodes.target, p->nodes.worker_nodes);
-            return;
-        }
-    } else {
+    if (p->v->settings->karpenter)
+        plan_pool(p);
+    else
         plan_claims(p);
-    }
     plan_node_labels(p);
     report_nodes(p);
     p->stream_waits = !report_stream(p);
@@ -287,7 +295,7 @@ void workspace_plan(const struct ws_view *v, int64_t now_ms, struct ws_plan *out
 
     *out = (struct ws_plan){ .apply = json_array(), .create = json_array(), .remove = json_array(), .events = json_array(),
                               .label_nodes = json_array() };
-    p.status = (struct status_builder){ .v = &view, .now_ms = now_ms, .conditions = json_array(), .events = out->events };
+    p.status = (struct status_builder){ .v = &view, .now_ms = now_ms, .conditions = json_array(), .events = out->events, .error = &out->error };
     if (v->ws->meta.deleted_us)
         plan_deletion(&p);
     else

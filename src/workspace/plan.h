@@ -25,8 +25,10 @@ struct ws_view {
     const json_t *mirror_class, *stream_account;                /* the StorageClass and ServiceAccount asked for */
     const json_t *revisions;            /* ControllerRevisions of this Workspace; NULL: none, or its spec is still the annotated one */
     const json_t *node_pool;            /* karpenter: the NodePool of this Workspace; NULL: absent */
+    const char *node_class_problem;     /* karpenter: why the NodeClass it asks for cannot be used now; NULL: it can */
     const struct preset *model;         /* what preset.name means: of the catalogue or derived from the hub; NULL: unknown */
     const char *model_problem;          /* why it is unknown; NULL: nobody looked */
+    const char *failed;                 /* what the writes of this very plan ended with; NULL: they were not tried, or went well */
     bool local_nvme_class;              /* the StorageClass kaito-local-nvme-disk exists */
     const char *progress;               /* one line from the tuning process ("step 12 of 80, loss 1.2"); NULL */
 };

@@ -19,8 +19,8 @@ struct planner {
 void remove_object(struct planner *p, const char *api, const char *kind, const json_t *object);
 void requeue(struct planner *p, int64_t ms);
 bool is_of_revision(const struct planner *p, const json_t *object);
-/* What cannot be done now: told as the cause of condition `type`, and tried again. */
-void plan_fails(struct planner *p, const char *type, const char *reason, const struct err *e);
+/* What cannot be done now and is tried again: every condition ends with it (status_finish), an event tells it once. */
+void plan_fails(struct planner *p, const char *reason, const struct err *e);
 
 bool plan_stream(struct planner *p);            /* false: it cannot be; told */
 bool report_stream(struct planner *p);          /* after the nodes; false: the mirror is waited for */

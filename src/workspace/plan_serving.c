@@ -34,7 +34,7 @@ static int64_t native_replicas(const struct planner *p)
     return ws->tuning || asked < 1 ? 1 : asked < p->nodes.target ? asked : p->nodes.target;
 }
 
-static bool plan_gpu_statefulset(struct planner *p)
+static void plan_gpu_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
     json_t *wanted = NULL;
@@ -46,16 +46,14 @@ static bool plan_gpu_statefulset(struct planner *p)
         (void)err_set(&e, ERR_NOT_FOUND, "model %.*s is neither in the catalogue nor was it looked up; annotate the Workspace with kaito.sh/runtime: native",
                       STR_ARG(ws_preset_name(v->ws)));
     if (!v->model || render_gpu_inference(v, p->nodes.target, p->revision, &wanted, &e)) {
-        plan_fails(p, "InferenceReady", "WorkspaceInferenceStatusPending", &e);
-        return false;
+        plan_fails(p, "WorkspaceInferenceStatusPending", &e);
+        return;
     }
     /* applied from the start: what a later version leaves out must go */
     json_push(p->out->apply, v->statefulset ? render_gpu_update(v->statefulset, wanted) : wanted);
-    return true;
 }
 
-/* False when it cannot be rendered: the condition is set. */
-static bool plan_statefulset(struct planner *p)
+static void plan_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
     const struct ws_inference *inf = v->ws->inference;
@@ -63,23 +61,21 @@ static bool plan_statefulset(struct planner *p)
 
     /* a workload that exists is only touched when the spec has changed: adopting upstream's must not restart a pod */
     if (v->statefulset && (of_template || is_of_revision(p, v->statefulset)))
-        return true;
+        return;
     if (of_template)
         json_push(p->out->create, render_template_inference(v, p->nodes.target));
     else if (p->nodes.runtime == WS_RUNTIME_NATIVE)
         json_push(p->out->apply, render_native_inference(v, native_replicas(p), p->revision));
     else
-        return plan_gpu_statefulset(p);
-    return true;
+        plan_gpu_statefulset(p);
 }
 
+/* Whether the model answers, with the pods of this revision or still with those of the one before. */
 static bool statefulset_is_ready(const json_t *s)
 {
-    const json_t *status = json_object_get(s, "status");
     int64_t want = json_int(json_object_get(s, "spec"), "replicas", 1);
 
-    return s && want > 0 && json_int(status, "readyReplicas", 0) >= want &&
-           json_int(status, "observedGeneration", 0) >= json_int(json_object_get(s, "metadata"), "generation", 0);
+    return s && want > 0 && json_int(json_object_get(s, "status"), "readyReplicas", 0) >= want;
 }
 
 bool plan_serving(struct planner *p)
@@ -88,8 +84,7 @@ bool plan_serving(struct planner *p)
 
     if (resource_ready(&p->nodes) && !p->stream_waits) {
         plan_services(p);
-        if (!plan_statefulset(p))
-            return false;
+        plan_statefulset(p);
     }
     if (resource_ready(&p->nodes) && statefulset_is_ready(p->v->statefulset)) {
         status_set(&p->status, "InferenceReady", true, "WorkspaceInferenceStatusSuccess", "Inference has been deployed successfully");

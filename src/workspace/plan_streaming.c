@@ -12,7 +12,8 @@ static bool fails(struct planner *p, const char *reason, const char *fmt, ...)
     va_start(ap, fmt);
     (void)err_vset(&e, ERR_INVALID, fmt, ap);
     va_end(ap);
-    plan_fails(p, "InferenceReady", reason, &e);
+    plan_fails(p, reason, &e);
+    status_set(&p->status, "InferenceReady", false, reason, "%s", e.text);
     return false;
 }
 

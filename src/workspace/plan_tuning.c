@@ -98,6 +98,11 @@ static void plan_failed_job(struct planner *p, const char *inputs)
         requeue(p, left);
 }
 
+static void report_waiting_job(struct planner *p)
+{
+    status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+}
+
 /* With upstream's images. What cannot be rendered leaves nothing behind, not even the copy of the parameters. */
 static void plan_gpu_job(struct planner *p)
 {
@@ -106,13 +111,14 @@ static void plan_gpu_job(struct planner *p)
     struct err e = { 0 };
 
     if ((v->tuning_config || v->tuning_template) && render_gpu_tuning(v, p->revision, &job, &e)) {
-        plan_fails(p, "JobStarted", "WorkspaceTuningJobStatusPending", &e);
+        plan_fails(p, "WorkspaceTuningJobStatusPending", &e);
+        report_waiting_job(p);
         return;
     }
     if (!tuning_inputs_exist(p))
         return;
     json_push(p->out->create, job);
-    status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+    report_waiting_job(p);
 }
 
 /* Creation asks for both; an update that nobody reviewed can take them away. */
@@ -124,7 +130,8 @@ static bool is_complete(struct planner *p)
     if (t->input && t->output)
         return true;
     (void)err_set(&e, ERR_INVALID, "tuning.%s: missing; say where the %s", t->input ? "output" : "input", t->input ? "adapter goes" : "data set comes from");
-    plan_fails(p, "JobStarted", "WorkspaceTuningJobStatusPending", &e);
+    plan_fails(p, "WorkspaceTuningJobStatusPending", &e);
+    report_waiting_job(p);
     return false;
 }
 
@@ -142,7 +149,7 @@ static void plan_new_job(struct planner *p, const char *inputs)
     if (!tuning_inputs_exist(p))
         return;
     json_push(p->out->apply, render_native_tuning(p->v, p->revision, attempt, inputs));
-    status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+    report_waiting_job(p);
 }
 
 enum tuning_phase { TUNING_WAITS, TUNING_RUNS, TUNING_FAILED, TUNING_DONE };
@@ -187,16 +194,16 @@ static enum tuning_phase plan_job(struct planner *p)
         if (resource_ready(&p->nodes))
             plan_new_job(p, inputs);
         else
-            status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+            report_waiting_job(p);
         return TUNING_WAITS;
     }
     if (kube_deleting(job)) {
-        status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+        report_waiting_job(p);
         return TUNING_WAITS;
     }
     if (!is_of_revision(p, job)) {
         remove_object(p, "batch/v1", "Job", job);
-        status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+        report_waiting_job(p);
         return TUNING_WAITS;
     }
     if (job_is(job, "Complete") || json_int(js, "succeeded", 0) > 0) {
@@ -215,7 +222,7 @@ static enum tuning_phase plan_job(struct planner *p)
         report_running_job(p);
         return TUNING_RUNS;
     }
-    status_set(&p->status, "JobStarted", false, "WorkspaceTuningJobStatusPending", "Tuning job has not started");
+    report_waiting_job(p);
     return TUNING_WAITS;
 }
 
@@ -243,7 +250,7 @@ void plan_tuning(struct planner *p)
     struct status_builder *s = &p->status;
     bool serves = serves_after_tuning(p), ready = false;
 
-    if (phase == TUNING_DONE)
+    if (phase == TUNING_DONE && p->nodes.runtime == WS_RUNTIME_NATIVE)
         tell_completion(p, serves);
     if (phase == TUNING_DONE && serves)
         ready = plan_serving(p);

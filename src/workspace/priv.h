@@ -26,6 +26,7 @@ json_t *ws_resource_json(const struct workspace *ws);
 json_t *ws_inference_json(const struct workspace *ws);
 json_t *ws_tuning_json(const struct workspace *ws);
 bool ws_node_class_is_ours(const struct workspace_settings *s, struct str name);
+struct str ws_node_class(const struct workspace_settings *s, const struct workspace *ws);      /* the one it asks for, else the default */
 void ws_node_classes_list(const struct workspace_settings *s, struct buf *out);         /* sorted, joined by a space */
 /* What NVIDIA's feature discovery wrote on a node. product is borrowed from it. ERR_INVALID: *why says which label is bad. */
 struct gpu_labels { const char *product; int64_t count, node_gib; };
@@ -64,6 +65,7 @@ struct node_state {
     json_t *worker_nodes;               /* sorted names; new reference */
     struct buf pressure;                /* "; warning: ..." or empty */
 };
+bool claim_is_ready(const json_t *claim);
 void node_state_done(struct node_state *s);
 int64_t context_asked(const json_t *inference_config);                  /* max-model-len of a ConfigMap (NULL is fine); 0: not given */
 /* ERR_INVALID: no count can be estimated; the text says why. */
@@ -101,13 +103,14 @@ struct status_builder {
     int64_t now_ms;
     json_t *conditions;     /* in upstream's order */
     json_t *events;         /* of the plan */
+    const struct err *error;            /* of the plan: code set when it has failed */
 };
 /* Adds a condition; its time is kept while its status stays. */
 void status_set(struct status_builder *b, const char *type, bool is_true, const char *reason, const char *fmt, ...) PRINTF(5, 6);
 /* The same, and a Warning event when the message is new. */
 void status_fail(struct status_builder *b, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
 void plan_event(json_t *events, const char *type, const char *reason, const char *fmt, ...) PRINTF(4, 5);
-/* Puts the status together; NULL when it equals what the Workspace has. */
+/* Puts the status together; NULL when it equals what the Workspace has. Where something failed every message ends with it, as upstream's. */
 json_t *status_finish(struct status_builder *b, const char *state, int64_t target, json_t *worker_nodes);
 
 #endif

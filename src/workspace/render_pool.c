@@ -68,7 +68,7 @@ errc render_node_pool(const struct ws_view *v, int64_t replicas, json_t **out, s
     json_put_str(labels, "karpenter.kaito.sh/managed-by", "kaito");
     json_t *node = PACK("{s:s, s:{s:s, s:s, s:o}, s:o, s:[{s:s,s:s,s:s}]}", "expireAfter", "Never",
                         "nodeClassRef", "group", s->node_class_group, "kind", s->node_class_kind,
-                        "name", asked.n > 0 ? str_json(asked) : json_string(s->default_node_class ? s->default_node_class : "default"),
+                        "name", str_json(ws_node_class(s, v->ws)),
                         "requirements", requirements(v), "taints", "key", "sku", "value", "gpu", "effect", "NoSchedule");
 
     *out = PACK("{s:s, s:s, s:{s:s, s:o}, s:{s:I, s:{s:s, s:[{s:s, s:[s]}]}, s:{s:{s:o}, s:o}}}", "apiVersion", "karpenter.sh/v1", "kind", "NodePool",

@@ -84,6 +84,12 @@ json_t *slim_node(json_t *obj)
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
 }
 
+json_t *slim_node_class(json_t *obj)
+{
+    keep_only(json_object_get(obj, "status"), KEEP("conditions"));
+    return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
+}
+
 json_t *slim_pod(json_t *obj)
 {
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));

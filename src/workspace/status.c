@@ -85,10 +85,32 @@ static bool same_status(const struct workspace *ws, const json_t *status)
     return schema_equal(&workspace_v1beta1, &fresh, ws);
 }
 
+/* A message that was cut says it, too, when it is how the error begins. */
+static bool says(struct str message, struct str error)
+{
+    size_t at;
+
+    return str_find(message, error, &at) || (str_has_suffix(message, STR("...")) && str_has_prefix(error, str_n(message.p, message.n - 3)));
+}
+
+static void add_error(struct status_builder *b)
+{
+    const char *error = b->v->failed ? b->v->failed : b->error->code ? b->error->text : NULL;
+    json_t *c;
+    size_t i;
+
+    if (!error)
+        return;
+    json_array_foreach(b->conditions, i, c)
+        if (!says(json_to_str(json_object_get(c, "message")), str_of(error)))
+            json_put(c, "message", json_strf("%s (last reconcile error: %s)", json_cstr(c, "message"), error));
+}
+
 json_t *status_finish(struct status_builder *b, const char *state, int64_t target, json_t *worker_nodes)
 {
     json_t *s = json_object();
 
+    add_error(b);
     if (json_array_size(worker_nodes) > 0)
         json_put(s, "workerNodes", json_incref(worker_nodes));
     json_put(s, "conditions", json_incref(b->conditions));

@@ -27,6 +27,8 @@ struct workspace_settings {
     const char *const *node_classes;    /* karpenter: names of ours, NULL-terminated; NULL: none */
     const char *default_node_class;     /* karpenter: the one for Workspaces that ask for none; NULL: the first */
     const char *node_class_group, *node_class_kind;     /* karpenter.azure.com, AKSNodeClass */
+    const char *node_class_version, *node_class_resource;       /* v1beta1, aksnodeclasses */
+    const json_t *node_class_list;      /* [{name, default, spec}]: made at start where they are missing; NULL: none */
     bool transformers_only;             /* feature gate vLLM=false */
     bool mig, accelerator;              /* feature gates enableMIG, enableAccelerator: parts of GPU nodes (byo) */
     bool model_streaming;               /* feature gate ModelStreaming */

@@ -407,6 +407,103 @@ static void the_revision_hash_is_upstreams(void **state)
     assert_string_equal(hash, "203bd2f573e212877fc413be56776945a635c4cd6ea73b05061e71a0272019a8");
 }
 
+/* A history of n revisions of other specs, numbered from 1; the last one may be of this spec's hash. */
+static void history(struct scene *s, int n, const char *last_hash)
+{
+    json_t *list = json_array();
+
+    json_arena_own(s->a, list);
+    for (int i = 1; i <= n; i++) {
+        const char *hash = i == n && last_hash ? last_hash : "0000000000";
+        json_push(list, json_pack("{s:s, s:s, s:{s:o, s:s, s:s, s:{s:s}}, s:i}", "apiVersion", "apps/v1", "kind", "ControllerRevision", "metadata",
+                                  "name", i == n && last_hash ? json_strf("ws-i-%.5s", last_hash) : json_strf("ws-i-r%d", i), "namespace", "default",
+                                  "uid", "u", "annotations", HASH_ANNOTATION, hash, "revision", i));
+    }
+    s->v.revisions = list;
+    str_map_put(s->a, &s->ws.meta.annotations, STR(HASH_ANNOTATION), STR("other"));
+    str_map_put(s->a, &s->ws.meta.annotations, STR(REVISION_ANNOTATION), STR("1"));
+}
+
+static void the_next_revision_is_the_largest_and_one(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    history(s, 3, NULL);
+    decide(s);
+    assert_string_equal(json_cstr(s->plan.annotations, REVISION_ANNOTATION), "4");
+    assert_int_equal(json_int(planned(s->plan.create, "ControllerRevision"), "revision", 0), 4);
+    assert_null(planned(s->plan.remove, "ControllerRevision"));
+}
+
+static void a_spec_taken_back_has_its_old_revision(void **state)
+{
+    struct scene *s = *state;
+    char hash[65];
+    load(s, inference);
+    ws_hash(&s->ws, hash);
+    history(s, 2, hash);
+    str_map_put(s->a, &s->ws.meta.annotations, STR(REVISION_ANNOTATION), STR("9"));
+    decide(s);
+    assert_string_equal(json_cstr(s->plan.annotations, REVISION_ANNOTATION), "2");
+    assert_string_equal(json_cstr(s->plan.annotations, HASH_ANNOTATION), hash);
+    assert_null(planned(s->plan.create, "ControllerRevision"));
+}
+
+static void beyond_ten_the_oldest_revision_goes(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    history(s, 11, NULL);
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.remove), 1);
+    assert_string_equal(kube_name(planned(s->plan.remove, "ControllerRevision")), "ws-i-r1");
+}
+
+static void a_revision_of_another_hash_is_a_conflict(void **state)
+{
+    struct scene *s = *state;
+    char hash[65];
+    size_t at;
+    load(s, inference);
+    ws_hash(&s->ws, hash);
+    history(s, 1, hash);
+    json_put_str(json_at(json_array_get(s->v.revisions, 0), "metadata", "annotations", NULL), HASH_ANNOTATION, "else");
+    decide(s);
+    assert_null(s->plan.annotations);
+    assert_int_equal(s->plan.error.code, ERR_INVALID);
+    assert_int_equal(json_array_size(s->plan.events), 1);
+    assert_true(str_find(str_of(condition(s, "ResourceReady", "message")),
+                         STR("Ready NodeClaims are not enough (last reconcile error: revision name conflicts, the hash values are different: "), &at));
+}
+
+static void why_writes_failed_is_in_every_message(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    s->v.failed = "create NodeClaim ws1: forbidden";
+    decide(s);
+    assert_string_equal(condition(s, "NodesReady", "message"), "Not enough Nodes are ready (last reconcile error: create NodeClaim ws1: forbidden)");
+    assert_string_equal(condition(s, "WorkspaceSucceeded", "message"),
+                        "workspace is waiting for inference workload readiness (last reconcile error: create NodeClaim ws1: forbidden)");
+}
+
+static void a_machine_with_gpus_by_the_table_waits_for_its_devices(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    s->ws.resource->instance_type = STR("Standard_NC24ads_A100_v4");
+    nodes_are_ready(s, "ws-i");
+    json_t *labels = json_at(json_array_get(s->v.nodes, 0), "metadata", "labels", NULL);
+    json_put_str(labels, "node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4");
+    decide(s);
+    assert_string_equal(condition(s, "NodesReady", "reason"), "NodePluginsNotReady");
+    assert_null(planned(s->plan.apply, "StatefulSet"));
+    /* this machine's own Node goes by any type */
+    json_put_str(labels, "kaito.sh/local-node", "true");
+    decide(s);
+    assert_non_null(planned(s->plan.apply, "StatefulSet"));
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -417,7 +514,9 @@ int main(void)
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_changed_secret_makes_the_job_again_at_once),
         T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along),
-        T(the_revision_hash_is_upstreams),
+        T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
+        T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict), T(why_writes_failed_is_in_every_message),
+        T(a_machine_with_gpus_by_the_table_waits_for_its_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
