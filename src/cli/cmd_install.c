@@ -46,8 +46,8 @@ static errc check(const struct install_cmd *c, struct err *e)
 {
     const char *np = c->o.node_provisioner, *url = c->o.webhook_url;
 
-    if (np && !streq(np, "azure-gpu-provisioner") && !streq(np, "byo"))
-        return err_set(e, ERR_BAD_REQUEST, "--node-provisioner %s: is none of azure-gpu-provisioner, byo", np);
+    if (np && !streq(np, "azure-gpu-provisioner") && !streq(np, "byo") && !streq(np, "karpenter"))
+        return err_set(e, ERR_BAD_REQUEST, "--node-provisioner %s: is none of azure-gpu-provisioner, karpenter, byo", np);
     if (url && !str_has_prefix(str_of(url), STR("https://")))
         return err_set(e, ERR_BAD_REQUEST, "--webhook-url %s: is not https://HOST:PORT", url);
     return ERR_OK;
@@ -69,7 +69,12 @@ int cmd_install(int argc, char **argv)
         { "runtime-image", 0, OPT_STR, &o->runtime_image, "REF", "Image of the native runtime; default kaito/kaito-runtime:" KAITO_VERSION "." },
         { "preset-registry", 0, OPT_STR, &o->preset_registry, "HOST/PATH", "Registry of upstream's images; default mcr.microsoft.com/aks/kaito." },
         { "cloud", 0, OPT_STR, &o->cloud, "NAME", "azure, aws or arc; default azure." },
-        { "node-provisioner", 0, OPT_STR, &o->node_provisioner, "NAME", "azure-gpu-provisioner (default) or byo." },
+        { "node-provisioner", 0, OPT_STR, &o->node_provisioner, "NAME", "azure-gpu-provisioner (default), karpenter or byo." },
+        { "karpenter-node-classes", 0, OPT_STR, &o->node_classes, "JSON", "With karpenter: the NodeClasses to make; default upstream's two for Azure." },
+        { "karpenter-node-class-group", 0, OPT_STR, &o->node_class_group, "GROUP", "API group of the NodeClasses; default karpenter.azure.com." },
+        { "karpenter-node-class-kind", 0, OPT_STR, &o->node_class_kind, "KIND", "Their kind; default AKSNodeClass." },
+        { "karpenter-node-class-version", 0, OPT_STR, &o->node_class_version, "VERSION", "Their version; default v1beta1." },
+        { "karpenter-node-class-resource-name", 0, OPT_STR, &o->node_class_resource, "NAME", "Their plural; default aksnodeclasses." },
         { "feature-gates", 0, OPT_STR, &o->feature_gates, "NAME=BOOL,...", "Of the manager, which has upstream's defaults." },
         { "replicas", 0, OPT_INT, &o->replicas, "N", "Managers; of several one leads.", .min = 1, .max = 16 },
         { "webhook-url", 0, OPT_STR, &o->webhook_url, "URL", "https://HOST:PORT of a manager outside of the cluster." },

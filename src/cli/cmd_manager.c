@@ -12,6 +12,7 @@
 #include "schema/names.h"
 #include "webhook/webhook.h"
 #include "workspace/feature_gates.h"
+#include "workspace/node_classes.h"
 #include "workspace/workspace.h"
 
 #define ADMISSION_PATH  "/validate/workspace.kaito.sh"
@@ -22,7 +23,8 @@
 struct manager_cmd {
     const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
     int64_t workers, webhook_port;
-    const char *gates;
+    const char *gates, *node_class_json;
+    struct node_classes classes;        /* Karpenter mode */
     struct strlist namespaces;
     struct strlist noted;               /* upstream's options that mean nothing here */
     bool leader_elect, webhook, version, log_json, debug_state;
@@ -102,6 +104,18 @@ static errc read_namespaces(struct manager_cmd *c, struct err *e)
     return ERR_OK;
 }
 
+static errc use_karpenter(struct manager_cmd *c, struct err *e)
+{
+    struct workspace_settings *s = &c->o.settings;
+
+    TRY(node_classes_parse(c->node_class_json, &c->classes, e));
+    s->karpenter = true;
+    s->node_classes = c->classes.names;
+    s->default_node_class = c->classes.default_name;
+    s->node_class_list = c->classes.list;
+    return ERR_OK;
+}
+
 static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
 {
     const char *cloud = c->o.settings.cloud, *np = c->node_provisioner;
@@ -110,19 +124,19 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "--log-level %s: is none of debug, info, warn, error", c->log_level);
     if (!streq(cloud, "azure") && !streq(cloud, "aws") && !streq(cloud, "arc"))
         return err_set(e, ERR_BAD_REQUEST, "--cloud %s: is none of azure, aws, arc", cloud);
-    if (streq(np, "karpenter"))
-        return err_set(e, ERR_UNBUILT, "--node-provisioner karpenter: not built yet; use azure-gpu-provisioner or byo");
-    if (!streq(np, "azure-gpu-provisioner") && !streq(np, "byo"))
+    if (!streq(np, "azure-gpu-provisioner") && !streq(np, "byo") && !streq(np, "karpenter"))
         return err_set(e, ERR_BAD_REQUEST, "--node-provisioner %s: is none of azure-gpu-provisioner, karpenter, byo", np);
     const char *family = c->o.settings.default_image_family;
 
     if (str_set(family) && !str_ieq(str_of(family), STR("ubuntu")) && !str_ieq(str_of(family), STR("azurelinux")))
         return err_set(e, ERR_BAD_REQUEST, "--default-node-image-family %s: is none of azurelinux, ubuntu", family);
     TRY(read_namespaces(c, e));
+    if (streq(np, "karpenter"))
+        TRY(use_karpenter(c, e));
     struct feature_gates_set gates;
 
     TRY(feature_gates_parse(c->gates, &gates, e));
-    c->o.settings.byo = streq(np, "byo") || feature_gate_is_on(&gates, "disableNodeAutoProvisioning");
+    c->o.settings.byo = streq(np, "byo") || (!c->o.settings.karpenter && feature_gate_is_on(&gates, "disableNodeAutoProvisioning"));
     c->o.settings.transformers_only = !feature_gate_is_on(&gates, "vLLM");
     c->o.settings.mig = feature_gate_is_on(&gates, "enableMIG");
     c->o.settings.accelerator = feature_gate_is_on(&gates, "enableAccelerator");
@@ -236,7 +250,12 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
         { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
         { "cloud", 0, OPT_STR, &s->cloud, "NAME", "azure, aws or arc: which machine types there are.", .env = "CLOUD_PROVIDER" },
-        { "node-provisioner", 0, OPT_STR, &c.node_provisioner, "NAME", "azure-gpu-provisioner (NodeClaims) or byo (your own nodes)." },
+        { "node-provisioner", 0, OPT_STR, &c.node_provisioner, "NAME", "azure-gpu-provisioner (NodeClaims), karpenter (a NodePool for each Workspace) or byo (your own nodes)." },
+        { "karpenter-node-classes", 0, OPT_STR, &c.node_class_json, "JSON", "With karpenter: [{\"name\", \"default\", \"spec\"}], the NodeClasses to make where they are missing; exactly one is the default." },
+        { "karpenter-node-class-group", 0, OPT_STR, &s->node_class_group, "GROUP", "API group of the NodeClasses; default karpenter.azure.com." },
+        { "karpenter-node-class-kind", 0, OPT_STR, &s->node_class_kind, "KIND", "Their kind; default AKSNodeClass." },
+        { "karpenter-node-class-version", 0, OPT_STR, &s->node_class_version, "VERSION", "Their version; default v1beta1." },
+        { "karpenter-node-class-resource-name", 0, OPT_STR, &s->node_class_resource, "NAME", "Their plural; default aksnodeclasses." },
         { "runtime-image", 0, OPT_STR, &s->runtime_image, "REF", "Image of the native runtime; default kaito/kaito-runtime:" KAITO_VERSION "." },
         { "preset-registry", 0, OPT_STR, &s->preset_registry, "HOST/PATH", "Registry of upstream's images.", .env = "PRESET_REGISTRY_NAME" },
         { "release-namespace", 0, OPT_STR, &s->release_namespace, "NS", "Namespace of the parameter templates; default kaito-workspace.", .env = "RELEASE_NAMESPACE" },
@@ -261,13 +280,8 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "feature-gates", 0, OPT_STR, &c.gates, "NAME=BOOL,...", "Upstream's feature gates; what is not built is refused by name." },
         { "version", 0, OPT_BOOL, &c.version, NULL, "Print the version and end." },
         { "log-json", 0, OPT_BOOL, &c.log_json, NULL, "One JSON object a line." },
-        { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here: requests are few. So are the next ones, until Karpenter's NodePools are built." },
+        { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here: requests are few. So are the next ones." },
         { "kube-client-burst", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-node-class-group", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-node-class-kind", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-node-class-version", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-node-class-resource-name", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-node-classes", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "default-model-mirror-storage-class", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "default-streaming-service-account", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "model-mirror-download-cpu", 0, OPT_NOTED, &c.noted, NULL, NULL },
@@ -291,6 +305,7 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
 
 static void options_done(struct manager_cmd *c)
 {
+    node_classes_done(&c->classes);
     strlist_done(&c->namespaces);
     strlist_done(&c->noted);
 }

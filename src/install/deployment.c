@@ -6,6 +6,15 @@ static json_t *selector_labels(const struct release *r)
     return json_pack("{s:s, s:s}", "app.kubernetes.io/name", "workspace", "app.kubernetes.io/instance", r->o.release);
 }
 
+static void push_karpenter(const struct release *r, json_t *args)
+{
+    json_push(args, json_strf("--karpenter-node-class-group=%s", r->o.node_class_group));
+    json_push(args, json_strf("--karpenter-node-class-kind=%s", r->o.node_class_kind));
+    json_push(args, json_strf("--karpenter-node-class-version=%s", r->o.node_class_version));
+    json_push(args, json_strf("--karpenter-node-class-resource-name=%s", r->o.node_class_resource));
+    json_push(args, json_strf("--karpenter-node-classes=%s", r->o.node_classes));
+}
+
 static json_t *args_of(const struct release *r)
 {
     json_t *args = json_pack("[s, s, o, o]", "manager", "--no-install-crds", json_strf("--node-provisioner=%s", r->o.node_provisioner),
@@ -13,6 +22,8 @@ static json_t *args_of(const struct release *r)
 
     if (str_set(r->o.feature_gates))
         json_push(args, json_strf("--feature-gates=%s", r->o.feature_gates));
+    if (r->karpenter)
+        push_karpenter(r, args);
     if (r->o.replicas > 1)
         json_push(args, json_string("--leader-elect"));
     return args;

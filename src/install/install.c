@@ -30,6 +30,11 @@ static void fill(const char **value, const char *fallback)
         *value = fallback;
 }
 
+/* As upstream's chart has them, in the form that its template writes. */
+#define AZURE_CLASSES                                                                                                           \
+    "[{\"default\":true,\"name\":\"image-family-ubuntu\",\"spec\":{\"imageFamily\":\"Ubuntu2204\",\"osDiskSizeGB\":300}},"         \
+    "{\"name\":\"image-family-azure-linux\",\"spec\":{\"imageFamily\":\"AzureLinux\",\"osDiskSizeGB\":300}}]"
+
 static struct release release_of(const struct install_opts *given)
 {
     struct release r = { .o = *given };
@@ -42,8 +47,15 @@ static struct release release_of(const struct install_opts *given)
     fill(&r.o.preset_registry, "mcr.microsoft.com/aks/kaito");
     fill(&r.o.cloud, "azure");
     fill(&r.o.node_provisioner, "azure-gpu-provisioner");
+    fill(&r.o.node_class_group, "karpenter.azure.com");
+    fill(&r.o.node_class_kind, "AKSNodeClass");
+    fill(&r.o.node_class_version, "v1beta1");
+    fill(&r.o.node_class_resource, "aksnodeclasses");
+    fill(&r.o.node_classes, AZURE_CLASSES);
     r.o.replicas = r.o.replicas > 0 ? r.o.replicas : 1;
     r.byo = streq(r.o.node_provisioner, "byo");
+    r.karpenter = streq(r.o.node_provisioner, "karpenter");
+    r.streaming = str_set(r.o.feature_gates) && str_find(str_of(r.o.feature_gates), STR("ModelStreaming=true"), &at);
     r.fullname = str_find(str_of(r.o.release), STR("workspace"), &at) ? xstrdup(r.o.release) : xasprintf("%s-workspace", r.o.release);
     return r;
 }

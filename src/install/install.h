@@ -15,6 +15,8 @@ struct install_opts {                   /* NULL and 0: the default of the chart'
     const char *runtime_image;          /* kaito/kaito-runtime:VERSION */
     const char *preset_registry;        /* mcr.microsoft.com/aks/kaito */
     const char *cloud, *node_provisioner;       /* azure, azure-gpu-provisioner; "byo": no rights to claims */
+    const char *node_class_group, *node_class_kind, *node_class_version, *node_class_resource;  /* karpenter: those of Azure's */
+    const char *node_classes;           /* karpenter: JSON of the NodeClasses to make; upstream's two for Azure */
     const char *feature_gates;          /* NULL: the manager's defaults */
     const char *webhook_url;            /* "https://HOST:PORT": the API server reaches the manager there instead of by the Service */
     int64_t replicas;                   /* 1; above 1 the managers elect a leader */

@@ -12,7 +12,7 @@
 struct release {                        /* options with defaults, and what follows from them */
     struct install_opts o;
     char *fullname;                     /* the release's name when it contains "workspace", else RELEASE-workspace */
-    bool byo;
+    bool byo, karpenter, streaming;
 };
 
 json_t *release_object(const struct release *r, const char *api, const char *kind, const char *suffix, bool namespaced);       /* labelled */

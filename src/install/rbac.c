@@ -6,7 +6,8 @@
 #define READ        "get list watch"
 #define WHOLE       READ " create patch delete"         /* apply is patch, and create where there is nothing yet */
 
-struct right { const char *group, *resources, *verbs, *name; bool claims; };
+enum when { ALWAYS, WITH_CLAIMS, WITH_POOLS, WITH_STREAMING };     /* every cluster, where nodes come by claims, Karpenter mode, the gate */
+struct right { const char *group, *resources, *verbs, *name; enum when when; };
 
 static const struct right cluster_rights[] = {
     { "kaito.sh", "workspaces", READ " patch" },
@@ -22,7 +23,9 @@ static const struct right cluster_rights[] = {
     { "apps", "statefulsets controllerrevisions", WHOLE },
     { "batch", "jobs", WHOLE },
     { "storage.k8s.io", "storageclasses", "list watch" },
-    { "karpenter.sh", "nodeclaims", READ " create delete", .claims = true },
+    { "storage.k8s.io", "csidrivers", "get", .when = WITH_STREAMING },          /* whether the driver that streams is installed */
+    { "karpenter.sh", "nodeclaims", READ " create delete", .when = WITH_CLAIMS },
+    { "karpenter.sh", "nodepools", WHOLE, .when = WITH_POOLS },
     { "admissionregistration.k8s.io", "validatingwebhookconfigurations", READ " update", WEBHOOK_NAME },
 };
 static const struct right own_rights[] = {
@@ -50,14 +53,30 @@ static json_t *rule_of(const struct right *r)
     return rule;
 }
 
+static bool applies(const struct release *r, enum when when)
+{
+    return when == ALWAYS || (when == WITH_CLAIMS && !r->byo) || (when == WITH_POOLS && r->karpenter) || (when == WITH_STREAMING && r->streaming);
+}
+
 static json_t *role(const struct release *r, const char *kind, const char *suffix, const struct right *rights, size_t n, bool namespaced)
 {
     json_t *o = release_object(r, RBAC_GROUP "/v1", kind, suffix, namespaced), *rules = json_array();
 
     for (size_t i = 0; i < n; i++)
-        if (!rights[i].claims || !r->byo)
+        if (applies(r, rights[i].when))
             json_push(rules, rule_of(&rights[i]));
     json_put(o, "rules", rules);
+    return o;
+}
+
+/* NodeClasses are the provider's: their group and resource are the operator's choice. */
+static json_t *cluster_role(const struct release *r)
+{
+    const struct right classes = { r->o.node_class_group, r->o.node_class_resource, READ " create" };
+    json_t *o = role(r, "ClusterRole", "-clusterrole", cluster_rights, ARRAY_LEN(cluster_rights), false);
+
+    if (r->karpenter)
+        json_push(json_object_get(o, "rules"), rule_of(&classes));
     return o;
 }
 
@@ -73,7 +92,7 @@ static json_t *binding(const struct release *r, const char *kind, const char *ro
 void push_rights(const struct release *r, json_t *list)
 {
     json_push(list, release_object(r, "v1", "ServiceAccount", "-sa", true));
-    json_push(list, role(r, "ClusterRole", "-clusterrole", cluster_rights, ARRAY_LEN(cluster_rights), false));
+    json_push(list, cluster_role(r));
     json_push(list, binding(r, "ClusterRoleBinding", "ClusterRole", "-clusterrole", false));
     json_push(list, role(r, "Role", "-role", own_rights, ARRAY_LEN(own_rights), true));
     json_push(list, binding(r, "RoleBinding", "Role", "-role", true));

@@ -48,6 +48,7 @@ ok "helm lint" "$helm" lint --strict "$root/deploy/chart"
 ok "the defaults" agree "workspace -n kaito-workspace" ""
 ok "another release and namespace" agree "prod -n ai" "--release prod --namespace ai"
 ok "nodes of one's own" agree "workspace -n kaito-workspace --set nodeProvisioner=byo" "--node-provisioner byo"
+ok "Karpenter" agree "workspace -n kaito-workspace --set nodeProvisioner=karpenter" "--node-provisioner karpenter"
 ok "two managers elect a leader" agree "workspace -n kaito-workspace --set replicaCount=2" "--replicas 2"
 ok "another cloud, image and gate" agree \
     "workspace -n kaito-workspace --set cloudProviderName=aws,image.repository=r/kaito,image.tag=9,featureGates.disableNodeAutoProvisioning=true" \
