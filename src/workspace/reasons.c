@@ -36,7 +36,6 @@ const struct reason_row ws_reasons[] = {
     { "ResourceReady", "ValidationFailed", "The Workspace breaks rules; the message lists them. Only where no webhook refused it before.", EDIT },
     { "ResourceReady", "NodeEstimateFailed", "How many nodes are needed could not be worked out: an unknown model, a GPU too small for the context, the hub out of reach.",
       "kaito plan FILE shows the figures; " EDIT },
-    { "ResourceReady", "NodeClassNotPermitted", "The annotation kaito.sh/node-class-name names a NodeClass that the manager does not have.", EDIT },
     { "ResourceReady", "ModelMirrorNotReady", "As ModelMirrorReady says.", "kubectl get modelmirrors" },
     { "ModelMirrorReady", "ModelMirrorReady", "The weights are there.", NULL },
     { "ModelMirrorReady", "ModelMirrorPending", "The ModelMirror has not fetched the weights yet; other reasons are its own.", "kubectl describe modelmirrors" },
