@@ -9,7 +9,7 @@
 
 /*
  * in: {object, updates, cluster, settings, huggingface, autoNodes}, a Workspace that was admitted; *out: {writes: [{verb, object}], error,
- * workspace: {annotations, finalizers, status}, afterUpdates: [{writes, error}]}.
+ * workspace: {annotations, finalizers, status}, afterUpdates: [{writes, error, workspace}]}.
  */
 errc workspace_render(const json_t *in, json_t **out, struct err *e);
 /* in: {operation, object, oldObject, cluster, settings, huggingface}; *out: {allowed, defaulted} or {allowed: false, stage, message}. */

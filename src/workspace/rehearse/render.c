@@ -227,7 +227,16 @@ static errc round_of(struct stage *st, bool *changed, struct buf *failed, struct
     return ERR_OK;
 }
 
-/* Until nothing changes any more: {writes, error}. New reference. */
+/* What the controller keeps in the Workspace itself. */
+static json_t *workspace_now(const struct stage *st)
+{
+    AUTO_JSON now = json_pack("{s:O*, s:O*, s:O*}", "annotations", json_at(st->ws, "metadata", "annotations", NULL),
+                              "finalizers", json_at(st->ws, "metadata", "finalizers", NULL), "status", json_object_get(st->ws, "status"));
+
+    return json_clone(now);
+}
+
+/* Until nothing changes any more: {writes, error, workspace}. New reference. */
 static errc settle(struct stage *st, json_t **out, struct err *e)
 {
     AUTO_BUF failed = { 0 };
@@ -238,7 +247,7 @@ static errc settle(struct stage *st, json_t **out, struct err *e)
         if (st->auto_nodes)
             changed = make_nodes(st) || changed;
     }
-    *out = json_pack("{s:o}", "writes", st->writes);
+    *out = json_pack("{s:o, s:o}", "writes", st->writes, "workspace", workspace_now(st));
     st->writes = json_array();
     if (failed.n > 0)
         json_put_str(*out, "error", buf_cstr(&failed));
@@ -283,8 +292,6 @@ static errc play(struct stage *st, const json_t *in, json_t **out, struct err *e
         json_decref(after);
         return rc;
     }
-    json_put(*out, "workspace", json_pack("{s:O*, s:O*, s:O*}", "annotations", json_at(st->ws, "metadata", "annotations", NULL),
-                                          "finalizers", json_at(st->ws, "metadata", "finalizers", NULL), "status", json_object_get(st->ws, "status")));
     json_put(*out, "afterUpdates", after);
     return ERR_OK;
 }
