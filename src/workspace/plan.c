@@ -54,6 +54,19 @@ static bool has_finalizer(const struct workspace *ws, const char *finalizer)
     return false;
 }
 
+/* A deletion that cannot go on says why, beside what was known. One that can is over before anybody could look. */
+static void report_deletion(struct planner *p)
+{
+    const struct ws_status *was = &p->v->ws->status;
+    AUTO_JSON nodes = json_array();
+
+    for (size_t i = 0; i < was->n_worker_nodes; i++)
+        json_push(nodes, json_strn(was->worker_nodes[i]));
+    status_keep(&p->status, "WorkspaceDeleting");
+    status_set(&p->status, "WorkspaceDeleting", true, "workspaceDeleted", "workspace is being deleted");
+    p->out->status = status_finish(&p->status, was->state.n > 0 ? was->state.p : "Pending", was->target_node_count, nodes);
+}
+
 /* Claims carry no owner reference; everything else goes with the Workspace. */
 static void plan_deletion(struct planner *p)
 {
@@ -66,6 +79,8 @@ static void plan_deletion(struct planner *p)
     if (p->v->node_pool && !kube_deleting(p->v->node_pool))
         remove_object(p, "karpenter.sh/v1", "NodePool", p->v->node_pool);
     p->out->remove_finalizer = has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
+    if (p->v->failed)
+        report_deletion(p);
 }
 
 /* ---- revision -------------------------------------------------------------------------------------------------- */

@@ -104,7 +104,10 @@ struct status_builder {
     json_t *conditions;     /* in upstream's order */
     json_t *events;         /* of the plan */
     const struct err *error;            /* of the plan: code set when it has failed */
+    size_t kept;                        /* the first of conditions are those of before (status_keep) */
 };
+/* Before any status_set: what the Workspace has, as it is, but for one type. */
+void status_keep(struct status_builder *b, const char *but);
 /* Adds a condition; its time is kept while its status stays. */
 void status_set(struct status_builder *b, const char *type, bool is_true, const char *reason, const char *fmt, ...) PRINTF(5, 6);
 /* The same, and a Warning event when the message is new. */

@@ -13,6 +13,7 @@ const struct condition_row ws_conditions[] = {
     { "ModelMirrorReady", "Model streaming: the weights are in their blob container." },
     { "JobStarted", "The tuning Job runs or has ended well; the message tells how far it is." },
     { "InferenceReady", "The model answers." },
+    { "WorkspaceDeleting", "Seen only where the deletion cannot go on: the message tells why." },
     { "WorkspaceSucceeded", "Everything that was asked for is there. `kubectl get` shows it as WORKSPACEREADY." },
 };
 const size_t n_ws_conditions = ARRAY_LEN(ws_conditions);
@@ -53,6 +54,7 @@ const struct reason_row ws_reasons[] = {
     { "InferenceReady", "ModelStreamingStorageClassNotFound", "The StorageClass of the mirror is not there.", "kubectl get storageclasses" },
     { "InferenceReady", "ModelStreamingInvalidStorageClass", "The StorageClass of the mirror is not of blob.csi.azure.com.", "kubectl get storageclasses" },
     { "InferenceReady", "ModelStreamingServiceAccountInvalid", "The ServiceAccount is not there, or has no identity.", "kubectl get serviceaccounts -n {ns} -o yaml" },
+    { "WorkspaceDeleting", "workspaceDeleted", "Its claims or its finalizer cannot be removed; tried again until they can.", CLAIMS },
     { "WorkspaceSucceeded", "workspaceSucceeded", "Done.", NULL },
     { "WorkspaceSucceeded", "workspacePending", "Not yet: the other conditions tell why.", NULL },
     { "WorkspaceSucceeded", "workspaceFailed", "The tuning Job failed.", LOGS },

@@ -85,6 +85,16 @@ static bool same_status(const struct workspace *ws, const json_t *status)
     return schema_equal(&workspace_v1beta1, &fresh, ws);
 }
 
+void status_keep(struct status_builder *b, const char *but)
+{
+    const struct ws_status *was = &b->v->ws->status;
+
+    for (size_t i = 0; i < was->n_conditions; i++)
+        if (!str_is(was->conditions[i].type, but))
+            json_push(b->conditions, schema_encode(&condition_type, &was->conditions[i]));
+    b->kept = json_array_size(b->conditions);
+}
+
 /* A message that was cut says it, too, when it is how the error begins. */
 static bool says(struct str message, struct str error)
 {
@@ -102,7 +112,7 @@ static void add_error(struct status_builder *b)
     if (!error)
         return;
     json_array_foreach(b->conditions, i, c)
-        if (!says(json_to_str(json_object_get(c, "message")), str_of(error)))
+        if (i >= b->kept && !says(json_to_str(json_object_get(c, "message")), str_of(error)))
             json_put(c, "message", json_strf("%s (last reconcile error: %s)", json_cstr(c, "message"), error));
 }
 

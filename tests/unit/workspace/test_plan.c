@@ -396,6 +396,23 @@ static void deletion_takes_the_claims_along(void **state)
     assert_null(s->plan.status);
 }
 
+static void a_deletion_that_cannot_go_on_says_why(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    decide(s);
+    json_t *whole = yaml(s, inference);
+    json_put(whole, "status", json_incref(s->plan.status));
+    assert_int_equal(schema_decode(&workspace_v1beta1, whole, s->a, &s->ws, NULL), ERR_OK);
+    s->ws.meta.deleted_us = 1;
+    s->v.failed = "delete NodeClaim ws1: forbidden";
+    decide(s);
+    assert_string_equal(condition(s, "WorkspaceDeleting", "message"), "workspace is being deleted (last reconcile error: delete NodeClaim ws1: forbidden)");
+    assert_string_equal(condition(s, "NodesReady", "message"), "Not enough Nodes are ready");
+    assert_string_equal(json_cstr(s->plan.status, "state"), "Pending");
+    assert_int_equal(json_int(s->plan.status, "targetNodeCount", 0), 1);
+}
+
 /* Dossier 4.3, second golden vector: what an API-server-defaulted phi-4-mini example yields. */
 static void the_revision_hash_is_upstreams(void **state)
 {
@@ -513,7 +530,7 @@ int main(void)
         T(nothing_is_decided_before_initialized), T(a_serving_workspace_writes_nothing_more), T(tuning_makes_its_job),
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_changed_secret_makes_the_job_again_at_once),
-        T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along),
+        T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(a_deletion_that_cannot_go_on_says_why),
         T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
         T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict), T(why_writes_failed_is_in_every_message),
         T(a_machine_with_gpus_by_the_table_waits_for_its_devices),
