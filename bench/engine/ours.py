@@ -2,7 +2,7 @@
 import contextlib, json, os, re, shutil, socket, statistics, subprocess, time
 
 import http_load
-from common import BUILD, CACHE, Failed, Figure, json_lines, run
+from common import BUILD, CACHE, Failed, Figure, json_lines, run, warm
 
 # (bench_engine's mode, the weights): the first that this build knows; the GGUF files are those that llama.cpp runs
 WEIGHTS = {4: [("q4", "hf"), ("nf4", "hf"), ("bf16", "model-q4_k_m.gguf")], 8: [("int8", "hf"), ("bf16", "model-q8_0.gguf")], 16: [("bf16", "hf")]}
@@ -12,6 +12,7 @@ SERVED = ["--dtype", "bf16"]
 def bench_engine(model, bits, options, timeout):
     """(rows, what the weights were)"""
     for mode, weights in WEIGHTS[bits]:
+        warm(model / "hf/model.safetensors" if weights == "hf" else model / weights)
         try:
             rows = json_lines(run([BUILD / "bench/bench_engine", "--model", model / weights, "--mode", mode, *options], timeout))
             return rows, mode if weights == "hf" else weights
@@ -77,7 +78,7 @@ def server(model, *options):
 
 def start(model, runs):
     """Start to /health with the checkpoint in the page cache and no conversion."""
-    subprocess.run(["cat", model / "hf/model.safetensors"], stdout=subprocess.DEVNULL, check=True)
+    warm(model / "hf/model.safetensors")
     took = []
     for _ in range(runs):
         with server(model, *SERVED) as (_, _, ms):

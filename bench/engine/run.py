@@ -20,7 +20,6 @@ class Run(Results):
     def __init__(self, o):
         super().__init__(o, goes_on=o.go_on, shape=o.shape, streams=o.streams, prompt=o.prompt)
         self.model, self.tiny = CACHE / "models" / o.shape, CACHE / "models/tiny"
-        self.plotted = False
 
 
 # ── preparation ──
@@ -136,7 +135,7 @@ def table(r):
     out = [f"Model: {r.o.shape} with random weights. Machine: {machine(r)} Measured on {r.date}.", ""]
     out += markdown(("figure", "must", "aim", "measured", "verdict", "medians [least..greatest]"), rows(r))
     out += attention_table(r)
-    if r.plotted:
+    if r.o.plotted:
         out += ["", f"![Cost over tokens and over answers together](engine-cost.svg) ({r.o.plot_shape}, over HTTP)"]
     return "\n".join(out + missing(r)) + "\n"
 
@@ -145,7 +144,8 @@ def draw(r):
     by_tokens, by_streams = ours.linearity(CACHE / "models" / r.o.plot_shape, (16, 64, 128, 192, 256), (1, 2, 3, 4, 6, 8))
     path = SOURCE / "docs/engine-cost.svg" if r.o.write_docs else CACHE / "engine-cost.svg"
     path.write_text(plot.svg(by_tokens, by_streams))
-    r.plotted = True
+    r.note(plotted=True)
+    r.o.plotted = True
     slope, _, r2 = plot.fit(by_tokens)
     say(f"  {path}: {1e3 * slope:.3f} ms a token, R2 {r2:.4f}; streams: {by_streams}")
 
@@ -166,7 +166,7 @@ def options():
     for name, default in ("runs", 3), ("prompt", 512), ("steps", 64), ("streams", 8), ("stream-prompt", 128), ("stream-steps", 32), ("stream-runs", 2):
         ap.add_argument("--" + name, type=int, default=default)
     o = ap.parse_args()
-    o.peers = o.peers.split(",")
+    o.peers, o.plotted = o.peers.split(","), False
     return o
 
 

@@ -1,7 +1,7 @@
 """`kaito tune` as its users run it, each measurement in a process of its own."""
 import contextlib, json, os, pathlib, random, re, shutil, statistics, subprocess, tempfile, textwrap, threading, time
 
-from common import BUILD, CACHE, SOURCE, THREADS, Failed, Figure
+from common import BUILD, CACHE, SOURCE, THREADS, Failed, Figure, warm
 from table import limits
 
 RUNTIME = BUILD / "src/cli/kaito-runtime"
@@ -111,7 +111,7 @@ def scratch():
 
 
 def to_page_cache(model):
-    subprocess.run(["cat", model / "hf/model.safetensors"], stdout=subprocess.DEVNULL, check=True)
+    warm(model / "hf/model.safetensors")
 
 
 def peaks(threads):
