@@ -8,7 +8,7 @@ class Results:
     """o: results (a path), minutes, from_results; what else of a run is noted in the file is set on o, or here, when it is read again."""
 
     def __init__(self, o, goes_on=False, **notes):
-        self.o, self.figures, self.missing, self.done = o, {}, [], set()
+        self.o, self.figures, self.missing, self.done = o, {}, {}, set()
         self.ends = time.monotonic() + 60 * o.minutes if o.minutes else None
         self.load, self.log = os.getloadavg()[0], None
         goes_on = goes_on and os.path.exists(o.results)
@@ -32,14 +32,12 @@ class Results:
         self.date = "an unknown day"
         for line in map(json.loads, open(path)):
             if "run" in line:
-                if "date" in line["run"]:       # a run that goes on: what is missing will be said again
-                    self.missing.clear()
                 for key, value in line["run"].items():
                     setattr(self if key in ("date", "load") else self.o, key, value)
             elif "missing" in line:
-                self.missing.append(line["missing"])
+                self.missing[line["missing"]] = line["why"]
             elif "done" in line:
-                self.done.add(line["done"])
+                self.finished(line["done"])
             else:
                 f = Figure(line.pop("engine"), line.pop("figure"), line.pop("unit"), line.pop("values"), **line)
                 self.figures[f.engine, f.what] = f
@@ -66,11 +64,16 @@ class Results:
         for figure in out.values() if isinstance(out, dict) else out if isinstance(out, list) else [out]:
             self.keep(figure)
         self.write(done=what)
+        self.finished(what)
+
+    def finished(self, what):
+        self.done.add(what)
+        self.missing.pop(what, None)
 
     def miss(self, what, why):
         say(f"  not measured: {why}")
-        self.missing.append(f"{what}: {why}")
-        self.write(missing=self.missing[-1])
+        self.missing[what] = why
+        self.write(missing=what, why=why)
 
     def get(self, engine, what):
         return self.figures.get((engine, what))

@@ -53,7 +53,7 @@ def machine(r):
 
 
 def missing(r):
-    return ["", "Not measured:", ""] + [f"- {m}" for m in r.missing] if r.missing else []
+    return ["", "Not measured:", ""] + [f"- {what}: {why}" for what, why in r.missing.items()] if r.missing else []
 
 
 def write_between(document, mark, text):
