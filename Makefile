@@ -24,7 +24,7 @@ deps:                   ## install the Debian packages that building and testing
 	@tools/install-deps
 
 test: everything               ## unit, golden, fuzz replay and end-to-end tests; ends with "N passed, N failed"
-	@python3 tests/run --build $(BUILD)
+	@python3 tests/run --build $(BUILD) --jobs 2
 
 test-peers: everything         ## tests that need PyPI packages (peft, openai) in a small venv
 	@python3 tests/run --build $(BUILD) --only peers
