@@ -308,12 +308,34 @@ static void resync(struct informer *i)
         tell(i, obj, obj);
 }
 
+/* What hinders the first list holds up everything: that is a warning, once for each cause. */
 static void note_failure(struct informer *i, const struct err *e)
 {
-    log_debug("informer", "list or watch failed", KV("kind", i->o.gvr.resource), KV("err", e->text));
-    LOCK_SCOPE(&i->mu);
-    i->stats.errors++;
-    snprintf(i->last_error, sizeof i->last_error, "%s", e->text);
+    bool is_news;
+    {
+        LOCK_SCOPE(&i->mu);
+        is_news = !i->synced && !streq(i->last_error, e->text);
+        i->stats.errors++;
+        snprintf(i->last_error, sizeof i->last_error, "%s", e->text);
+    }
+    if (is_news)
+        log_warn("informer", "the first list fails; trying again", KV("kind", i->o.gvr.resource), KV("err", e->text));
+    else
+        log_debug("informer", "list or watch failed", KV("kind", i->o.gvr.resource), KV("err", e->text));
+}
+
+/*
+ * What a failed watch leaves of the place to resume at: nothing when the API says that it is no good (410 expired, 504 of a version from
+ * the future after a restore, 400) or when what it sends from there cannot be read; after a cut, a throttle or a silence it still holds.
+ */
+static bool must_list_again(errc rc)
+{
+    static const errc resumable[] = { ERR_UNAVAILABLE, ERR_IO, ERR_THROTTLED, ERR_INTERNAL };
+
+    for (size_t i = 0; i < ARRAY_LEN(resumable); i++)
+        if (rc == resumable[i])
+            return false;
+    return rc != ERR_OK;
 }
 
 static void back_off(struct informer *i)
@@ -340,7 +362,7 @@ static void informer_run(void *arg)
             break;
         if (watching && clock_mono_ms() - began > WATCH_LONG_MS)
             i->backoff_ms = 0;
-        if (rc == ERR_GONE)
+        if (watching && must_list_again(rc))
             free(TAKE(i->resource_version));
         if (rc)
             note_failure(i, &e);

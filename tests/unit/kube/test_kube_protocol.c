@@ -184,6 +184,18 @@ static void gone_lists_again_and_tells_the_difference(void **state)
     assert_string_equal(s.versions[1], "50");
 }
 
+/* The API came back from a backup: it knows no such version yet. */
+static void a_version_from_the_future_lists_again(void **state)
+{
+    struct script s = {
+        .lists = { LIST(500, OBJ(1, 400) "," OBJ(2, 401)), LIST(50, OBJ(2, 40)) },
+        .watches = { "{\"type\":\"ERROR\",\"object\":{\"kind\":\"Status\",\"code\":504,\"reason\":\"Timeout\",\"message\":\"Too large resource version\"}}\n", "~" },
+    };
+    run_informer(&s, "+cm-1@400 +cm-2@401 ~cm-2@40 -cm-1@400 ", 2);
+    assert_int_equal(s.n_lists, 2);
+    assert_string_equal(s.versions[1], "50");
+}
+
 static void garbage_in_a_watch_is_survived(void **state)
 {
     struct script s = {
@@ -295,6 +307,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_watch_resumes_where_it_ended),
         cmocka_unit_test(gone_lists_again_and_tells_the_difference),
+        cmocka_unit_test(a_version_from_the_future_lists_again),
         cmocka_unit_test(garbage_in_a_watch_is_survived),
         cmocka_unit_test(statuses_become_errors),
         cmocka_unit_test(a_controller_retries_until_it_succeeds),
