@@ -93,12 +93,27 @@ static errc write_target(struct workspace_manager *m, const struct observed *o, 
     return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), rv, e);
 }
 
+/* CONFLICT, which is tried again: it is of the former Workspace of this name and about to go. */
+static errc revision_is_ours(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
+{
+    AUTO_JSON there = NULL;
+
+    TRY(kube_get(m->client, gvr_of(object), kube_namespace(object), kube_name(object), &there, e));
+    if (!ws_is_of_another(&o->ws, there))
+        return ERR_OK;
+    return err_set(e, ERR_CONFLICT, "ControllerRevision %s: is of the former Workspace of this name; waiting until it is gone", kube_name(object));
+}
+
 static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
 {
     bool claim = streq(kube_kind(object), "NodeClaim");
     errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
 
-    /* a small API may keep no history; nothing reads it */
+    if (rc == ERR_EXISTS && claim)
+        return claim_keep_labels(m, object, e);
+    if (rc == ERR_EXISTS && streq(kube_kind(object), "ControllerRevision"))
+        return revision_is_ours(m, o, object, e);
+    /* a small API may keep no history */
     if (rc == ERR_EXISTS || (rc == ERR_NOT_FOUND && streq(kube_kind(object), "ControllerRevision")))
         return ERR_OK;
     if (rc && claim)
@@ -133,6 +148,20 @@ static errc apply_objects(struct workspace_manager *m, const json_t *list, struc
     json_array_foreach(list, i, object)
         if (kube_apply(m->client, gvr_of(object), NULL, object, MANAGER_NAME, true, NULL, e))
             return err_wrap(e, "apply %s %s", kube_kind(object), kube_name(object));
+    return ERR_OK;
+}
+
+static errc mend_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+{
+    const json_t *object;
+    size_t i;
+
+    json_array_foreach(list, i, object) {
+        errc rc = kube_patch(m->client, gvr_of(object), kube_namespace(object), kube_name(object), NULL, KUBE_PATCH_MERGE, object, NULL, e);
+
+        if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)    /* conflict: another object has the name now */
+            return err_wrap(e, "mend %s %s", kube_kind(object), kube_name(object));
+    }
     return ERR_OK;
 }
 
@@ -179,13 +208,17 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     if (p->status)
         TRY(write_target(m, o, p->status, rv, e));
     TRY(label_nodes(m, p->label_nodes, e));
+    TRY(mend_objects(m, p->mend, e));
     TRY(apply_objects(m, p->apply, e));
     TRY(remove_objects(m, p->remove, e));
     if (p->status)
         TRY(write_status(m, o, p->status, rv, e));
     json_array_foreach(p->events, i, event)
         recorder_event(m->recorder, o->object, json_cstr(event, "type"), json_cstr(event, "reason"), "%s", json_cstr(event, "message"));
-    return p->remove_finalizer ? write_finalizer(m, o, false, rv, e) : ERR_OK;
+    if (!p->remove_finalizer)
+        return ERR_OK;
+    TRY(claims_remove_unseen(m, o, e));
+    return write_finalizer(m, o, false, rv, e);
 }
 
 /* Why a write failed is told where people look; that this is not always possible changes nothing about the failure. */

@@ -122,6 +122,28 @@ static void on_node(void *self, const json_t *node, struct workq *q)
         workq_add(q, KEY(ns, name));
 }
 
+/*
+ * Whose it is, and who wants its name: a Workspace waits for somebody else's object to go. The headless Service has a longer name.
+ */
+static void on_workload(void *self, const json_t *object, struct workq *q)
+{
+    struct workspace_manager *m = self;
+    const json_t *owner = kube_controller_of(object);
+    struct str name = str_of(kube_name(object)), suffix = STR("-headless");
+
+    if (streq(json_cstr(owner, "kind"), "Workspace")) {
+        workq_add(q, KEY(kube_namespace(object), json_cstr(owner, "name")));
+        return;
+    }
+    if (streq(kube_kind(object), "Service") && str_has_suffix(name, suffix))
+        name.n -= suffix.n;
+    AUTO_MEM char *wanted = xstrndup(name.p, name.n);
+    AUTO_JSON ws = informer_get(m->workspaces, kube_namespace(object), wanted);
+
+    if (ws)
+        workq_add(q, KEY(kube_namespace(object), wanted));
+}
+
 /* The user's own nodes carry no label that names a Workspace. */
 static void on_byo_node(void *self, const json_t *node, struct workq *q)
 {
@@ -168,14 +190,17 @@ static const char **config_namespaces(const struct workspace_settings *s)
     return all;
 }
 
-static void watch_all(struct workspace_manager *m, bool storage)
+struct api_kinds { bool claims, storage; };     /* what not every API has */
+
+static void watch_all(struct workspace_manager *m, const struct api_kinds *has)
 {
     struct controller *c = m->controller;
 
     const char *name_label = m->settings.karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, *ns_label = m->settings.karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL;
 
     m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
-    m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, name_label, slim_claim);
+    if (has->claims)
+        m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, name_label, slim_claim);
     if (m->settings.karpenter) {
         m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, POOL_NAME_LABEL, NULL);
         m->node_classes = watch(m, node_class_gvr(&m->settings), NULL, slim_node_class);
@@ -188,21 +213,22 @@ static void watch_all(struct workspace_manager *m, bool storage)
     m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);
     m->secrets = watch(m, (struct kube_gvr){ "", "v1", "secrets" }, NULL, slim_secret);
     m->volume_claims = watch(m, (struct kube_gvr){ "", "v1", "persistentvolumeclaims" }, WORKSPACE_LABEL, slim_volume_claim);
-    if (storage)
+    if (has->storage)
         m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 
     informer_on(m->workspaces, &(struct informer_handler){ on_workspace, m });
     controller_watch(c, m->workspaces);
-    controller_watch_label(c, m->claims, name_label, ns_label);
+    if (m->claims)
+        controller_watch_label(c, m->claims, name_label, ns_label);
     if (m->node_pools) {
         controller_watch_label(c, m->node_pools, name_label, ns_label);
         controller_watch_map(c, m->node_classes, on_node_class, m);
     }
     controller_watch_map(c, m->nodes, m->settings.byo ? on_byo_node : on_node, m);
     controller_watch_label(c, m->pods, WORKSPACE_LABEL, NULL);
-    controller_watch_owned(c, m->services, "Workspace", true);
-    controller_watch_owned(c, m->statefulsets, "Workspace", true);
-    controller_watch_owned(c, m->jobs, "Workspace", true);
+    controller_watch_map(c, m->services, on_workload, m);
+    controller_watch_map(c, m->statefulsets, on_workload, m);
+    controller_watch_map(c, m->jobs, on_workload, m);
     controller_watch_map(c, m->configs, on_config, m);
     controller_watch_map(c, m->secrets, on_secret, m);
 }
@@ -230,16 +256,28 @@ errc workspace_manager_lead(struct workspace_manager *m, struct err *e)
     return ERR_OK;
 }
 
+/* Machines are asked for with NodeClaims: where there is no such kind, it is waited for; the user's own nodes need none. */
+static errc what_there_is(struct workspace_manager *m, struct api_kinds *out, struct err *e)
+{
+    TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &out->storage, e));
+    TRY(kube_has_resource(m->client, KUBE_GVR("karpenter.sh", "v1", "nodeclaims"), &out->claims, e));
+    if (!out->claims && !m->settings.byo) {
+        log_warn("workspace", "the API has no NodeClaims (karpenter.sh/v1): waiting; install a provisioner with its CustomResourceDefinitions, or use --node-provisioner byo");
+        out->claims = true;
+    }
+    return ERR_OK;
+}
+
 static errc start(struct workspace_manager *m, const struct workspace_manager_opts *o, struct err *e)
 {
-    bool storage = false;
+    struct api_kinds has = { 0 };
 
     if (m->settings.karpenter)
         TRY(node_classes_served(m, e));
     TRY(http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e));
     if (!o->wait_to_lead)               /* before the informers: they would find no such kind and wait */
         TRY(workspace_install(m, o->install_crds, e));
-    TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &storage, e));
+    TRY(what_there_is(m, &has, e));
     m->behind = behind_new();
     m->mentions = mentions_new(m->settings.release_namespace);
     m->config_namespaces = config_namespaces(&m->settings);
@@ -247,7 +285,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
     m->informers = informers_new(m->client);
     m->controller = controller_new(&(struct controller_opts){ .name = "workspace", .workers = o->workers > 0 ? (unsigned)o->workers : 4,
                                                               .reconcile = reconcile, .self = m });
-    watch_all(m, storage);
+    watch_all(m, &has);
     TRY(lookup_start(m, o, e));
     informers_start(m->informers, m->cancel);
     if (!o->wait_to_lead)

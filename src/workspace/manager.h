@@ -20,7 +20,8 @@ struct workspace_manager {
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
     struct informer *volume_claims;     /* of Workspaces: only counted */
-    struct informer *storage_classes;   /* NULL: the API has no such kind */
+    /* claims is NULL on the user's own nodes where the API has no such kind, and so is storage_classes */
+    struct informer *storage_classes;
     struct informer *node_pools, *node_classes;         /* NULL: not in Karpenter mode */
     struct controller *controller;
     struct recorder *recorder;
@@ -52,6 +53,10 @@ errc lookup_start(struct workspace_manager *m, const struct workspace_manager_op
 void lookup_observe(struct workspace_manager *m, struct op *op, struct observed *o);
 /* For admission, as ws_cluster wants it: waits a little, and has nothing against what it could not learn. */
 void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
+/* claims.c. After a create that met one of the same name: gives it back the labels by which it is found. */
+errc claim_keep_labels(struct workspace_manager *m, const json_t *claim, struct err *e);
+/* Before the finalizer goes: deletes claims (or the pool) that the API has and the cache does not, or that lost their labels. */
+errc claims_remove_unseen(struct workspace_manager *m, const struct observed *o, struct err *e);
 
 /* node_classes.c: Karpenter mode. NOT_FOUND: a kind that it needs is not served; the text says which. */
 errc node_classes_served(struct workspace_manager *m, struct err *e);

@@ -84,7 +84,7 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
     TRY(schema_decode(&workspace_v1beta1, o->object, op->arena, &o->ws, e));
     buf_addf(&headless, "%s-headless", key->name);
     *v = (struct ws_view){ .settings = &m->settings, .ws = &o->ws };
-    v->claims = labelled(m, m->claims, op, NULL, &o->ws, true);
+    v->claims = m->claims ? labelled(m, m->claims, op, NULL, &o->ws, true) : NULL;
     v->nodes = nodes_of(m, op, &o->ws);
     v->pods = labelled(m, m->pods, op, key->ns, &o->ws, false);
     v->service = own(op, informer_get(m->services, key->ns, key->name));

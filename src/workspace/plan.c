@@ -8,7 +8,7 @@
 
 void ws_plan_done(struct ws_plan *p)
 {
-    json_t *all[] = { p->apply, p->create, p->remove, p->events, p->annotations, p->label_nodes, p->status };
+    json_t *all[] = { p->apply, p->create, p->mend, p->remove, p->events, p->annotations, p->label_nodes, p->status };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++)
         json_decref(all[i]);
@@ -109,6 +109,8 @@ static const json_t *find_revision(const struct planner *p, int64_t *last)
     json_array_foreach(p->v->revisions, i, r) {
         int64_t number = json_int(r, "revision", 0);
 
+        if (ws_is_of_another(p->v->ws, r))
+            continue;           /* of the former Workspace of this name: it is being collected */
         *last = number > *last ? number : *last;
         if (streq(kube_name(r), name))
             found = r;
@@ -308,9 +310,10 @@ void workspace_plan(const struct ws_view *v, int64_t now_ms, struct ws_plan *out
     if (!view.model)
         view.model = ws_preset(v->ws);
 
-    *out = (struct ws_plan){ .apply = json_array(), .create = json_array(), .remove = json_array(), .events = json_array(),
+    *out = (struct ws_plan){ .apply = json_array(), .create = json_array(), .mend = json_array(), .remove = json_array(), .events = json_array(),
                               .label_nodes = json_array() };
     p.status = (struct status_builder){ .v = &view, .now_ms = now_ms, .conditions = json_array(), .events = out->events, .error = &out->error };
+    plan_owners(&p, &view);
     if (v->ws->meta.deleted_us)
         plan_deletion(&p);
     else

@@ -36,6 +36,7 @@ struct ws_view {
 struct ws_plan {
     json_t *apply;          /* objects for server-side apply, in order */
     json_t *create;         /* objects to create; one that exists already is fine */
+    json_t *mend;           /* merge patches of objects that are there: {apiVersion, kind, metadata: {namespace, name, uid, ...}, ...} */
     json_t *remove;         /* {apiVersion, kind, metadata: {namespace, name, uid}}: delete in the background */
     json_t *events;         /* {type, reason, message} about the Workspace */
     json_t *annotations;    /* to set on the Workspace; NULL: none */

@@ -13,6 +13,7 @@ struct planner {
     char hash[65], revision[24];
     const char *state;
     bool streams, stream_waits;         /* weights come from a mirror; it is not ready */
+    const json_t *other_job, *other_serving;    /* somebody else's objects that have names we need; NULL: none */
 };
 
 /* By uid, so that a stale cache can never delete the successor of the same name. */
@@ -24,6 +25,13 @@ void plan_fails(struct planner *p, const char *reason, const struct err *e);
 
 bool plan_stream(struct planner *p);            /* false: it cannot be; told */
 bool report_stream(struct planner *p);          /* after the nodes; false: the mirror is waited for */
+/* A merge patch of what is there, for the caller to fill; it meets no successor of the same name. Borrowed. */
+json_t *mend_object(struct planner *p, const char *api, const char *kind, const json_t *object);
+/* owner.c: hides objects of others from the view, and plans to adopt ours that lost their owner. */
+void plan_owners(struct planner *p, struct ws_view *view);
+/* True when `by` is somebody else's object: condition `type` says whose. */
+bool name_is_taken(struct planner *p, const char *type, const json_t *by);
+
 bool plan_serving(struct planner *p);           /* sets InferenceReady; true when it is True */
 void plan_inference(struct planner *p);
 void plan_tuning(struct planner *p);

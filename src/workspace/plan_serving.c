@@ -1,11 +1,11 @@
 /* Services, the serving workload and InferenceReady. Texts: dossier, Workspace, 4.5. */
 #include "workspace/plan_priv.h"
 
-static bool ports_equal(const json_t *have, const json_t *want)
+static bool leads_to_the_same(const json_t *have, const json_t *want)
 {
     const json_t *a = json_at(have, "spec", "ports", NULL), *b = json_at(want, "spec", "ports", NULL);
 
-    if (json_array_size(a) != json_array_size(b))
+    if (json_array_size(a) != json_array_size(b) || !json_equal(json_at(have, "spec", "selector", NULL), json_at(want, "spec", "selector", NULL)))
         return false;
     for (size_t i = 0; i < json_array_size(a); i++)
         if (json_int(json_array_get(a, i), "port", 0) != json_int(json_array_get(b, i), "port", 0))
@@ -13,13 +13,28 @@ static bool ports_equal(const json_t *have, const json_t *want)
     return true;
 }
 
+/* Applied, our ports would only stand beside what somebody else has put there. */
+static void mend_service(struct planner *p, const json_t *have, const json_t *want)
+{
+    json_t *spec = json_sub(mend_object(p, "v1", "Service", have), "spec"), *selector = json_clone(json_at(want, "spec", "selector", NULL)), *v;
+    const char *key;
+
+    json_object_foreach(json_at(have, "spec", "selector", NULL), key, v)
+        if (!json_object_get(selector, key))
+            json_put(selector, key, json_null());
+    json_put(spec, "selector", selector);
+    json_put(spec, "ports", json_clone(json_at(want, "spec", "ports", NULL)));
+}
+
 static void plan_services(struct planner *p)
 {
     json_t *service = render_service(p->v, p->nodes.runtime);
 
-    /* upstream never touches a Service again; ours corrects the ports of a native one */
-    if (!p->v->service || (p->nodes.runtime == WS_RUNTIME_NATIVE && !ports_equal(p->v->service, service)))
+    /* upstream never touches a Service again; ours corrects ports and selector of a native one */
+    if (!p->v->service)
         json_push(p->out->apply, json_incref(service));
+    else if (p->nodes.runtime == WS_RUNTIME_NATIVE && !leads_to_the_same(p->v->service, service))
+        mend_service(p, p->v->service, service);
     json_decref(service);
     if (!p->v->headless)
         json_push(p->out->apply, render_headless(p->v));
@@ -82,6 +97,8 @@ bool plan_serving(struct planner *p)
 {
     struct cause cause;
 
+    if (name_is_taken(p, "InferenceReady", p->other_serving))
+        return false;
     if (resource_ready(&p->nodes) && !p->stream_waits) {
         plan_services(p);
         plan_statefulset(p);

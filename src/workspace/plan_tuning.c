@@ -78,11 +78,13 @@ static void plan_failed_job(struct planner *p, const char *inputs)
 {
     const json_t *job = p->v->job, *failed = kube_condition(job, "Failed");
     int64_t attempt = attempt_of(job), since = kube_time_ms(json_cstr(failed, "lastTransitionTime"));
-    int64_t left = since + retry_delay(attempt) - p->now_ms, asked = 0;
+    int64_t delay = retry_delay(attempt), left = since + delay - p->now_ms, asked = 0;
     bool changed = !streq(kube_annotation(job, INPUTS_ANNOTATION), inputs);
     const char *message = json_cstr(failed, "message");
     struct cause cause;
 
+    if (left > 2 * delay)
+        left = 0;               /* it failed in the future: clocks are apart, and waiting for that time could last for ever */
     cause_of_pods(p->v->pods, "Job", &cause);
     status_fail(&p->status, "JobStarted", "WorkspaceTuningJobStatusFailed", "tuning job failed: %s", cause.reason ? cause.message : message ? message : "no pod says why");
     (void)str_to_i64(ws_annotation(p->v->ws, ATTEMPT_ANNOTATION), &asked);
@@ -190,6 +192,8 @@ static enum tuning_phase plan_job(struct planner *p)
         status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "Tuning job has started");
         return TUNING_DONE;
     }
+    if (name_is_taken(p, "JobStarted", p->other_job))
+        return TUNING_WAITS;
     if (!job) {
         if (resource_ready(&p->nodes))
             plan_new_job(p, inputs);

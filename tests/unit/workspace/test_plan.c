@@ -348,6 +348,20 @@ static void a_failed_job_tells_its_cause_and_is_made_again_later(void **state)
     assert_string_equal(json_cstr(s->plan.annotations, ATTEMPT_ANNOTATION), "1");
 }
 
+/* The Job's controller has another clock: neither an hour before nor after ours may keep the next attempt away. */
+static void a_job_that_failed_in_the_future_is_made_again(void **state)
+{
+    struct scene *s = *state;
+    job_in(s, "{failed: 1, conditions: [{type: Failed, status: \"True\", lastTransitionTime: \"2026-01-01T01:00:00Z\"}]}");
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.remove), 1);
+    s->v.job = NULL;
+    job_in(s, "{failed: 1, conditions: [{type: Failed, status: \"True\", lastTransitionTime: \"2026-01-01T00:00:02Z\"}]}");
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.remove), 0);
+    assert_int_equal(s->plan.requeue_after_ms, 7000);
+}
+
 static void a_changed_secret_makes_the_job_again_at_once(void **state)
 {
     struct scene *s = *state;
@@ -529,7 +543,7 @@ int main(void)
         T(the_claims_cause_is_shown), T(ready_nodes_without_gpu_get_the_native_runtime), T(a_gpu_machine_waits_for_its_devices), T(a_rehearsed_gpu_machine_is_this_machine),
         T(nothing_is_decided_before_initialized), T(a_serving_workspace_writes_nothing_more), T(tuning_makes_its_job),
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
-        T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_changed_secret_makes_the_job_again_at_once),
+        T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_job_that_failed_in_the_future_is_made_again), T(a_changed_secret_makes_the_job_again_at_once),
         T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(a_deletion_that_cannot_go_on_says_why),
         T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
         T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict), T(why_writes_failed_is_in_every_message),
