@@ -50,6 +50,11 @@ chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000: claims come and go while c
 chaos-short: everything ## the same with three seeds and few claims, as CI does
 	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 60
 
+FAULT_TESTS := $(addprefix test_fault_,inference tuning vllm upstreams_tuning api others crowd)
+
+test-fault: everything         ## the Workspace controller killed and disturbed at every step (make test walks some of them)
+	@KAITO_FAULT=all python3 tests/run --build $(BUILD) --only meson --patience 2 --tests "$(FAULT_TESTS)"
+
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
 	@ninja -C build-asan
@@ -107,4 +112,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test chaos chaos-short test-peers test-real asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help
+.PHONY: all everything deps test chaos chaos-short test-peers test-real test-fault asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help

@@ -1,0 +1,465 @@
+/* Other people in the cluster: they edit and delete what we made, have taken our names before us, or have not installed what we need. */
+#include "world.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "api/kaito/crds.h"
+#include "base/clock.h"
+#include "cluster/priv.h"
+
+static int start(void **state)
+{
+    *state = world_new(true);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static void run(struct world *w)
+{
+    struct err e;
+
+    if (!world_start(w, &e))
+        fail_msg("the manager does not start: %s", e.text);
+}
+
+static void expect(struct world *w, bool (*is_so)(struct world *), const char *what)
+{
+    if (world_until(w, is_so))
+        return;
+    AUTO_MEM char *have = world_picture(w);
+
+    fail_msg("never: %s: %s", what, have);
+}
+
+/* ---- edits and deletions ----------------------------------------------------------------------------------------------------- */
+
+static char *claim_name(struct world *w)
+{
+    AUTO_JSON list = world_list(w, &gvr_nodeclaims, NULL);
+
+    return xstrdup(kube_name(json_array_get(list, 0)));
+}
+
+static void change_claim(struct world *w, const char *patch)
+{
+    AUTO_MEM char *name = claim_name(w);
+
+    world_patch(w, &gvr_nodeclaims, name, NULL, patch);
+}
+
+static void delete_statefulset(struct world *w) { world_delete(w, &gvr_statefulsets, "ws"); }
+static void delete_service(struct world *w) { world_delete(w, &gvr_services, "ws"); }
+static void delete_headless(struct world *w) { world_delete(w, &gvr_services, "ws-headless"); }
+static void change_ports(struct world *w) { world_patch(w, &gvr_services, "ws", NULL, "{\"spec\":{\"ports\":[{\"name\":\"x\",\"port\":81,\"targetPort\":81}]}}"); }
+static void change_selector(struct world *w) { world_patch(w, &gvr_services, "ws", NULL, "{\"spec\":{\"selector\":{\"kaito.sh/workspace\":\"other\"}}}"); }
+static void orphan_statefulset(struct world *w) { world_patch(w, &gvr_statefulsets, "ws", NULL, "{\"metadata\":{\"ownerReferences\":null}}"); }
+static void orphan_service(struct world *w) { world_patch(w, &gvr_services, "ws", NULL, "{\"metadata\":{\"ownerReferences\":null}}"); }
+static void take_finalizer(struct world *w) { world_patch(w, &gvr_workspaces, "ws", NULL, "{\"metadata\":{\"finalizers\":null}}"); }
+static void wipe_status(struct world *w) { world_patch(w, &gvr_workspaces, "ws", "status", "{\"status\":null}"); }
+static void take_annotations(struct world *w)
+{
+    world_patch(w, &gvr_workspaces, "ws", NULL, "{\"metadata\":{\"annotations\":{\"workspace.kaito.io/revision\":null,\"workspace.kaito.io/hash\":null}}}");
+}
+static void unlabel_claim(struct world *w) { change_claim(w, "{\"metadata\":{\"labels\":{\"kaito.sh/workspace\":null,\"kaito.sh/workspacenamespace\":null}}}"); }
+static void delete_claim(struct world *w)
+{
+    AUTO_MEM char *name = claim_name(w);
+
+    world_delete(w, &gvr_nodeclaims, name);
+}
+
+static const struct meddling { const char *name; void (*act)(struct world *w); size_t more_claims; } meddlings[] = {
+    { "the StatefulSet is deleted", delete_statefulset },
+    { "the Service is deleted", delete_service },
+    { "the headless Service is deleted", delete_headless },
+    { "the ports of the Service are changed", change_ports },
+    { "the selector of the Service is changed", change_selector },
+    { "the StatefulSet loses its owner", orphan_statefulset },
+    { "the Service loses its owner", orphan_service },
+    { "the finalizer is taken away", take_finalizer },
+    { "the status is wiped", wipe_status },
+    { "our annotations are taken away", take_annotations },
+    { "the labels of the NodeClaim are taken away", unlabel_claim },
+    { "the NodeClaim is deleted", delete_claim, 1 },
+};
+
+static void what_others_change_is_mended(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);      /* lent texts */
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    run(w);
+    world_expect(w, e.living, "before");
+    for (size_t i = 0; i < ARRAY_LEN(meddlings); i++) {
+        meddlings[i].act(w);
+        world_wait_quiet(w);
+        world_expect(w, e.living, meddlings[i].name);
+        e.claims += meddlings[i].more_claims;
+        assert_int_equal(world_claims_ever(w), e.claims);
+    }
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, "after all that");
+    world_stop(w);
+}
+
+/* Nobody was there to give the labels back, and the cache of the next manager never saw the claim. */
+static void a_claim_without_labels_goes_with_its_workspace(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);      /* lent texts */
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    run(w);
+    world_expect(w, e.living, "before");
+    AUTO_MEM char *name = claim_name(w);
+    world_stop(w);
+    unlabel_claim(w);
+    world_delete(w, &gvr_workspaces, "ws");
+    run(w);
+    world_expect_gone(w, &e, "without labels");
+    world_stop(w);
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
+        AUTO_JSON claim = world_get(w, &gvr_nodeclaims, name);
+
+        if (!claim)
+            break;
+        assert_true(clock_mono_ms() < end);
+    }
+}
+
+static bool lose_claims(void *self, const char *path, struct str line) { return !strstr(path, "/nodeclaims"); }
+static bool has_a_claim(struct world *w) { return world_claims(w) > 0; }
+static bool has_no_claim(struct world *w) { return world_claims(w) == 0; }
+
+/* The watch lags: the Workspace is deleted before its manager saw the claim that it had just made. */
+static void a_claim_that_no_cache_saw_goes_with_its_workspace(void **state)
+{
+    struct world *w = *state;
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    proxy_arm(w->proxy, &(struct proxy_rules){ .event = lose_claims });
+    run(w);
+    expect(w, has_a_claim, "a NodeClaim");
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone");
+    expect(w, has_no_claim, "without its claim");
+    assert_int_equal(world_claims_ever(w), 1);
+    world_stop(w);
+    proxy_arm(w->proxy, NULL);
+}
+
+/* ---- names that are taken ------------------------------------------------------------------------------------------------------ */
+
+static const struct clash { const char *name; size_t play; const struct kube_gvr *gvr; const char *object, *yaml, *condition; } clashes[] = {
+    { "StatefulSet", PLAY_NATIVE_INFERENCE, &gvr_statefulsets, "ws",
+      "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: ws}\nspec: {replicas: 0, serviceName: x, selector: {matchLabels: {a: b}}, "
+      "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: theirs}]}}}\n", "InferenceReady" },
+    { "Service", PLAY_NATIVE_INFERENCE, &gvr_services, "ws",
+      "apiVersion: v1\nkind: Service\nmetadata: {name: ws}\nspec: {selector: {a: b}, ports: [{name: http, port: 8080}]}\n", "InferenceReady" },
+    { "headless Service", PLAY_NATIVE_INFERENCE, &gvr_services, "ws-headless",
+      "apiVersion: v1\nkind: Service\nmetadata: {name: ws-headless}\nspec: {selector: {a: b}, ports: [{name: http, port: 8080}]}\n", "InferenceReady" },
+    { "Service in front of vLLM", PLAY_VLLM, &gvr_services, "ws",
+      "apiVersion: v1\nkind: Service\nmetadata: {name: ws}\nspec: {selector: {a: b}, ports: [{name: http, port: 8080}]}\n", "InferenceReady" },
+    { "Job", PLAY_NATIVE_TUNING, &gvr_jobs, "ws",
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: ws}\nspec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: c, image: theirs}]}}}\n", "JobStarted" },
+    { "Job where upstream's images tune", PLAY_UPSTREAM_TUNING, &gvr_jobs, "ws",
+      "apiVersion: batch/v1\nkind: Job\nmetadata: {name: ws}\nspec: {suspend: true, template: {spec: {restartPolicy: Never, containers: [{name: c, image: theirs}]}}}\n", "JobStarted" },
+};
+
+/* Whatever a person could have meant with it: all but what controllers write. */
+static char *meant(struct world *w, const struct clash *c)
+{
+    AUTO_JSON o = world_get(w, c->gvr, c->object);
+    AUTO_JSON m = json_pack("{s:O?, s:O?, s:O?, s:O?}", "uid", json_at(o, "metadata", "uid", NULL), "owners", json_at(o, "metadata", "ownerReferences", NULL),
+                            "annotations", json_at(o, "metadata", "annotations", NULL), "spec", json_object_get(o, "spec"));
+    return json_text(m);
+}
+
+static bool tells_the_clash(struct world *w, const struct clash *c)
+{
+    AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
+    const json_t *condition = kube_condition(ws, c->condition);
+    const char *message = json_cstr(condition, "message");
+
+    return streq(json_cstr(condition, "reason"), "NameTaken") && message && strstr(message, c->object) && strstr(message, w->ns);
+}
+
+/* The other's object, then a Workspace that needs its name. What the other's object was. */
+static char *begin_clash(struct world *w, const struct clash *c)
+{
+    world_namespace(w);
+    world_make(w, c->yaml);
+    char *before = meant(w, c);
+
+    world_make(w, plays[c->play].yaml);
+    if (!w->manager)
+        run(w);
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; !tells_the_clash(w, c); poll(NULL, 0, 10))
+        if (clock_mono_ms() > end) {
+            AUTO_MEM char *have = world_picture(w);
+
+            fail_msg("%s: nobody tells of the clash: %s", c->name, have);
+        }
+    return before;
+}
+
+static void expect_untouched(struct world *w, const struct clash *c, const char *before)
+{
+    AUTO_MEM char *after = meant(w, c);
+
+    assert_string_equal(before, after);
+}
+
+static void one_clash(struct world *w, const struct clash *c)
+{
+    struct ends e = *world_undisturbed(w, c->play);
+
+    AUTO_MEM char *before = begin_clash(w, c);
+    world_wait_quiet(w);
+    expect_untouched(w, c, before);
+    world_delete(w, c->gvr, c->object);
+    expect(w, workspace_succeeded, "goes on once the name is free");
+    world_expect(w, e.living, c->name);
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, c->name);
+
+    AUTO_MEM char *kept = begin_clash(w, c);
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone beside somebody else's object");
+    expect_untouched(w, c, kept);
+    world_delete(w, c->gvr, c->object);
+    world_stop(w);
+}
+
+static void a_name_that_is_taken_is_left_alone(void **state)
+{
+    bool all = streq(getenv("KAITO_FAULT"), "all");
+
+    for (size_t i = 0; i < ARRAY_LEN(clashes); i++)
+        if (all || i % 4 == 0)          /* the StatefulSet and the Job */
+            one_clash(*state, &clashes[i]);
+}
+
+/* The former Workspace's objects are still being collected. */
+static void a_successor_of_the_same_name_starts_anew(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    run(w);
+    world_expect(w, e.living, "the first");
+    for (int i = 2; i <= 4; i++) {
+        world_delete(w, &gvr_workspaces, "ws");
+        assert_true(world_until(w, workspace_gone));
+        world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
+        world_expect(w, e.living, "the next");
+        e.claims += 1;
+    }
+    assert_int_equal(world_claims_ever(w), e.claims);
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, "the last");
+    world_stop(w);
+}
+
+/* ---- names and letters ------------------------------------------------------------------------------------------------------- */
+
+#define X10 "xxxxxxxxxx"
+#define X50 X10 X10 X10 X10 X10
+static const struct spelling { const char *what, *name, *yaml, *told; } spellings[] = {       /* told NULL: it succeeds */
+    { "as long as a StatefulSet may be", X50 "xx", WORKSPACE_NAMED(X50 "xx", NATIVE, INFERENCE), NULL },
+    { "longer than a headless Service may be", X50 "xxxxx", WORKSPACE_NAMED(X50 "xxxxx", NATIVE, INFERENCE), "must be no more than 63 characters" },
+    { "as long as a Workspace may be", X50 X10 "xxx", WORKSPACE_NAMED(X50 X10 "xxx", NATIVE, INFERENCE), "must be no more than 63 characters" },
+    { "longer than a Workspace may be", X50 X50 X50 X50 X50 "xxx", WORKSPACE_NAMED(X50 X50 X50 X50 X50 "xxx", NATIVE, INFERENCE), "must be no more than 63" },
+    { "no name for a Service", "9lives", WORKSPACE_NAMED("9lives", NATIVE, INFERENCE), "9lives" },
+    { "Unicode in annotations", "ws", WORKSPACE(NATIVE ", 'example.com/note': 'Größe \u2603 \U0001F600 \u202Ertl'", INFERENCE), NULL },
+    { "Unicode where it is refused", "ws", "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: ws}\n"
+      "resource: {instanceType: 'Größe ☃ 😀', labelSelector: {matchLabels: {apps: faults}}}\n" INFERENCE, "Größe ☃ 😀" },
+};
+
+static bool is_told(const json_t *ws, const char *text)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(json_at(ws, "status", "conditions", NULL), i, c)
+        if (text ? json_cstr(c, "message") && strstr(json_cstr(c, "message"), text)
+                 : streq(json_cstr(c, "type"), "WorkspaceSucceeded") && streq(json_cstr(c, "status"), "True"))
+            return true;
+    return false;
+}
+
+static void one_spelling(struct world *w, const struct spelling *s)
+{
+    world_namespace(w);
+    world_make(w, s->yaml);
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
+        AUTO_JSON ws = world_get(w, &gvr_workspaces, s->name);
+
+        if (is_told(ws, s->told))
+            break;
+        if (clock_mono_ms() > end) {
+            AUTO_MEM char *have = world_picture(w);
+
+            fail_msg("%s: never %s: %s", s->what, s->told ? s->told : "succeeded", have);
+        }
+    }
+    world_delete(w, &gvr_workspaces, s->name);
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
+        AUTO_JSON ws = world_get(w, &gvr_workspaces, s->name);
+
+        if (!ws && world_claims(w) == 0)
+            break;
+        if (clock_mono_ms() > end)
+            fail_msg("%s: never gone", s->what);
+    }
+}
+
+static void names_at_their_limits_and_unicode(void **state)
+{
+    struct world *w = *state;
+
+    proxy_arm(w->proxy, NULL);
+    run(w);
+    for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
+        one_spelling(w, &spellings[i]);
+    world_stop(w);
+}
+
+/* ---- what is refused, and what is not installed ------------------------------------------------------------------------------------------------------- */
+
+static struct fault refuse_statefulsets(void *self, const struct proxy_call *c)
+{
+    return c->n_write && strstr(c->path, "/statefulsets") ? (struct fault){ FAULT_ANSWER, 403 } : (struct fault){ 0 };
+}
+
+static bool tells_the_refusal(struct world *w)
+{
+    AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
+    const char *message = json_cstr(kube_condition(ws, "InferenceReady"), "message");
+
+    return message && strstr(message, "last reconcile error: apply StatefulSet ws: ");
+}
+
+/* A quota, a policy, a webhook of somebody else's: the Workspace itself tells. */
+static void a_refused_write_is_told(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);      /* lent texts */
+    struct proxy_counts counts;
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = refuse_statefulsets });
+    run(w);
+    expect(w, tells_the_refusal, "told in the status");
+    proxy_counts(w->proxy, &counts);
+    assert_true(counts.writes < 60);
+    proxy_arm(w->proxy, NULL);
+    world_expect(w, e.living, "once it is allowed");
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, "refused before");
+    world_stop(w);
+}
+
+#define MACHINE "apiVersion: v1\nkind: Node\nmetadata: {name: own-1, labels: {apps: faults, node.kubernetes.io/instance-type: any}}\n" \
+    "status: {capacity: {cpu: '64', memory: 512Gi, pods: '100'}, allocatable: {cpu: '64', memory: 512Gi, pods: '100'}, " \
+    "conditions: [{type: Ready, status: 'True', reason: KubeletReady}]}\n"
+#define OWN_NODES "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: ws, annotations: {" NATIVE "}}\n" \
+    "resource: {labelSelector: {matchLabels: {apps: faults}}}\n" INFERENCE
+
+static void own_nodes_need_no_karpenter(void **state)
+{
+    struct world *w = world_new(false);
+
+    w->opts.settings.byo = true;
+    world_make(w, MACHINE);
+    world_make(w, OWN_NODES);
+    run(w);
+    expect(w, workspace_succeeded, "succeeded without NodeClaims");
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone without NodeClaims");
+    world_free(w);
+}
+
+static void make_karpenter(struct world *w)
+{
+    AUTO_JSON list = NULL;
+    const json_t *crd;
+    struct err e;
+    size_t i;
+
+    api_kaito_crds(&list);
+    json_array_foreach(list, i, crd)
+        if (!streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
+            OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
+}
+
+static void karpenter_may_come_later(void **state)
+{
+    struct world *w = world_new(false);
+
+    world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
+    run(w);
+    poll(NULL, 0, 300);
+    assert_false(workspace_manager_ready(w->manager));
+    make_karpenter(w);
+    expect(w, workspace_succeeded, "succeeded once there are NodeClaims");
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone");
+    world_free(w);
+}
+
+/* An older CRD prunes what it does not know: no reason to write it again and again. */
+static void an_old_crd_prunes_and_is_lived_with(void **state)
+{
+    struct world *w = world_new(true);
+    AUTO_JSON crd = world_get(w, &gvr_crds, "workspaces.kaito.sh");
+    json_t *version;
+    struct proxy_counts before, after;
+    struct err e;
+    size_t i;
+
+    json_array_foreach(json_at(crd, "spec", "versions", NULL), i, version) {
+        json_t *known = json_at(version, "schema", "openAPIV3Schema", "properties", "status", "properties", NULL);
+
+        json_object_del(known, "state");
+        json_object_del(known, "targetNodeCount");
+    }
+    OK(kube_update(w->user, &gvr_crds, NULL, crd, NULL, &e));
+    world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
+    run(w);
+    expect(w, workspace_succeeded, "succeeded with an old CRD");
+    world_wait_quiet(w);
+    proxy_counts(w->proxy, &before);
+    poll(NULL, 0, 500);
+    proxy_counts(w->proxy, &after);
+    assert_int_equal(before.writes, after.writes);
+    assert_int_equal(world_claims_ever(w), 1);
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone with an old CRD");
+    world_free(w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_others_change_is_mended),
+        cmocka_unit_test(a_claim_without_labels_goes_with_its_workspace),
+        cmocka_unit_test(a_claim_that_no_cache_saw_goes_with_its_workspace),
+        cmocka_unit_test(a_name_that_is_taken_is_left_alone),
+        cmocka_unit_test(a_successor_of_the_same_name_starts_anew),
+        cmocka_unit_test(names_at_their_limits_and_unicode),
+        cmocka_unit_test(a_refused_write_is_told),
+        cmocka_unit_test(own_nodes_need_no_karpenter),
+        cmocka_unit_test(karpenter_may_come_later),
+        cmocka_unit_test(an_old_crd_prunes_and_is_lived_with),
+    };
+    return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,616 @@
+#include "world.h"
+
+#include <poll.h>
+#include <stdio.h>
+
+#include "api/kaito/crds.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/yaml.h"
+#include "cluster/priv.h"
+
+#define LOOK_MS 5
+#define PICTURE_MS 20
+#define QUIET_MS 60                     /* longer than what an event needs to come round */
+
+const struct kube_gvr gvr_workspaces = { "kaito.sh", "v1beta1", "workspaces" }, gvr_nodeclaims = { "karpenter.sh", "v1", "nodeclaims" },
+    gvr_revisions = { "apps", "v1", "controllerrevisions" }, gvr_secrets = { "", "v1", "secrets" },
+    gvr_crds = { "apiextensions.k8s.io", "v1", "customresourcedefinitions" };
+
+/* ---- a cloud and a kubelet --------------------------------------------------------------------------------------------- */
+
+static errc finalize(struct world *w, const struct kube_gvr *r, const json_t *obj, const char *value, struct err *e)
+{
+    AUTO_JSON patch = json_object();
+
+    json_put(json_sub(patch, "metadata"), "finalizers", value ? json_pack("[s]", value) : json_null());
+    return kube_patch(w->user, r, NULL, kube_name(obj), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
+}
+
+static json_t *machine_of(const json_t *claim)
+{
+    AUTO_MEM char *name = xasprintf("node-%s", kube_name(claim));
+    json_t *node = kube_object("v1", "Node", NULL, name), *labels = json_clone(json_at(claim, "metadata", "labels", NULL));
+    json_t *type = NULL, *requirement;
+    size_t i;
+
+    json_array_foreach(json_at(claim, "spec", "requirements", NULL), i, requirement)
+        if (streq(json_cstr(requirement, "key"), "node.kubernetes.io/instance-type"))
+            type = json_array_get(json_object_get(requirement, "values"), 0);
+    json_put_str(labels, "node.kubernetes.io/instance-type", json_string_value(type));
+    json_put_str(labels, "nvidia.com/gpu.product", "NVIDIA-A100-80GB-PCIe");
+    json_put(json_object_get(node, "metadata"), "labels", labels);
+    json_put(node, "status", json_pack("{s:{s:s,s:s,s:s,s:s}, s:{s:s,s:s,s:s,s:s}, s:[{s:s,s:s,s:s}]}",
+                                       "capacity", "cpu", "200", "memory", "1800Gi", "pods", "500", "nvidia.com/gpu", "8",
+                                       "allocatable", "cpu", "200", "memory", "1800Gi", "pods", "500", "nvidia.com/gpu", "8",
+                                       "conditions", "type", "Ready", "status", "True", "reason", "KubeletReady"));
+    return node;
+}
+
+static errc report_ready(struct world *w, const json_t *claim, const char *node, struct err *e)
+{
+    static const char *const types[] = { "Launched", "Registered", "Initialized", "Ready" };
+    AUTO_JSON patch = json_object();
+    json_t *status = json_sub(patch, "status"), *conditions = json_array();
+
+    if (kube_condition_is(claim, "Ready", "True"))
+        return ERR_OK;
+    for (size_t i = 0; i < ARRAY_LEN(types); i++)
+        (void)kube_condition_set(conditions, &(struct kube_condition){ types[i], "True", types[i], "", 0 }, clock_wall_ms());
+    json_put_str(status, "nodeName", node);
+    json_put(status, "conditions", conditions);
+    return kube_patch(w->user, &gvr_nodeclaims, NULL, kube_name(claim), "status", KUBE_PATCH_MERGE, patch, NULL, e);
+}
+
+static errc drive_cloud(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
+{
+    struct world *w = self;
+    AUTO_JSON claim = informer_get(w->claims, key->ns, key->name);
+
+    if (!claim)
+        return ERR_OK;
+    AUTO_JSON node = machine_of(claim);
+    if (kube_deleting(claim)) {
+        TRY(ok_if(kube_delete(w->user, &gvr_nodes, NULL, kube_name(node), NULL, e), ERR_NOT_FOUND));
+        return ok_if(finalize(w, &gvr_nodeclaims, claim, NULL, e), ERR_NOT_FOUND);
+    }
+    if (!kube_has_finalizer(claim, "karpenter.sh/termination"))
+        return ok_if(finalize(w, &gvr_nodeclaims, claim, "karpenter.sh/termination", e), ERR_NOT_FOUND);
+    TRY(ok_if(kube_create(w->user, &gvr_nodes, NULL, node, NULL, e), ERR_EXISTS));
+    return ok_if(report_ready(w, claim, kube_name(node), e), ERR_NOT_FOUND);
+}
+
+static errc set_pod(struct world *w, const json_t *pod, const char *phase, bool ready, struct err *e)
+{
+    AUTO_JSON patch = json_object();
+    json_t *status = json_sub(patch, "status"), *conditions = json_array();
+
+    (void)kube_condition_set(conditions, &(struct kube_condition){ "Ready", ready ? "True" : "False", "", "", 0 }, clock_wall_ms());
+    json_put_str(status, "phase", phase);
+    json_put_str(status, "podIP", "127.250.0.9");
+    json_put(status, "conditions", conditions);
+    return ok_if(kube_patch(w->user, &gvr_pods, kube_namespace(pod), kube_name(pod), "status", KUBE_PATCH_MERGE, patch, NULL, e), ERR_NOT_FOUND);
+}
+
+/* Pods of a Job run for a moment, others for ever; the annotation test/fails makes a Job's pod fail. */
+static errc run_pod(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
+{
+    struct world *w = self;
+    AUTO_JSON pod = informer_get(w->pods, key->ns, key->name);
+    bool job = streq(json_cstr(kube_controller_of(pod), "kind"), "Job");
+
+    if (!pod || !pod_node_name(pod) || pod_is_finished(pod))
+        return ERR_OK;
+    if (kube_deleting(pod))
+        return ok_if(kube_delete(w->user, &gvr_pods, key->ns, key->name, &(struct kube_delete_opts){ .has_grace = true }, e), ERR_NOT_FOUND);
+    if (!pod_is_ready(pod))
+        return set_pod(w, pod, "Running", true, e);
+    return job ? set_pod(w, pod, "Succeeded", false, e) : ERR_OK;
+}
+
+static void note_birth(void *self, const json_t *old, const json_t *new_)
+{
+    struct world *w = self;
+    const char *ns = kube_label(new_ ? new_ : old, "kaito.sh/workspacenamespace");
+
+    if (!new_ || !ns)
+        return;
+    LOCK_SCOPE(&w->mu);
+    json_put_str(json_sub(w->born, ns), kube_uid(new_), kube_name(new_));
+}
+
+/* ---- the world ------------------------------------------------------------------------------------------------------------ */
+
+static void install_crds(struct world *w)
+{
+    AUTO_JSON list = NULL;
+    const json_t *crd;
+    struct err e;
+    size_t i;
+
+    api_kaito_crds(&list);
+    json_array_foreach(list, i, crd)
+        if (w->has_karpenter || streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
+            OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
+    AUTO_JSON ns = kube_object("v1", "Namespace", NULL, "kaito-workspace");
+    OK(kube_create(w->user, &gvr_namespaces, NULL, ns, NULL, &e));
+    for (bool served = false; !served; poll(NULL, 0, LOOK_MS))
+        OK(kube_has_resource(w->user, &gvr_workspaces, &served, &e));
+}
+
+static void start_robots(struct world *w)
+{
+    struct err e;
+
+    /* accounts, endpoints and the health of nodes have no part in these stories */
+    OK(cluster_start(w->user, &(struct cluster_opts){ .skip = 1u << 0 | 1u << 4 | 1u << 5 }, w->cancel, &w->cluster, &e));
+    w->informers = informers_new(w->user);
+    w->claims = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_nodeclaims });
+    w->pods = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_pods });
+    informer_on(w->claims, &(struct informer_handler){ note_birth, w });
+    w->cloud = controller_new(&(struct controller_opts){ .name = "cloud", .reconcile = drive_cloud, .self = w });
+    w->kubelet = controller_new(&(struct controller_opts){ .name = "kubelet", .reconcile = run_pod, .self = w });
+    controller_watch(w->cloud, w->claims);
+    controller_watch(w->kubelet, w->pods);
+    informers_start(w->informers, w->cancel);
+    controller_start(w->cloud, w->cancel);
+    controller_start(w->kubelet, w->cancel);
+}
+
+struct world *world_new(bool has_karpenter)
+{
+    struct world *w = xzalloc(sizeof *w);
+    AUTO_FREE(kube_config) config = NULL;
+    struct err e;
+
+    log_setup(getenv("KAITO_FAULT_LOG") ? LOG_INFO : LOG_ERROR, false, 2);
+    mutex_init(&w->mu);
+    w->born = json_object();
+    w->has_karpenter = has_karpenter;
+    w->cancel = cancel_new();
+    OK(test_api_start(&w->api, &e));
+    OK(kube_config_load(w->api.kubeconfig, NULL, &config, &e));
+    OK(kube_client_new(config, NULL, w->cancel, &w->user, &e));
+    OK(proxy_start(config, &w->proxy, &e));
+    install_crds(w);
+    start_robots(w);
+    world_namespace(w);
+    return w;
+}
+
+static void ends_done(struct ends *e)
+{
+    free(e->living);
+    free(e->gone);
+    *e = (struct ends){ 0 };
+}
+
+void world_free(struct world *w)
+{
+    world_stop(w);
+    cancel_now(w->cancel);
+    cluster_join(w->cluster);
+    controller_join(w->cloud);
+    controller_join(w->kubelet);
+    informers_free(w->informers);
+    controller_free(w->cloud);
+    controller_free(w->kubelet);
+    proxy_stop(w->proxy);
+    kube_client_free(w->user);
+    test_api_stop(&w->api);
+    cancel_free(w->cancel);
+    json_decref(w->born);
+    for (size_t i = 0; i < N_PLAYS; i++)
+        ends_done(&w->ends[i]);
+    mutex_done(&w->mu);
+    free(w);
+}
+
+void world_namespace(struct world *w)
+{
+    struct err e;
+
+    snprintf(w->ns, sizeof w->ns, "fault-%u", ++w->n_ns);
+    AUTO_JSON ns = kube_object("v1", "Namespace", NULL, w->ns);
+    OK(kube_create(w->user, &gvr_namespaces, NULL, ns, NULL, &e));
+    AUTO_JSON account = kube_object("v1", "ServiceAccount", w->ns, "default");
+    OK(kube_create(w->user, &gvr_accounts, NULL, account, NULL, &e));
+}
+
+bool world_start(struct world *w, struct err *e)
+{
+    struct kube_config config = { .server = (char *)(uintptr_t)proxy_url(w->proxy), .namespace_ = (char *)(uintptr_t)"default" };
+
+    w->stop = cancel_new();
+    if (kube_client_new(&config, NULL, w->stop, &w->client, e))
+        return false;
+    if (!workspace_manager_start(w->client, &w->opts, w->stop, &w->manager, e))
+        return true;
+    w->manager = NULL;
+    world_stop(w);
+    return false;
+}
+
+void world_stop(struct world *w)
+{
+    if (w->stop)
+        cancel_now(w->stop);
+    workspace_manager_join(TAKE(w->manager));
+    kube_client_free(TAKE(w->client));
+    cancel_free(TAKE(w->stop));
+}
+
+static bool is_idle(struct world *w)
+{
+    AUTO_JSON state = workspace_manager_state(w->manager);
+    const json_t *c = json_object_get(state, "controller");
+
+    return workspace_manager_ready(w->manager) && json_int(c, "queued", 1) == 0 && json_int(c, "active", 1) == 0 && json_int(c, "reconciles", 0) > 0;
+}
+
+bool world_is_quiet(struct world *w)
+{
+    struct proxy_counts before, now;
+
+    if (!w->manager || !is_idle(w))
+        return false;
+    proxy_counts(w->proxy, &before);
+    poll(NULL, 0, QUIET_MS);
+    proxy_counts(w->proxy, &now);
+    return before.writes == now.writes && is_idle(w);
+}
+
+void world_wait_quiet(struct world *w)
+{
+    if (!world_until(w, world_is_quiet))
+        fail_msg("the manager never comes to rest");
+}
+
+bool world_until(struct world *w, bool (*is_so)(struct world *w))
+{
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end; poll(NULL, 0, LOOK_MS))
+        if (is_so(w))
+            return true;
+    return false;
+}
+
+/* ---- objects --------------------------------------------------------------------------------------------------------------- */
+
+static const struct { const char *kind; const struct kube_gvr *gvr; bool cluster; } kinds[] = {
+    { "Workspace", &gvr_workspaces }, { "Secret", &gvr_secrets }, { "ConfigMap", &gvr_configmaps }, { "Service", &gvr_services },
+    { "StatefulSet", &gvr_statefulsets }, { "Job", &gvr_jobs }, { "ControllerRevision", &gvr_revisions }, { "Pod", &gvr_pods },
+    { "NodeClaim", &gvr_nodeclaims, true }, { "Node", &gvr_nodes, true }, { "CustomResourceDefinition", &gvr_crds, true },
+};
+
+static const char *scope(const struct world *w, const struct kube_gvr *r)
+{
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+        if (kinds[i].cluster && kube_gvr_same(kinds[i].gvr, r))
+            return NULL;
+    return w->ns;
+}
+
+static void make_one(struct world *w, struct str text)
+{
+    AUTO_JSON obj = NULL;
+    struct err e;
+
+    OK(yaml_parse(text, &obj, &e));
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!streq(kinds[i].kind, kube_kind(obj)))
+            continue;
+        if (!kinds[i].cluster)
+            json_put_str(json_sub(obj, "metadata"), "namespace", w->ns);
+        OK(kube_create(w->user, kinds[i].gvr, NULL, obj, NULL, &e));
+        return;
+    }
+    fail_msg("no such kind: %s", kube_kind(obj));
+}
+
+void world_make(struct world *w, const char *yaml)
+{
+    struct str rest = str_of(yaml);
+
+    while (rest.n) {
+        size_t at;
+        bool more = str_find(rest, STR("---\n"), &at);
+
+        make_one(w, more ? (struct str){ rest.p, at } : rest);
+        rest = more ? str_from(rest, at + 4) : (struct str){ 0 };
+    }
+}
+
+json_t *world_get(struct world *w, const struct kube_gvr *r, const char *name)
+{
+    json_t *obj = NULL;
+    struct err e;
+    errc rc = kube_get(w->user, r, scope(w, r), name, &obj, &e);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        fail_msg("get %s %s: %s", r->resource, name, e.text);
+    return obj;
+}
+
+void world_patch(struct world *w, const struct kube_gvr *r, const char *name, const char *sub, const char *merge_patch)
+{
+    AUTO_JSON patch = json_loads(merge_patch, 0, NULL);
+    struct err e;
+
+    assert_non_null(patch);
+    OK(kube_patch(w->user, r, scope(w, r), name, sub, KUBE_PATCH_MERGE, patch, NULL, &e));
+}
+
+void world_delete(struct world *w, const struct kube_gvr *r, const char *name)
+{
+    struct err e;
+    errc rc = kube_delete(w->user, r, scope(w, r), name, &(struct kube_delete_opts){ .propagation = "Background" }, &e);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        fail_msg("delete %s %s: %s", r->resource, name, e.text);
+}
+
+json_t *world_list(struct world *w, const struct kube_gvr *r, const char *ns)
+{
+    AUTO_MEM char *ours = xasprintf("kaito.sh/workspacenamespace=%s", w->ns);
+    json_t *list = NULL;
+    struct err e;
+
+    OK(kube_list_all(w->user, r, scope(w, r) ? ns : NULL, &(struct kube_list_opts){ .label_selector = scope(w, r) ? NULL : ours }, &list, &e));
+    return list;
+}
+
+size_t world_claims(struct world *w)
+{
+    AUTO_JSON list = world_list(w, &gvr_nodeclaims, NULL);
+
+    return json_array_size(list);
+}
+
+size_t world_claims_ever(struct world *w)
+{
+    LOCK_SCOPE(&w->mu);
+    return json_object_size(json_object_get(w->born, w->ns));
+}
+
+bool workspace_succeeded(struct world *w)
+{
+    AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
+
+    return kube_condition_is(ws, "WorkspaceSucceeded", "True");
+}
+
+bool workspace_gone(struct world *w)
+{
+    AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
+
+    return !ws;
+}
+
+/* ---- pictures ---------------------------------------------------------------------------------------------------------------- */
+
+/* What the manager is not responsible for, or what no two runs share. */
+static bool is_fleeting(const char *key)
+{
+    static const char *const keys[] = { "uid", "resourceVersion", "creationTimestamp", "lastTransitionTime", "managedFields", "startTime",
+                                        "completionTime", "clusterIP", "clusterIPs", "nodeName", "lastProbeTime", "selfLink", "controller-uid",
+                                        "batch.kubernetes.io/controller-uid", "controller-revision-hash", "currentRevision", "updateRevision",
+                                        "kaito.sh/tuning-inputs", "kaito.sh/requested-at", "collisionCount", "job-name", "batch.kubernetes.io/job-name" };
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        if (streq(key, keys[i]))
+            return true;
+    return false;
+}
+
+static void forget_fleeting(json_t *j)
+{
+    const char *key;
+    json_t *v;
+    void *next;
+    size_t i;
+
+    json_array_foreach(j, i, v)
+        forget_fleeting(v);
+    json_object_foreach_safe(j, next, key, v) {
+        if (is_fleeting(key))
+            json_object_del(j, key);
+        else
+            forget_fleeting(v);
+    }
+}
+
+static char *replaced(const char *text, const char *what, const char *with)
+{
+    AUTO_BUF out = { 0 };
+    struct str rest = str_of(text);
+    size_t at;
+
+    while (*what && str_find(rest, str_of(what), &at)) {
+        buf_addstr(&out, (struct str){ rest.p, at });
+        buf_adds(&out, with);
+        rest = str_from(rest, at + strlen(what));
+    }
+    buf_addstr(&out, rest);
+    return xstrdup(buf_cstr(&out));
+}
+
+static void add_object(struct buf *out, const json_t *obj, const struct kube_gvr *r)
+{
+    AUTO_JSON copy = json_clone(obj);
+
+    forget_fleeting(copy);
+    if (streq(r->resource, "jobs") || streq(r->resource, "statefulsets"))     /* theirs is not the manager's */
+        json_object_del(copy, "status");
+    buf_addf(out, "%s ", r->resource);
+    json_write_sorted(copy, out);
+    buf_addc(out, '\n');
+}
+
+static int by_name(const void *a, const void *b) { return strcmp(kube_name(*(json_t *const *)a), kube_name(*(json_t *const *)b)); }
+
+char *world_picture(struct world *w)
+{
+    static const struct kube_gvr *const shown[] = { &gvr_workspaces, &gvr_nodeclaims, &gvr_nodes, &gvr_statefulsets, &gvr_services, &gvr_jobs,
+                                                    &gvr_revisions, &gvr_configmaps };
+    AUTO_BUF out = { 0 };
+    AUTO_JSON names = json_array();
+
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        AUTO_JSON list = world_list(w, shown[i], w->ns);
+        size_t n = json_array_size(list), k;
+        json_t **sorted = xcalloc(n + 1, sizeof *sorted), *obj;
+
+        json_array_foreach(list, k, obj)
+            sorted[k] = obj;
+        qsort(sorted, n, sizeof *sorted, by_name);
+        for (k = 0; k < n; k++) {
+            if (shown[i] == &gvr_nodeclaims)
+                json_push(names, json_string(kube_name(sorted[k])));
+            add_object(&out, sorted[k], shown[i]);
+        }
+        free(sorted);
+    }
+    char *text = xstrdup(buf_cstr(&out));
+    json_t *name;
+    size_t i;
+
+    /* claims are called by a uid: their order is none */
+    json_array_foreach(names, i, name) {
+        char *next = replaced(text, json_string_value(name), "CLAIM");
+
+        free(text);
+        text = next;
+    }
+    char *next = replaced(text, w->ns, "NAMESPACE");
+
+    free(text);
+    return next;
+}
+
+/* The first line that differs, from where it does. */
+static void show_difference(const char *want, const char *have, const char *what)
+{
+    size_t at = 0;
+
+    while (want[at] && want[at] == have[at])
+        at++;
+    size_t from = at > 160 ? at - 160 : 0;
+
+    print_message("%s: the pictures differ at %zu\n want ...%.600s\n have ...%.600s\n", what, at, want + from, have + from);
+    fail_msg("%s: not the end that an undisturbed run comes to", what);
+}
+
+void world_expect(struct world *w, const char *want, const char *what)
+{
+    AUTO_MEM char *have = NULL;
+
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end; poll(NULL, 0, PICTURE_MS)) {
+        free(have);
+        have = world_picture(w);
+        if (streq(want, have))
+            return;
+    }
+    show_difference(want, have, what);
+}
+
+/* ---- what is played -------------------------------------------------------------------------------------------------------- */
+
+#define TUNING "tuning:\n  preset: {name: phi-3-mini-128k-instruct}\n  method: qlora\n  input: {urls: ['https://example.com/data.parquet']}\n" \
+    "  output: {image: 'registry.example.com/adapters/ws:1', imagePushSecret: push}\n"
+#define SECRET "---\napiVersion: v1\nkind: Secret\nmetadata: {name: push}\ntype: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: e30=}\n"
+
+const struct play plays[N_PLAYS] = {
+    { "native inference", WORKSPACE(NATIVE, INFERENCE) },
+    { "native tuning", WORKSPACE(NATIVE, TUNING) SECRET },
+    { "vLLM on several nodes", WORKSPACE("", "inference: {preset: {name: llama-3.3-70b-instruct}, adapters: []}\n") },
+    { "upstream's tuning", WORKSPACE("", TUNING) SECRET },
+};
+
+/* ---- runs ------------------------------------------------------------------------------------------------------------------- */
+
+void world_begin(struct world *w, const struct play *play)
+{
+    world_namespace(w);
+    world_make(w, play->yaml);
+}
+
+static void expect_success(struct world *w, const struct play *play)
+{
+    struct err e;
+
+    if (!world_start(w, &e))
+        fail_msg("%s: %s", play->name, e.text);
+    if (!world_until(w, workspace_succeeded)) {
+        AUTO_MEM char *have = world_picture(w);
+
+        fail_msg("%s: never succeeds: %s", play->name, have);
+    }
+    world_wait_quiet(w);
+}
+
+static bool claims_gone(struct world *w) { return world_claims(w) == 0; }
+
+static void play_undisturbed(struct world *w, const struct play *play, struct ends *out)
+{
+    world_stop(w);
+    world_begin(w, play);
+    proxy_revive(w->proxy);
+    proxy_arm(w->proxy, NULL);
+    expect_success(w, play);
+    out->living = world_picture(w);
+    out->claims = world_claims_ever(w);
+    assert_true(out->claims >= 1);
+    assert_int_equal(world_claims(w), out->claims);
+    world_delete(w, &gvr_workspaces, "ws");
+    assert_true(world_until(w, workspace_gone) && world_until(w, claims_gone));
+    poll(NULL, 0, 300);                 /* the collector */
+    out->gone = world_picture(w);
+    assert_null(strstr(out->gone, "CLAIM"));
+    assert_null(strstr(out->gone, "statefulsets"));
+    world_stop(w);
+}
+
+const struct ends *world_undisturbed(struct world *w, size_t play)
+{
+    if (!w->ends[play].gone)
+        play_undisturbed(w, &plays[play], &w->ends[play]);
+    return &w->ends[play];
+}
+
+static bool is_part_of(const char *have, const char *want)
+{
+    struct str rest = str_of(have), line;
+
+    while (str_next(&rest, '\n', &line)) {
+        AUTO_MEM char *whole = xasprintf("%.*s\n", STR_ARG(line));
+
+        if (line.n && !strstr(want, whole))
+            return false;
+    }
+    return true;
+}
+
+/* Copies of templates stay, as upstream's do; when the Workspace went early there are none. */
+static void expect_only(struct world *w, const char *want, const char *what)
+{
+    AUTO_MEM char *have = NULL;
+
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS; clock_mono_ms() < end; poll(NULL, 0, PICTURE_MS)) {
+        free(have);
+        have = world_picture(w);
+        if (is_part_of(have, want))
+            return;
+    }
+    show_difference(want, have, what);
+}
+
+void world_expect_gone(struct world *w, const struct ends *undisturbed, const char *what)
+{
+    if (!world_until(w, workspace_gone)) {
+        AUTO_MEM char *have = world_picture(w);
+
+        fail_msg("%s: the Workspace is never gone: %s", what, have);
+    }
+    expect_only(w, undisturbed->gone, what);
+    if (world_claims_ever(w) > undisturbed->claims)
+        fail_msg("%s: %zu NodeClaims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
+}
