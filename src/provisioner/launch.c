@@ -7,6 +7,7 @@
 
 #define LOOK_AGAIN_MS   10000           /* at a machine whose cloud did not say when */
 #define NEXT_TYPE_MS    1000
+#define FINAL_MS        10000           /* until our cache surely knows that a refusal was final */
 
 struct launch {                         /* what the cloud said about a claim in one reconcile */
     bool asked;
@@ -128,7 +129,7 @@ static void launch(struct work *w, struct launch *l, struct reconcile_result *ou
             wait_ms = wait_after(w, l);
         else if (l->made.state != CLOUD_RUNNING)
             pending(l, w->p->cloud->name, &wait_ms);
-        hold(w->p, kube_name(w->object), wait_ms);
+        hold(w->p, kube_name(w->object), wait_ms < 0 ? FINAL_MS : wait_ms);
     }
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait_ms);
 }
