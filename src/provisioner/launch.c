@@ -229,17 +229,17 @@ static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms
              KV("retry_ms", wait_ms));
 }
 
-/* Stages that this reconcile reached. */
-static void count_stages(struct work *w, const struct claim_plan *plan)
+/* Stages that this reconcile reached: after they were written, or a conflict would count them twice. */
+static void count_stages(struct work *w, const json_t *before, const struct claim_plan *plan)
 {
     static const char *const stages[] = { "Launched", "Registered", "Initialized" };
     AUTO_JSON after = plan->status ? json_pack("{s:O}", "status", plan->status) : NULL;
     double age = (double)(w->op->now_ms - w->claim.meta.created_us / 1000) / 1000;
 
     for (size_t i = 0; after && i < ARRAY_LEN(stages); i++)
-        if (kube_condition_is(after, stages[i], "True") && !kube_condition_is(w->object, stages[i], "True"))
+        if (kube_condition_is(after, stages[i], "True") && !kube_condition_is(before, stages[i], "True"))
             metrics_observe(w->p->metrics, "kaito_provisioner_launch_duration_seconds", age, "stage=\"%s\"", stages[i]);
-    if (after && kube_condition_is(after, "Registered", "True") && !kube_condition_is(w->object, "Registered", "True"))
+    if (after && kube_condition_is(after, "Registered", "True") && !kube_condition_is(before, "Registered", "True"))
         metrics_add(w->p->metrics, "karpenter_nodes_created_total", "nodepool=\"%s\"", claim_pool(w->object));
 }
 
@@ -258,8 +258,10 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
                                      .launch_wait = on_its_way ? l.wait : NULL }, w->op->now_ms, &plan);
     if (l.rc)
         tell_failure(w, &l, out->requeue_after_ms);
-    count_stages(w, &plan);
+    const json_t *before = w->object;
+
     TRY(apply(w, &l, &plan, e));
+    count_stages(w, before, &plan);
     if (l.rc && l.why.fault == FAULT_PROVISIONING)
         return replace_begin(w, cloud_fault_row(FAULT_PROVISIONING)->reason, e);
     return ERR_OK;
