@@ -47,7 +47,7 @@ CLAIMS ?= 2000
 chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000: claims come and go while cloud, API and provisioners fail; counts orphans and doubles
 	@tests/chaos/run --build $(BUILD) --seeds "$(SEEDS)" --claims $(CLAIMS)
 
-chaos-short: everything ## the same with three seeds and few claims, as CI does
+chaos-short: everything ## the same with three seeds and few claims
 	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 60
 
 FAULT_TESTS := $(addprefix test_fault_,inference tuning vllm upstreams_tuning api others crowd)
