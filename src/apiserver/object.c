@@ -273,7 +273,7 @@ errc object_create(struct req *r, const struct resource *res, json_t *obj, bool 
     if (!managed)
         TRY(manage(r, res, NULL, obj, ""));
     struct admission asked = { .r = r, .res = res, .operation = "CREATE", .sub = "", .ns = res->namespaced ? r->ns : "",
-                               .name = json_cstr(meta, "name"), .obj = obj };
+                               .name = arena_strdup(r->a, json_cstr(meta, "name")), .obj = obj };     /* a patch makes new metadata */
     TRY(admission_mutate(&asked));
     meta = json_object_get(obj, "metadata");
     if (st->admit)
