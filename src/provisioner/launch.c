@@ -260,7 +260,12 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
         tell_failure(w, &l, out->requeue_after_ms);
     const json_t *before = w->object;
 
-    TRY(apply(w, &l, &plan, e));
+    errc rc = apply(w, &l, &plan, e);
+
+    if (rc == ERR_NOT_FOUND && l.asked && !l.rc)
+        lose_claim(w->p, kube_name(w->object));
+    if (rc)
+        return rc;
     count_stages(w, before, &plan);
     if (l.rc && l.why.fault == FAULT_PROVISIONING)
         return replace_begin(w, cloud_fault_row(FAULT_PROVISIONING)->reason, e);

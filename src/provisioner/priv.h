@@ -29,6 +29,7 @@ struct provisioner {
     struct mutex mu;                    /* a leaf; guards what follows */
     struct map *holds;                  /* claim name, or end_key -> int64_t: until then (monotonic ms) the cloud is not asked */
     struct map *types;                  /* claim name -> size_t: which of its instance types is tried */
+    struct map *lost;                   /* names of claims that went while their machine was made */
     int64_t repaired_ms;                /* monotonic; 0: nothing yet */
 };
 
@@ -58,6 +59,8 @@ void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no
 int64_t hold_left_ms(struct provisioner *p, const char *claim);
 char *end_key(const char *claim);        /* of the holds of its deletion; no claim is called so. Yours */
 void forget_claim(struct provisioner *p, const char *claim);
+/* The claim was gone when its machine was to be written down: the machine is deleted once the cache knows, too. */
+void lose_claim(struct provisioner *p, const char *claim);
 /* The sooner of two waits; 0: none. */
 int64_t sooner_ms(int64_t a, int64_t b);
 

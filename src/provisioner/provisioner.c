@@ -11,6 +11,7 @@
 #include "provisioner/priv.h"
 #include "provisioner/timers.h"
 
+#define LOST_RETRY_MS   1000            /* when the cloud did not take the deletion of what a vanished claim left */
 #define TRIM_MS 1000
 
 const struct kube_gvr nodes_gvr = { "", "v1", "nodes" };
@@ -172,6 +173,21 @@ void forget_claim(struct provisioner *p, const char *claim)
     map_del(p->holds, str_of(claim));
     map_del(p->holds, str_of(key));
     map_del(p->types, str_of(claim));
+    map_del(p->lost, str_of(claim));
+}
+
+void lose_claim(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+
+    map_put(p->lost, str_of(claim), xstrdup(claim));
+}
+
+static bool is_lost(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+
+    return map_get(p->lost, str_of(claim));
 }
 
 int64_t sooner_ms(int64_t a, int64_t b)
@@ -241,15 +257,25 @@ static errc take(struct work *w, struct err *e)
     return claim_patch(w, NULL, patch, e);
 }
 
+/* kube-apiserver takes away a claim that gets its finalizer while it is being deleted; so does who strikes the finalizer off. */
+static errc after_claim(struct provisioner *p, const char *name, struct reconcile_result *out, struct err *e)
+{
+    bool held;
+
+    if (is_lost(p, name))
+        TRY(ask_end(p, name, LOST_RETRY_MS, &out->requeue_after_ms, &held, e));
+    if (out->requeue_after_ms == 0)
+        forget_claim(p, name);
+    return ERR_OK;
+}
+
 static errc reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
     struct work w = { .p = self, .op = op };
 
     w.object = informer_get(w.p->claims, "", key->name);
-    if (!w.object) {
-        forget_claim(w.p, key->name);
-        return ERR_OK;
-    }
+    if (!w.object)
+        return after_claim(w.p, key->name, out, e);
     json_arena_own(op->arena, w.object);
     TRY(schema_decode(&node_claim_type, w.object, op->arena, &w.claim, e));
     if (!claim_is_ours(&w.claim, w.p->o.class_group) || is_somebody_elses(&w))
@@ -369,7 +395,7 @@ errc provisioner_start(struct kube_client *client, const struct provisioner_opts
 {
     struct provisioner *p = xmalloc(sizeof *p);
 
-    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .holds = map_new(free), .types = map_new(free) };
+    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .holds = map_new(free), .types = map_new(free), .lost = map_new(free) };
     mutex_init(&p->mu);
     claim_timers_fill(&p->o.timers);
     p->metrics = metrics_new();
@@ -466,6 +492,7 @@ void provisioner_join(struct provisioner *p)
     metrics_free(p->metrics);
     map_free(p->holds);
     map_free(p->types);
+    map_free(p->lost);
     mutex_done(&p->mu);
     free(p);
 }

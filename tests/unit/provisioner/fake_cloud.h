@@ -23,6 +23,8 @@ struct fake_cloud {
     int fail_times;
     const char *fail_type;
     bool broken, list_fails, delete_fails;
+    void (*making)(void *self, const char *claim);      /* called before a create is answered; may be NULL */
+    void *making_self;
     char operation[40];                 /* that the last create with one was given; "" none */
 };
 
@@ -54,6 +56,9 @@ static inline errc fake_create(void *self, const struct node_claim *c, struct cl
     struct fake_cloud *f = self;
     struct str type = node_claim_requirement(c, INSTANCE_TYPE_LABEL), operation = str_map_get(&c->meta.annotations, CLOUD_OPERATION_ANNOTATION);
     AUTO_MEM char *name = xstrndup(c->meta.name.p, c->meta.name.n);
+
+    if (f->making)
+        f->making(f->making_self, name);
     LOCK_SCOPE(&f->mu);
 
     f->creates++;

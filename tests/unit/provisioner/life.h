@@ -221,6 +221,13 @@ static inline void life_until_gone(struct life *l, const struct kube_gvr *r, con
     fail_msg("%s %s is still there: %s", r->resource, name, text ? text : "");
 }
 
+/* A claim that is gone may still owe a deletion to the cloud, where the API took it away beside our finalizer. */
+static inline void life_until_no_machine(struct life *l)
+{
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end && fake_count(l->cloud); poll(NULL, 0, 20));
+    assert_int_equal(fake_count(l->cloud), 0);
+}
+
 static inline void life_until_count(struct fake_cloud *f, const int *field, int want)
 {
     for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end; poll(NULL, 0, 20))
