@@ -50,11 +50,11 @@ static json_t *machine_of(const json_t *claim)
 static errc report_ready(struct world *w, const json_t *claim, const char *node, struct err *e)
 {
     static const char *const types[] = { "Launched", "Registered", "Initialized", "Ready" };
+    if (kube_condition_is(claim, "Ready", "True"))
+        return ERR_OK;
     AUTO_JSON patch = json_object();
     json_t *status = json_sub(patch, "status"), *conditions = json_array();
 
-    if (kube_condition_is(claim, "Ready", "True"))
-        return ERR_OK;
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
         (void)kube_condition_set(conditions, &(struct kube_condition){ types[i], "True", types[i], "", 0 }, clock_wall_ms());
     json_put_str(status, "nodeName", node);
