@@ -53,7 +53,7 @@ chaos-short: everything ## the same with three seeds and few claims
 FAULT_TESTS := $(addprefix test_fault_,inference tuning vllm upstreams_tuning api others crowd)
 
 test-fault: everything         ## the Workspace controller killed and disturbed at every step (make test walks some of them)
-	@KAITO_FAULT=all MESON_TESTTHREADS=7 python3 tests/run --build $(BUILD) --only meson --patience 2 --tests "$(FAULT_TESTS)"
+	@KAITO_FAULT=all MESON_TESTTHREADS=3 python3 tests/run --build $(BUILD) --only meson --patience 2 --tests "$(FAULT_TESTS)"
 
 asan:                   ## unit, golden and fuzz replay tests under ASan and UBSan
 	@[ -d build-asan ] || meson setup build-asan -Db_sanitize=address,undefined
