@@ -18,6 +18,8 @@ struct proxy {
 
     struct mutex mu;                    /* a leaf; guards the rest */
     struct proxy_rules rules;
+    unsigned n_using;                   /* calls of the rules that run */
+    struct cond unused;                 /* none runs */
     struct proxy_counts counts;
     unsigned n_calls;
     bool cut;
@@ -42,14 +44,27 @@ struct feed {
     bool ended;
 };
 
+static struct proxy_rules rules_use(struct proxy *p)
+{
+    LOCK_SCOPE(&p->mu);
+    p->n_using++;
+    return p->rules;
+}
+
+static void rules_leave(struct proxy *p)
+{
+    LOCK_SCOPE(&p->mu);
+    if (--p->n_using == 0)
+        cond_broadcast(&p->unused);
+}
+
 static bool wanted(struct proxy *p, const char *path, struct str line)
 {
-    struct proxy_rules r;
-    {
-        LOCK_SCOPE(&p->mu);
-        r = p->rules;
-    }
-    return !r.event || r.event(r.self, path, line);
+    struct proxy_rules r = rules_use(p);
+    bool yes = !r.event || r.event(r.self, path, line);
+
+    rules_leave(p);
+    return yes;
 }
 
 static errc feed_head(void *self, int status, const struct http_pairs *headers, struct err *e)
@@ -188,8 +203,6 @@ static bool is_write(const struct http_exchange *x)
 /* The rules' verdict; a killed client's requests are cut. *era: of a watch that begins now. */
 static struct fault admit(struct proxy *p, const struct http_exchange *x, struct proxy_call *call, unsigned *era)
 {
-    struct proxy_rules r;
-
     *call = (struct proxy_call){ .method = x->method, .path = x->path, .query = x->raw_query, .body = x->body,
                                  .watch = http_pairs_get(&x->query, "watch") != NULL };
     {
@@ -204,9 +217,12 @@ static struct fault admit(struct proxy *p, const struct http_exchange *x, struct
         else if (streq(x->method, "GET"))
             p->counts.reads++;
         call->n_call = call->watch ? p->n_calls : ++p->n_calls;
-        r = p->rules;
     }
-    return r.judge ? r.judge(r.self, call) : (struct fault){ FAULT_NONE };
+    struct proxy_rules r = rules_use(p);
+    struct fault f = r.judge ? r.judge(r.self, call) : (struct fault){ FAULT_NONE };
+
+    rules_leave(p);
+    return f;
 }
 
 static void cut_from_now(struct proxy *p)
@@ -243,13 +259,11 @@ static void answer(struct http_exchange *x, const struct fault *f)
 
 static void answered(struct proxy *p, const struct proxy_call *call, int status)
 {
-    struct proxy_rules r;
-    {
-        LOCK_SCOPE(&p->mu);
-        r = p->rules;
-    }
+    struct proxy_rules r = rules_use(p);
+
     if (r.answered)
         r.answered(r.self, call, status);
+    rules_leave(p);
 }
 
 static void forward(struct proxy *p, struct http_exchange *x, const struct proxy_call *call, const struct fault *f, const char *target)
@@ -309,6 +323,7 @@ errc proxy_start(const struct kube_config *api, struct proxy **out, struct err *
                                   .bearer = api->token, .headers = &accept, .n_headers = 1 };
 
     mutex_init(&p->mu);
+    cond_init(&p->unused);
     p->api = xstrdup(api->server);
     errc rc = http_client_new(&o, &p->client, e);
 
@@ -327,6 +342,7 @@ void proxy_stop(struct proxy *p)
     http_server_stop(p->server, 1000);
     http_client_free(p->client);
     late_done(&p->late);
+    cond_done(&p->unused);
     mutex_done(&p->mu);
     free(p->api);
     free(p);
@@ -337,6 +353,8 @@ const char *proxy_url(const struct proxy *p) { return p->url; }
 void proxy_arm(struct proxy *p, const struct proxy_rules *rules)
 {
     LOCK_SCOPE(&p->mu);
+    while (p->n_using)
+        cond_wait(&p->unused, &p->mu);
     p->rules = rules ? *rules : (struct proxy_rules){ 0 };
     p->counts = (struct proxy_counts){ 0 };
     p->n_calls = 0;

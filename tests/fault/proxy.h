@@ -51,7 +51,8 @@ errc proxy_start(const struct kube_config *api, struct proxy **out, struct err *
 void proxy_stop(struct proxy *p);
 const char *proxy_url(const struct proxy *p);
 
-void proxy_arm(struct proxy *p, const struct proxy_rules *rules);       /* NULL: none; counts start again */
+/* NULL: none. Counts start again; the former rules are not asked any more once it returns. */
+void proxy_arm(struct proxy *p, const struct proxy_rules *rules);
 bool proxy_is_cut(struct proxy *p);
 void proxy_revive(struct proxy *p);
 errc proxy_deliver(struct proxy *p, bool *out_was_any, struct err *e);  /* the late write; its answer is nobody's business */

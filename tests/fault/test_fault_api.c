@@ -209,6 +209,7 @@ static void troubles_are_overcome(void **state)
 
 static int start(void **state)
 {
+    world_log();
     *state = world_new(true);
     return 0;
 }

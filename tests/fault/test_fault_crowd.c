@@ -99,6 +99,7 @@ static int64_t time_of_a_workspace(struct world *w)
 
 static void a_crowd_does_not_weigh(void **state)
 {
+    world_log();
     struct world *w = world_new(true);
     AUTO_MEM char *program = path_join(getenv("KAITO_BUILD"), "src/cli/kaito");
     const char *argv[] = { program, "manager", "--kubeconfig", w->api.kubeconfig, "--webhook=false", "--health-probe-bind-address=0",

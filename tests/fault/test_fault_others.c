@@ -10,6 +10,7 @@
 
 static int start(void **state)
 {
+    world_log();
     *state = world_new(true);
     return 0;
 }

@@ -124,8 +124,10 @@ static bool run_life(struct world *w, const struct play *play, const struct mode
     arm(&s);
     if (world_start(w, &e))
         wait_for_step(&s);
-    if (!s.came) {
-        proxy_arm(w->proxy, NULL);
+    bool came = s.came;
+
+    proxy_arm(w->proxy, NULL);      /* its rules point here */
+    if (!came) {
         world_delete(w, &gvr_workspaces, "ws");
         world_expect_gone(w, undisturbed, play->name);
         world_stop(w);
@@ -179,6 +181,7 @@ static void walk(struct world *w, const struct play *play, const struct mode *mo
 
     for (; n < STEPS_MAX && run(w, play, mode, n, undisturbed); n += all ? 1 : STRIDE)
         steps++;
+    proxy_arm(w->proxy, NULL);
     print_message("# %s, %s: %u steps, %lld ms\n", play->name, mode->name, steps, (long long)(clock_mono_ms() - began));
     assert_true(steps > 0);
 }
@@ -187,6 +190,7 @@ static void walk(struct world *w, const struct play *play, const struct mode *mo
 
 static int start(void **state)
 {
+    world_log();
     *state = world_new(true);
     return 0;
 }

@@ -59,6 +59,7 @@ struct world {
     struct workspace_manager *manager;  /* NULL: none runs */
 };
 
+void world_log(void);                   /* before the first: errors only; with KAITO_FAULT_LOG all that there is */
 struct world *world_new(bool has_karpenter);
 void world_free(struct world *w);       /* stops the manager when one runs */
 void world_namespace(struct world *w);  /* a fresh one, in w->ns, for the next case */
