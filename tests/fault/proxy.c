@@ -208,7 +208,7 @@ static struct fault admit(struct proxy *p, const struct http_exchange *x, struct
     {
         LOCK_SCOPE(&p->mu);
         if (p->cut)
-            return (struct fault){ FAULT_CUT_BEFORE };
+            return (struct fault){ FAULT_DEAD };        /* not a new cut: it may be answered after proxy_revive */
         *era = p->era;
         if (call->watch)
             p->counts.watches++;
@@ -303,7 +303,7 @@ static void handle(void *self, struct http_exchange *x)
         cut_from_now(p);
     if (f.kind == FAULT_CUT_LATE)
         keep_late(p, x, target);
-    if (f.kind == FAULT_CUT_BEFORE || f.kind == FAULT_CUT_LATE)
+    if (f.kind == FAULT_CUT_BEFORE || f.kind == FAULT_CUT_LATE || f.kind == FAULT_DEAD)
         cut_reply(x);
     else if (f.kind == FAULT_ANSWER)
         answer(x, &f);

@@ -26,6 +26,7 @@ enum fault_kind {
     FAULT_CUT_LATE,                     /* the same, but it arrives long after: proxy_deliver sends it */
     FAULT_ANSWER,                       /* not sent; `status` is the answer */
     FAULT_ANSWER_AFTER,                 /* applied; `status` is the answer all the same */
+    FAULT_DEAD,                         /* never sent: the client was cut off before; the proxy's own */
     FAULT_BROKEN,                       /* applied, the answer lost; later requests are fine */
 };
 

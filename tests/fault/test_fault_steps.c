@@ -88,10 +88,14 @@ static void wait_for_step(struct step *s)
     fail_msg("write %u, %s %s: neither killed nor at an end", s->n, s->what, s->mode->name);
 }
 
+static bool is_cut(struct world *w) { return proxy_is_cut(w->proxy); }
+
 static void start_again(struct world *w, const char *what)
 {
     struct err e;
 
+    if (!world_until(w, is_cut))        /* the write may be seen before its sender is cut off */
+        fail_msg("%s: never cut off", what);
     world_stop(w);
     proxy_revive(w->proxy);
     proxy_arm(w->proxy, NULL);
