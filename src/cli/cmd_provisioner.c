@@ -258,37 +258,35 @@ static errc run(struct provisioner_cmd *c, struct cancel *cancel, struct err *e)
     return rc;
 }
 
-int cmd_provisioner(int argc, char **argv)
+/* A table: long, but one idea. OPTIONS_HELP: the help was printed. */
+static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struct err *e)
 {
-    struct provisioner_cmd c = { .cloud = "local", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4, .agent_port = 10250,
-                                 .install_crds = true, .collect = "on", .gates = "", .leader_elect = true, .lease = LEASE, .exec_timeout_ms = 60000,
-                                 .o = { .node_repair = true } };
-    struct claim_timers *t = &c.o.timers;
+    struct claim_timers *t = &c->o.timers;
 
     claim_timers_fill(t);
     const struct option_row rows[] = {
-        { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
-        { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
-        { "cloud", 0, OPT_STR, &c.cloud, "NAME", "Where machines come from: local (this machine), exec (a program of yours) or azure (AKS agent pools)." },
-        { "agent-port", 0, OPT_INT, &c.agent_port, "PORT", "local: port of this machine's node agent, written into its Nodes.", .min = 0, .max = 65535 },
-        { "exec-command", 0, OPT_STR, &c.exec_command, "PROGRAM", "exec: the program that is the cloud; docs/cloud-exec.md has what it reads and writes." },
-        { "exec-timeout", 0, OPT_DURATION_MS, &c.exec_timeout_ms, "TIME", "exec: one call of the program; it is killed after that." },
-        { "exec-node-label", 0, OPT_STR, &c.exec_node_label, "LABEL", "exec: the label of a Node that names its claim, where its providerID is not known before it joins." },
-        { "install-crds", 0, OPT_BOOL, &c.install_crds, NULL, "Create the NodeClaim CustomResourceDefinition when there is neither it nor the legacy Machine's." },
-        { "node-class-group", 0, OPT_STR, &c.class_group, "GROUP", "Act for claims of this nodeClassRef group as well, where no Karpenter does." },
-        { "provisioner-name", 0, OPT_STR, &c.name, "NAME", "Written on the claims that this provisioner took; those of another name are left alone; default kaito-CLOUD." },
-        { "leader-elect", 0, OPT_BOOL, &c.leader_elect, NULL, "Of several provisioners only the holder of the Lease acts.", .section = "Operations" },
-        { "leader-election-name", 0, OPT_STR, &c.lease, "NAME", "The Lease.", .env = "LEADER_ELECTION_NAME" },
-        { "leader-election-namespace", 0, OPT_STR, &c.lease_namespace, "NS", "Its namespace; default that of the context or pod.", .env = "LEADER_ELECTION_NAMESPACE" },
-        { "disable-leader-election", 0, OPT_BOOL, &c.no_election, NULL, "Upstream's name for --no-leader-elect.", .env = "DISABLE_LEADER_ELECTION" },
-        { "feature-gates", 0, OPT_STR, &c.gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off); Drift and others of Karpenter are refused.", .env = "FEATURE_GATES" },
-        { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
-        { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
-        { "health-probe-port", 0, OPT_INT, &c.health_port, "PORT", "Upstream's: only the port.", .env = "HEALTH_PROBE_PORT", .min = 0, .max = 65535 },
-        { "metrics-port", 0, OPT_INT, &c.metrics_port, "PORT", "Upstream's: only the port.", .env = "METRICS_PORT", .min = 0, .max = 65535 },
-        { "workers", 0, OPT_INT, &c.workers, "N", "Claims handled at the same time." },
-        { "log-level", 0, OPT_STR, &c.log_level, "LEVEL", "debug, info, warn or error.", .env = "LOG_LEVEL" },
-        { "log-json", 0, OPT_BOOL, &c.log_json, NULL, "One JSON object a line." },
+        { "kubeconfig", 0, OPT_STR, &c->kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
+        { "context", 0, OPT_STR, &c->context, "NAME", "Context of the kubeconfig; default the current one." },
+        { "cloud", 0, OPT_STR, &c->cloud, "NAME", "Where machines come from: local (this machine), exec (a program of yours) or azure (AKS agent pools)." },
+        { "agent-port", 0, OPT_INT, &c->agent_port, "PORT", "local: port of this machine's node agent, written into its Nodes.", .min = 0, .max = 65535 },
+        { "exec-command", 0, OPT_STR, &c->exec_command, "PROGRAM", "exec: the program that is the cloud; docs/cloud-exec.md has what it reads and writes." },
+        { "exec-timeout", 0, OPT_DURATION_MS, &c->exec_timeout_ms, "TIME", "exec: one call of the program; it is killed after that." },
+        { "exec-node-label", 0, OPT_STR, &c->exec_node_label, "LABEL", "exec: the label of a Node that names its claim, where its providerID is not known before it joins." },
+        { "install-crds", 0, OPT_BOOL, &c->install_crds, NULL, "Create the NodeClaim CustomResourceDefinition when there is neither it nor the legacy Machine's." },
+        { "node-class-group", 0, OPT_STR, &c->class_group, "GROUP", "Act for claims of this nodeClassRef group as well, where no Karpenter does." },
+        { "provisioner-name", 0, OPT_STR, &c->name, "NAME", "Written on the claims that this provisioner took; those of another name are left alone; default kaito-CLOUD." },
+        { "leader-elect", 0, OPT_BOOL, &c->leader_elect, NULL, "Of several provisioners only the holder of the Lease acts.", .section = "Operations" },
+        { "leader-election-name", 0, OPT_STR, &c->lease, "NAME", "The Lease.", .env = "LEADER_ELECTION_NAME" },
+        { "leader-election-namespace", 0, OPT_STR, &c->lease_namespace, "NS", "Its namespace; default that of the context or pod.", .env = "LEADER_ELECTION_NAMESPACE" },
+        { "disable-leader-election", 0, OPT_BOOL, &c->no_election, NULL, "Upstream's name for --no-leader-elect.", .env = "DISABLE_LEADER_ELECTION" },
+        { "feature-gates", 0, OPT_STR, &c->gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off); Drift and others of Karpenter are refused.", .env = "FEATURE_GATES" },
+        { "health-probe-bind-address", 0, OPT_STR, &c->health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
+        { "metrics-bind-address", 0, OPT_STR, &c->metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
+        { "health-probe-port", 0, OPT_INT, &c->health_port, "PORT", "Upstream's: only the port.", .env = "HEALTH_PROBE_PORT", .min = 0, .max = 65535 },
+        { "metrics-port", 0, OPT_INT, &c->metrics_port, "PORT", "Upstream's: only the port.", .env = "METRICS_PORT", .min = 0, .max = 65535 },
+        { "workers", 0, OPT_INT, &c->workers, "N", "Claims handled at the same time." },
+        { "log-level", 0, OPT_STR, &c->log_level, "LEVEL", "debug, info, warn or error.", .env = "LOG_LEVEL" },
+        { "log-json", 0, OPT_BOOL, &c->log_json, NULL, "One JSON object a line." },
         { "launch-timeout", 0, OPT_DURATION_MS, &t->launch_ms, "TIME", "The cloud accepted the request until the machine runs; then it is deleted and made anew.", .section = "Times (0: never)" },
         { "registration-timeout", 0, OPT_DURATION_MS, &t->registration_ms, "TIME", "The machine runs until its Node has joined; then as above." },
         { "initialization-timeout", 0, OPT_DURATION_MS, &t->initialization_ms, "TIME", "The Node has joined until it is usable; then as above." },
@@ -296,24 +294,24 @@ int cmd_provisioner(int argc, char **argv)
         { "deletion-alarm", 0, OPT_DURATION_MS, &t->alarm_ms, "TIME", "A deletion that lasts longer is told by events." },
         { "repair-after", 0, OPT_DURATION_MS, &t->repair_ms, "TIME", "A Node that is not ready for so long is given up (NodeRepair)." },
         { "repair-pause", 0, OPT_DURATION_MS, &t->repair_pause_ms, "TIME", "Between two repairs." },
-        { "collect", 0, OPT_STR, &c.collect, "MODE", "What is left over (machines without claim, claims without machine): on, dry-run (log it), off.", .section = "Collectors" },
+        { "collect", 0, OPT_STR, &c->collect, "MODE", "What is left over (machines without claim, claims without machine): on, dry-run (log it), off.", .section = "Collectors" },
         { "collect-interval", 0, OPT_DURATION_MS, &t->collect_ms, "TIME", "Between two rounds." },
         { "collect-grace", 0, OPT_DURATION_MS, &t->collect_grace_ms, "TIME", "How long something must be left over, and seen so twice, before it is deleted." },
-        { "list-orphans", 0, OPT_BOOL, &c.list_orphans, NULL, "Print what is left over now and end; nothing is deleted." },
-        { "list-instance-types", 0, OPT_BOOL, &c.list_types, NULL, "Print what the cloud has to offer and end." },
-        AZURE_OPTIONS(&c.azure),
-        { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here, as the next ones." },
-        { "kube-client-burst", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "karpenter-service", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "enable-profiling", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "memory-limit", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "cpu-requests", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "log-output-paths", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "log-error-output-paths", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "batch-max-duration", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "batch-idle-duration", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "preference-policy", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "min-values-policy", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "list-orphans", 0, OPT_BOOL, &c->list_orphans, NULL, "Print what is left over now and end; nothing is deleted." },
+        { "list-instance-types", 0, OPT_BOOL, &c->list_types, NULL, "Print what the cloud has to offer and end." },
+        AZURE_OPTIONS(&c->azure),
+        { "kube-client-qps", 0, OPT_NOTED, &c->noted, "N", "Upstream's, without effect here, as the next ones." },
+        { "kube-client-burst", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "karpenter-service", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "enable-profiling", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "memory-limit", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "cpu-requests", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "log-output-paths", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "log-error-output-paths", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "batch-max-duration", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "batch-idle-duration", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "preference-policy", 0, OPT_NOTED, &c->noted, NULL, NULL },
+        { "min-values-policy", 0, OPT_NOTED, &c->noted, NULL, NULL },
     };
     const struct command_help help = {
         "kaito provisioner [--cloud local|exec|azure] [--kubeconfig FILE] [options]",
@@ -323,14 +321,24 @@ int cmd_provisioner(int argc, char **argv)
         "  kaito provisioner --cloud azure --subscription-id ID --resource-group RG --cluster-name AKS\n",
     };
     struct strlist args = { 0 };
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e);
+
+    if (!rc && args.n)
+        rc = err_set(e, ERR_BAD_REQUEST, "takes no arguments besides options");
+    strlist_done(&args);
+    return rc;
+}
+
+int cmd_provisioner(int argc, char **argv)
+{
+    struct provisioner_cmd c = { .cloud = "local", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4, .agent_port = 10250,
+                                 .install_crds = true, .collect = "on", .gates = "", .leader_elect = true, .lease = LEASE, .exec_timeout_ms = 60000,
+                                 .o = { .node_repair = true } };
     enum log_level level = LOG_INFO;
     struct err e;
     AUTO_FREE(cancel) cancel = cancel_new();
+    errc rc = read_options(&c, argc, argv, &e);
 
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, &e);
-    if (!rc && args.n)
-        rc = err_set(&e, ERR_BAD_REQUEST, "takes no arguments besides options");
-    strlist_done(&args);
     if (rc == OPTIONS_HELP)
         return 0;
     if (!rc)
