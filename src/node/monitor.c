@@ -7,62 +7,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/process.h"
-#include "node/container_log.h"
 #include "node/pod_files.h"
-#include "node/probe.h"
+#include "node/run.h"
 
-enum {
-    BACKOFF_FIRST_MS = 10 * 1000, BACKOFF_MAX_MS = 300 * 1000,  /* kubelet's crash loop back-off */
-    BACKOFF_FORGET_MS = 600 * 1000,
-    MESSAGE_MAX = 4096,                                         /* of a termination message */
-};
-
-struct monitor;
-
-struct run {                            /* one container */
-    struct monitor *m;
-    const struct container_plan *plan;
-    struct container_status *status;
-    bool is_init;
-    pid_t pid;                          /* 0: not running */
-    int pidfd, out_fd, err_fd;
-    struct log_writer *log;
-    struct prober *prober;
-    int64_t started_ms, backoff_ms, start_at_ms, kill_at_ms;
-    bool wanted_dead;                   /* by a probe or by the pod's end: a signal was sent */
-};
-
-struct letter { struct run *run; enum probe_verdict verdict; char *message; };
-
-struct monitor {
-    const char *folder;
-    struct arena *arena;
-    struct pod_plan plan;
-    struct pod_state state;
-    struct run *runs;                   /* init containers first */
-    size_t n_runs;
-    struct cancel *stop;                /* SIGTERM */
-    bool stopping, dirty;
-    int64_t grace_ms;
-
-    struct pollfd *fds;                 /* scratch of wait_for_something, with whose descriptor it is */
-    struct run **owners;
-
-    struct mutex mail_mu;               /* guards mail; a leaf */
-    struct letter *mail;
-    size_t n_mail, cap_mail;
-    int mail_fd[2];                     /* a pipe that wakes poll */
-};
-
-static void post_event(struct monitor *m, const char *type, const char *reason, const struct run *r, const char *message)
+void monitor_event(struct monitor *m, const char *type, const char *reason, const struct run *r, const char *message)
 {
     const struct pod_event ev = { str_of(type), str_of(reason), str_of(message), r ? r->plan->name : (struct str){ 0 } };
     AUTO_MEM char *path = path_join(m->folder, "events");
@@ -76,62 +30,17 @@ static void post_event(struct monitor *m, const char *type, const char *reason, 
         (void)fd_write_all(fd, line.p, line.n, NULL);   /* an event that cannot be written is lost: the status still tells */
 }
 
-/* ---- states ---- */
-
-static void set_waiting(struct run *r, const char *reason, const char *message)
+errc monitor_pipe(int fds[2], struct err *e)
 {
-    struct state_waiting *w = arena_new_of(r->m->arena, struct state_waiting);
-
-    w->reason = str_of(arena_strdup(r->m->arena, reason));
-    w->message = str_of(arena_strdup(r->m->arena, message));
-    r->status->state = (struct container_state){ .waiting = w };
-    r->status->ready = r->status->started = false;
-    r->m->dirty = true;
+    if (pipe2(fds, O_CLOEXEC))
+        return err_sys(e, errno, "make a pipe");
+    fcntl(fds[0], F_SETFL, O_NONBLOCK);
+    return ERR_OK;
 }
 
-static void set_running(struct run *r)
-{
-    struct state_running *s = arena_new_of(r->m->arena, struct state_running);
+/* ---- probes' mail ---- */
 
-    s->started_at = clock_wall_us();
-    r->status->state = (struct container_state){ .running = s };
-    r->status->ready = r->status->started = false;
-    r->m->dirty = true;
-}
-
-static struct str termination_message(struct run *r, int64_t exit_code)
-{
-    AUTO_BUF text = { 0 };
-    AUTO_MEM char *path = xstrndup(r->plan->termination_file.p, r->plan->termination_file.n);
-
-    if (path && *path)
-        (void)file_read(path, MESSAGE_MAX, &text, NULL);    /* no message is the usual case */
-    if (!text.n && exit_code && r->plan->termination_from_log) {
-        AUTO_MEM char *log = xasprintf("%s/containers/%.*s/%d.log", r->m->folder, STR_ARG(r->plan->name), (int)r->status->restart_count);
-        log_tail(log, &text);
-    }
-    AUTO_JSON clean = json_strn(buf_str(&text));
-    return text.n ? arena_str(r->m->arena, json_to_str(clean)) : (struct str){ 0 };
-}
-
-static void set_terminated(struct run *r, int64_t exit_code, int64_t sig, const char *reason, struct str message)
-{
-    struct state_terminated *t = arena_new_of(r->m->arena, struct state_terminated);
-    const struct state_running *was = r->status->state.running;
-
-    *t = (struct state_terminated){
-        .exit_code = exit_code, .signal = sig, .reason = str_of(reason), .message = message,
-        .started_at = was ? was->started_at : clock_wall_us(), .finished_at = clock_wall_us(),
-    };
-    r->status->state = (struct container_state){ .terminated = t };
-    r->status->ready = r->is_init && exit_code == 0;
-    r->status->started = false;
-    r->m->dirty = true;
-}
-
-/* ---- starting and ending a container ---- */
-
-static void told_by_prober(void *self, enum probe_verdict v, const char *message)
+void monitor_told(void *self, enum probe_verdict v, const char *message)
 {
     struct run *r = self;
     struct monitor *m = r->m;
@@ -143,187 +52,6 @@ static void told_by_prober(void *self, enum probe_verdict v, const char *message
         return;         /* the pipe is full, so poll wakes anyway */
 }
 
-static char **text_vector(const struct str *items, size_t n)
-{
-    char **v = xcalloc(n + 1, sizeof *v);
-
-    for (size_t i = 0; i < n; i++)
-        v[i] = xstrndup(items[i].p, items[i].n);
-    return v;
-}
-
-static errc open_pipe(int fds[2], struct err *e)
-{
-    if (pipe2(fds, O_CLOEXEC))
-        return err_sys(e, errno, "make a pipe");
-    fcntl(fds[0], F_SETFL, O_NONBLOCK);
-    return ERR_OK;
-}
-
-static errc spawn(struct run *r, int out_w, int err_w, struct err *e)
-{
-    char **argv = text_vector(r->plan->argv, r->plan->n_argv), **envp = text_vector(r->plan->env, r->plan->n_env);
-    AUTO_MEM char *cwd = xstrndup(r->plan->cwd.p, r->plan->cwd.n);
-    const struct process_opts o = {
-        .argv = (const char *const *)argv, .envp = (const char *const *)envp, .cwd = *cwd ? cwd : r->m->folder,
-        .stdin_fd = -1, .stdout_fd = out_w, .stderr_fd = err_w, .new_session = true, .die_with_parent = true,
-    };
-    errc rc = process_start(&o, &r->pid, e);
-
-    strv_free(argv, r->plan->n_argv);
-    strv_free(envp, r->plan->n_env);
-    return rc;
-}
-
-static errc open_container_log(struct run *r, struct err *e)
-{
-    AUTO_MEM char *folder = xasprintf("%s/containers/%.*s", r->m->folder, STR_ARG(r->plan->name));
-    AUTO_MEM char *path = xasprintf("%s/%d.log", folder, (int)r->status->restart_count);
-
-    TRY(dir_make(folder, 0700, e));
-    if (r->plan->termination_file.n) {
-        AUTO_MEM char *message = xstrndup(r->plan->termination_file.p, r->plan->termination_file.n);
-        TRY(file_write_atomic(message, STR(""), 0600, e));
-    }
-    return log_writer_open(path, &r->log, e);
-}
-
-static errc start_process(struct run *r, struct err *e)
-{
-    int out[2] = { -1, -1 }, err[2] = { -1, -1 };
-
-    TRY(open_container_log(r, e));
-    TRY(open_pipe(out, e));
-    errc rc = open_pipe(err, e);
-    if (!rc)
-        rc = spawn(r, out[1], err[1], e);
-    close(out[1]);
-    if (err[1] >= 0)
-        close(err[1]);
-    r->out_fd = out[0];
-    r->err_fd = err[0];
-    if (!rc) {
-        r->pidfd = (int)syscall(SYS_pidfd_open, r->pid, 0);
-        if (r->pidfd < 0)
-            rc = err_sys(e, errno, "watch process %d", (int)r->pid);
-    }
-    return rc;
-}
-
-static void close_streams(struct run *r)
-{
-    int *fds[] = { &r->pidfd, &r->out_fd, &r->err_fd };
-
-    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
-        if (*fds[i] >= 0)
-            close(*fds[i]);
-        *fds[i] = -1;
-    }
-    log_writer_close(TAKE(r->log));
-}
-
-static void schedule_restart(struct run *r);
-
-static void start(struct run *r)
-{
-    struct err e;
-
-    r->wanted_dead = false;
-    r->kill_at_ms = 0;
-    r->start_at_ms = 0;
-    if (start_process(r, &e)) {
-        close_streams(r);
-        r->pid = 0;
-        set_terminated(r, 128, 0, "StartError", str_of(arena_strdup(r->m->arena, e.text)));
-        post_event(r->m, "Warning", "Failed", r, e.text);
-        schedule_restart(r);
-        return;
-    }
-    r->started_ms = clock_mono_ms();
-    set_running(r);
-    AUTO_MEM char *text = xasprintf("Started container %.*s", STR_ARG(r->plan->name));
-    post_event(r->m, "Normal", "Started", r, text);
-    if (!r->is_init)
-        r->prober = prober_start(r->plan, told_by_prober, r);
-}
-
-static bool restarts(const struct run *r, int64_t exit_code)
-{
-    struct str policy = r->m->plan.restart_policy;
-
-    if (r->m->stopping)
-        return false;
-    if (r->is_init)
-        return exit_code != 0 && !str_is(policy, "Never");
-    return str_is(policy, "Always") || (str_is(policy, "OnFailure") && exit_code != 0);
-}
-
-/* The first restart comes at once, then 10 s, 20 s, ... 5 min; ten minutes of running forget it. */
-static void schedule_restart(struct run *r)
-{
-    const struct state_terminated *t = r->status->state.terminated;
-
-    if (!t || !restarts(r, t->exit_code))
-        return;
-    if (clock_mono_ms() - r->started_ms > BACKOFF_FORGET_MS)
-        r->backoff_ms = 0;
-    r->start_at_ms = clock_mono_ms() + (r->status->restart_count == 0 ? 0 : r->backoff_ms);
-    r->status->last_state = r->status->state;
-    if (r->status->restart_count > 0 && r->backoff_ms) {
-        AUTO_MEM char *text = xasprintf("back-off %ds restarting failed container=%.*s pod=%.*s_%.*s(%.*s)", (int)(r->backoff_ms / 1000),
-                                        STR_ARG(r->plan->name), STR_ARG(r->m->plan.name), STR_ARG(r->m->plan.namespace_),
-                                        STR_ARG(r->m->plan.uid));
-        set_waiting(r, "CrashLoopBackOff", text);
-        post_event(r->m, "Warning", "BackOff", r, text);
-    }
-    r->backoff_ms = r->backoff_ms ? (r->backoff_ms * 2 < BACKOFF_MAX_MS ? r->backoff_ms * 2 : BACKOFF_MAX_MS) : BACKOFF_FIRST_MS;
-}
-
-static void drain(struct run *r, int *fd, bool is_stderr)
-{
-    char chunk[16384];
-    ssize_t n;
-
-    while (*fd >= 0 && (n = read(*fd, chunk, sizeof chunk)) != 0) {
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return;
-        log_writer_add(r->log, is_stderr, str_n(chunk, (size_t)n));
-    }
-    if (*fd >= 0)
-        close(*fd);
-    *fd = -1;
-}
-
-static void reap(struct run *r)
-{
-    int status = 0;
-
-    if (waitpid(r->pid, &status, WNOHANG) != r->pid)
-        return;
-    drain(r, &r->out_fd, false);
-    drain(r, &r->err_fd, true);
-    close_streams(r);
-    kill(-r->pid, SIGKILL);             /* what it left behind in its session */
-    r->pid = 0;
-    prober_stop(TAKE(r->prober));
-    int64_t code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    set_terminated(r, code, WIFSIGNALED(status) ? WTERMSIG(status) : 0, code ? "Error" : "Completed", termination_message(r, code));
-    schedule_restart(r);
-}
-
-static void send_stop(struct run *r, int64_t grace_ms)
-{
-    if (!r->pid || r->wanted_dead)
-        return;
-    r->wanted_dead = true;
-    r->kill_at_ms = clock_mono_ms() + grace_ms;
-    kill(r->pid, grace_ms > 0 ? SIGTERM : SIGKILL);
-}
-
-/* ---- probes' mail ---- */
-
 static void open_letter(const struct letter *l)
 {
     struct run *r = l->run;
@@ -332,11 +60,11 @@ static void open_letter(const struct letter *l)
     if (!r->pid)
         return;
     if (l->verdict == PROBE_FAILED)
-        post_event(r->m, "Warning", "Unhealthy", r, l->message);
+        monitor_event(r->m, "Warning", "Unhealthy", r, l->message);
     else if (l->verdict == PROBE_KILL) {
         AUTO_MEM char *text = xasprintf("Container %.*s failed %s probe, will be restarted", STR_ARG(r->plan->name), l->message);
-        post_event(r->m, "Normal", "Killing", r, text);
-        send_stop(r, r->m->grace_ms);
+        monitor_event(r->m, "Normal", "Killing", r, text);
+        run_send_stop(r, r->m->grace_ms);
     } else {
         s->started = true;
         s->ready = l->verdict == PROBE_READY ? true : l->verdict == PROBE_NOT_READY ? false : s->ready;
@@ -376,9 +104,9 @@ static void start_when_due(struct run *r)
         if (clock_mono_ms() < r->start_at_ms)
             return;
         r->status->restart_count++;
-        start(r);
+        run_start(r);
     } else if (!r->status->state.terminated)
-        start(r);
+        run_start(r);
 }
 
 /* Starts what may start now: init containers one after the other, then the rest. */
@@ -420,7 +148,7 @@ static void begin_stopping(struct monitor *m)
         (void)str_to_i64(str_trim(buf_str(&text)), &grace_s);       /* unreadable: the pod's own grace period */
     for (size_t i = 0; i < m->n_runs; i++) {
         m->runs[i].start_at_ms = 0;
-        send_stop(&m->runs[i], grace_s * 1000);
+        run_send_stop(&m->runs[i], grace_s * 1000);
     }
 }
 
@@ -484,11 +212,11 @@ static void wait_for_something(struct monitor *m)
         if (!r || !m->fds[i].revents)
             continue;
         if (m->fds[i].fd == r->out_fd)
-            drain(r, &r->out_fd, false);
+            run_drain(r, &r->out_fd, false);
         else if (m->fds[i].fd == r->err_fd)
-            drain(r, &r->err_fd, true);
+            run_drain(r, &r->err_fd, true);
         else if (m->fds[i].fd == r->pidfd)
-            reap(r);
+            run_reap(r);
     }
 }
 
@@ -512,7 +240,7 @@ static errc main_loop(struct monitor *m, struct err *e)
         }
         if (m->dirty && save(m, e)) {
             /* A full disk must not stop the pod: the next change tries again. */
-            post_event(m, "Warning", "StatusNotWritten", NULL, e->text);
+            monitor_event(m, "Warning", "StatusNotWritten", NULL, e->text);
         }
         wait_for_something(m);
     }
@@ -528,16 +256,16 @@ static void init_run(struct monitor *m, struct run *r, const struct container_pl
     if (plan->blocked_reason.p) {
         AUTO_MEM char *reason = xstrndup(plan->blocked_reason.p, plan->blocked_reason.n);
         AUTO_MEM char *message = xstrndup(plan->blocked_message.p, plan->blocked_message.n);
-        set_waiting(r, reason, message);
+        run_set_waiting(r, reason, message);
     } else if (status->state.running) {        /* an earlier monitor died, and its containers with it */
-        set_terminated(r, 137, SIGKILL, "Error", STR("the pod's monitor was killed"));
-        schedule_restart(r);
+        run_set_terminated(r, 137, SIGKILL, "Error", STR("the pod's monitor was killed"));
+        run_schedule_restart(r);
     } else if (status->state.waiting && status->last_state.terminated) {
         r->start_at_ms = clock_mono_ms();
     } else if (status->state.terminated)
-        schedule_restart(r);
+        run_schedule_restart(r);
     else
-        set_waiting(r, is_init ? "PodInitializing" : m->plan.n_init ? "PodInitializing" : "ContainerCreating", NULL);
+        run_set_waiting(r, is_init ? "PodInitializing" : m->plan.n_init ? "PodInitializing" : "ContainerCreating", NULL);
 }
 
 static const struct container_status *old_status(const struct container_status *list, size_t n, struct str name)
@@ -612,7 +340,7 @@ errc pod_monitor_run(const char *folder, struct err *e)
     struct monitor m = { .folder = folder };
 
     TRY(file_lock(lock_path, &lock, e));
-    TRY(open_pipe(m.mail_fd, e));
+    TRY(monitor_pipe(m.mail_fd, e));
     m.arena = arena_new();
     m.stop = cancel_new();
     mutex_init(&m.mail_mu);
