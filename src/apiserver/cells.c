@@ -6,7 +6,7 @@
 
 #define NONE "<none>"
 
-static json_t *text_at(const json_t *obj, const char *path, const char *absent)
+json_t *cell_text(const json_t *obj, const char *path, const char *absent)
 {
     const json_t *v = at(obj, path);
 
@@ -45,10 +45,10 @@ static json_t *take_text(struct buf *b, const char *absent)
 
 /* ---- general ---- */
 
-json_t *cell_name(const json_t *o, int64_t now) { (void)now; return text_at(o, "metadata.name", ""); }
+json_t *cell_name(const json_t *o, int64_t now) { (void)now; return cell_text(o, "metadata.name", ""); }
 json_t *cell_age(const json_t *o, int64_t now) { return age_of(str_at(o, "metadata.creationTimestamp"), now, "<unknown>"); }
 json_t *cell_custom_age(const json_t *o, int64_t now) { return age_of(str_at(o, "metadata.creationTimestamp"), now, "<unknown>"); }
-json_t *cell_created_text(const json_t *o, int64_t now) { (void)now; return text_at(o, "metadata.creationTimestamp", "<unknown>"); }
+json_t *cell_created_text(const json_t *o, int64_t now) { (void)now; return cell_text(o, "metadata.creationTimestamp", "<unknown>"); }
 
 static void add_joined(struct buf *b, const char *s)
 {
@@ -128,11 +128,11 @@ json_t *configmap_data(const json_t *o, int64_t now)
     return json_integer((json_int_t)(json_object_size(at(o, "data")) + json_object_size(at(o, "binaryData"))));
 }
 
-json_t *secret_type(const json_t *o, int64_t now) { (void)now; return text_at(o, "type", ""); }
+json_t *secret_type(const json_t *o, int64_t now) { (void)now; return cell_text(o, "type", ""); }
 json_t *secret_data(const json_t *o, int64_t now) { (void)now; return json_integer((json_int_t)json_object_size(at(o, "data"))); }
 json_t *account_secrets(const json_t *o, int64_t now) { (void)now; return json_integer((json_int_t)json_array_size(at(o, "secrets"))); }
-json_t *namespace_status(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.phase", ""); }
-json_t *lease_holder(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.holderIdentity", ""); }
+json_t *namespace_status(const json_t *o, int64_t now) { (void)now; return cell_text(o, "status.phase", ""); }
+json_t *lease_holder(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.holderIdentity", ""); }
 
 json_t *binding_role(const json_t *o, int64_t now)
 {
@@ -156,8 +156,8 @@ json_t *endpoints_endpoints(const json_t *o, int64_t now)
 
 /* ---- services ---- */
 
-json_t *service_kind(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.type", ""); }
-json_t *service_cluster_ip(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.clusterIP", NONE); }
+json_t *service_kind(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.type", ""); }
+json_t *service_cluster_ip(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.clusterIP", NONE); }
 
 json_t *service_external_ip(const json_t *o, int64_t now)
 {
@@ -167,7 +167,7 @@ json_t *service_external_ip(const json_t *o, int64_t now)
 
     (void)now;
     if (streq(str_at(o, "spec.type"), "ExternalName"))
-        return text_at(o, "spec.externalName", NONE);
+        return cell_text(o, "spec.externalName", NONE);
     json_array_foreach(at(o, "status.loadBalancer.ingress"), i, v)
         add_joined(&b, json_cstr(v, "ip") ? json_cstr(v, "ip") : json_cstr(v, "hostname"));
     json_array_foreach(at(o, "spec.externalIPs"), i, v)
@@ -294,18 +294,18 @@ static json_t *access_modes(const json_t *list)
 json_t *claim_status(const json_t *o, int64_t now)
 {
     (void)now;
-    return at(o, "metadata.deletionTimestamp") ? json_string("Terminating") : text_at(o, "status.phase", "");
+    return at(o, "metadata.deletionTimestamp") ? json_string("Terminating") : cell_text(o, "status.phase", "");
 }
-json_t *claim_volume(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.volumeName", ""); }
-json_t *claim_capacity(const json_t *o, int64_t now) { (void)now; return text_at(o, str_set(str_at(o, "spec.volumeName")) ? "status.capacity.storage" : "-", ""); }
+json_t *claim_volume(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.volumeName", ""); }
+json_t *claim_capacity(const json_t *o, int64_t now) { (void)now; return cell_text(o, str_set(str_at(o, "spec.volumeName")) ? "status.capacity.storage" : "-", ""); }
 json_t *claim_access_modes(const json_t *o, int64_t now)
 {
     (void)now;
     return access_modes(str_set(str_at(o, "spec.volumeName")) ? at(o, "status.accessModes") : NULL);
 }
-json_t *claim_storageclass(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.storageClassName", ""); }
-json_t *claim_volumeattributesclass(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.volumeAttributesClassName", "<unset>"); }
-json_t *claim_volumemode(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.volumeMode", "<unset>"); }
+json_t *claim_storageclass(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.storageClassName", ""); }
+json_t *claim_volumeattributesclass(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.volumeAttributesClassName", "<unset>"); }
+json_t *claim_volumemode(const json_t *o, int64_t now) { (void)now; return cell_text(o, "spec.volumeMode", "<unset>"); }
 
 json_t *class_name(const json_t *o, int64_t now)
 {
@@ -314,11 +314,11 @@ json_t *class_name(const json_t *o, int64_t now)
                       streq(json_cstr(notes, "storageclass.beta.kubernetes.io/is-default-class"), "true");
 
     (void)now;
-    return is_default ? json_strf("%s (default)", str_at(o, "metadata.name")) : text_at(o, "metadata.name", "");
+    return is_default ? json_strf("%s (default)", str_at(o, "metadata.name")) : cell_text(o, "metadata.name", "");
 }
-json_t *class_provisioner(const json_t *o, int64_t now) { (void)now; return text_at(o, "provisioner", ""); }
-json_t *class_reclaimpolicy(const json_t *o, int64_t now) { (void)now; return text_at(o, "reclaimPolicy", "Delete"); }
-json_t *class_volumebindingmode(const json_t *o, int64_t now) { (void)now; return text_at(o, "volumeBindingMode", "Immediate"); }
+json_t *class_provisioner(const json_t *o, int64_t now) { (void)now; return cell_text(o, "provisioner", ""); }
+json_t *class_reclaimpolicy(const json_t *o, int64_t now) { (void)now; return cell_text(o, "reclaimPolicy", "Delete"); }
+json_t *class_volumebindingmode(const json_t *o, int64_t now) { (void)now; return cell_text(o, "volumeBindingMode", "Immediate"); }
 json_t *class_allowvolumeexpansion(const json_t *o, int64_t now) { (void)now; return json_boolean(json_is_true(at(o, "allowVolumeExpansion"))); }
 
 /* ---- events ---- */
@@ -335,10 +335,10 @@ json_t *event_first_seen(const json_t *o, int64_t now)
 {
     return age_of(str_at(o, "firstTimestamp") ? str_at(o, "firstTimestamp") : str_at(o, "eventTime"), now, "<unknown>");
 }
-json_t *event_type(const json_t *o, int64_t now) { (void)now; return text_at(o, "type", ""); }
-json_t *event_reason(const json_t *o, int64_t now) { (void)now; return text_at(o, "reason", ""); }
-json_t *event_message(const json_t *o, int64_t now) { (void)now; return text_at(o, "message", ""); }
-json_t *event_subobject(const json_t *o, int64_t now) { (void)now; return text_at(o, "involvedObject.fieldPath", ""); }
+json_t *event_type(const json_t *o, int64_t now) { (void)now; return cell_text(o, "type", ""); }
+json_t *event_reason(const json_t *o, int64_t now) { (void)now; return cell_text(o, "reason", ""); }
+json_t *event_message(const json_t *o, int64_t now) { (void)now; return cell_text(o, "message", ""); }
+json_t *event_subobject(const json_t *o, int64_t now) { (void)now; return cell_text(o, "involvedObject.fieldPath", ""); }
 
 json_t *event_object(const json_t *o, int64_t now)
 {
@@ -414,189 +414,15 @@ static json_t *node_address(const json_t *o, const char *type)
     return json_string(NONE);
 }
 
-json_t *node_version(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.nodeInfo.kubeletVersion", ""); }
+json_t *node_version(const json_t *o, int64_t now) { (void)now; return cell_text(o, "status.nodeInfo.kubeletVersion", ""); }
 json_t *node_internal_ip(const json_t *o, int64_t now) { (void)now; return node_address(o, "InternalIP"); }
 json_t *node_external_ip(const json_t *o, int64_t now) { (void)now; return node_address(o, "ExternalIP"); }
-json_t *node_os_image(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.nodeInfo.osImage", "<unknown>"); }
-json_t *node_kernel_version(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.nodeInfo.kernelVersion", "<unknown>"); }
-json_t *node_container_runtime(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.nodeInfo.containerRuntimeVersion", "<unknown>"); }
+json_t *node_os_image(const json_t *o, int64_t now) { (void)now; return cell_text(o, "status.nodeInfo.osImage", "<unknown>"); }
+json_t *node_kernel_version(const json_t *o, int64_t now) { (void)now; return cell_text(o, "status.nodeInfo.kernelVersion", "<unknown>"); }
+json_t *node_container_runtime(const json_t *o, int64_t now) { (void)now; return cell_text(o, "status.nodeInfo.containerRuntimeVersion", "<unknown>"); }
 
-/* ---- pods ---- */
+/* ---- webhooks ---- */
 
-struct pod_view { int64_t restarts, total, ready; int64_t last_restart_us; char reason[256]; };
-
-static void note_restart(struct pod_view *v, const json_t *c)
-{
-    const char *when = json_str_at(c, "lastState", "terminated", "finishedAt", NULL);
-    int64_t us = 0;
-
-    v->restarts += json_int(c, "restartCount", 0);
-    if (when && time_parse(str_of(when), &us) && us > v->last_restart_us)
-        v->last_restart_us = us;
-}
-
-static void set_reason(struct pod_view *v, const char *prefix, const char *text)
-{
-    snprintf(v->reason, sizeof v->reason, "%s%s", prefix, text);
-}
-
-static void terminated_reason(struct pod_view *v, const char *prefix, const json_t *t)
-{
-    const char *reason = json_cstr(t, "reason");
-    int64_t signal = json_int(t, "signal", 0);
-
-    if (str_set(reason))
-        set_reason(v, prefix, reason);
-    else
-        snprintf(v->reason, sizeof v->reason, signal ? "%sSignal:%lld" : "%sExitCode:%lld", prefix,
-                 (long long)(signal ? signal : json_int(t, "exitCode", 0)));
-}
-
-/* An init container that restarts always is a side car: it counts among the pod's containers. */
-static bool is_sidecar(const json_t *o, const char *name)
-{
-    size_t i;
-    json_t *c;
-
-    json_array_foreach(at(o, "spec.initContainers"), i, c)
-        if (streq(json_cstr(c, "name"), name))
-            return streq(json_cstr(c, "restartPolicy"), "Always");
-    return false;
-}
-
-/* True while an init container holds the pod back. */
-static bool view_init(const json_t *o, struct pod_view *v)
-{
-    size_t i, n = json_array_size(at(o, "spec.initContainers"));
-    json_t *c;
-
-    json_array_foreach(at(o, "status.initContainerStatuses"), i, c) {
-        const json_t *done = json_at(c, "state", "terminated", NULL);
-        const char *waiting = json_str_at(c, "state", "waiting", "reason", NULL);
-        bool sidecar = is_sidecar(o, json_cstr(c, "name"));
-        note_restart(v, c);
-        if (done && json_int(done, "exitCode", -1) == 0)
-            continue;
-        if (sidecar && json_flag(c, "started", false)) {
-            v->ready += json_flag(c, "ready", false);
-            continue;
-        }
-        if (done)
-            terminated_reason(v, "Init:", done);
-        else if (str_set(waiting) && !streq(waiting, "PodInitializing"))
-            set_reason(v, "Init:", waiting);
-        else
-            snprintf(v->reason, sizeof v->reason, "Init:%zu/%zu", i, n);
-        return true;
-    }
-    return false;
-}
-
-static void view_containers(const json_t *o, struct pod_view *v)
-{
-    const json_t *list = at(o, "status.containerStatuses");
-    bool running = false;
-
-    for (size_t i = json_array_size(list); i-- > 0;) {
-        const json_t *c = json_array_get(list, i), *done = json_at(c, "state", "terminated", NULL);
-        const char *waiting = json_str_at(c, "state", "waiting", "reason", NULL);
-        note_restart(v, c);
-        if (str_set(waiting))
-            set_reason(v, "", waiting);
-        else if (done)
-            terminated_reason(v, "", done);
-        else if (json_flag(c, "ready", false) && json_at(c, "state", "running", NULL)) {
-            running = true;
-            v->ready++;
-        }
-    }
-    if (!streq(v->reason, "Completed") || !running)
-        return;
-    bool ready = false;
-    size_t i;
-    json_t *c;
-    json_array_foreach(at(o, "status.conditions"), i, c)
-        ready = ready || (streq(json_cstr(c, "type"), "Ready") && streq(json_cstr(c, "status"), "True"));
-    set_reason(v, "", ready ? "Running" : "NotReady");
-}
-
-static void view_pod(const json_t *o, struct pod_view *v)
-{
-    const char *phase = str_at(o, "status.phase"), *reason = str_at(o, "status.reason");
-    size_t i;
-    json_t *c;
-
-    *v = (struct pod_view){ .total = (int64_t)json_array_size(at(o, "spec.containers")) };
-    set_reason(v, "", str_set(reason) ? reason : phase ? phase : "");
-    json_array_foreach(at(o, "status.conditions"), i, c)
-        if (streq(json_cstr(c, "type"), "PodScheduled") && streq(json_cstr(c, "reason"), "SchedulingGated"))
-            set_reason(v, "", "SchedulingGated");
-    json_array_foreach(at(o, "spec.initContainers"), i, c)
-        v->total += streq(json_cstr(c, "restartPolicy"), "Always");
-    if (!view_init(o, v)) {
-        int64_t init_restarts = v->restarts;
-        (void)init_restarts;
-        v->restarts = 0;
-        v->last_restart_us = 0;
-        view_containers(o, v);
-    }
-    if (at(o, "metadata.deletionTimestamp")) {
-        if (streq(reason, "NodeLost"))
-            set_reason(v, "", "Unknown");
-        else if (!streq(phase, "Failed") && !streq(phase, "Succeeded"))
-            set_reason(v, "", "Terminating");
-    }
-}
-
-json_t *pod_ready(const json_t *o, int64_t now)
-{
-    struct pod_view v;
-
-    (void)now;
-    view_pod(o, &v);
-    return json_strf("%lld/%lld", (long long)v.ready, (long long)v.total);
-}
-
-json_t *pod_status(const json_t *o, int64_t now)
-{
-    struct pod_view v;
-
-    (void)now;
-    view_pod(o, &v);
-    return json_string(v.reason);
-}
-
-json_t *pod_restarts(const json_t *o, int64_t now)
-{
-    struct pod_view v;
-    char age[TIME_TEXT_MAX];
-
-    view_pod(o, &v);
-    if (!v.restarts || !v.last_restart_us)
-        return json_strf("%lld", (long long)v.restarts);
-    time_human_age(now - v.last_restart_us / 1000, age);
-    return json_strf("%lld (%s ago)", (long long)v.restarts, age);
-}
-
-json_t *pod_ip(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.podIP", NONE); }
-json_t *pod_node(const json_t *o, int64_t now) { (void)now; return text_at(o, "spec.nodeName", NONE); }
-json_t *pod_nominated_node(const json_t *o, int64_t now) { (void)now; return text_at(o, "status.nominatedNodeName", NONE); }
-
-json_t *pod_readiness_gates(const json_t *o, int64_t now)
-{
-    const json_t *gates = at(o, "spec.readinessGates");
-    size_t i, k;
-    json_t *g, *c;
-    long ready = 0;
-
-    (void)now;
-    if (!json_array_size(gates))
-        return json_string(NONE);
-    json_array_foreach(gates, i, g)
-        json_array_foreach(at(o, "status.conditions"), k, c)
-            ready += streq(json_cstr(c, "type"), json_cstr(g, "conditionType")) && streq(json_cstr(c, "status"), "True");
-    return json_strf("%ld/%zu", ready, json_array_size(gates));
-}
 json_t *webhooks_count(const json_t *o, int64_t now)
 {
     (void)now;

@@ -77,4 +77,7 @@ extern cell_fn
     statefulset_ready,
     webhooks_count;
 
+/* The text at a path such as "status.podIP"; absent: what stands there for a missing or an empty one. New reference. */
+json_t *cell_text(const json_t *obj, const char *path, const char *absent);
+
 #endif

@@ -14,9 +14,9 @@ struct machine { struct err *err; size_t steps; };
 
 static errc eval(struct machine *m, const struct cel *c, const struct scope *s, json_t **out);
 
-static errc fail(struct machine *m, const char *what, const char *name)
+errc cel_fail(struct err *e, const char *what, const char *name)
 {
-    return err_set(m->err, ERR_INVALID, "%s%s%s", what, name ? ": " : "", name ? name : "");
+    return err_set(e, ERR_INVALID, "%s%s%s", what, name ? ": " : "", name ? name : "");
 }
 
 static bool number_equal(const json_t *a, const json_t *b)
@@ -25,7 +25,7 @@ static bool number_equal(const json_t *a, const json_t *b)
                                                     : json_number_value(a) == json_number_value(b);
 }
 
-static bool equal(const json_t *a, const json_t *b)
+bool cel_equal(const json_t *a, const json_t *b)
 {
     return json_is_number(a) && json_is_number(b) ? number_equal(a, b) : json_equal(a, b);
 }
@@ -39,7 +39,7 @@ static errc eval_name(struct machine *m, const struct cel *c, const struct scope
             *out = json_incref(s->value);
             return ERR_OK;
         }
-    return fail(m, "undeclared reference", c->name);
+    return cel_fail(m->err, "undeclared reference", c->name);
 }
 
 static errc eval_field(struct machine *m, const struct cel *c, const struct scope *s, json_t **out)
@@ -50,12 +50,12 @@ static errc eval_field(struct machine *m, const struct cel *c, const struct scop
     json_t *v = json_object_get(object, c->name);
     if (c->op == CEL_HAS) {
         if (!json_is_object(object))
-            return fail(m, "no such overload", "has");
+            return cel_fail(m->err, "no such overload", "has");
         *out = json_boolean(v && !json_is_null(v));
         return ERR_OK;
     }
     if (!v)
-        return fail(m, "no such key", c->name);
+        return cel_fail(m->err, "no such key", c->name);
     *out = json_incref(v);
     return ERR_OK;
 }
@@ -75,7 +75,7 @@ static errc eval_index(struct machine *m, const struct cel *c, const struct scop
         v = json_object_get(object, json_string_value(key));
     }
     if (!v)
-        return fail(m, json_is_array(object) ? "index out of bounds" : "no such key", json_string_value(key));
+        return cel_fail(m->err, json_is_array(object) ? "index out of bounds" : "no such key", json_string_value(key));
     *out = json_incref(v);
     return ERR_OK;
 }
@@ -91,7 +91,7 @@ static errc eval_logic(struct machine *m, const struct cel *c, const struct scop
         AUTO_JSON v = NULL;
         errc rc = eval(m, c->kids[i], s, &v);
         if (!rc && !json_is_boolean(v))
-            rc = fail(m, "no such overload", deciding ? "||" : "&&");
+            rc = cel_fail(m->err, "no such overload", deciding ? "||" : "&&");
         if (!rc && json_is_true(v) == deciding) {
             *out = json_boolean(deciding);
             return ERR_OK;
@@ -115,11 +115,11 @@ static errc eval_if(struct machine *m, const struct cel *c, const struct scope *
 
     TRY(eval(m, c->kids[0], s, &v));
     if (!json_is_boolean(v))
-        return fail(m, "no such overload", "?:");
+        return cel_fail(m->err, "no such overload", "?:");
     return eval(m, c->kids[json_is_true(v) ? 1 : 2], s, out);
 }
 
-static errc compare(struct machine *m, enum cel_op op, const json_t *a, const json_t *b, json_t **out)
+errc cel_compare(enum cel_op op, const json_t *a, const json_t *b, json_t **out, struct err *e)
 {
     double d;
 
@@ -131,12 +131,12 @@ static errc compare(struct machine *m, enum cel_op op, const json_t *a, const js
     else if (json_is_boolean(a) && json_is_boolean(b))
         d = json_is_true(a) - json_is_true(b);
     else
-        return fail(m, "no such overload", "comparison");
+        return cel_fail(e, "no such overload", "comparison");
     *out = json_boolean(op == CEL_LT ? d < 0 : op == CEL_LE ? d <= 0 : op == CEL_GT ? d > 0 : d >= 0);
     return ERR_OK;
 }
 
-static errc contained(struct machine *m, const json_t *a, const json_t *b, json_t **out)
+static errc contained(const json_t *a, const json_t *b, json_t **out, struct err *e)
 {
     const json_t *item;
     size_t i;
@@ -146,21 +146,21 @@ static errc contained(struct machine *m, const json_t *a, const json_t *b, json_
         found = json_object_get(b, json_string_value(a)) != NULL;
     } else if (json_is_array(b)) {
         json_array_foreach(b, i, item)
-            found |= equal(item, a);
+            found |= cel_equal(item, a);
     } else {
-        return fail(m, "no such overload", "in");
+        return cel_fail(e, "no such overload", "in");
     }
     *out = json_boolean(found);
     return ERR_OK;
 }
 
-static errc integer_math(struct machine *m, enum cel_op op, int64_t a, int64_t b, json_t **out)
+static errc integer_math(enum cel_op op, int64_t a, int64_t b, json_t **out, struct err *e)
 {
     int64_t v = 0;
     bool overflow = false;
 
     if ((op == CEL_DIV || op == CEL_MOD) && (b == 0 || (a == INT64_MIN && b == -1)))
-        return fail(m, b ? "return error for overflow" : op == CEL_DIV ? "division by zero" : "modulus by zero", NULL);
+        return cel_fail(e, b ? "return error for overflow" : op == CEL_DIV ? "division by zero" : "modulus by zero", NULL);
     switch (op) {
     case CEL_ADD: overflow = __builtin_add_overflow(a, b, &v); break;
     case CEL_SUB: overflow = __builtin_sub_overflow(a, b, &v); break;
@@ -169,32 +169,32 @@ static errc integer_math(struct machine *m, enum cel_op op, int64_t a, int64_t b
     default: v = a % b;
     }
     if (overflow)
-        return fail(m, "return error for overflow", NULL);
+        return cel_fail(e, "return error for overflow", NULL);
     *out = json_integer(v);
     return ERR_OK;
 }
 
-static errc real_math(struct machine *m, enum cel_op op, double a, double b, json_t **out)
+static errc real_math(enum cel_op op, double a, double b, json_t **out, struct err *e)
 {
     double v = op == CEL_ADD ? a + b : op == CEL_SUB ? a - b : op == CEL_MUL ? a * b : b != 0 ? a / b : 0;
 
     if (op == CEL_MOD || !isfinite(v))
-        return fail(m, "no such overload", "arithmetic");
+        return cel_fail(e, "no such overload", "arithmetic");
     *out = json_real(v);
     return ERR_OK;
 }
 
-static errc math(struct machine *m, enum cel_op op, json_t *a, json_t *b, json_t **out)
+errc cel_math(enum cel_op op, json_t *a, json_t *b, json_t **out, struct err *e)
 {
     if (json_is_integer(a) && json_is_integer(b))
-        return integer_math(m, op, json_integer_value(a), json_integer_value(b), out);
+        return integer_math(op, json_integer_value(a), json_integer_value(b), out, e);
     if (json_is_number(a) && json_is_number(b))
-        return real_math(m, op, json_number_value(a), json_number_value(b), out);
+        return real_math(op, json_number_value(a), json_number_value(b), out, e);
     if (op != CEL_ADD || json_typeof(a) != json_typeof(b) || !(json_is_string(a) || json_is_array(a)))
-        return fail(m, "no such overload", "arithmetic");
+        return cel_fail(e, "no such overload", "arithmetic");
     if (json_is_string(a)) {
         if (json_string_length(a) + json_string_length(b) > (1u << 20))
-            return fail(m, "a string grows too long", NULL);
+            return cel_fail(e, "a string grows too long", NULL);
         *out = json_strf("%s%s", json_string_value(a), json_string_value(b));
         return ERR_OK;
     }
@@ -212,14 +212,14 @@ static errc eval_binary(struct machine *m, const struct cel *c, const struct sco
     TRY(eval(m, c->kids[1], s, &b));
     switch (c->op) {
     case CEL_EQ: case CEL_NE:
-        *out = json_boolean(equal(a, b) == (c->op == CEL_EQ));
+        *out = json_boolean(cel_equal(a, b) == (c->op == CEL_EQ));
         return ERR_OK;
     case CEL_LT: case CEL_LE: case CEL_GT: case CEL_GE:
-        return compare(m, c->op, a, b, out);
+        return cel_compare(c->op, a, b, out, m->err);
     case CEL_IN:
-        return contained(m, a, b, out);
+        return contained(a, b, out, m->err);
     default:
-        return math(m, c->op, a, b, out);
+        return cel_math(c->op, a, b, out, m->err);
     }
 }
 
@@ -235,7 +235,7 @@ static errc eval_unary(struct machine *m, const struct cel *c, const struct scop
     else if (c->op == CEL_NEGATE && json_is_real(v))
         *out = json_real(-json_real_value(v));
     else
-        return fail(m, "no such overload", c->op == CEL_NOT ? "!" : "-");
+        return cel_fail(m->err, "no such overload", c->op == CEL_NOT ? "!" : "-");
     return ERR_OK;
 }
 
@@ -252,7 +252,7 @@ static errc eval_literal(struct machine *m, const struct cel *c, const struct sc
             continue;
         }
         if (!json_is_string(key))
-            return fail(m, "unsupported key type", NULL);
+            return cel_fail(m->err, "unsupported key type", NULL);
         TRY(eval(m, c->kids[i + 1], s, &v));
         json_put(made, json_string_value(key), v);
     }
@@ -287,7 +287,7 @@ static errc step(struct machine *m, const struct cel *c, const struct scope *s, 
     bool maps = c->call == MACRO_MAP && c->n == 2;
 
     if (!rc && !maps && !json_is_boolean(v))
-        rc = fail(m, "no such overload", "a macro's condition");
+        rc = cel_fail(m->err, "no such overload", "a macro's condition");
     if (rc && (c->call == MACRO_ALL || c->call == MACRO_EXISTS)) {
         if (!t->failed)
             t->first = *m->err;
@@ -319,7 +319,7 @@ static errc eval_macro(struct machine *m, const struct cel *c, const struct scop
     TRY(eval(m, c->kids[0], s, &target));
     AUTO_JSON range = range_of(target);
     if (!range)
-        return fail(m, "no such overload", "a macro's range");
+        return cel_fail(m->err, "no such overload", "a macro's range");
     json_array_foreach(range, i, item) {
         struct scope inner = { c->name, item, s };
         TRY(step(m, c, &inner, item, &t));
@@ -340,211 +340,6 @@ static errc eval_macro(struct machine *m, const struct cel *c, const struct scop
     return ERR_OK;
 }
 
-/* ---- functions ---------------------------------------------------------------------------------------------------- */
-
-static errc f_size(struct machine *m, json_t *const *a, json_t **out)
-{
-    size_t n = 0;
-
-    if (json_is_string(a[0]))
-        for (size_t i = 0; i < json_string_length(a[0]); i++)
-            n += (json_string_value(a[0])[i] & 0xC0) != 0x80;
-    else if (json_is_array(a[0]) || json_is_object(a[0]))
-        n = json_is_array(a[0]) ? json_array_size(a[0]) : json_object_size(a[0]);
-    else
-        return fail(m, "no such overload", "size");
-    *out = json_integer((json_int_t)n);
-    return ERR_OK;
-}
-
-static errc strings(struct machine *m, json_t *const *a)
-{
-    return json_is_string(a[0]) && json_is_string(a[1]) ? ERR_OK : fail(m, "no such overload", "a string function");
-}
-
-static errc f_starts(struct machine *m, json_t *const *a, json_t **out)
-{
-    TRY(strings(m, a));
-    *out = json_boolean(str_has_prefix(json_to_str(a[0]), json_to_str(a[1])));
-    return ERR_OK;
-}
-
-static errc f_ends(struct machine *m, json_t *const *a, json_t **out)
-{
-    TRY(strings(m, a));
-    *out = json_boolean(str_has_suffix(json_to_str(a[0]), json_to_str(a[1])));
-    return ERR_OK;
-}
-
-static errc f_contains(struct machine *m, json_t *const *a, json_t **out)
-{
-    size_t at;
-
-    TRY(strings(m, a));
-    *out = json_boolean(str_find(json_to_str(a[0]), json_to_str(a[1]), &at));
-    return ERR_OK;
-}
-
-static errc f_matches(struct machine *m, json_t *const *a, json_t **out)
-{
-    TRY(strings(m, a));
-    *out = json_boolean(regex_matches(json_string_value(a[1]), json_to_str(a[0])));
-    return ERR_OK;
-}
-
-/* The first match, "" where there is none. */
-static errc f_find(struct machine *m, json_t *const *a, json_t **out)
-{
-    struct str found = { 0 };
-
-    TRY(strings(m, a));
-    *out = json_strn(regex_find(json_string_value(a[1]), json_to_str(a[0]), &found) ? found : STR(""));
-    return ERR_OK;
-}
-
-static errc f_split(struct machine *m, json_t *const *a, json_t **out)
-{
-    struct str rest = json_to_str(a[0]), sep = json_to_str(a[1]);
-    size_t at;
-
-    TRY(strings(m, a));
-    *out = json_array();
-    while (sep.n && str_find(rest, sep, &at)) {
-        json_push(*out, json_strn(str_n(rest.p, at)));
-        rest = str_from(rest, at + sep.n);
-    }
-    json_push(*out, json_strn(rest));
-    return ERR_OK;
-}
-
-static errc change_case(struct machine *m, const json_t *v, char from, json_t **out)
-{
-    if (!json_is_string(v))
-        return fail(m, "no such overload", "a string function");
-    AUTO_MEM char *copy = xstrdup(json_string_value(v));
-    for (char *p = copy; *p; p++)
-        if (*p >= from && *p <= from + 25)
-            *p ^= 0x20;
-    *out = json_strn(str_of(copy));
-    return ERR_OK;
-}
-
-static errc f_lower(struct machine *m, json_t *const *a, json_t **out) { return change_case(m, a[0], 'A', out); }
-static errc f_upper(struct machine *m, json_t *const *a, json_t **out) { return change_case(m, a[0], 'a', out); }
-
-static errc f_trim(struct machine *m, json_t *const *a, json_t **out)
-{
-    if (!json_is_string(a[0]))
-        return fail(m, "no such overload", "trim");
-    *out = json_strn(str_trim(json_to_str(a[0])));
-    return ERR_OK;
-}
-
-static errc f_int(struct machine *m, json_t *const *a, json_t **out)
-{
-    int64_t v;
-
-    if (json_is_integer(a[0]))
-        v = json_integer_value(a[0]);
-    else if (json_is_real(a[0]) && fabs(json_real_value(a[0])) < 9e18)
-        v = (int64_t)json_real_value(a[0]);
-    else if (!json_is_string(a[0]) || !str_to_i64(json_to_str(a[0]), &v))
-        return fail(m, "type conversion error to int", NULL);
-    *out = json_integer(v);
-    return ERR_OK;
-}
-
-static errc f_double(struct machine *m, json_t *const *a, json_t **out)
-{
-    double v;
-
-    if (json_is_number(a[0]))
-        v = json_number_value(a[0]);
-    else if (!json_is_string(a[0]) || !str_to_f64(json_to_str(a[0]), &v))
-        return fail(m, "type conversion error to double", NULL);
-    *out = json_real(v);
-    return ERR_OK;
-}
-
-static errc f_string(struct machine *m, json_t *const *a, json_t **out)
-{
-    if (json_is_string(a[0]))
-        *out = json_incref(a[0]);
-    else if (json_is_number(a[0]) || json_is_boolean(a[0])) {
-        AUTO_MEM char *text = json_text(a[0]);
-        *out = json_strn(str_of(text));
-    } else
-        return fail(m, "type conversion error to string", NULL);
-    return ERR_OK;
-}
-
-static errc f_unique(struct machine *m, json_t *const *a, json_t **out)
-{
-    if (!json_is_array(a[0]))
-        return fail(m, "no such overload", "isSorted");
-    size_t n = json_array_size(a[0]);
-    for (size_t i = 1; i < n; i++) {
-        AUTO_JSON less = NULL;
-        TRY(compare(m, CEL_GT, json_array_get(a[0], i - 1), json_array_get(a[0], i), &less));
-        if (json_is_true(less)) {
-            *out = json_false();
-            return ERR_OK;
-        }
-    }
-    *out = json_true();
-    return ERR_OK;
-}
-
-static errc f_sum(struct machine *m, json_t *const *a, json_t **out)
-{
-    AUTO_JSON total = json_integer(0);
-    json_t *item;
-    size_t i;
-
-    json_array_foreach(a[0], i, item) {
-        json_t *more = NULL;
-        TRY(math(m, CEL_ADD, total, item, &more));
-        json_decref(total);
-        total = more;
-    }
-    *out = TAKE(total);
-    return ERR_OK;
-}
-
-static errc f_index_of(struct machine *m, json_t *const *a, json_t **out)
-{
-    size_t at;
-    const json_t *item;
-
-    if (json_is_array(a[0])) {
-        json_array_foreach(a[0], at, item)
-            if (equal(item, a[1])) {
-                *out = json_integer((json_int_t)at);
-                return ERR_OK;
-            }
-        *out = json_integer(-1);
-        return ERR_OK;
-    }
-    TRY(strings(m, a));
-    *out = json_integer(str_find(json_to_str(a[0]), json_to_str(a[1]), &at) ? (json_int_t)at : -1);
-    return ERR_OK;
-}
-
-static const struct { const char *name; size_t args; errc (*run)(struct machine *, json_t *const *, json_t **); } functions[] = {
-    { "size", 1, f_size }, { "startsWith", 2, f_starts }, { "endsWith", 2, f_ends }, { "contains", 2, f_contains },
-    { "matches", 2, f_matches }, { "split", 2, f_split }, { "lowerAscii", 1, f_lower }, { "upperAscii", 1, f_upper }, { "trim", 1, f_trim },
-    { "int", 1, f_int }, { "uint", 1, f_int }, { "double", 1, f_double }, { "string", 1, f_string }, { "isSorted", 1, f_unique },
-    { "sum", 1, f_sum }, { "indexOf", 2, f_index_of }, { "find", 2, f_find },
-};
-
-int cel_function(const char *name, size_t n_args)
-{
-    for (size_t i = 0; i < ARRAY_LEN(functions); i++)
-        if (streq(functions[i].name, name) && functions[i].args == n_args)
-            return (int)i;
-    return -1;
-}
-
 static errc eval_call(struct machine *m, const struct cel *c, const struct scope *s, json_t **out)
 {
     AUTO_JSON first = NULL;
@@ -553,13 +348,13 @@ static errc eval_call(struct machine *m, const struct cel *c, const struct scope
     TRY(eval(m, c->kids[0], s, &first));
     if (c->n > 1)
         TRY(eval(m, c->kids[1], s, &second));
-    return functions[c->call].run(m, (json_t *const[]){ first, second }, out);
+    return cel_call(c->call, (json_t *const[]){ first, second }, out, m->err);
 }
 
 static errc eval(struct machine *m, const struct cel *c, const struct scope *s, json_t **out)
 {
     if (++m->steps > STEPS_MAX)
-        return fail(m, "the rule takes too many steps", NULL);
+        return cel_fail(m->err, "the rule takes too many steps", NULL);
     switch (c->op) {
     case CEL_VALUE:
         *out = json_incref((json_t *)(uintptr_t)c->value);

@@ -32,4 +32,13 @@ enum cel_macro { MACRO_ALL, MACRO_EXISTS, MACRO_EXISTS_ONE, MACRO_MAP, MACRO_FIL
 /* The index of the function that takes so many arguments (a method's target included); -1: none. */
 int cel_function(const char *name, size_t n_args);
 
+/* The value of function number `function` (an index as above) of its arguments. New reference. ERR_INVALID: arguments of other types. */
+errc cel_call(int function, json_t *const *args, json_t **out, struct err *e);
+
+/* What operators and functions share (cel_eval.c). The results are new references; ERR_INVALID: no such overload. */
+errc cel_fail(struct err *e, const char *what, const char *name);       /* ERR_INVALID: "what: name"; name may be NULL */
+errc cel_compare(enum cel_op op, const json_t *a, const json_t *b, json_t **out, struct err *e);
+errc cel_math(enum cel_op op, json_t *a, json_t *b, json_t **out, struct err *e);
+bool cel_equal(const json_t *a, const json_t *b);       /* integers and doubles compare as numbers */
+
 #endif
