@@ -12,6 +12,7 @@
 
 #include <ctype.h>
 
+#include "base/mem.h"
 
 const char *native_model_path(const struct ws_view *v, struct buf *out)
 {
@@ -212,57 +213,67 @@ static void add_tuned_adapter(const struct ws_view *v, json_t *init, json_t *ser
     mount(serve, "results", "/mnt/results", true);
 }
 
+/* An init container that pulls an adapter's image into path, and the secret that it may need. */
+static void add_puller(const struct ws_view *v, const struct ws_source *s, const char *path, json_t *init, json_t *volumes)
+{
+    AUTO_MEM char *name = xasprintf("puller-%.*s", STR_ARG(s->name));
+    AUTO_JSON ref = str_json(s->image);
+    json_t *args, *pull = container(v, name, "fetch", &args);
+
+    arg2(args, "--image", json_string_value(ref));
+    arg2(args, "--output", path);
+    mount(pull, "adapter", "/mnt/adapter", false);
+    if (s->n_image_pull_secrets > 0) {
+        AUTO_MEM char *volume = xasprintf("docker-config-%.*s", STR_ARG(s->name));
+        arg2(args, "--docker-config", "/root/.docker/config.json");
+        mount(pull, volume, "/root/.docker", true);
+        json_push(volumes, PACK("{s:s, s:{s:o, s:[{s:s, s:s}]}}", "name", volume, "secret",
+                                "secretName", str_json(s->image_pull_secrets[0]), "items", "key", ".dockerconfigjson", "path", "config.json"));
+    }
+    with_ca(v, pull);
+    json_push(init, pull);
+}
+
+static void add_adapter_volume(const struct ws_source *s, const char *path, json_t *serve, json_t *volumes)
+{
+    AUTO_MEM char *name = xasprintf("adapter-volume-%.*s", STR_ARG(s->name));
+    json_t *volume = clone_object(s->volume);
+
+    json_put_str(volume, "name", name);
+    json_push(volumes, volume);
+    mount(serve, name, path, true);
+}
+
+static void add_adapter(const struct ws_view *v, const struct ws_adapter *a, json_t *init, json_t *serve, json_t *volumes)
+{
+    const struct ws_source *s = a->source;
+    AUTO_MEM char *path = xasprintf("/mnt/adapter/%.*s", STR_ARG(s->name));
+    json_t *args = json_object_get(serve, "command");
+
+    if (s->image.n > 0)
+        add_puller(v, s, path, init, volumes);
+    else if (s->volume)
+        add_adapter_volume(s, path, serve, volumes);
+    json_push(args, json_string("--adapter"));
+    json_push(args, json_strf("%.*s=%s%s", STR_ARG(s->name), path, s->image.n > 0 ? "/data" : ""));
+    if (a->strength.n > 0) {            /* serve reads it from the variable named like the adapter */
+        AUTO_JSON name = str_json(s->name);
+        AUTO_JSON strength = str_json(a->strength);
+        env(serve, json_string_value(name), json_string_value(strength));
+    }
+}
+
 /* Adapters of an inference Workspace: images are pulled into /mnt/adapter/NAME, volumes are mounted there. */
 static void add_adapters(const struct ws_view *v, json_t *init, json_t *serve, json_t *volumes)
 {
-    json_t *args = json_object_get(serve, "command");
     bool images = false;
 
     for (size_t i = 0; v->ws->inference && i < v->ws->inference->n_adapters; i++) {
-        const struct ws_source *s = v->ws->inference->adapters[i].source;
-        AUTO_BUF path = { 0 };
-
-        if (!s || s->name.n == 0)
+        const struct ws_adapter *a = &v->ws->inference->adapters[i];
+        if (!a->source || a->source->name.n == 0)
             continue;
-        buf_addf(&path, "/mnt/adapter/%.*s", STR_ARG(s->name));
-        if (s->image.n > 0) {
-            AUTO_BUF name = { 0 };
-            AUTO_JSON ref = str_json(s->image);
-            buf_addf(&name, "puller-%.*s", STR_ARG(s->name));
-            json_t *pull_args, *pull = container(v, buf_cstr(&name), "fetch", &pull_args);
-
-            arg2(pull_args, "--image", json_string_value(ref));
-            arg2(pull_args, "--output", buf_cstr(&path));
-            mount(pull, "adapter", "/mnt/adapter", false);
-            if (s->n_image_pull_secrets > 0) {
-                AUTO_BUF volume = { 0 };
-                buf_addf(&volume, "docker-config-%.*s", STR_ARG(s->name));
-                arg2(pull_args, "--docker-config", "/root/.docker/config.json");
-                mount(pull, buf_cstr(&volume), "/root/.docker", true);
-                json_push(volumes, PACK("{s:s, s:{s:o, s:[{s:s, s:s}]}}", "name", buf_cstr(&volume), "secret",
-                                        "secretName", str_json(s->image_pull_secrets[0]), "items", "key", ".dockerconfigjson", "path", "config.json"));
-            }
-            with_ca(v, pull);
-            json_push(init, pull);
-            buf_adds(&path, "/data");
-            images = true;
-        } else if (s->volume) {
-            AUTO_BUF volume = { 0 };
-            json_t *vol = clone_object(s->volume);
-
-            buf_addf(&volume, "adapter-volume-%.*s", STR_ARG(s->name));
-            json_put_str(vol, "name", buf_cstr(&volume));
-            json_push(volumes, vol);
-            mount(serve, buf_cstr(&volume), buf_cstr(&path), true);
-        }
-        json_push(args, json_string("--adapter"));
-        json_push(args, json_strf("%.*s=%s", STR_ARG(s->name), buf_cstr(&path)));
-        if (v->ws->inference->adapters[i].strength.n > 0) {     /* serve reads it from the variable named like the adapter */
-            AUTO_JSON name = str_json(s->name);
-            AUTO_JSON strength = str_json(v->ws->inference->adapters[i].strength);
-
-            env(serve, json_string_value(name), json_string_value(strength));
-        }
+        add_adapter(v, a, init, serve, volumes);
+        images |= a->source->image.n > 0;
     }
     if (images) {
         mount(serve, "adapter", "/mnt/adapter", true);
