@@ -7,6 +7,9 @@
 #include "kube/meta.h"
 #include "kube/priv.h"
 
+#define CONFLICT_MAX_MS 1000            /* between two reads of what others keep changing, or of a cache that is late */
+#define PROGRESS_MAX_MS 160             /* bounds the writes of one key whose reconciles do the same again and again, and fail */
+
 struct watch {
     struct controller *controller;
     struct watch *next;
@@ -152,6 +155,11 @@ static void log_failure(const struct controller *c, const struct key *k, errc rc
         log_warn(c->o.name, "reconcile failed", KV("namespace", k->ns), KV("name", k->name), KV("err", e->text));
 }
 
+static int64_t wait_at_most_ms(errc rc, const struct reconcile_result *r)
+{
+    return r->progressed ? PROGRESS_MAX_MS : rc == ERR_CONFLICT ? CONFLICT_MAX_MS : WORKQ_BACKOFF_MAX_MS;
+}
+
 static void reconcile_one(struct controller *c, struct arena *arena, const struct key *k)
 {
     struct op op = { .arena = arena, .cancel = c->cancel, .now_ms = clock_wall_ms(), .controller = c->o.name };
@@ -163,7 +171,7 @@ static void reconcile_one(struct controller *c, struct arena *arena, const struc
     count(c, rc, result.requeue_after_ms > 0, began_us);
     if (rc) {
         log_failure(c, k, rc, &e);
-        workq_add_failed(c->q, k);
+        workq_add_failed(c->q, k, wait_at_most_ms(rc, &result));
         return;
     }
     workq_forget(c->q, k);

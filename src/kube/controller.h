@@ -1,7 +1,9 @@
 /*
  * informer -> queue -> reconcile. Watched objects become keys; workers take a key at a time and call reconcile with it. Reconcile reads
  * current state from informers and never learns which event woke it.
- *   error     -> tried again with back-off, logged once as a warning (CONFLICT only at debug: somebody was faster)
+ *   error     -> tried again with back-off, logged once as a warning (CONFLICT only at debug: somebody was faster). The back-off ends early
+ *                where waiting helps nobody: after a conflict, which only wants the present to be read again, and after a reconcile that got
+ *                something done, whose failure is another one than the last
  *   after_ms  -> again at that time, back-off forgotten
  *   success   -> back-off forgotten
  */
@@ -19,7 +21,10 @@ struct op {                             /* of one reconcile */
     const char *controller;             /* its name, for logs */
 };
 
-struct reconcile_result { int64_t requeue_after_ms; };  /* 0: not before something changes */
+struct reconcile_result {
+    int64_t requeue_after_ms;           /* 0: not before something changes */
+    bool progressed;                    /* it wrote something before it failed */
+};
 
 struct controller;
 struct controller_opts {

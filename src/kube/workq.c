@@ -7,7 +7,7 @@
 #include "base/thread.h"
 
 #define BACKOFF_MS 5
-#define BACKOFF_MAX_MS 1000000          /* 1000 s */
+#define BACKOFF_DOUBLINGS 18            /* already beyond the maximum */
 #define NOT_DELAYED SIZE_MAX
 
 struct item {
@@ -182,15 +182,22 @@ void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms)
         add_at_locked(q, item_of_locked(q, k, true), clock_mono_ms() + delay_ms);
 }
 
-void workq_add_failed(struct workq *q, const struct key *k)
+static int64_t backoff_ms(unsigned failures)
 {
+    return (int64_t)BACKOFF_MS << (failures < BACKOFF_DOUBLINGS ? failures : BACKOFF_DOUBLINGS);
+}
+
+void workq_add_failed(struct workq *q, const struct key *k, int64_t at_most_ms)
+{
+    int64_t most = at_most_ms < WORKQ_BACKOFF_MAX_MS ? at_most_ms : WORKQ_BACKOFF_MAX_MS;
     LOCK_SCOPE(&q->mu);
     if (q->stopped)
         return;
     struct item *i = item_of_locked(q, k, true);
-    int64_t delay = i->failures < 18 ? (int64_t)BACKOFF_MS << i->failures : BACKOFF_MAX_MS;
-    i->failures++;
-    add_at_locked(q, i, clock_mono_ms() + (delay > BACKOFF_MAX_MS ? BACKOFF_MAX_MS : delay));
+    while (i->failures > 0 && backoff_ms(i->failures - 1) >= most)
+        i->failures--;
+    int64_t delay = backoff_ms(i->failures++);
+    add_at_locked(q, i, clock_mono_ms() + (delay < most ? delay : most));
 }
 
 void workq_forget(struct workq *q, const struct key *k)

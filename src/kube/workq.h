@@ -24,8 +24,12 @@ void workq_stop(struct workq *q);               /* wakes all workers; later adds
 void workq_add(struct workq *q, const struct key *k);
 /* Later; an earlier time already set for the key stays. A plain add does not cancel it. */
 void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms);
-/* After 5 ms * 2^failures, at most 1000 s; each call counts one failure (controller-runtime's default). */
-void workq_add_failed(struct workq *q, const struct key *k);
+/*
+ * After 5 ms * 2^failures, at most WORKQ_BACKOFF_MAX_MS (controller-runtime's default) or at_most_ms; each call counts one failure. A smaller
+ * limit forgives failures before this one, too: as many as would have led beyond it.
+ */
+#define WORKQ_BACKOFF_MAX_MS 1000000
+void workq_add_failed(struct workq *q, const struct key *k, int64_t at_most_ms);
 void workq_forget(struct workq *q, const struct key *k);        /* failures are 0 again */
 unsigned workq_failures(struct workq *q, const struct key *k);
 

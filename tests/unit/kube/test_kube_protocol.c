@@ -226,12 +226,13 @@ static void statuses_become_errors(void **state)
     script_stop(&s);
 }
 
-struct counted { atomic_int runs, fail; };
+struct counted { atomic_int runs, fail; bool progressed; };
 
 static errc count_reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
     struct counted *c = self;
     c->runs++;
+    out->progressed = c->progressed;
     return c->fail-- > 0 ? err_set(e, ERR_CONFLICT, "try again") : ERR_OK;
 }
 
@@ -254,6 +255,28 @@ static void a_controller_retries_until_it_succeeds(void **state)
         informers_join(set);
         assert_int_equal(n.runs, 4);
         assert_int_equal(stats.errors, 3);
+    }
+    script_stop(&s);
+}
+
+/* 12 failures in a row: 20 s of back-off, were each like the one before. */
+static void what_gets_on_is_not_held_up(void **state)
+{
+    struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
+    struct counted n = { .fail = 12, .progressed = true };
+    script_start(&s);
+    {
+        AUTO_FREE(informers) set = informers_new(s.client);
+        AUTO_FREE(controller) c = controller_new(&(struct controller_opts){ .name = "count", .reconcile = count_reconcile, .self = &n });
+        controller_watch(c, informers_of(set, "", "v1", "configmaps"));
+        informers_start(set, s.cancel);
+        controller_start(c, s.cancel);
+        for (int64_t until = clock_mono_ms() + 6000; n.runs < 13 && clock_mono_ms() < until; poll(NULL, 0, 5))
+            ;
+        cancel_now(s.cancel);
+        controller_join(c);
+        informers_join(set);
+        assert_int_equal(n.runs, 13);
     }
     script_stop(&s);
 }
@@ -311,6 +334,7 @@ int main(void)
         cmocka_unit_test(garbage_in_a_watch_is_survived),
         cmocka_unit_test(statuses_become_errors),
         cmocka_unit_test(a_controller_retries_until_it_succeeds),
+        cmocka_unit_test(what_gets_on_is_not_held_up),
         cmocka_unit_test(kubeconfigs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

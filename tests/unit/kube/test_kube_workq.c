@@ -56,7 +56,7 @@ static void failures_back_off_and_are_forgotten(void **state)
     AUTO_FREE(workq) q = workq_new();
     int64_t began = clock_mono_ms();
     for (int i = 0; i < 5; i++) {               /* 5 + 10 + 20 + 40 + 80 ms */
-        workq_add_failed(q, KEY("ns", "x"));
+        workq_add_failed(q, KEY("ns", "x"), WORKQ_BACKOFF_MAX_MS);
         const struct key *k = workq_get(q);
         workq_done(q, k);
     }
@@ -65,6 +65,31 @@ static void failures_back_off_and_are_forgotten(void **state)
     assert_true(took >= 150 && took < 600);
     workq_forget(q, KEY("ns", "x"));
     assert_int_equal(workq_failures(q, KEY("ns", "x")), 0);
+}
+
+static void fail_once(struct workq *q, int64_t at_most_ms)
+{
+    workq_add_failed(q, KEY("ns", "x"), at_most_ms);
+    workq_done(q, workq_get(q));
+}
+
+static void a_limit_bounds_the_wait_and_forgives(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    int64_t began = clock_mono_ms();
+    for (int i = 0; i < 20; i++)                /* 5 + 10 + 18 * 20 ms; without a limit 5 * 2^20 */
+        fail_once(q, 20);
+    int64_t took = clock_mono_ms() - began;
+    assert_true(took >= 375 && took < 2000);
+    assert_int_equal(workq_failures(q, KEY("ns", "x")), 3);
+    for (int i = 0; i < 3; i++)                 /* 40 + 80 + 160 ms */
+        fail_once(q, WORKQ_BACKOFF_MAX_MS);
+    assert_int_equal(workq_failures(q, KEY("ns", "x")), 6);
+    began = clock_mono_ms();
+    fail_once(q, 10);                                /* 320 ms are forgiven */
+    took = clock_mono_ms() - began;
+    assert_true(took >= 10 && took < 300);
+    assert_int_equal(workq_failures(q, KEY("ns", "x")), 2);
 }
 
 static void stop_later(void *q)
@@ -156,6 +181,7 @@ int main(void)
         cmocka_unit_test(key_changed_while_running_runs_once_more),
         cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
         cmocka_unit_test(failures_back_off_and_are_forgotten),
+        cmocka_unit_test(a_limit_bounds_the_wait_and_forgives),
         cmocka_unit_test(stop_wakes_the_worker),
         cmocka_unit_test(selectors),
         cmocka_unit_test(a_condition_keeps_its_time_until_the_status_changes),
