@@ -27,26 +27,33 @@ static const struct kube_gvr *gvr_of(const json_t *object)
     return NULL;
 }
 
-/* A merge patch of the Workspace at the version we decided on; *rv moves on with each write. */
-static errc patch_workspace(struct workspace_manager *m, const struct observed *o, const char *sub, json_t *patch, json_t **rv, struct err *e)
+struct writes {
+    json_t *version;                    /* of the Workspace: the one that we decided on, then that of our last write of it */
+    unsigned done;                      /* what the API took, of any object */
+};
+
+/* A merge patch of the Workspace at the version that is expected. */
+static errc patch_workspace(struct workspace_manager *m, const struct observed *o, const char *sub, json_t *patch, struct writes *w, struct err *e)
 {
     AUTO_JSON body = patch;
     AUTO_JSON out = NULL;
 
-    json_put(json_sub(body, "metadata"), "resourceVersion", json_incref(*rv));
+    json_put(json_sub(body, "metadata"), "resourceVersion", json_incref(w->version));
     TRY(kube_patch(m->client, &workspaces, kube_namespace(o->object), kube_name(o->object), sub, KUBE_PATCH_MERGE, body, &out, e));
     json_t *next = json_at(out, "metadata", "resourceVersion", NULL);
 
     if (next) {
-        if (!json_equal(next, *rv))     /* a patch that changes nothing makes no event */
-            behind_note(m->behind, KEY(kube_namespace(o->object), kube_name(o->object)), json_string_value(*rv));
-        json_decref(*rv);
-        *rv = json_incref(next);
+        if (!json_equal(next, w->version)) {    /* a patch that changes nothing makes no event */
+            behind_note(m->behind, KEY(kube_namespace(o->object), kube_name(o->object)), json_string_value(w->version));
+            w->done++;
+        }
+        json_decref(w->version);
+        w->version = json_incref(next);
     }
     return ERR_OK;
 }
 
-static errc write_finalizer(struct workspace_manager *m, const struct observed *o, bool present, json_t **rv, struct err *e)
+static errc write_finalizer(struct workspace_manager *m, const struct observed *o, bool present, struct writes *w, struct err *e)
 {
     json_t *patch = json_object(), *list = json_array(), *f;
     size_t i;
@@ -57,40 +64,40 @@ static errc write_finalizer(struct workspace_manager *m, const struct observed *
     if (present)
         json_push(list, json_string(WORKSPACE_FINALIZER));
     json_put(json_sub(patch, "metadata"), "finalizers", list);
-    errc rc = patch_workspace(m, o, NULL, patch, rv, e);
+    errc rc = patch_workspace(m, o, NULL, patch, w, e);
 
     return rc == ERR_NOT_FOUND && !present ? ERR_OK : rc;
 }
 
-static errc write_annotations(struct workspace_manager *m, const struct observed *o, const json_t *annotations, json_t **rv, struct err *e)
+static errc write_annotations(struct workspace_manager *m, const struct observed *o, const json_t *annotations, struct writes *w, struct err *e)
 {
     json_t *patch = json_object();
 
     json_put(json_sub(patch, "metadata"), "annotations", json_clone(annotations));
-    return patch_workspace(m, o, NULL, patch, rv, e);
+    return patch_workspace(m, o, NULL, patch, w, e);
 }
 
-static errc write_status(struct workspace_manager *m, const struct observed *o, const json_t *status, json_t **rv, struct err *e)
+static errc write_status(struct workspace_manager *m, const struct observed *o, const json_t *status, struct writes *w, struct err *e)
 {
     json_t *patch = json_object(), *s = json_clone(status);
 
     if (!json_object_get(s, "workerNodes"))
         json_put(s, "workerNodes", json_null());
     json_put(patch, "status", s);
-    return patch_workspace(m, o, "status", patch, rv, e);
+    return patch_workspace(m, o, "status", patch, w, e);
 }
 
 /*
  * The count of nodes is decided once: it is written before what was decided with it, so that whoever comes after a crash keeps it.
  * Watchers see upstream's order.
  */
-static errc write_target(struct workspace_manager *m, const struct observed *o, const json_t *status, json_t **rv, struct err *e)
+static errc write_target(struct workspace_manager *m, const struct observed *o, const json_t *status, struct writes *w, struct err *e)
 {
     int64_t target = json_int(status, "targetNodeCount", 0);
 
     if (target == 0 || o->ws.status.target_node_count > 0)
         return ERR_OK;
-    return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), rv, e);
+    return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), w, e);
 }
 
 /* CONFLICT, which is tried again: it is of the former Workspace of this name and about to go. */
@@ -104,7 +111,7 @@ static errc revision_is_ours(struct workspace_manager *m, const struct observed 
     return err_set(e, ERR_CONFLICT, "ControllerRevision %s: is of the former Workspace of this name; waiting until it is gone", kube_name(object));
 }
 
-static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
+static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct writes *w, struct err *e)
 {
     bool claim = streq(kube_kind(object), "NodeClaim");
     errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
@@ -121,6 +128,7 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
                        kube_name(object), kube_name(o->object), e->text);
     if (rc)
         return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
+    w->done++;
     if (claim)
         recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
                        kube_name(object), kube_namespace(o->object), kube_name(o->object));
@@ -128,7 +136,7 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
 }
 
 /* Machines take the longest: their claims come first. */
-static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct err *e)
+static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct writes *w, struct err *e)
 {
     const json_t *object;
     size_t i;
@@ -136,22 +144,28 @@ static errc create_objects(struct workspace_manager *m, const struct observed *o
     for (int claims = 1; claims >= 0; claims--)
         json_array_foreach(list, i, object)
             if (streq(kube_kind(object), "NodeClaim") == (bool)claims)
-                TRY(create_one(m, o, object, e));
+                TRY(create_one(m, o, object, w, e));
     return ERR_OK;
 }
 
-static errc apply_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+static errc apply_objects(struct workspace_manager *m, const json_t *list, struct writes *w, struct err *e)
 {
     const json_t *object;
     size_t i;
 
-    json_array_foreach(list, i, object)
+    json_array_foreach(list, i, object) {
         if (kube_apply(m->client, gvr_of(object), NULL, object, MANAGER_NAME, true, NULL, e))
             return err_wrap(e, "apply %s %s", kube_kind(object), kube_name(object));
+        w->done++;
+    }
     return ERR_OK;
 }
 
-static errc mend_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+/*
+ * The object that was decided on goes by its uid. A conflict may mean that another one has its name by now, and nothing is left to do; but it
+ * may mean anything else as well, so the present is read again, and what a claim costs is not lost sight of.
+ */
+static errc mend_objects(struct workspace_manager *m, const json_t *list, struct writes *w, struct err *e)
 {
     const json_t *object;
     size_t i;
@@ -159,13 +173,14 @@ static errc mend_objects(struct workspace_manager *m, const json_t *list, struct
     json_array_foreach(list, i, object) {
         errc rc = kube_patch(m->client, gvr_of(object), kube_namespace(object), kube_name(object), NULL, KUBE_PATCH_MERGE, object, NULL, e);
 
-        if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)    /* conflict: another object has the name now */
+        if (rc && rc != ERR_NOT_FOUND)
             return err_wrap(e, "mend %s %s", kube_kind(object), kube_name(object));
+        w->done += rc ? 0 : 1;
     }
     return ERR_OK;
 }
 
-static errc remove_objects(struct workspace_manager *m, const json_t *list, struct err *e)
+static errc remove_objects(struct workspace_manager *m, const json_t *list, struct writes *w, struct err *e)
 {
     const json_t *object;
     size_t i;
@@ -174,13 +189,14 @@ static errc remove_objects(struct workspace_manager *m, const json_t *list, stru
         struct kube_delete_opts opts = { .propagation = "Background", .uid = kube_uid(object) };
         errc rc = kube_delete(m->client, gvr_of(object), kube_namespace(object), kube_name(object), &opts, e);
 
-        if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)    /* conflict: another object has the name now */
+        if (rc && rc != ERR_NOT_FOUND)
             return err_wrap(e, "delete %s %s", kube_kind(object), kube_name(object));
+        w->done += rc ? 0 : 1;
     }
     return ERR_OK;
 }
 
-static errc label_nodes(struct workspace_manager *m, const json_t *names, struct err *e)
+static errc label_nodes(struct workspace_manager *m, const json_t *names, struct writes *w, struct err *e)
 {
     const json_t *name;
     size_t i;
@@ -191,38 +207,39 @@ static errc label_nodes(struct workspace_manager *m, const json_t *names, struct
 
         if (rc && rc != ERR_NOT_FOUND)
             return err_wrap(e, "label Node %s", json_string_value(name));
+        w->done += rc ? 0 : 1;
     }
     return ERR_OK;
 }
 
-static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, json_t **rv, struct err *e)
+static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
 {
     const json_t *event;
     size_t i;
 
     if (p->add_finalizer)
-        TRY(write_finalizer(m, o, true, rv, e));
-    TRY(create_objects(m, o, p->create, e));
+        TRY(write_finalizer(m, o, true, w, e));
+    TRY(create_objects(m, o, p->create, w, e));
     if (p->annotations)
-        TRY(write_annotations(m, o, p->annotations, rv, e));
+        TRY(write_annotations(m, o, p->annotations, w, e));
     if (p->status)
-        TRY(write_target(m, o, p->status, rv, e));
-    TRY(label_nodes(m, p->label_nodes, e));
-    TRY(mend_objects(m, p->mend, e));
-    TRY(apply_objects(m, p->apply, e));
-    TRY(remove_objects(m, p->remove, e));
+        TRY(write_target(m, o, p->status, w, e));
+    TRY(label_nodes(m, p->label_nodes, w, e));
+    TRY(mend_objects(m, p->mend, w, e));
+    TRY(apply_objects(m, p->apply, w, e));
+    TRY(remove_objects(m, p->remove, w, e));
     if (p->status)
-        TRY(write_status(m, o, p->status, rv, e));
+        TRY(write_status(m, o, p->status, w, e));
     json_array_foreach(p->events, i, event)
         recorder_event(m->recorder, o->object, json_cstr(event, "type"), json_cstr(event, "reason"), "%s", json_cstr(event, "message"));
     if (!p->remove_finalizer)
         return ERR_OK;
     TRY(claims_remove_unseen(m, o, e));
-    return write_finalizer(m, o, false, rv, e);
+    return write_finalizer(m, o, false, w, e);
 }
 
 /* Why a write failed is told where people look; that this is not always possible changes nothing about the failure. */
-static void tell_failure(struct workspace_manager *m, const struct op *op, const struct observed *o, const struct err *failure, json_t **rv)
+static void tell_failure(struct workspace_manager *m, const struct op *op, const struct observed *o, const struct err *failure, struct writes *w)
 {
     struct ws_view view = o->view;
     struct ws_plan plan;
@@ -231,18 +248,20 @@ static void tell_failure(struct workspace_manager *m, const struct op *op, const
     view.failed = failure->text;
     workspace_plan(&view, op->now_ms, &plan);
     if (plan.status)
-        (void)write_status(m, o, plan.status, rv, &ignored);
+        (void)write_status(m, o, plan.status, w, &ignored);
     ws_plan_done(&plan);
 }
 
-errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e)
+errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, bool *out_progressed,
+                     struct err *e)
 {
-    json_t *rv = json_string(kube_resource_version(o->object));
-    errc rc = apply_all(m, o, plan, &rv, e);
+    struct writes w = { .version = json_string(kube_resource_version(o->object)) };
+    errc rc = apply_all(m, o, plan, &w, e);
 
+    *out_progressed = w.done > 0;
     if (rc && rc != ERR_CONFLICT && rc != ERR_CANCELLED && rc != ERR_UNAVAILABLE && rc != ERR_TIMEOUT)
-        tell_failure(m, op, o, e, &rv);
-    json_decref(rv);
+        tell_failure(m, op, o, e, &w);
+    json_decref(w.version);
     return rc;
 }
 

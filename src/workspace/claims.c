@@ -43,7 +43,7 @@ static errc delete_claim(struct workspace_manager *m, const char *name, const ch
     struct kube_delete_opts opts = { .propagation = "Background", .uid = uid };
     errc rc = kube_delete(m->client, &claims_gvr, NULL, name, &opts, e);
 
-    return rc == ERR_NOT_FOUND || rc == ERR_CONFLICT ? ERR_OK : rc ? err_wrap(e, "delete NodeClaim %s", name) : ERR_OK;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc ? err_wrap(e, "delete NodeClaim %s", name) : ERR_OK;
 }
 
 static bool is_listed(const json_t *list, const char *name)

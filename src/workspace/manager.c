@@ -36,7 +36,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     if (o.model_awaited)
         return ERR_OK;          /* so does the hub's answer */
     workspace_plan(&o.view, op->now_ms, &plan);
-    rc = workspace_apply(m, op, &o, &plan, e);
+    rc = workspace_apply(m, op, &o, &plan, &out->progressed, e);
     out->requeue_after_ms = plan.requeue_after_ms;
     int64_t poll_ms = o.view.progress ? progress_poll_ms(o.left_s) : PROGRESS_FIRST_MS;
 

@@ -43,8 +43,12 @@ struct observed {
 
 /* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
 errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *out, struct err *e);
-/* Writes what the plan says; stops at the first error, which the status then tells. */
-errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, struct err *e);
+/*
+ * Writes what the plan says; stops at the first error, which the status then tells. CONFLICT: the present is another one than was planned
+ * for; read it again. *out_progressed, always set: something was written.
+ */
+errc workspace_apply(struct workspace_manager *m, struct op *op, const struct observed *o, const struct ws_plan *plan, bool *out_progressed,
+                     struct err *e);
 /* The templates; before them, when asked, what an installer would have brought: CRDs and the release namespace. */
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e);
 
