@@ -2,6 +2,7 @@
 #include "workspace/plan_priv.h"
 
 #include "base/hash.h"
+#include "workspace/validate/tuning_config.h"
 
 #define RETRY_FIRST_MS 5000
 #define RETRY_LAST_MS  300000
@@ -25,6 +26,23 @@ static void inputs_digest(const struct planner *p, char out[65])
     out[16] = '\0';
 }
 
+/* The user's own was looked at when the Workspace was made, if it was there by then, and may be another one now. */
+static bool tuning_config_is_right(struct planner *p)
+{
+    const struct ws_tuning *t = p->v->ws->tuning;
+    AUTO_PROBLEMS problems = { 0 };
+    AUTO_BUF text = { 0 };
+
+    if (t->config.n == 0)
+        return true;
+    tuning_config_problems(p->v->tuning_config, t->method, p->v->ws->meta.namespace, &problems);
+    if (problems.n == 0)
+        return true;
+    problems_render(&problems, &text);
+    status_fail(&p->status, "JobStarted", "TuningConfigInvalid", "%s", buf_cstr(&text));
+    return false;
+}
+
 /* A Job's pod needs these; what is missing is said, and the watch on it wakes us. */
 static bool tuning_inputs_exist(struct planner *p)
 {
@@ -44,7 +62,9 @@ static bool tuning_inputs_exist(struct planner *p)
         return false;
     }
     if (p->nodes.runtime != WS_RUNTIME_NATIVE)
-        return true;            /* upstream's pod waits for its secrets itself */
+        return true;            /* upstream's pod waits for its secrets itself, and reads its own ConfigMap */
+    if (!tuning_config_is_right(p))
+        return false;
     if (t->output->image.n > 0 && !v->push_secret) {
         status_fail(&p->status, "JobStarted", "ImagePushSecretNotFound",
                     "Secret '%.*s' for pushing %.*s not found in namespace '%.*s'; create it with kubectl create secret docker-registry",

@@ -43,6 +43,8 @@ const struct reason_row ws_reasons[] = {
     { "JobStarted", "WorkspaceTuningJobStatusStarted", "The Job runs or has succeeded.", NULL },
     { "JobStarted", "WorkspaceTuningJobStatusPending", "The Job waits for its nodes, or cannot be made for the reason in the message.", NULL },
     { "JobStarted", "WorkspaceTuningJobStatusFailed", "The Job failed; the message tells the container and its last words. With the native runtime it is made again after a while.", LOGS },
+    { "JobStarted", "TuningConfigInvalid", "The ConfigMap that tuning.config names is not as it must be, in the words of the webhook; the Job follows by itself once it is.",
+      "kubectl edit configmap -n {ns} NAME" },
     { "JobStarted", "TuningConfigNotFound", "tuning.config names a ConfigMap that is not there; the Job follows by itself once it is.", "kubectl get configmaps -n {ns}" },
     { "JobStarted", "ImagePushSecretNotFound", "tuning.output.imagePushSecret names a Secret that is not there; the Job follows by itself once it is.",
       "kubectl create secret docker-registry NAME -n {ns} --docker-server=... --docker-username=... --docker-password=..." },
