@@ -1,13 +1,11 @@
 /* Webhooks in front of an API: ours (which knows webhook configurations by a definition made here) or KAITO_TEST_KUBECONFIG's. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +15,7 @@
 #include "base/tls.h"
 #include "kube/meta.h"
 #include "webhook/webhook.h"
+#include "../port.h"
 #include "../test_api.h"
 
 #define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
@@ -33,18 +32,6 @@ struct world {
     atomic_int reviews, waiting;
     atomic_bool hold;                   /* a review waits while it is set */
 };
-
-static uint16_t free_port(void)
-{
-    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    socklen_t n = sizeof sa;
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-    assert_int_equal(bind(fd, (struct sockaddr *)&sa, n), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-    close(fd);
-    return ntohs(sa.sin_port);
-}
 
 static void define_configurations(struct world *w)
 {
@@ -106,7 +93,7 @@ static int start(void **state)
     random_suffix(suffix, 6);
     snprintf(w->ns, sizeof w->ns, "webhook-%s", suffix);
     snprintf(w->configuration, sizeof w->configuration, "validation-%s.kaito.sh", suffix);
-    w->port = free_port();
+    w->port = test_free_port();
     w->cancel = cancel_new();
     define_configurations(w);
     AUTO_JSON ns = kube_object("v1", "Namespace", NULL, w->ns);
@@ -254,7 +241,7 @@ static void who_does_not_lead_writes_nothing(void **state)
     assert_false(webhook_serving(h));
 
     struct world other = *w;            /* another process, that leads */
-    other.port = free_port();
+    other.port = test_free_port();
     other.cancel = cancel_new();
     struct webhook *leading = start_webhook(&other, true);
     wait_serving(w, h);                 /* shows what the other one made */
