@@ -50,7 +50,7 @@ chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000: claims come and go while c
 chaos-short: everything ## the same with three seeds and few claims
 	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 60
 
-FAULT_TESTS := $(addprefix test_fault_,inference tuning vllm upstreams_tuning api others crowd)
+FAULT_TESTS := $(addprefix test_fault_,vllm tuning inference upstreams_tuning karpenter karpenter_api api events others crowd kill clock webhook)
 
 test-fault: everything         ## the Workspace controller killed and disturbed at every step (make test walks some of them)
 	@KAITO_FAULT=all MESON_TESTTHREADS=3 python3 tests/run --build $(BUILD) --only meson --patience 2 --tests "$(FAULT_TESTS)"
@@ -67,11 +67,12 @@ test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AV
 
 # What has threads of its own; gcc's TSan does not know OpenMP's barriers, so that has one.
 TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq workspace/test_model_book serve/test_scheduler serve/test_load serve/test_serve
+TSAN_FAULTS := test_fault_tuning test_fault_api test_fault_events test_fault_karpenter test_fault_webhook
 
 tsan:                   ## the tests of what has threads under TSan
 	@[ -d build-tsan ] || meson setup build-tsan --buildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false
-	@ninja -C build-tsan $(TSAN_TESTS:%=tests/unit/%)
-	@OMP_NUM_THREADS=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp python3 tests/run --build build-tsan --only meson --patience 5 --tests "$(notdir $(TSAN_TESTS))"
+	@ninja -C build-tsan $(TSAN_TESTS:%=tests/unit/%) $(addprefix tests/fault/,test_fault_steps test_fault_api test_fault_webhook)
+	@OMP_NUM_THREADS=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp python3 tests/run --build build-tsan --only meson --patience 5 --tests "$(notdir $(TSAN_TESTS)) $(TSAN_FAULTS)"
 
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}

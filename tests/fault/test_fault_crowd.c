@@ -15,6 +15,7 @@
 #define MANY 10000
 #define SOME 1000                       /* of `make test` */
 #define BYTES_EACH 1500                 /* what one of them may cost */
+#define TURNS 5
 
 static size_t how_many(void) { return streq(getenv("KAITO_FAULT"), "all") ? MANY : SOME; }
 
@@ -84,23 +85,40 @@ static void add_one(struct world *w, size_t i)
 
 /* ---- a Workspace's way -------------------------------------------------------------------------------------------------------------- */
 
-static int64_t time_of_a_workspace(struct world *w)
+struct cost { int64_t ms; double cpu; };
+
+static struct cost cost_of_a_workspace(struct world *w, pid_t manager)
 {
     int64_t began = clock_mono_ms();
+    double cpu = cpu_seconds(manager);
 
     world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
     assert_true(world_until(w, workspace_succeeded));
-    int64_t took = clock_mono_ms() - began;
+    struct cost c = { clock_mono_ms() - began, cpu_seconds(manager) - cpu };
 
     world_delete(w, &gvr_workspaces, "ws");
     assert_true(world_until(w, workspace_gone));
-    return took;
+    return c;
+}
+
+/* The best of a few: others use the machine, too. */
+static struct cost cost_of_some(struct world *w, pid_t manager)
+{
+    struct cost best = { INT64_MAX, 1e9 };
+
+    for (int i = 0; i < TURNS; i++) {
+        struct cost c = cost_of_a_workspace(w, manager);
+
+        best.ms = c.ms < best.ms ? c.ms : best.ms;
+        best.cpu = c.cpu < best.cpu ? c.cpu : best.cpu;
+    }
+    return best;
 }
 
 static void a_crowd_does_not_weigh(void **state)
 {
     world_log();
-    struct world *w = world_new(true);
+    struct world *w = world_new(MACHINES_OF_CLAIMS);
     AUTO_MEM char *program = path_join(getenv("KAITO_BUILD"), "src/cli/kaito");
     const char *argv[] = { program, "manager", "--kubeconfig", w->api.kubeconfig, "--webhook=false", "--health-probe-bind-address=0",
                            "--metrics-bind-address=0", NULL };
@@ -108,7 +126,7 @@ static void a_crowd_does_not_weigh(void **state)
     size_t n = how_many();
 
     assert_true(child_start(&manager, argv));
-    int64_t alone_ms = time_of_a_workspace(w);
+    struct cost alone = cost_of_some(w, manager.pid);
     poll(NULL, 0, 2500);                /* it gives memory back after a burst */
     long alone_kib = resident_kib(manager.pid);
     double cpu = cpu_seconds(manager.pid);
@@ -122,17 +140,19 @@ static void a_crowd_does_not_weigh(void **state)
     cpu = cpu_seconds(manager.pid);
     poll(NULL, 0, 2000);
     double rest_cpu = cpu_seconds(manager.pid) - cpu;
-    int64_t among_ms = time_of_a_workspace(w);
+    struct cost among = cost_of_some(w, manager.pid);
 
     print_message("# %zu objects of others: resident %ld -> %ld KiB (%.0f bytes each), %.2f s of CPU to see them come, %.3f s in 2 s at rest; "
-                  "a Workspace took %lld -> %lld ms\n", n, alone_kib, crowd_kib, (double)(crowd_kib - alone_kib) * 1024 / (double)n, crowd_cpu, rest_cpu,
-                  (long long)alone_ms, (long long)among_ms);
+                  "a Workspace took %lld -> %lld ms, %.0f -> %.0f ms of CPU\n", n, alone_kib, crowd_kib, (double)(crowd_kib - alone_kib) * 1024 / (double)n, crowd_cpu, rest_cpu,
+                  (long long)alone.ms, (long long)among.ms, alone.cpu * 1e3, among.cpu * 1e3);
     child_stop(&manager);
     world_free(w);
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)         /* their allocators give nothing back */
     assert_true((crowd_kib - alone_kib) * 1024 < (long)(n * BYTES_EACH) + (2 << 20));
 #endif
     assert_true(rest_cpu < 0.05);
+    assert_true(among.ms < 2 * alone.ms + 300);
+    assert_true(among.cpu < 2 * alone.cpu + 0.05);
 }
 
 int main(void)

@@ -11,7 +11,7 @@
 static int start(void **state)
 {
     world_log();
-    *state = world_new(true);
+    *state = world_new(MACHINES_OF_CLAIMS);
     return 0;
 }
 
@@ -334,6 +334,136 @@ static void names_at_their_limits_and_unicode(void **state)
     world_stop(w);
 }
 
+/* ---- ConfigMaps -------------------------------------------------------------------------------------------------------------------- */
+
+#define TUNES_WITH_PARAMS WORKSPACE(NATIVE, TUNING("  config: params\n")) PUSH_SECRET
+#define PARAMS(data) "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: params}\ndata: {" data "}\n"
+#define GOOD_PARAMS PARAMS("training_config.yaml: 'training_config: {QuantizationConfig: {load_in_4bit: true}}'")
+static const char good_params_patch[] =
+    "{\"data\":{\"training_config.yaml\":\"training_config: {QuantizationConfig: {load_in_4bit: true}, LoraConfig: {r: 4}}\"}}";
+
+static void expect_told(struct world *w, const char *text)
+{
+    for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
+        AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
+
+        if (is_told(ws, text))
+            return;
+        if (clock_mono_ms() > end) {
+            AUTO_MEM char *have = world_picture(w);
+
+            fail_msg("never told: %s: %s", text, have);
+        }
+    }
+}
+
+static char *uid_of(struct world *w, const struct kube_gvr *r, const char *name)
+{
+    AUTO_JSON o = world_get(w, r, name);
+
+    return xstrdup(kube_uid(o));
+}
+
+static void end_of_workspace(struct world *w)
+{
+    world_delete(w, &gvr_workspaces, "ws");
+    expect(w, workspace_gone, "gone");
+    expect(w, has_no_claim, "without its claim");
+}
+
+/* Absent, then without its key, then as it must be. */
+static void a_configmap_may_come_late(void **state)
+{
+    struct world *w = *state;
+
+    proxy_arm(w->proxy, NULL);
+    world_namespace(w);
+    world_make(w, TUNES_WITH_PARAMS);
+    run(w);
+    expect_told(w, "ConfigMap 'params' specified in 'config' not found in namespace");
+    world_make(w, PARAMS("other: x"));
+    expect_told(w, "does not contain 'training_config.yaml'");
+    world_patch(w, &gvr_configmaps, "params", NULL, good_params_patch);
+    expect(w, workspace_succeeded, "succeeded once its ConfigMap was right");
+    assert_int_equal(world_claims_ever(w), 1);
+    end_of_workspace(w);
+    world_stop(w);
+}
+
+/* What runs was made of what the ConfigMap said then: neither a change nor its loss ends it, makes it twice, or keeps anything from going. */
+static void a_configmap_may_change_and_go(void **state)
+{
+    struct world *w = *state;
+
+    world_namespace(w);
+    world_make(w, GOOD_PARAMS);
+    world_make(w, TUNES_WITH_PARAMS);
+    run(w);
+    expect(w, workspace_succeeded, "succeeded");
+    AUTO_MEM char *job = uid_of(w, &gvr_jobs, "ws");
+    AUTO_MEM char *serving = uid_of(w, &gvr_statefulsets, "ws");
+    for (int turn = 0; turn < 2; turn++) {
+        if (turn == 0)
+            world_patch(w, &gvr_configmaps, "params", NULL, good_params_patch);
+        else
+            world_delete(w, &gvr_configmaps, "params");
+        world_wait_quiet(w);
+        world_stop(w);          /* nor does the next manager know it otherwise */
+        run(w);
+        world_wait_quiet(w);
+        assert_true(workspace_succeeded(w));
+        AUTO_MEM char *job_now = uid_of(w, &gvr_jobs, "ws");
+        AUTO_MEM char *serving_now = uid_of(w, &gvr_statefulsets, "ws");
+        assert_string_equal(job, job_now);
+        assert_string_equal(serving, serving_now);
+    }
+    assert_int_equal(world_claims_ever(w), 1);
+    end_of_workspace(w);
+    world_stop(w);
+}
+
+static void delete_template(struct world *w)
+{
+    struct err e;
+
+    OK(kube_delete(w->user, &gvr_configmaps, "kaito-workspace", "qlora-params-template", NULL, &e));
+}
+
+static int64_t cached_configs(struct world *w)
+{
+    AUTO_JSON state = workspace_manager_state(w->manager);
+    const json_t *cache;
+    size_t i;
+
+    json_array_foreach(json_object_get(state, "caches"), i, cache)
+        if (streq(json_cstr(cache, "resource"), "configmaps"))
+            return json_int(cache, "objects", -1);
+    return -1;
+}
+
+/* The release's own template: told with what to do, and there again with the next manager. */
+static void a_template_that_is_gone_is_told(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_TUNING);
+
+    run(w);
+    while (!workspace_manager_ready(w->manager))
+        poll(NULL, 0, 5);
+    int64_t before = cached_configs(w);
+    delete_template(w);
+    while (cached_configs(w) == before)
+        poll(NULL, 0, 5);
+    world_begin(w, &plays[PLAY_NATIVE_TUNING]);
+    expect_told(w, "ConfigMap 'qlora-params-template' not found in namespace 'kaito-workspace'");
+    world_stop(w);
+    run(w);
+    world_expect(w, e.living, "once the template was there again");
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, "after the template was lost");
+    world_stop(w);
+}
+
 /* ---- what is refused, and what is not installed ------------------------------------------------------------------------------------------------------- */
 
 static struct fault refuse_statefulsets(void *self, const struct proxy_call *c)
@@ -377,7 +507,7 @@ static void a_refused_write_is_told(void **state)
 
 static void own_nodes_need_no_karpenter(void **state)
 {
-    struct world *w = world_new(false);
+    struct world *w = world_new(MACHINES_LATER);
 
     w->opts.settings.byo = true;
     world_make(w, MACHINE);
@@ -389,7 +519,7 @@ static void own_nodes_need_no_karpenter(void **state)
     world_free(w);
 }
 
-static void make_karpenter(struct world *w)
+static void install_claims(struct world *w)
 {
     AUTO_JSON list = NULL;
     const json_t *crd;
@@ -404,23 +534,48 @@ static void make_karpenter(struct world *w)
 
 static void karpenter_may_come_later(void **state)
 {
-    struct world *w = world_new(false);
+    struct world *w = world_new(MACHINES_LATER);
 
     world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
     run(w);
     poll(NULL, 0, 300);
     assert_false(workspace_manager_ready(w->manager));
-    make_karpenter(w);
+    install_claims(w);
     expect(w, workspace_succeeded, "succeeded once there are NodeClaims");
     world_delete(w, &gvr_workspaces, "ws");
     expect(w, workspace_gone, "gone");
     world_free(w);
 }
 
+/* Karpenter mode cannot begin without Karpenter: the process ends with what to do, and begins once its kinds are there. */
+static void karpenter_mode_waits_for_karpenter(void **state)
+{
+    struct world *w = world_new(MACHINES_OF_POOLS);
+    AUTO_JSON crd = world_get(w, &gvr_crds, "nodepools.karpenter.sh");
+    struct err e = { 0 };
+
+    world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
+    world_delete(w, &gvr_crds, "nodepools.karpenter.sh");
+    for (bool served = true; served; poll(NULL, 0, 5))
+        OK(kube_has_resource(w->user, &gvr_nodepools, &served, &e));
+    assert_false(world_start(w, &e));
+    if (!strstr(e.text, "nodepools.karpenter.sh (v1) is not served; install Karpenter first"))
+        fail_msg("says: %s", e.text);
+    json_object_del(json_object_get(crd, "metadata"), "resourceVersion");
+    json_object_del(json_object_get(crd, "metadata"), "uid");
+    OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
+    for (bool served = false; !served; poll(NULL, 0, 5))
+        OK(kube_has_resource(w->user, &gvr_nodepools, &served, &e));
+    run(w);
+    expect(w, workspace_succeeded, "succeeded once there are NodePools");
+    end_of_workspace(w);
+    world_free(w);
+}
+
 /* An older CRD prunes what it does not know: no reason to write it again and again. */
 static void an_old_crd_prunes_and_is_lived_with(void **state)
 {
-    struct world *w = world_new(true);
+    struct world *w = world_new(MACHINES_OF_CLAIMS);
     AUTO_JSON crd = world_get(w, &gvr_crds, "workspaces.kaito.sh");
     json_t *version;
     struct proxy_counts before, after;
@@ -457,9 +612,13 @@ int main(void)
         cmocka_unit_test(a_name_that_is_taken_is_left_alone),
         cmocka_unit_test(a_successor_of_the_same_name_starts_anew),
         cmocka_unit_test(names_at_their_limits_and_unicode),
+        cmocka_unit_test(a_configmap_may_come_late),
+        cmocka_unit_test(a_configmap_may_change_and_go),
+        cmocka_unit_test(a_template_that_is_gone_is_told),
         cmocka_unit_test(a_refused_write_is_told),
         cmocka_unit_test(own_nodes_need_no_karpenter),
         cmocka_unit_test(karpenter_may_come_later),
+        cmocka_unit_test(karpenter_mode_waits_for_karpenter),
         cmocka_unit_test(an_old_crd_prunes_and_is_lived_with),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -195,7 +195,14 @@ static void walk(struct world *w, const struct play *play, const struct mode *mo
 static int start(void **state)
 {
     world_log();
-    *state = world_new(true);
+    *state = world_new(MACHINES_OF_CLAIMS);
+    return 0;
+}
+
+static int start_with_pools(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_POOLS);
     return 0;
 }
 
@@ -226,6 +233,16 @@ static void every_step(struct world *w, size_t play)
         play_in(w, play, 2, run_deletion);      /* killed: before, after */
 }
 
+/* A NodePool instead of claims: `--node-provisioner karpenter`. */
+static void karpenter(void **state)
+{
+    struct world *w = *state;
+    bool all = streq(getenv("KAITO_FAULT"), "all");
+
+    play_in(w, PLAY_VLLM, all ? ARRAY_LEN(modes) : 1, run_life);
+    play_in(w, PLAY_NATIVE_INFERENCE, all ? 2 : 1, run_deletion);
+}
+
 static void native_inference(void **state) { every_step(*state, PLAY_NATIVE_INFERENCE); }
 static void native_tuning(void **state) { every_step(*state, PLAY_NATIVE_TUNING); }
 static void vllm_on_several_nodes(void **state) { every_step(*state, PLAY_VLLM); }
@@ -234,14 +251,12 @@ static void upstreams_tuning(void **state) { every_step(*state, PLAY_UPSTREAM_TU
 /* With a name it plays that alone: `make test-fault` has them side by side. */
 int main(int argc, char **argv)
 {
+#define T(f, start) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(native_inference),
-        cmocka_unit_test(native_tuning),
-        cmocka_unit_test(vllm_on_several_nodes),
-        cmocka_unit_test(upstreams_tuning),
+        T(native_inference, start), T(native_tuning, start), T(vllm_on_several_nodes, start), T(upstreams_tuning, start), T(karpenter, start_with_pools),
     };
 
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,6 +14,7 @@
 #define QUIET_MS 60                     /* longer than what an event needs to come round */
 
 const struct kube_gvr gvr_workspaces = { "kaito.sh", "v1beta1", "workspaces" }, gvr_nodeclaims = { "karpenter.sh", "v1", "nodeclaims" },
+    gvr_nodepools = { "karpenter.sh", "v1", "nodepools" }, gvr_nodeclasses = { "karpenter.azure.com", "v1beta1", "aksnodeclasses" },
     gvr_revisions = { "apps", "v1", "controllerrevisions" }, gvr_secrets = { "", "v1", "secrets" },
     gvr_crds = { "apiextensions.k8s.io", "v1", "customresourcedefinitions" };
 
@@ -80,6 +81,47 @@ static errc drive_cloud(void *self, struct op *op, const struct key *key, struct
     return ok_if(report_ready(w, claim, kube_name(node), e), ERR_NOT_FOUND);
 }
 
+static json_t *claim_of(const json_t *pool, int64_t index)
+{
+    AUTO_MEM char *name = xasprintf("%s-%lld", kube_name(pool), (long long)index);
+    json_t *claim = kube_object("karpenter.sh/v1", "NodeClaim", NULL, name), *labels = json_clone(json_at(pool, "spec", "template", "metadata", "labels", NULL));
+
+    json_put_str(labels, "karpenter.sh/nodepool", kube_name(pool));
+    json_put(json_object_get(claim, "metadata"), "labels", labels);
+    json_put(claim, "spec", json_clone(json_at(pool, "spec", "template", "spec", NULL)));
+    return claim;
+}
+
+static errc delete_claims(struct world *w, const char *pool, struct err *e)
+{
+    AUTO_MEM char *selector = xasprintf("karpenter.sh/nodepool=%s", pool);
+    AUTO_JSON list = NULL;
+    const json_t *claim;
+    size_t i;
+
+    TRY(kube_list_all(w->user, &gvr_nodeclaims, NULL, &(struct kube_list_opts){ .label_selector = selector }, &list, e));
+    json_array_foreach(list, i, claim)
+        TRY(ok_if(kube_delete(w->user, &gvr_nodeclaims, NULL, kube_name(claim), NULL, e), ERR_NOT_FOUND));
+    return ERR_OK;
+}
+
+/* A NodePool of so many replicas has so many claims, and they go with it. */
+static errc drive_pool(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
+{
+    struct world *w = self;
+    AUTO_JSON pool = informer_get(w->node_pools, key->ns, key->name);
+    int64_t replicas = json_int(json_object_get(pool, "spec"), "replicas", 0);
+
+    if (!pool)
+        return delete_claims(w, key->name, e);
+    for (int64_t i = 0; i < replicas; i++) {
+        AUTO_JSON claim = claim_of(pool, i);
+
+        TRY(ok_if(kube_create(w->user, &gvr_nodeclaims, NULL, claim, NULL, e), ERR_EXISTS));
+    }
+    return ERR_OK;
+}
+
 static errc set_pod(struct world *w, const json_t *pod, const char *phase, bool ready, struct err *e)
 {
     AUTO_JSON patch = json_object();
@@ -111,7 +153,7 @@ static errc run_pod(void *self, struct op *op, const struct key *key, struct rec
 static void note_birth(void *self, const json_t *old, const json_t *new_)
 {
     struct world *w = self;
-    const char *ns = kube_label(new_ ? new_ : old, "kaito.sh/workspacenamespace");
+    const char *ns = kube_label(new_ ? new_ : old, w->ns_label);
 
     if (!new_ || !ns)
         return;
@@ -120,6 +162,39 @@ static void note_birth(void *self, const json_t *old, const json_t *new_)
 }
 
 /* ---- the world ------------------------------------------------------------------------------------------------------------ */
+
+static void install_kind(struct world *w, const struct kube_gvr *r, const char *kind)
+{
+    AUTO_MEM char *yaml = xasprintf(
+        "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: %s.%s}, spec: {group: %s, scope: Cluster, "
+        "names: {plural: %s, kind: %s}, versions: [{name: %s, served: true, storage: true, subresources: {status: {}}, "
+        "schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}",
+        r->resource, r->group, r->group, r->resource, kind, r->version);
+    AUTO_JSON crd = NULL;
+    struct err e;
+
+    OK(yaml_parse(str_of(yaml), &crd, &e));
+    OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
+    for (bool served = false; !served; poll(NULL, 0, LOOK_MS))
+        OK(kube_has_resource(w->user, r, &served, &e));
+}
+
+/* Karpenter's kinds and a NodeClass that is ready; what the flags of Karpenter mode say. */
+static void install_pools(struct world *w)
+{
+    static const char *const classes[] = { "default", NULL };
+    AUTO_JSON class = kube_object("karpenter.azure.com/v1beta1", "AKSNodeClass", NULL, classes[0]);
+    AUTO_JSON ready = json_pack("{s:{s:[{s:s, s:s, s:s}]}}", "status", "conditions", "type", "Ready", "status", "True", "reason", "Ready");
+    struct err e;
+
+    install_kind(w, &gvr_nodepools, "NodePool");
+    install_kind(w, &gvr_nodeclasses, "AKSNodeClass");
+    OK(kube_create(w->user, &gvr_nodeclasses, NULL, class, NULL, &e));
+    OK(kube_patch(w->user, &gvr_nodeclasses, NULL, classes[0], "status", KUBE_PATCH_MERGE, ready, NULL, &e));
+    w->opts.settings.karpenter = true;
+    w->opts.settings.node_classes = classes;
+    w->opts.settings.default_node_class = classes[0];
+}
 
 static void install_crds(struct world *w)
 {
@@ -130,12 +205,23 @@ static void install_crds(struct world *w)
 
     api_kaito_crds(&list);
     json_array_foreach(list, i, crd)
-        if (w->has_karpenter || streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
+        if (w->machines != MACHINES_LATER || streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
             OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
     AUTO_JSON ns = kube_object("v1", "Namespace", NULL, "kaito-workspace");
     OK(kube_create(w->user, &gvr_namespaces, NULL, ns, NULL, &e));
     for (bool served = false; !served; poll(NULL, 0, LOOK_MS))
         OK(kube_has_resource(w->user, &gvr_workspaces, &served, &e));
+    if (w->machines == MACHINES_OF_POOLS)
+        install_pools(w);
+}
+
+/* Before the first is asked with. */
+static void start_karpenter(struct world *w)
+{
+    w->node_pools = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_nodepools });
+    informer_on(w->node_pools, &(struct informer_handler){ note_birth, w });
+    w->karpenter = controller_new(&(struct controller_opts){ .name = "karpenter", .reconcile = drive_pool, .self = w });
+    controller_watch(w->karpenter, w->node_pools);
 }
 
 static void start_robots(struct world *w)
@@ -147,7 +233,10 @@ static void start_robots(struct world *w)
     w->informers = informers_new(w->user);
     w->claims = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_nodeclaims });
     w->pods = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_pods });
-    informer_on(w->claims, &(struct informer_handler){ note_birth, w });
+    if (w->machines == MACHINES_OF_POOLS)
+        start_karpenter(w);
+    else
+        informer_on(w->claims, &(struct informer_handler){ note_birth, w });
     w->cloud = controller_new(&(struct controller_opts){ .name = "cloud", .reconcile = drive_cloud, .self = w });
     w->kubelet = controller_new(&(struct controller_opts){ .name = "kubelet", .reconcile = run_pod, .self = w });
     controller_watch(w->cloud, w->claims);
@@ -155,11 +244,13 @@ static void start_robots(struct world *w)
     informers_start(w->informers, w->cancel);
     controller_start(w->cloud, w->cancel);
     controller_start(w->kubelet, w->cancel);
+    if (w->karpenter)
+        controller_start(w->karpenter, w->cancel);
 }
 
 void world_log(void) { log_setup(getenv("KAITO_FAULT_LOG") ? LOG_INFO : LOG_ERROR, false, 2); }
 
-struct world *world_new(bool has_karpenter)
+struct world *world_new(enum machines machines)
 {
     struct world *w = xzalloc(sizeof *w);
     AUTO_FREE(kube_config) config = NULL;
@@ -167,7 +258,9 @@ struct world *world_new(bool has_karpenter)
 
     mutex_init(&w->mu);
     w->born = json_object();
-    w->has_karpenter = has_karpenter;
+    w->machines = machines;
+    w->asked_with = machines == MACHINES_OF_POOLS ? &gvr_nodepools : &gvr_nodeclaims;
+    w->ns_label = machines == MACHINES_OF_POOLS ? "karpenter.kaito.sh/workspace-namespace" : "kaito.sh/workspacenamespace";
     w->cancel = cancel_new();
     OK(test_api_start(&w->api, &e));
     OK(kube_config_load(w->api.kubeconfig, NULL, &config, &e));
@@ -193,9 +286,12 @@ void world_free(struct world *w)
     cluster_join(w->cluster);
     controller_join(w->cloud);
     controller_join(w->kubelet);
+    if (w->karpenter)
+        controller_join(w->karpenter);
     informers_free(w->informers);
     controller_free(w->cloud);
     controller_free(w->kubelet);
+    controller_free(w->karpenter);
     proxy_stop(w->proxy);
     kube_client_free(w->user);
     test_api_stop(&w->api);
@@ -280,7 +376,7 @@ bool world_until(struct world *w, bool (*is_so)(struct world *w))
 static const struct { const char *kind; const struct kube_gvr *gvr; bool cluster; } kinds[] = {
     { "Workspace", &gvr_workspaces }, { "Secret", &gvr_secrets }, { "ConfigMap", &gvr_configmaps }, { "Service", &gvr_services },
     { "StatefulSet", &gvr_statefulsets }, { "Job", &gvr_jobs }, { "ControllerRevision", &gvr_revisions }, { "Pod", &gvr_pods },
-    { "NodeClaim", &gvr_nodeclaims, true }, { "Node", &gvr_nodes, true }, { "CustomResourceDefinition", &gvr_crds, true },
+    { "NodeClaim", &gvr_nodeclaims, true }, { "NodePool", &gvr_nodepools, true }, { "AKSNodeClass", &gvr_nodeclasses, true }, { "Node", &gvr_nodes, true }, { "CustomResourceDefinition", &gvr_crds, true },
 };
 
 static const char *scope(const struct world *w, const struct kube_gvr *r)
@@ -352,7 +448,7 @@ void world_delete(struct world *w, const struct kube_gvr *r, const char *name)
 
 json_t *world_list(struct world *w, const struct kube_gvr *r, const char *ns)
 {
-    AUTO_MEM char *ours = xasprintf("kaito.sh/workspacenamespace=%s", w->ns);
+    AUTO_MEM char *ours = xasprintf("%s=%s", w->ns_label, w->ns);
     json_t *list = NULL;
     struct err e;
 
@@ -362,7 +458,7 @@ json_t *world_list(struct world *w, const struct kube_gvr *r, const char *ns)
 
 size_t world_claims(struct world *w)
 {
-    AUTO_JSON list = world_list(w, &gvr_nodeclaims, NULL);
+    AUTO_JSON list = world_list(w, w->asked_with, NULL);
 
     return json_array_size(list);
 }
@@ -451,11 +547,12 @@ static int by_name(const void *a, const void *b) { return strcmp(kube_name(*(jso
 char *world_picture(struct world *w)
 {
     static const struct kube_gvr *const shown[] = { &gvr_workspaces, &gvr_nodeclaims, &gvr_nodes, &gvr_statefulsets, &gvr_services, &gvr_jobs,
-                                                    &gvr_revisions, &gvr_configmaps };
+                                                    &gvr_revisions, &gvr_configmaps, &gvr_nodepools };
+    size_t n_shown = ARRAY_LEN(shown) - (w->machines == MACHINES_OF_POOLS ? 0 : 1);
     AUTO_BUF out = { 0 };
     AUTO_JSON names = json_array();
 
-    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+    for (size_t i = 0; i < n_shown; i++) {
         AUTO_JSON list = world_list(w, shown[i], w->ns);
         size_t n = json_array_size(list), k;
         json_t **sorted = xcalloc(n + 1, sizeof *sorted), *obj;
@@ -515,15 +612,11 @@ void world_expect(struct world *w, const char *want, const char *what)
 
 /* ---- what is played -------------------------------------------------------------------------------------------------------- */
 
-#define TUNING "tuning:\n  preset: {name: phi-3-mini-128k-instruct}\n  method: qlora\n  input: {urls: ['https://example.com/data.parquet']}\n" \
-    "  output: {image: 'registry.example.com/adapters/ws:1', imagePushSecret: push}\n"
-#define SECRET "---\napiVersion: v1\nkind: Secret\nmetadata: {name: push}\ntype: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: e30=}\n"
-
 const struct play plays[N_PLAYS] = {
     { "native inference", WORKSPACE(NATIVE, INFERENCE) },
-    { "native tuning", WORKSPACE(NATIVE, TUNING) SECRET },
+    { "native tuning", WORKSPACE(NATIVE, TUNING("")) PUSH_SECRET },
     { "vLLM on several nodes", WORKSPACE("", "inference: {preset: {name: llama-3.3-70b-instruct}, adapters: []}\n") },
-    { "upstream's tuning", WORKSPACE("", TUNING) SECRET },
+    { "upstream's tuning", WORKSPACE("", TUNING("")) PUSH_SECRET },
 };
 
 /* ---- runs ------------------------------------------------------------------------------------------------------------------- */
@@ -552,7 +645,7 @@ static bool all_collected(struct world *w)
 {
     AUTO_MEM char *picture = world_picture(w);
 
-    return !strstr(picture, "CLAIM") && !strstr(picture, "ownerReferences");
+    return !strstr(picture, "CLAIM") && !strstr(picture, "nodepools") && !strstr(picture, "ownerReferences");
 }
 
 static void play_undisturbed(struct world *w, const struct play *play, struct ends *out)

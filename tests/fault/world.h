@@ -25,6 +25,8 @@
 /* What is played: a Workspace "ws" and what it needs. */
 struct play { const char *name, *yaml; };
 enum { PLAY_NATIVE_INFERENCE, PLAY_NATIVE_TUNING, PLAY_VLLM, PLAY_UPSTREAM_TUNING, N_PLAYS };
+/* Who brings machines: a cloud that answers NodeClaims, nobody yet (the kind is missing), or Karpenter, with a NodePool for each Workspace. */
+enum machines { MACHINES_OF_CLAIMS, MACHINES_LATER, MACHINES_OF_POOLS };
 extern const struct play plays[N_PLAYS];
 #define WORKSPACE(annotations, body) WORKSPACE_NAMED("ws", annotations, body)
 #define WORKSPACE_NAMED(name, annotations, body) \
@@ -32,8 +34,11 @@ extern const struct play plays[N_PLAYS];
     "resource:\n  instanceType: Standard_NC24ads_A100_v4\n  labelSelector: {matchLabels: {apps: faults}}\n" body
 #define NATIVE "kaito.sh/runtime: native"
 #define INFERENCE "inference: {preset: {name: phi-4-mini-instruct}}\n"
+#define TUNING(more) "tuning:\n  preset: {name: phi-3-mini-128k-instruct}\n  method: qlora\n  input: {urls: ['https://example.com/data.parquet']}\n" \
+    "  output: {image: 'registry.example.com/adapters/ws:1', imagePushSecret: push}\n" more
+#define PUSH_SECRET "---\napiVersion: v1\nkind: Secret\nmetadata: {name: push}\ntype: kubernetes.io/dockerconfigjson\ndata: {.dockerconfigjson: e30=}\n"
 
-/* The pictures of a run that nobody disturbs: when it has succeeded, and once it is deleted; how many claims it made. */
+/* The pictures of a run that nobody disturbs: when it has succeeded, and once it is deleted; how many claims (or pools) it made. */
 struct ends { char *living, *gone; size_t claims; };
 
 struct world {
@@ -44,12 +49,16 @@ struct world {
     struct cluster *cluster;
     struct informers *informers;
     struct controller *cloud, *kubelet;
+    struct controller *karpenter;       /* NULL: without pools */
     struct informer *claims, *pods;
+    struct informer *node_pools;
+    const struct kube_gvr *asked_with;  /* what the manager asks for machines with: NodeClaims, or NodePools */
+    const char *ns_label;               /* on those and what comes of them: the Workspace's namespace */
     struct mutex mu;                    /* a leaf; guards born */
-    json_t *born;                       /* uids of all NodeClaims there ever were: {namespace: {uid: name}} */
+    json_t *born;                       /* uids of all that was asked with, ever: {namespace: {uid: name}} */
     char ns[64];
     unsigned n_ns;
-    bool has_karpenter;                 /* the CRD of NodeClaims is the world's, made before the first manager */
+    enum machines machines;
 
     struct ends ends[N_PLAYS];          /* filled by world_undisturbed */
 
@@ -60,7 +69,7 @@ struct world {
 };
 
 void world_log(void);                   /* before the first: errors only; with KAITO_FAULT_LOG all that there is */
-struct world *world_new(bool has_karpenter);
+struct world *world_new(enum machines machines);
 void world_free(struct world *w);       /* stops the manager when one runs */
 void world_namespace(struct world *w);  /* a fresh one, in w->ns, for the next case */
 
@@ -77,7 +86,7 @@ json_t *world_get(struct world *w, const struct kube_gvr *r, const char *name); 
 void world_patch(struct world *w, const struct kube_gvr *r, const char *name, const char *sub, const char *merge_patch);
 void world_delete(struct world *w, const struct kube_gvr *r, const char *name);         /* in the background; absent is fine */
 json_t *world_list(struct world *w, const struct kube_gvr *r, const char *ns);
-/* NodeClaims of w->ns: now, and ever (deleted ones too). */
+/* NodeClaims of w->ns (NodePools, where those are asked with): now, and ever (deleted ones too). */
 size_t world_claims(struct world *w);
 size_t world_claims_ever(struct world *w);
 bool world_until(struct world *w, bool (*is_so)(struct world *w));      /* false after PATIENCE_MS */
@@ -94,7 +103,7 @@ const struct ends *world_undisturbed(struct world *w, size_t play);     /* of pl
 /* The Workspace goes, and all that it had. */
 void world_expect_gone(struct world *w, const struct ends *undisturbed, const char *what);
 
-extern const struct kube_gvr gvr_workspaces, gvr_nodeclaims, gvr_revisions, gvr_secrets, gvr_crds;
+extern const struct kube_gvr gvr_workspaces, gvr_nodeclaims, gvr_nodepools, gvr_nodeclasses, gvr_revisions, gvr_secrets, gvr_crds;
 /* and those of cluster/priv.h */
 
 #endif
