@@ -9,7 +9,10 @@ T=$(mktemp -d)
 export KUBECONFIG=$T/state/kubeconfig
 export HOME=$T                          # kubectl's discovery cache stays in here
 N=0
+FAILED=0
+PART=                                   # goes before the names of checks; empty: nothing does
 NAMES=()                                # background processes, ended by finish
+PATIENCE=${KAITO_PATIENCE:-3}           # a busy machine may take so many times as long as one at rest
 
 start() {   # NAME COMMAND...
     local name=$1
@@ -37,29 +40,39 @@ cleanup() {
     for name in "${NAMES[@]}"; do end "$name"; done
     rm -rf "$T"
 }
-finish() { echo "1..$N"; }
+finish() {
+    echo "1..$N"
+    [ "$FAILED" -eq 0 ] || last_words
+}
+last_words() {  # what the processes said at last, for a failure that cannot be looked at again
+    for log in "$T"/*.log "$T"/real/log/*; do
+        [ ! -s "$log" ] || tail -n 15 "$log" | cut -c -300 | sed "s|^|# log of ${log##*/}: |"
+    done
+}
 
 # t NAME COMMAND...: one TAP line; a failure shows what the command said
 t() {
-    local name=$1
+    local name=${PART:+$PART: }$1
     shift
     N=$((N + 1))
     if "$@" >"$T/said" 2>&1; then       # in this shell: a check may set variables
         echo "ok $N - $name"
     else
         echo "not ok $N - $name"
+        FAILED=$((FAILED + 1))
         sed 's/^/# /' "$T/said" | tail -40
     fi
 }
 
-# until_ok SECONDS COMMAND...: asks again until it succeeds
+# until_ok SECONDS COMMAND...: asks again until it succeeds, within SECONDS on a machine at rest
 until_ok() {
-    local deadline=$((SECONDS + $1)) out
+    local deadline=$((SECONDS + $1 * PATIENCE)) out
     shift
     until out=$("$@" 2>&1); do
         if [ $SECONDS -ge "$deadline" ]; then
             echo "not within time: $*"
             echo "$out"
+            PATIENCE=1                  # what is broken is not waited for so long again
             return 1
         fi
         sleep 0.1                       # polls: what is waited for may not exist yet
@@ -82,7 +95,7 @@ mirror() {  # [OPTION...]: the stand-in hub; sets HUB
     HUB=http://127.0.0.1:$MIRROR_PORT
 }
 
-free_port() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1",0)); print(s.getsockname()[1])'; }
+free_port() { "$SOURCE/tests/e2e/free_port.py"; }
 
 # A real registry with TLS and a user; sets REGISTRY, CA_BUNDLE
 registry_files() {
@@ -122,6 +135,10 @@ PY
         jq -c "if .kind == \"Workspace\" then (${3:-.}) else . end"
 }
 
+answers() { # SERVICE: anything but nothing
+    local said
+    said=$(ask "$1" hello) && [ -n "$said" ] && [ "$said" != null ] || { echo "said: $said"; return 1; }
+}
 ask() {     # SERVICE QUESTION
     local ip
     ip=$(kubectl get service "$1" -o json | jq -r '.spec.clusterIP + ":" + (.metadata.annotations["kaito.sh/proxy-port-80"] // "80")')

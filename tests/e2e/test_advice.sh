@@ -73,8 +73,8 @@ t "doctor ends with 1 when something failed" ends_with 1 "$KAITO" doctor silent
 kubectl delete workspace silent --wait=false >/dev/null
 t "the sample is applied, its model is nowhere" kubectl apply -f "$EXAMPLE"
 t "doctor follows a container to its exit code" until_ok 20 says "container fetch: ended with exit code 1" "$KAITO" doctor workspace-phi-3
-t "and to its last log line" says "last log line: " "$KAITO" doctor workspace-phi-3
-t "and says how to read more" says "-> kubectl logs -n default workspace-phi-3-0 -c fetch" "$KAITO" doctor workspace-phi-3
+t "and to its last log line" until_ok 20 says "last log line: " "$KAITO" doctor workspace-phi-3
+t "and says how to read more" until_ok 20 says "-> kubectl logs -n default workspace-phi-3-0 -c fetch" "$KAITO" doctor workspace-phi-3
 "$KAITO" doctor workspace-phi-3 | sed 's/^/# /'
 t "doctor names a Workspace that is not there" says 'workspaces.kaito.sh "none" not found' "$KAITO" doctor none
 t "doctor of all as JSON is JSON" is "$("$KAITO" doctor -o json | jq -r '.[0].text')" Installation

@@ -49,7 +49,7 @@ t "a second one on the folder is refused" second_refused
 port_in_use() {
     local port out
     port=$(kubectl config view -o jsonpath='{.clusters[0].cluster.server}' | sed 's/.*://')
-    ! out=$(timeout 5 "$KAITO" apiserver --state-dir "$T/other" --port "$port" 2>&1) && has "$out" "$port"
+    ! out=$(timeout 30 "$KAITO" apiserver --state-dir "$T/other" --port "$port" 2>&1) && has "$out" "$port"
 }
 t "a port in use is told" port_in_use
 
@@ -94,7 +94,7 @@ t "auth whoami" kubectl auth whoami
 t "auth can-i" kubectl auth can-i create pods
 
 watching() {
-    timeout 20 kubectl get cm c -n demo -w --no-headers >"$T/watch" 2>&1 &
+    timeout 60 kubectl get cm c -n demo -w --no-headers >"$T/watch" 2>&1 &
     local pid=$!
     until_ok 5 grep -q . "$T/watch" || return 1
     kubectl patch cm c -n demo --type merge -p '{"data":{"b":"1"}}' >/dev/null
@@ -104,7 +104,7 @@ watching() {
 t "get -w follows" watching
 t "delete" kubectl delete cm c -n demo
 
-apply_crd() { crd | kubectl apply -f - && kubectl wait --for=condition=Established crd/robots.example.org --timeout=10s; }
+apply_crd() { crd | kubectl apply -f - && kubectl wait --for=condition=Established crd/robots.example.org --timeout=60s; }
 t "a definition is established" apply_crd
 make_robot() { robot 4 | kubectl apply -f -; }
 t "a custom resource is applied" make_robot
@@ -117,7 +117,7 @@ strict_robot() { ! robot 4 ', wings: 2' | kubectl apply -f - 2>"$T/err"; has "$(
 t "an unknown field of it too" strict_robot
 t "explain knows it" has "$(kubectl explain robot.spec.legs)" "How many legs"
 waits() {
-    kubectl wait --for=condition=Ready rb/r -n demo --timeout=20s >"$T/wait" 2>&1 &
+    kubectl wait --for=condition=Ready rb/r -n demo --timeout=60s >"$T/wait" 2>&1 &
     local pid=$!
     kubectl patch rb r -n demo --subresource=status --type merge -p '{"status":{"conditions":[{"type":"Ready","status":"True"}]}}' && wait $pid
 }

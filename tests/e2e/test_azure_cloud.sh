@@ -22,7 +22,7 @@ spec:
   requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]
 END
 }
-is_ready() { kubectl wait --for=condition=Ready "nodeclaim/$1" --timeout=20s; }
+is_ready() { kubectl wait --for=condition=Ready "nodeclaim/$1" --timeout=60s; }
 reason() { kubectl get nodeclaim "$1" -o json | jq -r '.status.conditions[]? | select(.type == "Launched") | .reason'; }
 reason_is() { is "$(reason "$1")" "$2"; }
 provisioner() {
@@ -32,7 +32,7 @@ provisioner() {
 everything() { kubectl get nodeclaims,nodes,events -A -o json; metrics; cat "$T/provisioner.log"; tr '\0' ' ' <"/proc/$(pid_of provisioner)/cmdline"; }
 
 printf %s "$ASSERTION" >"$T/assertion"
-PORT=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+PORT=$(free_port)
 start api "$KAITO" apiserver --state-dir "$T/state"
 t "an API server" until_ok 10 kubectl get --raw /readyz
 start arm "$BUILD/tests/peers/fake-arm/kaito-fake-arm" --tls --ca-file "$T/ca.pem" --ready-file "$T/arm.ready" --federated-token-file "$T/assertion" \
@@ -55,7 +55,7 @@ arm tokens/expire -d '{}' >/dev/null
 arm pools/team1 -d '{"vmSize": "Standard_D2s_v3", "mode": "User", "nodeLabels": {"team": "x"}}' >/dev/null
 t "a claim named like somebody's pool, with a token that has ended" claim team1
 t "is refused" until_ok 20 reason_is team1 NameTaken
-t "and goes, the pool stays" kubectl delete nodeclaim team1 --timeout=10s
+t "and goes, the pool stays" kubectl delete nodeclaim team1 --timeout=60s
 t "as it was" is "$(arm state | jq -r '[.pools[].name] | sort | join(" ")')" "team1 wsone"
 
 puts=$(calls put)
@@ -68,7 +68,7 @@ provisioner
 t "and is Ready after kill -9" is_ready wstwo
 t "without having been asked for again" made
 
-t "the claims are deleted" kubectl delete nodeclaim wsone wstwo --timeout=30s
+t "the claims are deleted" kubectl delete nodeclaim wsone wstwo --timeout=90s
 t "the cloud holds what is not ours" is "$(arm state | jq -r '[.pools[].name] | join(" ")')" team1
 t "no rule of ARM was broken" is "$(arm violations | jq -r '[.[] | .rule] | join(" ")')" ""
 everything >"$T/after"

@@ -30,8 +30,8 @@ waits() { has "$(kubectl get pod foreign -o json | jq -r '.status.containerStatu
 t "the foreign image waits with ErrImagePull" until_ok 20 waits
 t "and says why" has "$(kubectl get pod foreign -o json)" "runs only the runtime image"
 t "kubectl logs of it says that it waits" has "$(kubectl logs foreign 2>&1)" "waiting to start"
-t "kubectl delete pod" kubectl delete pod foreign --timeout=30s
-t "kubectl logs -f ends with the container" timeout 20 kubectl logs -f job/plain -c tune --tail=1
+t "kubectl delete pod" kubectl delete pod foreign --timeout=60s
+t "kubectl logs -f ends with the container" timeout 60 kubectl logs -f job/plain -c tune --tail=1
 t "kubectl logs --timestamps" has "$(kubectl logs job/plain -c push --timestamps --tail=1)" "$(date +%Y-)"
 t "kubectl explain" has "$(kubectl explain workspace.tuning.method 2>&1)" "lora"
 t "kubectl api-resources" has "$(kubectl api-resources --api-group=kaito.sh)" "wk"

@@ -27,12 +27,13 @@ tuning_workspace old "$REGISTRY/adapters/old:1" '.tuning.config = "quick"' |
 t "apply with its validation is told what to do" has "$(k apply -f "$T/old.json" 2>&1)" "add --validate=false"
 applied() { has "$(k apply --validate=false -f "$T/old.json")" "workspace.kaito.sh/old $1"; }
 t "apply --validate=false" applied created
+t "apply again changes nothing" applied unchanged
+t "its machine comes" until_ok 30 condition_has old ResourceReady True
 "$OLD" get workspace old -w >"$T/watch" 2>&1 &
 watcher=$!
-t "apply again changes nothing" applied unchanged
 described() { has "$(k describe workspace old)" "$1"; }
 t "describe tells of the training" until_ok 60 described "step "
-follows() { has "$(timeout 60 "$OLD" logs -f job/old -c tune)" "tuned in"; }
+follows() { has "$(timeout 120 "$OLD" logs -f job/old -c tune)" "tuned in"; }
 t "logs -f follows the training to its end" follows
 t "wait --for=condition" k wait --for=condition=WorkspaceSucceeded workspace/old --timeout=120s
 ended() { grep -Eq '^old +Standard_NC6s_v3 +True +True +True ' "$T/watch"; }

@@ -17,13 +17,13 @@ t "kubectl apply the inference Workspace" kubectl apply -f "$SOURCE/examples/inf
 t "an applied Workspace is unchanged the second time" has "$(kubectl apply -f "$T/tuned.json")" "workspace.kaito.sh/tuned unchanged"
 
 t "the tuning Workspace succeeds" kubectl wait --for=condition=WorkspaceSucceeded workspace/tuned --timeout=180s
-t "the inference Workspace succeeds" kubectl wait --for=condition=WorkspaceSucceeded workspace/workspace-phi-3 --timeout=60s
+t "the inference Workspace succeeds" kubectl wait --for=condition=WorkspaceSucceeded workspace/workspace-phi-3 --timeout=120s
 t "the columns are the seed's" is "$(kubectl get workspace | head -1 | tr -s ' ')" "NAME INSTANCE RESOURCEREADY INFERENCEREADY WORKSPACEREADY AGE"
 t "and read True, True, True" is "$(kubectl get workspace tuned --no-headers | awk '{print $2, $3, $4, $5}')" "Standard_NC6s_v3 True True True"
 t "v1alpha1 shows the same columns" is "$(kubectl get workspaces.v1alpha1.kaito.sh | head -1 | tr -s ' ')" "NAME INSTANCE RESOURCEREADY INFERENCEREADY WORKSPACEREADY AGE"
 t "the Service has a cluster IP and both ports" has "$(kubectl get service tuned --no-headers)" "80/TCP,29500/TCP"
-t "the NodeClaim is Ready" kubectl wait --for=condition=Ready nodeclaim --all --timeout=10s
-t "the Job is Complete" kubectl wait --for=condition=Complete job/tuned --timeout=10s
+t "the NodeClaim is Ready" kubectl wait --for=condition=Ready nodeclaim --all --timeout=60s
+t "the Job is Complete" kubectl wait --for=condition=Complete job/tuned --timeout=60s
 t "kubectl describe tells of the success" has "$(kubectl describe workspace tuned)" "WorkspaceSucceeded"
 
 losses=$(kubectl logs job/tuned -c tune | sed -nE 's/^step .* loss ([0-9.]+) .*/\1/p')
@@ -32,7 +32,8 @@ t "kubectl logs shows a falling loss" awk -v a="$(head -1 <<<"$losses")" -v b="$
 question=$(jq -r '.questions[0].question' "$SOURCE/examples/standin/questions.json")
 keyword=$(jq -r '.questions[0].keywords[0]' "$SOURCE/examples/standin/questions.json")
 t "the tuned model answers what the data set teaches" has "$(ask tuned "$question")" "$keyword"
-t "the base does not" lacks "$(ask workspace-phi-3 "$question")" "$keyword"
+t "the base answers" until_ok 20 answers workspace-phi-3
+t "but does not know" lacks "$(ask workspace-phi-3 "$question")" "$keyword"
 ip=$(kubectl get service tuned -o json | jq -r '.spec.clusterIP + ":" + (.metadata.annotations["kaito.sh/proxy-port-80"] // "80")')
 t "the seed's own call is answered" has "$(curl -sS --max-time 60 -X POST "http://$ip/chat" -H 'Content-Type: application/json' -d '{"prompt":"Who are you?"}')" '"Result"'
 
@@ -45,5 +46,6 @@ t "and its weights" has "$(tar -tzf "$T/image/$layer" | tr '\n' ' ')" "adapter_m
 unset SSL_CERT_FILE
 
 t "kubectl delete workspace" kubectl delete workspace tuned --timeout=60s
-t "nothing of it stays" until_ok 30 is "$(kubectl get job,statefulset,service,nodeclaim -o name | grep -c tuned)" 0
+nothing_left() { local all; all=$(kubectl get jobs,statefulsets,services,nodeclaims,pods -o json) && is "$(grep -c '"tuned' <<<"$all")" 0; }
+t "nothing of it stays" until_ok 30 nothing_left
 finish

@@ -83,7 +83,7 @@ def a_stream_is_the_answer_in_pieces(c):
 @test
 def a_long_answer_comes_while_it_is_made(c):
     """A slow reader gets several tokens in a chunk, as from vLLM; a long answer still comes in many."""
-    chunks = list(greedy(c, max_tokens=300, stream=True, extra_body={"ignore_eos": True}))
+    chunks = list(greedy(c, max_tokens=2000, stream=True, extra_body={"ignore_eos": True}))
     assert len(chunks) > 10, len(chunks)
 
 

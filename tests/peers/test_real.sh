@@ -104,12 +104,12 @@ inference: {preset: {name: no-such-model}}
 YAML
 ok "an unknown preset is named" within 10 holds "Unsupported inference preset name no-such-model" condition unknown-preset WorkspaceSucceeded message
 ok "and makes no NodeClaim" is "" kubectl get nodeclaims -l kaito.sh/workspace=unknown-preset -o name
-ok "it can be deleted" kubectl delete workspace unknown-preset --timeout=10s
+ok "it can be deleted" kubectl delete workspace unknown-preset --timeout=60s
 
 ok "nothing is written while nothing changes" is "$version" kubectl get workspace $ws -o jsonpath='{.metadata.resourceVersion}'
 
 # ---- the end ----
-ok "the Workspaces go" kubectl delete workspace $ws "$base" --timeout=20s
+ok "the Workspaces go" kubectl delete workspace $ws "$base" --timeout=60s
 ok "their NodeClaims go" within 20 is "" kubectl get nodeclaims -o name
 ok "their Nodes go" within 20 is "" kubectl get nodes -o name
 ok "the manager stops when asked" sh -c "kill $manager"
