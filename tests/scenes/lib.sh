@@ -50,13 +50,24 @@ real_begin() {
     [ -x "$KUBE_BIN/kube-controller-manager" ] || skip_all "no kube-controller-manager in $KUBE_BIN: run $TOOL/build once"
     RUNTIME_IMAGE=kaito/kaito-runtime:test MANAGER_OPTIONS=()
     REGISTRY=registry.test MODEL_HUB=
-    t "kube-apiserver and kube-controller-manager start" real_start
+    t "kube-apiserver starts" real_start
     HOOK=$(free_port)
     t "kaito install brings definitions, rights and the webhook" "$KAITO" install --apply --no-device-plugin --webhook-url "https://127.0.0.1:$HOOK"
+    # after the definitions: its garbage collector looks for kinds at its start and every 30 s, and asks about one that it does not know ever more seldom
+    t "kube-controller-manager starts" real_start --controllers
+    t "its garbage collector knows Workspaces" until_ok 20 orphan_goes
     start provisioner "$KAITO" provisioner --health-probe-bind-address 0 --metrics-bind-address 0 --log-level debug
     start kubelet "$SOURCE/tests/e2e/fake_kubelet" --kubeconfig "$KUBECONFIG" --nodes '(local|gpu)-.*' --schedule
 }
-real_start() { eval "$("$TOOL/up" "$T/real" --controllers)" && export KUBECONFIG; }
+real_start() {          # [--controllers]: starts again what runs, with the data it has
+    eval "$("$TOOL/up" "$T/real" "$@")" && export KUBECONFIG
+}
+orphan_goes() {         # a dependent of a Workspace that was never there
+    local orphan
+    orphan=$(jq -nc --arg uid "$(cat /proc/sys/kernel/random/uuid)" '{apiVersion: "v1", kind: "ConfigMap", metadata: {generateName: "orphan-",
+        ownerReferences: [{apiVersion: "kaito.sh/v1beta1", kind: "Workspace", name: "nobody", uid: $uid}]}}' | kubectl create -o name -f -) &&
+        kubectl wait --for=delete "$orphan" --timeout=3s
+}
 real_manager() { managers_end; our_manager "$1"; }
 real_end() { "$TOOL/down" "$T/real" >/dev/null 2>&1; }
 
@@ -90,6 +101,7 @@ up_end() { :; }
 skip_all() { echo "1..0 # SKIP $1"; exit 0; }
 finish_world() {        # SCENE_LOGS=DIR keeps what the processes said
     [ -z "${SCENE_LOGS:-}" ] || cp "$T"/*.log "$SCENE_LOGS"/
+    [ -z "${SCENE_LOGS:-}" ] || [ ! -d "$T/real/log" ] || cp "$T"/real/log/* "$SCENE_LOGS"/
     "${WORLD}_end"
     cleanup
 }
@@ -122,14 +134,23 @@ field() { kubectl get "$1" "$2" -o "jsonpath={$3}"; }
 field_is() { is "$(field "$1" "$2" "$3")" "$4"; }
 field_has() { has "$(field "$1" "$2" "$3")" "$4"; }
 pods_of() { kubectl get pods -l "kaito.sh/workspace=$1" -o 'jsonpath={.items[*].metadata.name}'; }
-gone() {                # NAME: nothing that a Workspace had is left
-    local left
-    left=$(kubectl get workspaces,nodeclaims,statefulsets,jobs,services,pods,controllerrevisions.apps -o json |
-        jq -r --arg n "$1" '.items[] | select(.metadata.name == $n or .metadata.labels["kaito.sh/workspace"] == $n or (.metadata.name | startswith($n + "-"))
-            or .metadata.labels["workspace.kaito.io/name"] == $n) | "\(.kind)/\(.metadata.name)"')
+gone() {                # NAME: nothing that a Workspace had is left; what is, is shown with what holds it
+    local all left
+    all=$(kubectl get workspaces,nodeclaims,statefulsets,jobs,services,pods,controllerrevisions.apps -o json) || return 1
+    left=$(jq -r --arg n "$1" '.items[] | .metadata as $m | select($m.name == $n or $m.labels["kaito.sh/workspace"] == $n or ($m.name | startswith($n + "-"))
+            or $m.labels["workspace.kaito.io/name"] == $n)
+        | "\(.kind)/\($m.name) uid \($m.uid) created \($m.creationTimestamp) deleted \($m.deletionTimestamp // "not") finalizers \($m.finalizers // [] | join(" "))"
+        + " owners \([$m.ownerReferences[]? | "\(.kind)/\(.name) uid \(.uid)"] | join(", "))"
+        + " node \(.spec.nodeName? // "") conditions \([.status.conditions[]? | "\(.type)=\(.status) \(.reason // "") \(.message // "")"] | join("; "))"' <<<"$all") || return 1
     is "$left" ""
 }
-removed() { kubectl delete workspace "$1" --timeout=30s && until_ok 40 gone "$1"; }
+removed() {             # NAME
+    kubectl delete workspace "$1" --timeout=$((30 * PATIENCE))s && until_ok 40 gone "$1" && return
+    date -u +"now %Y-%m-%dT%H:%M:%SZ"
+    gone "$1"
+    kubectl get events -A --sort-by=.lastTimestamp 2>&1 | tail -15
+    return 1
+}
 gpu_node() {            # NAME LABEL=VALUE...: a machine of the user's with one 80 GiB GPU
     local name=$1
     shift

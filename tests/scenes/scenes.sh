@@ -52,7 +52,7 @@ scene_inference() {
     t "and a revision" field_is workspace infer '.metadata.annotations.workspace\.kaito\.io/revision' 1
     t "the state says so" field_is workspace infer .status.state Ready
     t "events tell the way" has "$(kubectl get events --field-selector involvedObject.name=infer -o 'jsonpath={.items[*].reason}')" NodeClaimCreated
-    [ "$WORLD" = real ] || t "it answers" has "$(ask infer hello)" ""
+    [ "$WORLD" = real ] || t "it answers" until_ok 20 answers infer
 }
 
 tuning() {      # NAME [FILTER]
@@ -121,6 +121,7 @@ has_image() { has "$(kubectl get statefulset "$1" -o json)" "$2"; }
 
 claim_uid() { kubectl get nodeclaims -l "kaito.sh/workspace=$1" -o 'jsonpath={.items[*].metadata.uid}'; }
 other_claim() { local uid; uid=$(claim_uid "$1"); [ -n "$uid" ] && [ "$uid" != "$2" ] || { echo "the claim's uid: $uid"; return 1; }; }       # its name stays: it derives from the Workspace
+ready_on_a_node() { local node; node=$(field pod "$1-0" .spec.nodeName) && [ -n "$node" ] && kubectl get node "$node" && ready "$1"; }
 scene_scale() {
     local ws=infer      # the scene before this one left it serving
     kubectl get workspace $ws >/dev/null 2>&1 || create $ws >/dev/null
@@ -135,7 +136,7 @@ scene_scale() {
     claim=$(claim_uid $ws)
     t "somebody deletes its NodeClaim" kubectl delete nodeclaim "$(claims_of $ws)" --timeout=60s
     t "another one takes its place" until_ok 60 other_claim $ws "$claim"
-    t "with a node and a pod" until_ok 120 ready $ws
+    t "with a node and a pod" until_ok 120 ready_on_a_node $ws
     t "one claim, not two" count_claims $ws 1
     t "it goes" removed $ws
 }
@@ -149,7 +150,7 @@ scene_byo() {
         "No nodes found matching the specified label selector: "$'\n'"invalid value: instanceType must be empty when node auto-provisioning is disabled (BYO scenario): spec.resource.instanceType"
     t "no node, no Workspace" denied bad "$(byo mine phi-4-mini-instruct)" "No nodes found matching the specified label selector: "
     t "a GPU node joins" gpu_node gpu-1 pool=mine
-    t "inference on it is created" create own "$(byo mine phi-4-mini-instruct)"
+    t "inference on it is created" until_ok 20 create own "$(byo mine phi-4-mini-instruct)"        # the webhook hears of nodes a moment later
     t "no NodeClaim is made" is "$(kubectl get nodeclaims -o name)" ""
     t "it becomes ready" until_ok 60 ready own
     t "on that node" field_is pod own-0 .spec.nodeName gpu-1
@@ -164,7 +165,7 @@ scene_byo() {
 scene_multinode() {
     t "two GPU nodes join" gpu_node gpu-1 pool=pair
     t "the second one" gpu_node gpu-2 pool=pair
-    t "a model for two nodes is created" create pair "$(byo pair mistralai/Mistral-Small-4-119B-2603) | .resource.count = 2"
+    t "a model for two nodes is created" until_ok 20 create pair "$(byo pair mistralai/Mistral-Small-4-119B-2603) | .resource.count = 2"
     t "two pods are wanted" until_ok 30 field_is statefulset pair .spec.replicas 2
     t "and two nodes" field_is workspace pair .status.targetNodeCount 2
     t "it becomes ready" until_ok 60 ready pair
@@ -254,8 +255,10 @@ play() {        # [quick]
         [ "${1:-}" != quick ] || [ "$quick" = quick ] || continue
         [ -z "${SCENE:-}" ] || [[ " $SCENE " == *" $name "* ]] || continue
         began=$SECONDS
+        PART=$name
         manager "$mode"
         "scene_$name"
         echo "# $name: $((SECONDS - began)) s"
+        PART=
     done
 }
