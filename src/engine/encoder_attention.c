@@ -17,13 +17,14 @@ static void one_block(const struct attention_job *j, size_t head, size_t first, 
 {
     size_t left = j->tokens - first, n = left < QUERY_BLOCK ? left : QUERY_BLOCK, at = head * j->hd;
 
-    gemm_f32_alone(false, true, n, j->tokens, j->hd, (float)(1 / sqrt((double)j->hd)), j->q + first * j->ld + at, j->ld, j->k + at, j->ld, 0, scores, j->tokens);
+    gemm_f32_alone(j->vec, false, true, n, j->tokens, j->hd, (float)(1 / sqrt((double)j->hd)), j->q + first * j->ld + at, j->ld, j->k + at, j->ld, 0,
+                   scores, j->tokens);
     for (size_t i = 0; i < n; i++) {
         float *row = scores + i * j->tokens;
         float sum = j->vec->exp_sum(row, j->vec->max(row, j->tokens), j->tokens);
         j->vec->scale(row, 1 / sum, j->tokens);
     }
-    gemm_f32_alone(false, false, n, j->hd, j->tokens, 1, scores, j->tokens, j->v + at, j->ld, 0, j->o + first * j->ldo + at, j->ldo);
+    gemm_f32_alone(j->vec, false, false, n, j->hd, j->tokens, 1, scores, j->tokens, j->v + at, j->ld, 0, j->o + first * j->ldo + at, j->ldo);
 }
 
 static void some_blocks(void *arg, size_t begin, size_t end)

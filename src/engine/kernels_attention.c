@@ -57,7 +57,7 @@ static void probabilities(const struct attention_job *j, const struct block *b, 
     const struct attention_shape *s = j->s;
     size_t hd = s->head_dim;
 
-    gemm_f32_alone(false, true, b->n, b->keys, hd, s->scale, j->q + b->first * j->ldq + b->head * hd, j->ldq,
+    gemm_f32_alone(j->vec, false, true, b->n, b->keys, hd, s->scale, j->q + b->first * j->ldq + b->head * hd, j->ldq,
                    j->k + b->lo * j->ldkv + b->kv * hd, j->ldkv, 0, p, b->keys);
     for (size_t i = 0; i < b->n; i++) {
         float *row = p + i * b->keys;
@@ -92,7 +92,7 @@ static void forward_blocks(void *arg, size_t begin, size_t end)
     for (size_t i = begin; i < end; i++) {
         struct block b = block_of(j->s, i / blocks, i % blocks * QUERY_BLOCK);
         probabilities(j, &b, p, NULL);
-        gemm_f32_alone(false, false, b.n, hd, b.keys, 1, p, b.keys, j->v + b.lo * j->ldkv + b.kv * hd, j->ldkv, 0,
+        gemm_f32_alone(j->vec, false, false, b.n, hd, b.keys, 1, p, b.keys, j->v + b.lo * j->ldkv + b.kv * hd, j->ldkv, 0,
                        j->o + b.first * j->ldo + b.head * hd, j->ldo);
     }
 }
@@ -132,11 +132,11 @@ static void backward_block(const struct attention_job *j, const struct block *b,
     const float *d_o = j->d_o + b->first * j->lddo + at;
 
     probabilities(j, b, p, capped);
-    gemm_f32_alone(true, false, b->keys, hd, b->n, 1, p, b->keys, d_o, j->lddo, 1, j->dv + b->lo * j->lddkv + kv, j->lddkv);
-    gemm_f32_alone(false, true, b->n, b->keys, hd, 1, d_o, j->lddo, v, j->ldkv, 0, dp, b->keys);
+    gemm_f32_alone(j->vec, true, false, b->keys, hd, b->n, 1, p, b->keys, d_o, j->lddo, 1, j->dv + b->lo * j->lddkv + kv, j->lddkv);
+    gemm_f32_alone(j->vec, false, true, b->n, b->keys, hd, 1, d_o, j->lddo, v, j->ldkv, 0, dp, b->keys);
     score_gradient(j, b, p, dp, capped);
-    gemm_f32_alone(false, false, b->n, hd, b->keys, 1, dp, b->keys, k, j->ldkv, 1, j->dq + b->first * j->lddq + at, j->lddq);
-    gemm_f32_alone(true, false, b->keys, hd, b->n, 1, dp, b->keys, q, j->ldq, 1, j->dk + b->lo * j->lddkv + kv, j->lddkv);
+    gemm_f32_alone(j->vec, false, false, b->n, hd, b->keys, 1, dp, b->keys, k, j->ldkv, 1, j->dq + b->first * j->lddq + at, j->lddq);
+    gemm_f32_alone(j->vec, true, false, b->keys, hd, b->n, 1, dp, b->keys, q, j->ldq, 1, j->dk + b->lo * j->lddkv + kv, j->lddkv);
 }
 
 static void backward_kv_heads(void *arg, size_t begin, size_t end)

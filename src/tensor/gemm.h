@@ -96,9 +96,9 @@ void gemm_forward_naive(float *y, size_t ldy, const float *x, size_t ldx, size_t
  */
 void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a,
               size_t lda, const float *b, size_t ldb, float beta, float *c, size_t ldc);
-/* The same product on the calling thread alone: for use inside compute_parallel. */
-void gemm_f32_alone(bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda, const float *b,
-                    size_t ldb, float beta, float *c, size_t ldc);
+/* The same product on the calling thread alone, with the compute's kernels: for use inside compute_parallel. */
+void gemm_f32_alone(const struct vec_ops *vec, bool trans_a, bool trans_b, size_t m, size_t n, size_t k, float alpha, const float *a, size_t lda,
+                    const float *b, size_t ldb, float beta, float *c, size_t ldc);
 
 /*
  * fn(arg, begin, end) over [0, n) in contiguous parts, one per thread (fewer when n / grain is small); returns when all

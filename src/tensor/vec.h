@@ -89,6 +89,12 @@ struct vec_ops {
     void (*pack_bf16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*pack_f16)(float *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*tile_f32)(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add);
+    /*
+     * y = alpha x . panel + beta y for at most tile_rows rows of x as they lie in memory (element i of row r at r * row_step + i * k_step)
+     * and cols columns of one panel [k, VEC_PANEL]; beta 0 does not read y.
+     */
+    void (*tile_narrow)(float *y, size_t ldy, const float *x, size_t row_step, size_t k_step, const float *panel, size_t k, size_t rows,
+                        size_t cols, float alpha, float beta);
 
     /*
      * bf16 products, where an instruction multiplies pairs of bf16 and adds them to f32 (all NULL elsewhere). few_pairs as few_bf16, of x

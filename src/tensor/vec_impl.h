@@ -583,7 +583,7 @@ const struct vec_ops VEC_OPS = {
     .nf4_codes = nf4_codes, .max_abs = max_abs,
     .from_nf4 = from_nf4, .few_f32 = few_f32, .few_bf16 = few_bf16, .few_f16 = few_f16, .few_nf4 = few_nf4,
     .tile_rows = TILE_ROWS, .tile_panels = TILE_PANELS, .pack_rows = pack_rows, .pack_f32 = pack_f32, .pack_bf16 = pack_bf16, .pack_f16 = pack_f16,
-    .tile_f32 = tile_f32,
+    .tile_f32 = tile_f32, .tile_narrow = tile_narrow,
 #if HAS_DOT_PAIRS
     .to_bf16 = to_bf16, .few_pairs = few_pairs, .bf16_rows = BF16_ROWS, .pack_rows_bf16 = pack_rows_bf16, .pack_pairs = pack_pairs, .panel_pairs = panel_pairs,
     .tiles_bf16 = tiles_bf16, .has_amx = HAS_TILES,

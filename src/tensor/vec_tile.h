@@ -81,3 +81,42 @@ static void tile_f32(float *y, size_t ldy, const float *x, const float *w, size_
             if (r < rows)
                 tile_store(y + r * ldy + v * W, s[r][v], cols > v * W ? cols - v * W : 0, add);
 }
+
+/* One panel, of which V vectors are wanted; rows of x that are missing are the last one again. */
+INLINE void narrow_of(const size_t V, float *y, size_t ldy, const float *x, size_t row_step, size_t k_step, const float *panel, size_t k, size_t rows,
+                      size_t cols, float alpha, float beta)
+{
+    vf s[TILE_ROWS][PANEL_VECTORS] = { { { 0 } } };
+    size_t at[TILE_ROWS];
+
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        at[r] = (r < rows ? r : rows - 1) * row_step;
+    for (size_t i = 0; i < k; i++, x += k_step, panel += VEC_PANEL) {
+        vf w[PANEL_VECTORS];
+
+        for (size_t v = 0; v < V; v++)
+            w[v] = load(panel + v * W);
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            for (size_t v = 0; v < V; v++)
+                s[r][v] += x[at[r]] * w[v];
+    }
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        for (size_t v = 0; v < V; v++) {
+            float *to = y + r * ldy + v * W;
+            size_t left = cols > v * W ? cols - v * W : 0;
+
+            if (r >= rows || !left)
+                continue;
+            vf old = beta == 0 ? (vf){ 0 } : left >= W ? load(to) * beta : load_part(to, left) * beta;
+            tile_store(to, s[r][v] * alpha + old, left, false);
+        }
+}
+
+static void tile_narrow(float *y, size_t ldy, const float *x, size_t row_step, size_t k_step, const float *panel, size_t k, size_t rows, size_t cols,
+                        float alpha, float beta)
+{
+    if (cols <= VEC_PANEL / 2 && PANEL_VECTORS > 1)
+        narrow_of((PANEL_VECTORS + 1) / 2, y, ldy, x, row_step, k_step, panel, k, rows, cols, alpha, beta);
+    else
+        narrow_of(PANEL_VECTORS, y, ldy, x, row_step, k_step, panel, k, rows, cols, alpha, beta);
+}
