@@ -244,6 +244,8 @@ void backprop_free(struct backprop *p)
     free(p->acts);
     free(p->targets);
     free(p->positions);
+    free(p->numbers);
+    free(p->rows);
     compute_free(p->c);
     free(p);
 }

@@ -29,9 +29,7 @@ static void add_lora(struct backprop *p, float *x, const struct backprop_row *r,
 
 static void add_noise(struct backprop *p, float *x, const struct backprop_row *r, size_t at)
 {
-    size_t padded = r->rope_length > r->n ? r->rope_length : r->n;
-
-    neftune_add(x, r->n, p->m->config.hidden, padded, p->o.neftune, p->o.seed, p->step, p->first_token + at);
+    neftune_add(x, r->n, p->m->config.hidden, r->rope_length, p->o.neftune, p->o.seed, p->step, p->first_token + p->numbers[at]);
 }
 
 void embed_forward(struct backprop *p, float *x, const struct backprop_row *r, size_t at, bool training)

@@ -18,6 +18,7 @@ struct drop {
     const float *x;
     size_t dim;
     struct rows rows;
+    const uint32_t *numbers;
     uint64_t stream, first;
     float rate;
     bool add;
@@ -30,7 +31,7 @@ static void drop_range(void *arg, size_t begin, size_t end)
     float keep = 1 / (1 - d->rate);
 
     for (size_t r = begin; r < end; r++) {
-        uint64_t token = d->first + (d->rows.token ? d->rows.token[r] : r);
+        uint64_t token = d->first + d->numbers[d->rows.token ? d->rows.token[r] : r];
         for (size_t j = 0; j < d->dim; j++) {
             size_t i = r * d->dim + j;
             float u = random_unit(random_mix(d->stream + token * d->dim + j));
@@ -42,7 +43,7 @@ static void drop_range(void *arg, size_t begin, size_t end)
 
 static void drop_values(struct backprop *p, uint64_t module, float rate, float *y, const float *x, size_t dim, struct rows rows, bool add)
 {
-    struct drop d = { .y = y, .x = x, .dim = dim, .rows = rows, .first = p->first_token, .rate = rate, .add = add,
+    struct drop d = { .y = y, .x = x, .dim = dim, .rows = rows, .numbers = p->numbers, .first = p->first_token, .rate = rate, .add = add,
                       .stream = random_stream(random_stream(p->o.seed, module), p->step) };
 
     compute_parallel(p->c, rows.n, 16, drop_range, &d);

@@ -259,6 +259,8 @@ errc backprop_place(struct backprop *p, struct err *e)
     carve_all(p, &place, p->max_tokens);
     p->targets = xcalloc(p->max_tokens, sizeof *p->targets);
     p->positions = xcalloc(p->max_tokens, sizeof *p->positions);
+    p->numbers = xcalloc(p->max_tokens, sizeof *p->numbers);
+    p->rows = xcalloc(p->max_tokens, sizeof *p->rows);
     return ERR_OK;
 }
 

@@ -98,9 +98,10 @@ struct backprop {
     float *logits;              /* [HEAD_ROWS, V] */
     float *frequencies;         /* [R/2] */
     int32_t *targets, *positions;               /* [T] */
+    uint32_t *numbers;          /* [T] of each token among all of the call's, those that do not matter included: masks and noise */
 
     /* of the running call */
-    const struct backprop_row *rows;
+    struct backprop_row *rows;  /* [n_rows, at most T], owned; without what follows their last label; rope_length >= n */
     size_t n_rows, tokens;
     uint64_t step, first_token;
 };

@@ -1,4 +1,6 @@
 /* One call of the pass: rows side by side, all layers forward, the head, and back down to the lowest layer that learns. */
+#include <assert.h>
+
 #include "tune/backprop_priv.h"
 
 size_t backprop_row_labels(const struct backprop_row *r)
@@ -24,24 +26,48 @@ static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t
     size_t half = p->m->config.rotary / 2;
     float scale, *frequencies = p->frequencies;
 
-    rope_frequencies(&p->m->config, rope, r->rope_length > r->n ? r->rope_length : r->n, frequencies, &scale);
+    rope_frequencies(&p->m->config, rope, r->rope_length, frequencies, &scale);
     rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
+}
+
+/* The tokens before its last label: nothing that the loss sees looks at others. One at least. */
+static size_t tokens_that_matter(const struct backprop_row *r)
+{
+    size_t n = r->n;
+
+    while (n > 1 && r->labels[n - 1] < 0)
+        n--;
+    return n > 1 ? n - 1 : n;
+}
+
+/* Row i of the call, whose tokens are from number `first` on, without those that do not matter. */
+static const struct backprop_row *take_row(struct backprop *p, const struct backprop_row *row, size_t i, size_t first)
+{
+    struct backprop_row *r = &p->rows[i];
+
+    *r = *row;
+    r->n = tokens_that_matter(row);
+    r->rope_length = max_size(row->rope_length, row->n);
+    for (size_t t = 0; t < r->n; t++) {
+        p->positions[p->tokens + t] = (int32_t)t;
+        p->numbers[p->tokens + t] = (uint32_t)(first + t);
+        p->targets[p->tokens + t] = t + 1 < row->n ? row->labels[t + 1] : -1;
+    }
+    return r;
 }
 
 static errc start(struct backprop *p, const struct backprop_row *rows, size_t n, bool training, struct err *e)
 {
-    p->rows = rows;
+    size_t number = 0;
+
+    assert(n <= p->max_tokens);
     p->n_rows = n;
     p->tokens = 0;
-    for (size_t i = 0; i < n; i++) {
-        const struct backprop_row *r = &rows[i];
-        TRY(check_row(p, r, e));
-        if (r->n > p->max_tokens - p->tokens)
-            return err_set(e, ERR_TOO_LARGE, "a row of %zu tokens is longer than the pass was made for (%zu)", r->n, p->max_tokens);
-        for (size_t t = 0; t < r->n; t++) {
-            p->positions[p->tokens + t] = (int32_t)t;
-            p->targets[p->tokens + t] = t + 1 < r->n ? r->labels[t + 1] : -1;
-        }
+    for (size_t i = 0; i < n; number += rows[i++].n) {
+        TRY(check_row(p, &rows[i], e));
+        if (rows[i].n > p->max_tokens - number)
+            return err_set(e, ERR_TOO_LARGE, "a row of %zu tokens is longer than the pass was made for (%zu)", rows[i].n, p->max_tokens);
+        const struct backprop_row *r = take_row(p, &rows[i], i, number);
         if (!p->m->config.alibi)
             turn_angles(p, r, p->tokens, &p->m->config.rope, &p->rope);
         if (p->has_local_rope)
