@@ -246,6 +246,8 @@ void backprop_free(struct backprop *p)
     free(p->positions);
     free(p->numbers);
     free(p->rows);
+    free(p->used);
+    free(p->likely);
     compute_free(p->c);
     free(p);
 }

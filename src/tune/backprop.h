@@ -26,6 +26,7 @@ struct backprop_opts {
     size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
     float dropout;
     float block_dropout;            /* the base's own, of what attention and MLP give (resid_pdrop); families without norms behind blocks */
+    float balance;                  /* router_aux_loss_coef: this share of the loss that evens the use of experts is added; the rows of a call are a micro-batch */
     float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
     float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */
     uint64_t seed;                  /* of dropout masks and noise */
@@ -56,6 +57,10 @@ struct backprop_row {
  */
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e);
+
+/* What o.balance adds to the mean loss of the last call's rows; 0 without. */
+double backprop_balance(const struct backprop *p);
+bool backprop_balances(const struct backprop *p);
 
 /* While on, runs are without dropout: evaluation. */
 void backprop_evaluate(struct backprop *p, bool on);

@@ -10,6 +10,7 @@ static void route(struct backprop *p, const struct layer *l, struct routes *r, c
     uint32_t n = 0;
 
     adapted_forward(p, l->router, r->share, g->experts, in, r->xa, all_rows(p));
+    balance_likely(p, r);
     for (size_t t = 0; t < p->tokens; t++)
         choose_experts(r->share + t * g->experts, p->choice, g->experts, g->experts_used);
     for (size_t e = 0; e < g->experts; e++) {
@@ -19,6 +20,7 @@ static void route(struct backprop *p, const struct layer *l, struct routes *r, c
                 r->token[n++] = t;
     }
     r->first[g->experts] = n;
+    balance_count(p, r);
 }
 
 /* What expert e works on: its tokens, and its part of the activations of all entries. */
@@ -123,5 +125,6 @@ void experts_backward(struct backprop *p, const struct layer *l, struct layer_ac
     }
     for (size_t t = 0; t < p->tokens; t++)
         unchoose(p->dshare + t * g->experts, a->routes.share + t * g->experts, g->experts);
+    balance_backward(p, &a->routes, p->dshare);
     adapted_backward(p, l->router, din, p->dshare, g->experts, in, a->routes.xa, true, all_rows(p));
 }

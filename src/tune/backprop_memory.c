@@ -69,7 +69,7 @@ static void carve_routes(const struct backprop *p, struct carver *c, const struc
 
     *r = (struct routes){ .share = carve(c, t, g->experts), .first = (uint32_t *)(void *)carve(c, 1, g->experts + 1),
                           .token = (uint32_t *)(void *)carve(c, t, g->experts_used), .out = carve(c, t * g->experts_used, g->hidden),
-                          .xa = carve_if(c, t, n->router_xa) };
+                          .xa = carve_if(c, t, n->router_xa), .likely = carve_if(c, t, p->o.balance > 0 ? g->experts : 0) };
 }
 
 /* What is wide: nearly all of a layer's activations. */
@@ -261,6 +261,8 @@ errc backprop_place(struct backprop *p, struct err *e)
     p->positions = xcalloc(p->max_tokens, sizeof *p->positions);
     p->numbers = xcalloc(p->max_tokens, sizeof *p->numbers);
     p->rows = xcalloc(p->max_tokens, sizeof *p->rows);
+    p->used = xcalloc(p->m->config.experts + 1, sizeof *p->used);
+    p->likely = xcalloc(p->m->config.experts + 1, sizeof *p->likely);
     return ERR_OK;
 }
 

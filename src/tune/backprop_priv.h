@@ -1,7 +1,7 @@
 /*
  * What the files of the pass share: its buffers, and the forward and backward of each part.
  *   backprop.c weights, life;  backprop_memory.c buffers;  backprop_run.c one call;  _embed.c its begin;  _head.c its end;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
- *   _experts.c;  _linear.c one linear with its adapter.
+ *   _experts.c;  _balance.c the loss of their routers;  _linear.c one linear with its adapter.
  */
 #ifndef TUNE_BACKPROP_PRIV_H
 #define TUNE_BACKPROP_PRIV_H
@@ -25,6 +25,7 @@ struct routes {
     uint32_t *first, *token;    /* [E + 1]; [T * used] */
     float *out;                 /* [T * used, D] of experts, before they are shared out */
     float *xa;                  /* of the router */
+    float *likely;              /* [T, E] softmax of all its scores; NULL without o.balance */
 };
 
 /* The wide activations rounded to bf16. */
@@ -85,6 +86,8 @@ struct backprop {
     float *dx, *dmid;           /* [T, D] */
     float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
     float *dshare, *choice;     /* [T, E], [E], with experts */
+    double *used, *likely;      /* [E] of all layers and tokens: how often an expert is chosen, the sum of its probability; owned */
+    bool counts;                /* those of the layers that run now */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
     float block_rate;           /* the same for o.block_dropout */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
@@ -153,6 +156,14 @@ void mlp_forward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, fl
 void mlp_backward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *din, bool adds, const float *d, const float *in,
                   struct rows rows);
 void experts_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
+/*
+ * The loss of o.balance; nothing without it. Before a call's forward pass; in each layer while r->share holds scores, and when r->first is
+ * made; on the way back what it adds to the gradient of the scores.
+ */
+void balance_begin(struct backprop *p);
+void balance_likely(const struct backprop *p, struct routes *r);
+void balance_count(struct backprop *p, const struct routes *r);
+void balance_backward(const struct backprop *p, const struct routes *r, float *dscores);
 void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
 
 /* The matrix to multiply by: good until the next call. */

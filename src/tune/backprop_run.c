@@ -30,11 +30,13 @@ static void turn_angles(struct backprop *p, const struct backprop_row *r, size_t
     rope_angles(t->cos + at * half, t->sin + at * half, p->positions + at, r->n, frequencies, half, scale);
 }
 
-/* The tokens before its last label: nothing that the loss sees looks at others. One at least. */
-static size_t tokens_that_matter(const struct backprop_row *r)
+/* The tokens before its last label: nothing that the loss sees looks at others, but routers do that are to be balanced. One at least. */
+static size_t tokens_that_matter(const struct backprop *p, const struct backprop_row *r)
 {
     size_t n = r->n;
 
+    if (p->o.balance > 0)
+        return n;
     while (n > 1 && r->labels[n - 1] < 0)
         n--;
     return n > 1 ? n - 1 : n;
@@ -46,7 +48,7 @@ static const struct backprop_row *take_row(struct backprop *p, const struct back
     struct backprop_row *r = &p->rows[i];
 
     *r = *row;
-    r->n = tokens_that_matter(row);
+    r->n = tokens_that_matter(p, row);
     r->rope_length = max_size(row->rope_length, row->n);
     for (size_t t = 0; t < r->n; t++) {
         p->positions[p->tokens + t] = (int32_t)t;
@@ -94,10 +96,12 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
     p->first_token = first_token;
     dora_prepare(p);
     TRY(start(p, rows, n, backward, e));
+    balance_begin(p);
     for (size_t i = 0; i < layers; i++) {
         layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
         keep_halves(p, &p->acts[i]);
     }
+    p->counts = false;                  /* of layers that are computed again */
     TRY(head_pass(p, weight, backward, &loss, e));
     for (size_t i = layers; backward && i-- > p->first_trained;) {
         if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */

@@ -1,15 +1,18 @@
 #include "tune/base_config.h"
 
+#include <math.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 
 #define CONFIG_BYTES_MAX (4u << 20)
 #define NOTHING_DROPS "it drops nothing here"
+#define BALANCE_DEFAULT 0.001           /* transformers' MixtralConfig.router_aux_loss_coef */
 
 static const struct { const char *key, *say; } without_effect[] = {
     { "attention_dropout", NOTHING_DROPS }, { "embd_pdrop", NOTHING_DROPS }, { "resid_pdrop", NOTHING_DROPS }, { "hidden_dropout", NOTHING_DROPS },
-    { "output_router_logits", "the loss is the cross-entropy alone, without router_aux_loss_coef's share" },
+    { "output_router_logits", "this family has no routers" },
     { "router_jitter_noise", "routers see no noise here" },
 };
 
@@ -35,6 +38,22 @@ static errc read_resid_dropout(const json_t *j, double *out, struct err *e)
     return json_is_number(v) && *out >= 0 && *out < 1 ? ERR_OK : err_set(e, ERR_INVALID, "config.json: resid_pdrop must be a number from 0 to below 1");
 }
 
+static errc read_balance(const json_t *j, double *out, struct err *e)
+{
+    const json_t *v = json_object_get(j, "router_aux_loss_coef");
+
+    if (!streq(json_cstr(j, "model_type"), "mixtral") || !json_flag(j, "output_router_logits", false))
+        return ERR_OK;
+    *out = json_is_number(v) ? json_number_value(v) : BALANCE_DEFAULT;
+    return (!v || json_is_number(v)) && *out >= 0 && isfinite(*out) ? ERR_OK : err_set(e, ERR_INVALID, "config.json: router_aux_loss_coef must be a number from 0 on");
+}
+
+/* What the fields above say is done. */
+static bool is_done(const struct base_config *c, const char *key)
+{
+    return (c->resid_dropout > 0 && streq(key, "resid_pdrop")) || (c->balance > 0 && streq(key, "output_router_logits"));
+}
+
 errc base_config_read(const char *model_dir, struct base_config *out, struct err *e)
 {
     AUTO_MEM char *path = path_join(model_dir, "config.json");
@@ -42,10 +61,10 @@ errc base_config_read(const char *model_dir, struct base_config *out, struct err
 
     *out = (struct base_config){ 0 };
     TRY(json_parse_file(path, CONFIG_BYTES_MAX, &j, e));
-    if (read_resid_dropout(j, &out->resid_dropout, e))
+    if (read_resid_dropout(j, &out->resid_dropout, e) || read_balance(j, &out->balance, e))
         return err_wrap(e, "%s", model_dir);
     for (size_t i = 0; i < ARRAY_LEN(without_effect); i++)
-        if (out->resid_dropout == 0 || !streq(without_effect[i].key, "resid_pdrop"))
+        if (!is_done(out, without_effect[i].key))
             add_without_effect(j, without_effect[i].key, without_effect[i].say, &out->without_effect);
     return ERR_OK;
 }

@@ -22,7 +22,7 @@ static void take_batch(const struct samples *held, size_t from, size_t to, struc
         b->rows[i].rope_length = longest;
 }
 
-/* The summed loss, in passes of as many rows as fit. */
+/* The mean loss of a label token, in passes of as many rows as fit: all, where routers are balanced. */
 static errc run_batch(struct backprop *pass, const struct batch *b, double *out, struct err *e)
 {
     size_t limit = backprop_max_tokens(pass);
@@ -34,7 +34,7 @@ static errc run_batch(struct backprop *pass, const struct batch *b, double *out,
         for (k = i + 1; k < b->n && b->rows[k].n <= limit - tokens; k++)
             tokens += b->rows[k].n;
         TRY(backprop_run(pass, b->rows + i, k - i, 0, 0, 0, false, &loss, e));
-        *out += loss;
+        *out += loss / (double)b->labels + backprop_balance(pass);
     }
     return ERR_OK;
 }
@@ -51,7 +51,7 @@ static errc run_all(struct backprop *pass, const struct samples *held, size_t ba
         if (!b->labels)
             continue;
         TRY(run_batch(pass, b, &loss, e));
-        sum += loss / (double)b->labels * (double)(end - i);
+        sum += loss * (double)(end - i);
         counted += end - i;
     }
     *out = counted ? sum / (double)counted : 0;

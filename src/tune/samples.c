@@ -36,6 +36,19 @@ void samples_split(const struct examples *x, double train_share, uint64_t seed, 
     make_singles(held);
 }
 
+size_t samples_largest(const struct samples *s)
+{
+    size_t largest = 0;
+
+    for (size_t i = 0; i < s->n; i++) {
+        size_t tokens = 0;
+        for (uint32_t k = s->first[i]; k < s->first[i + 1]; k++)
+            tokens += examples_get(s->x, s->rows[k]).n;
+        largest = tokens > largest ? tokens : largest;
+    }
+    return largest;
+}
+
 void samples_done(struct samples *s)
 {
     free(s->rows);

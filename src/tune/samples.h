@@ -23,6 +23,8 @@ struct samples {
  */
 void samples_split(const struct examples *x, double train_share, uint64_t seed, struct samples *out, struct samples *held);
 void samples_done(struct samples *s);
+/* Tokens of the largest sample. */
+size_t samples_largest(const struct samples *s);
 
 /*
  * TRL's three ways to put samples of one example into samples of at most `length` tokens, a thousand at a time as TRL does.

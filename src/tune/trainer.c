@@ -28,6 +28,7 @@ errc trainer_init(struct trainer *t, const struct tune_config *c, const struct s
     TRY(tune_plan_make(c, samples->n, &t->plan, e));
     t->order = xcalloc(samples->n, sizeof *t->order);
     t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, samples->most * sizeof *t->batch);
+    t->ends = xcalloc((size_t)c->train.accumulation, sizeof *t->ends);
     t->optimiser = (struct adamw){ .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
                                    .weight_decay = c->train.weight_decay };
     return init_optimiser(t, e);
@@ -38,6 +39,7 @@ void trainer_done(struct trainer *t)
     adamw_done(&t->optimiser);
     free(t->order);
     free(t->batch);
+    free(t->ends);
     *t = (struct trainer){ 0 };
 }
 
@@ -75,22 +77,37 @@ static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
     return n;
 }
 
-/* Runs the step's rows in passes of as many as fit. */
-static errc run_rows(struct trainer *t, size_t n, uint64_t step, float weight, double *out_loss, struct err *e)
+/* Where the pass that begins with row i ends: as many as fit, of n, or one micro-batch. */
+static size_t pass_end(const struct trainer *t, size_t i, size_t n)
 {
-    size_t limit = backprop_max_tokens(t->pass);
-    uint64_t done = 0;
+    size_t limit = backprop_max_tokens(t->pass), tokens = t->batch[i].n, k = i + 1;
 
-    *out_loss = 0;
-    for (size_t i = 0, k; i < n; i = k) {
-        size_t tokens = t->batch[i].n;
-        double loss;
-        for (k = i + 1; k < n && t->batch[k].n <= limit - tokens; k++)
-            tokens += t->batch[k].n;
-        TRY(backprop_run(t->pass, t->batch + i, k - i, step, done, weight, true, &loss, e));
-        *out_loss += loss;
-        done += tokens;
+    if (backprop_balances(t->pass)) {
+        for (k = 0; t->ends[k] <= i; k++)
+            ;
+        return t->ends[k];
     }
+    for (; k < n && t->batch[k].n <= limit - tokens; k++)
+        tokens += t->batch[k].n;
+    return k;
+}
+
+/* Runs the step's n rows, pass by pass. *out_loss: the mean over label tokens, and what balances routers. */
+static errc run_rows(struct trainer *t, size_t n, uint64_t step, double labels, double *out_loss, struct err *e)
+{
+    uint64_t done = 0;
+    double sum = 0, balance = 0;
+
+    for (size_t i = 0, k; i < n; i = k) {
+        double loss;
+        k = pass_end(t, i, n);
+        TRY(backprop_run(t->pass, t->batch + i, k - i, step, done, (float)(1 / labels), true, &loss, e));
+        sum += loss;
+        balance += backprop_balance(t->pass);
+        for (size_t r = i; r < k; r++)
+            done += t->batch[r].n;
+    }
+    *out_loss = sum / labels + balance;
     return ERR_OK;
 }
 
@@ -110,14 +127,14 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
 
     order_epoch(t, epoch);
     for (; micro < plan->micro_batches && micro < first + (uint64_t)t->config->train.accumulation; micro++)
-        n = add_micro_batch(t, micro, n);
+        n = t->ends[micro - first] = add_micro_batch(t, micro, n);
     for (size_t i = 0; i < n; i++) {
         labels += backprop_row_labels(&t->batch[i]);
         tokens += t->batch[i].n;
     }
-    double loss, divisor = labels ? (double)labels : 1;
+    double loss;
     memset(s->g, 0, s->total * sizeof *s->g);
-    TRY(run_rows(t, n, step, (float)(1 / divisor), &loss, e));
+    TRY(run_rows(t, n, step, labels ? (double)labels : 1, &loss, e));
     double norm = gradient_norm(s->g, s->total), rate = tune_learning_rate(t->config, plan, step);
     if (!isfinite(loss) || !isfinite(norm))
         return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
@@ -129,7 +146,7 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
         t->looked_at = 0;
     }
     *out = (struct trainer_step){ .step = step + 1, .epoch = tune_epoch_shown(plan, epoch, micro),
-                                  .epoch_ends = micro == plan->micro_batches, .loss = loss / divisor, .grad_norm = norm,
+                                  .epoch_ends = micro == plan->micro_batches, .loss = loss, .grad_norm = norm,
                                   .learning_rate = rate, .tokens = tokens, .label_tokens = labels };
     return ERR_OK;
 }

@@ -5,7 +5,8 @@
  * functions of s and the settings. So a checkpoint is small and a resumed run repeats an uninterrupted one bit for bit.
  *
  * Order of rows: a permutation per epoch from data_seed (or seed); file order when DatasetConfig.shuffle_dataset is false; then group_by_length.
- * Loss and gradients are sums over all micro-batches of a step divided by its label tokens, as transformers' Trainer does.
+ * Loss and gradients are sums over all micro-batches of a step divided by its label tokens, as transformers' Trainer does; what balances
+ * routers is summed over micro-batches, each of which is then a pass of its own.
  */
 #ifndef TUNE_TRAINER_H
 #define TUNE_TRAINER_H
@@ -29,6 +30,7 @@ struct trainer {
     uint64_t looked_at;         /* tokens since examples_rest */
 
     struct backprop_row *batch;     /* [batch size * accumulation * examples of the largest sample] */
+    size_t *ends;                   /* [accumulation] of each micro-batch in it */
 };
 
 /* Everything is borrowed. */
@@ -40,7 +42,7 @@ struct trainer_step {
     uint64_t step;              /* done, this one included */
     double epoch;               /* as logged */
     bool epoch_ends;
-    double loss;                /* mean over label tokens */
+    double loss;                /* mean over label tokens, and what balances routers */
     double grad_norm;           /* before clipping */
     double learning_rate;       /* of this update */
     uint64_t tokens, label_tokens;

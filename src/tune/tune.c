@@ -85,15 +85,28 @@ static errc prepare_loras(struct run *r, struct err *e)
     return ERR_OK;
 }
 
+/* Tokens that must fit in one pass: a row, or with balanced routers a micro-batch. */
+static size_t longest_pass(const struct run *r)
+{
+    const struct tune_config *c = &r->in.config;
+    const struct samples *train = &r->in.train, *held = &r->in.held;
+    size_t a = train->longest, b = held->longest;
+
+    if (r->in.base.balance > 0) {
+        a = samples_largest(train) * (size_t)c->train.batch_size;
+        b = samples_largest(held) * ((size_t)c->train.eval_batch_size < held->n ? (size_t)c->train.eval_batch_size : held->n);
+    }
+    return a > b ? a : b;
+}
+
 static errc prepare_trainer(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
-    size_t longest = r->in.train.longest > r->in.held.longest ? r->in.train.longest : r->in.held.longest;
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .int8 = c->quant.in_8bit,
-                           .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest,
+                           .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest_pass(r),
                            .dropout = (float)c->lora.dropout, .block_dropout = (float)r->in.base.resid_dropout,
-                           .smoothing = (float)c->train.smoothing,
+                           .balance = (float)r->in.base.balance, .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 
     TRY(backprop_new(r->in.model, &r->loras, &o, &r->pass, e));
@@ -120,6 +133,8 @@ static void describe(const struct run *r)
              compute_threads(backprop_compute(r->pass)), backprop_bytes(r->pass) >> 20);
     run_tell(r, TUNE_TELL_EVENT, "%llu steps (%llu per epoch), learning rate %g %s", (unsigned long long)p->steps,
              (unsigned long long)p->steps_per_epoch, c->train.learning_rate, c->train.schedule_name);
+    if (r->in.base.balance > 0)
+        run_tell(r, TUNE_TELL_EVENT, "routers are balanced: the loss holds router_aux_loss_coef (%g) times how unevenly experts are used", r->in.base.balance);
     if (p->warmup >= p->steps && c->train.schedule != TUNE_SCHEDULE_CONSTANT)
         run_tell(r, TUNE_TELL_WARNING, "TrainingArguments.warmup_steps: the warm-up of %llu steps does not end within the %llu steps of this run",
                  (unsigned long long)p->warmup, (unsigned long long)p->steps);

@@ -37,6 +37,8 @@ ROWS = {
     "falcon sequential": (FAMILIES + "falcon-sequential", dict(target_modules=["query_key_value", "dense_4h_to_h"])),
     "mixtral": (HF + "mixtral", dict(target_modules=["q_proj", "v_proj", "o_proj", "gate", "w1", "w2", "w3"]), OLD),
     "mixtral, attention alone": (HF + "mixtral", dict(target_modules=["q_proj", "v_proj"])),
+    "mixtral, balanced routers": (HF + "mixtral", dict(target_modules=["q_proj", "gate", "w2"]), dict(OLD, balance=0.5)),
+    "mixtral, balanced routers, attention alone": (HF + "mixtral", dict(target_modules=["v_proj"]), dict(balance=0.5)),
     "gemma2": (HF + "gemma2", dict(target_modules=ALL)),
     "gemma3": (HF + "gemma3", dict(target_modules=ALL)),
     "olmo2": (HF + "olmo2", dict(target_modules=ALL)),
@@ -162,6 +164,17 @@ def loss_of(model, rows, smoothing):
     return total / count
 
 
+def balanced_loss(model, rows, coefficient):
+    """One padded micro-batch, whose aux_loss is of all its tokens."""
+    width = max(len(ids) for ids, _ in rows)
+    ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
+    target = torch.tensor([labels[1:] + [-100] * (width - len(labels)) for _, labels in rows])
+    mask = torch.tensor([[1] * len(ids) + [0] * (width - len(ids)) for ids, _ in rows])
+    out = model(input_ids=ids, attention_mask=mask, output_router_logits=True, use_cache=False)
+    loss = torch.nn.functional.cross_entropy(out.logits[:, :-1].float().flatten(0, 1), target.flatten(), ignore_index=-100)
+    return loss + coefficient * out.aux_loss
+
+
 def decays(name):
     """As transformers' Trainer groups parameters."""
     return not re.search(r"bias|layernorm|rmsnorm|(^|\.)norm($|\.)|_norm($|\.)", name)
@@ -271,6 +284,8 @@ def truth(source, name):
     adam = optimiser_class(how)([g for g in groups if g["params"]], lr=RATE, betas=(0.9, 0.999), eps=1e-8)
     out = {"name": name, "model": folder, "lora": dict(lora, r=4, lora_alpha=8), "smoothing": how.get("smoothing", 0.0),
            "states8": how.get("states8", False), "int8": how.get("int8", False), "steps": []}
+    if how.get("balance"):
+        out["balance"] = how["balance"]
     if how.get("fp4"):
         out["fp4"] = "double" if how["fp4"]["bnb_4bit_use_double_quant"] else "single"
     try:
@@ -286,7 +301,8 @@ def train(model, params, adam, how, out):
         for g in adam.param_groups:
             g["lr"] = RATE * (1 - step / STEPS)
         adam.zero_grad()
-        loss = loss_of(model, rows_of(step, model.config.vocab_size), how.get("smoothing", 0))
+        rows = rows_of(step, model.config.vocab_size)
+        loss = balanced_loss(model, rows, how["balance"]) if how.get("balance") else loss_of(model, rows, how.get("smoothing", 0))
         loss.backward()
         norm = torch.sqrt(sum((p.grad.double() ** 2).sum() for p in params.values()))
         if step == 0:

@@ -87,7 +87,7 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     r->tensors = lora_tensors(&r->set, &r->n_tensors);
     fill(r);
     OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40,
-                                                              .int8 = json_flag(row, "int8", false),
+                                                              .int8 = json_flag(row, "int8", false), .balance = (float)json_num(row, "balance", 0),
                                                               .smoothing = (float)json_num(row, "smoothing", 0) }, &r->pass, E));
     r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
     start_adam(r, json_flag(row, "states8", false));
@@ -185,7 +185,7 @@ static void run_step(struct rig *r, size_t step, size_t steps, const json_t *row
     memset(r->set.g, 0, r->set.total * sizeof(float));
     OK(backprop_run(r->pass, rows, 2, step, 0, 1 / (float)count, true, &loss, E));
     double norm = gradient_norm(r->set.g, r->set.total);
-    close_to(r, step, want, "loss", loss / (double)count, 1e-4);
+    close_to(r, step, want, "loss", loss / (double)count + backprop_balance(r->pass), 1e-4);
     close_to(r, step, want, "grad_norm", norm, 1e-3);
     if (step == 0)
         compare(r, r->set.g, json_object_get(row, "gradients"), "gradient", norm);
@@ -341,7 +341,7 @@ static void check_merged(const struct rig *r, const json_t *row, size_t step)
 static void check_row(const json_t *row, enum tune_memory memory)
 {
     size_t steps = json_array_size(json_object_get(row, "steps"));
-    bool plain = !json_flag(row, "int8", false) && !json_cstr(row, "fp4") && json_num(row, "smoothing", 0) == 0;
+    bool plain = !json_flag(row, "int8", false) && !json_cstr(row, "fp4") && json_num(row, "smoothing", 0) == 0 && json_num(row, "balance", 0) == 0;
     struct rig r;
 
     open_rig(&r, row, memory);
