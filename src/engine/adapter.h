@@ -57,6 +57,8 @@ void lora_forward(struct compute *c, const struct lora *l, size_t in, size_t out
  * Rows [first, end): the length of each row of W + scale B A into norms [out], in f64 sums. Source: Liu et al. 2024 (DoRA), as PEFT does it.
  */
 void lora_row_norms(const struct lora *l, const struct weight *w, size_t first, size_t end, float *norms);
+/* The same of an embedding table [in, out], whose columns those rows are. */
+void lora_column_norms(const struct lora *l, const struct weight *table, size_t first, size_t end, float *norms);
 
 /*
  * y [rows, out] holds what the model's linear gives (anything, where adapter_replaces says so) and becomes what the adapter's does; xa is scratch of max_rank a row.

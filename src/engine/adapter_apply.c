@@ -78,6 +78,24 @@ void lora_row_norms(const struct lora *l, const struct weight *w, size_t first, 
     }
 }
 
+void lora_column_norms(const struct lora *l, const struct weight *table, size_t first, size_t end, float *norms)
+{
+    AUTO_MEM float *row = xcalloc(table->in, sizeof *row);
+    AUTO_MEM double *sums = xcalloc(end - first + 1, sizeof *sums);
+
+    for (size_t t = 0; t < table->out; t++) {
+        weight_rows_f32(table, row, t, 1);
+        for (size_t o = first; o < end; o++) {
+            float w = row[o];
+            for (size_t k = 0; k < l->r; k++)
+                w += l->scale * l->b[o * l->r + k] * l->a[k * table->out + t];
+            sums[o - first] += (double)w * (double)w;
+        }
+    }
+    for (size_t o = first; o < end; o++)
+        norms[o] = (float)sqrt(sums[o - first]);
+}
+
 /* ── everything else ── */
 
 static void gain_and_shift(const struct own_linear *own, float *y, size_t ldy, size_t rows, size_t out)
@@ -105,7 +123,8 @@ void adapter_apply(struct compute *c, const struct adapter *a, const struct line
 
 void adapter_embed(const struct model *m, const struct adapter *a, float *x, int32_t id)
 {
-    const struct lora *l = &a->loras[m->ends[MODEL_EMBED].index];
+    size_t index = m->ends[MODEL_EMBED].index;
+    const struct lora *l = &a->loras[index];
     AUTO_MEM float *xa = xcalloc(l->r + 1, sizeof *xa);
 
     for (size_t k = 0; k < l->r; k++)
@@ -113,6 +132,8 @@ void adapter_embed(const struct model *m, const struct adapter *a, float *x, int
     for (size_t i = 0; l->r && i < m->config.hidden; i++)
         for (size_t k = 0; k < l->r; k++)
             x[i] += xa[k] * l->b[i * l->r + k];
+    if (a->own && a->own[index].gain)
+        gain_and_shift(&a->own[index], x, m->config.hidden, 1, m->config.hidden);
 }
 
 void adapter_head(struct compute *c, const struct model *m, const struct adapter *a, float *logits, const float *h, size_t rows, float *xa)

@@ -79,8 +79,6 @@ static errc wrong_shape(const struct adapter_reader *r, const char *name, const 
 
 static errc read_magnitude(struct adapter_reader *r, const struct linear *x, const struct lora *l)
 {
-    if (x == &r->m->ends[MODEL_EMBED])
-        return err_set(r->e, ERR_UNSUPPORTED, "use_dora: is not built for the embedding %s", x->path);
     size_t at = find_magnitude(r, x);
     float *gain;
 
@@ -94,7 +92,10 @@ static errc read_magnitude(struct adapter_reader *r, const struct linear *x, con
     own_linear(r->a, x->index)->gain = gain;
     adapter_order_rows(r->m, x, gain, 1);
     AUTO_MEM float *lengths = xcalloc(x->w.out, sizeof *lengths);
-    lora_row_norms(l, &x->w, 0, x->w.out, lengths);
+    if (x == &r->m->ends[MODEL_EMBED])
+        lora_column_norms(l, &r->m->embed, 0, x->w.out, lengths);
+    else
+        lora_row_norms(l, &x->w, 0, x->w.out, lengths);
     for (size_t o = 0; o < x->w.out; o++) {
         if (!(lengths[o] > 0))
             return err_set(r->e, ERR_CORRUPT, "tensor %s: row %zu of the module it scales has length %g", name, o, (double)lengths[o]);

@@ -12,6 +12,17 @@ static void look_up(struct backprop *p, float *x, const struct backprop_row *r)
     model_embed(p->m, p->own_embed ? &own : base, x, r->ids, r->n);
 }
 
+/* Magnitudes scale the columns of x [n, D]. */
+static void scale_columns(const struct backprop *p, float *x, size_t n)
+{
+    const float *gain = p->gain + p->dora_at[p->lora_embed->linear->index];
+    size_t d = p->m->config.hidden;
+
+    for (size_t t = 0; t < n; t++)
+        for (size_t i = 0; i < d; i++)
+            x[t * d + i] *= gain[i];
+}
+
 /* x += xa B^T with xa [n, r] = scale * A's columns of the tokens, which the way back needs. */
 static void add_lora(struct backprop *p, float *x, const struct backprop_row *r, float *xa)
 {
@@ -37,6 +48,8 @@ void embed_forward(struct backprop *p, float *x, const struct backprop_row *r, s
     look_up(p, x, r);
     if (p->lora_embed)
         add_lora(p, x, r, p->embed_xa + at * p->lora_embed->r);
+    if (p->lora_embed && p->lora_embed->dora)
+        scale_columns(p, x, r->n);
     if (training && p->o.neftune > 0)
         add_noise(p, x, r, at);
 }
@@ -45,6 +58,24 @@ void embed_forward(struct backprop *p, float *x, const struct backprop_row *r, s
 static bool learns(const struct backprop *p, int32_t id)
 {
     return id != p->m->config.pad || streq(p->m->config.model_type, "falcon");
+}
+
+/* The gradient of the magnitudes, as of a linear's; p->dx goes on as that of what they scale. */
+static void dora_backward(struct backprop *p)
+{
+    const struct lora_param *q = p->lora_embed;
+    const float *lengths = p->lengths + p->dora_at[q->linear->index];
+    float *dm = p->loras->g + q->m_at;
+    size_t d = q->linear->w.out, at = 0;
+
+    for (size_t i = 0; i < p->n_rows; at += p->rows[i++].n) {
+        look_up(p, p->plain + at * d, &p->rows[i]);
+        add_lora(p, p->plain + at * d, &p->rows[i], p->embed_xa + at * q->r);
+    }
+    for (size_t t = 0; t < p->tokens; t++)
+        for (size_t o = 0; o < d; o++)
+            dm[o] += p->dx[t * d + o] * p->plain[t * d + o] / lengths[o];
+    scale_columns(p, p->dx, p->tokens);
 }
 
 /* dB += dx^T xa, dxa = dx B, and each token's column of A gets its row of scale * dxa. */
@@ -77,6 +108,8 @@ static void own_backward(struct backprop *p)
 
 void embed_backward(struct backprop *p)
 {
+    if (p->lora_embed && p->lora_embed->dora)
+        dora_backward(p);
     if (p->lora_embed)
         lora_backward(p);
     if (p->own_embed)

@@ -87,7 +87,10 @@ static void lengths_range(void *arg, size_t begin, size_t end)
     const struct lengths *j = arg;
     struct lora factors = lora_param_factors(j->p->loras, j->q);
 
-    lora_row_norms(&factors, j->w, begin, end, j->at);
+    if (j->q->table)
+        lora_column_norms(&factors, j->q->table, begin, end, j->at);
+    else
+        lora_row_norms(&factors, j->w, begin, end, j->at);
 }
 
 void dora_prepare(struct backprop *p)
@@ -97,7 +100,8 @@ void dora_prepare(struct backprop *p)
         size_t at = p->dora_at[q->linear->index];
         if (!q->dora)
             continue;
-        compute_parallel(p->c, q->linear->w.out, 16, lengths_range, &(struct lengths){ p, q, base_weight(p, q->linear), p->lengths + at });
+        compute_parallel(p->c, q->linear->w.out, 16, lengths_range,
+                         &(struct lengths){ p, q, q->table ? NULL : base_weight(p, q->linear), p->lengths + at });
         for (size_t o = 0; o < q->linear->w.out; o++)
             p->gain[at + o] = p->loras->w[q->m_at + o] / p->lengths[at + o];
     }

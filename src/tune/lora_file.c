@@ -13,7 +13,7 @@ char *lora_param_name(const struct lora_param *p, char which)
 {
     if (which == 'M')
         return xasprintf("base_model.model.%s.lora_magnitude_vector", p->linear->path);
-    if (p->embedding)
+    if (p->table)
         return xasprintf("base_model.model.%s.lora_embedding_%c", p->linear->path, which);
     return xasprintf("base_model.model.%s.lora_%c.weight", p->linear->path, which);
 }
@@ -59,7 +59,7 @@ static errc check_rank(const struct lora_set *s, const char *dir, const struct s
     for (size_t i = 0; i < model_adaptables(m); i++) {
         const struct lora_param *p = s->of_linear[i];
         const struct linear *l = model_adaptable(m, i);
-        AUTO_MEM char *name = lora_param_name(&(struct lora_param){ .linear = l, .embedding = l == &m->ends[MODEL_EMBED] }, 'A');
+        AUTO_MEM char *name = lora_param_name(&(struct lora_param){ .linear = l, .table = l == &m->ends[MODEL_EMBED] ? &m->embed : NULL }, 'A');
         const struct tensor *a = safetensors_get(file, name);
         size_t rank = a && a->ndim ? a->shape[0] : 0;
         if ((p ? p->r : 0) != rank)

@@ -85,17 +85,13 @@ static size_t take_floats(struct lora_set *s, size_t n)
 
 static errc add_param(struct lora_set *s, const struct model *m, const struct linear *l, const struct tune_config *c, struct err *e)
 {
-    bool embedding = l == &m->ends[MODEL_EMBED];
     size_t r = (size_t)match_value(&c->lora.rank_pattern, l->path, (double)c->lora.r);
     double alpha = match_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
 
     if (r > l->w.in || r > l->w.out)
         return err_set(e, ERR_INVALID, "LoraConfig.r: %zu is larger than %s [%zu, %zu]; lower it", r, l->path, l->w.out, l->w.in);
-    if (embedding && c->lora.dora)
-        return err_set(e, ERR_INVALID, "LoraConfig.use_dora: is not built for the embedding %s; remove it from target_modules, or name it in modules_to_save",
-                       l->path);
     struct lora_param *p = &s->params[s->n++];
-    *p = (struct lora_param){ .linear = l, .embedding = embedding, .r = r, .dora = c->lora.dora,
+    *p = (struct lora_param){ .linear = l, .table = l == &m->ends[MODEL_EMBED] ? &m->embed : NULL, .r = r, .dora = c->lora.dora,
                               .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };
     p->a_at = take_floats(s, r * l->w.in);
     p->b_at = take_floats(s, l->w.out * r);
@@ -261,18 +257,26 @@ static void fill_embedding(struct lora_set *s, const struct lora_param *p, uint6
     fill_normal(s->w + p->b_at, p->r * p->linear->w.out, stream_b);
 }
 
+/* As what is adapted has them. */
+static void fill_magnitudes(struct lora_set *s, const struct lora_param *p)
+{
+    struct lora factors = lora_param_factors(s, p);
+
+    if (p->table)
+        lora_column_norms(&factors, p->table, 0, p->linear->w.out, s->w + p->m_at);
+    else
+        lora_row_norms(&factors, &p->linear->w, 0, p->linear->w.out, s->w + p->m_at);
+}
+
 static void fill_linear(struct lora_set *s, const struct lora_param *p, uint64_t stream_a, uint64_t stream_b, bool zero)
 {
     const struct linear *l = p->linear;
-    struct lora factors = lora_param_factors(s, p);
 
     fill_uniform(s->w + p->a_at, p->r * l->w.in, 1 / sqrt((double)l->w.in), stream_a);
     if (zero)
         memset(s->w + p->b_at, 0, p->r * l->w.out * sizeof(float));
     else
         fill_uniform(s->w + p->b_at, p->r * l->w.out, 1 / sqrt((double)p->r), stream_b);
-    if (p->dora)
-        lora_row_norms(&factors, &l->w, 0, l->w.out, s->w + p->m_at);
 }
 
 void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero)
@@ -281,10 +285,12 @@ void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero)
         const struct lora_param *p = &s->params[i];
         uint64_t path = fnv1a_32(p->linear->path, strlen(p->linear->path));     /* so that a module starts the same whichever others are trained */
         uint64_t a = random_stream(seed, path * 2), b = random_stream(seed, path * 2 + 1);
-        if (p->embedding)
+        if (p->table)
             fill_embedding(s, p, a, b, zero);
         else
             fill_linear(s, p, a, b, zero);
+        if (p->dora)
+            fill_magnitudes(s, p);
     }
 }
 

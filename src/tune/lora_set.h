@@ -13,7 +13,7 @@
 
 struct lora_param {
     const struct linear *linear;        /* model_adaptable() */
-    bool embedding;             /* of the embedding: [in] is the vocabulary, and PEFT has names of its own for it */
+    const struct weight *table; /* of the embedding, [in, out] with the vocabulary as in, and PEFT has names of its own for it; NULL: of a linear */
     size_t r;
     float scale;                /* alpha / r, or alpha / sqrt(r) */
     size_t a_at, b_at;          /* A [r, in], B [out, r] in w and g */

@@ -42,7 +42,7 @@ static bool find_change(const struct lora_set *s, const char *tensor, struct cha
         struct str path = str_of(l->path), name = str_of(tensor);
         if (str_has_prefix(name, path) && str_is(str_from(name, path.n), ".weight")) {
             *out = (struct change){ .param = &s->params[i], .rows = l->w.out, .cols = l->w.in };
-            if (s->params[i].embedding)     /* lies in files as [vocab, hidden] */
+            if (s->params[i].table)         /* lies in files as [vocab, hidden] */
                 *out = (struct change){ .param = &s->params[i], .rows = l->w.in, .cols = l->w.out };
             return true;
         }
@@ -111,18 +111,38 @@ static void merge_row(const struct lora_set *s, const struct lora_param *p, size
         w[i] *= gain;
 }
 
-/* w [hidden] of one token += scale A^T B^T. */
-static void merge_embedded(const struct lora_set *s, const struct lora_param *p, size_t token, float *w)
+/* w [hidden] of one token += scale A^T B^T, and with DoRA gain [hidden] times that. */
+static void merge_embedded(const struct lora_set *s, const struct lora_param *p, const float *gain, size_t token, float *w)
 {
     const float *a = s->w + p->a_at + token, *b = s->w + p->b_at;
 
     for (size_t i = 0; i < p->linear->w.out; i++)
         for (size_t k = 0; k < p->r; k++)
             w[i] += p->scale * b[i * p->r + k] * a[k * p->linear->w.in];
+    for (size_t i = 0; gain && i < p->linear->w.out; i++)
+        w[i] *= gain[i];
+}
+
+/* [hidden] of an embedding with magnitudes, malloc'd; else NULL. */
+static float *embedding_gain(const struct lora_set *s, const struct change *x, const struct tensor *t)
+{
+    const struct lora_param *p = x->param;
+
+    if (!p || !p->table || !p->dora)
+        return NULL;
+    struct lora factors = lora_param_factors(s, p);
+    struct weight table = { .out = x->rows, .in = x->cols, .kind = WEIGHT_DENSE, .dtype = t->dtype, .data = t->data };
+    float *gain = xcalloc(x->cols, sizeof *gain);
+
+    lora_column_norms(&factors, &table, 0, x->cols, gain);
+    for (size_t i = 0; i < x->cols; i++)
+        gain[i] = gain[i] > 0 ? s->w[p->m_at + i] / gain[i] : 1;
+    return gain;
 }
 
 /* One row rounded to the tensor's type at `out`. */
-static errc changed_row(const struct lora_set *s, const struct change *x, const struct tensor *t, size_t row, float *w, void *out, struct err *e)
+static errc changed_row(const struct lora_set *s, const struct change *x, const float *gain, const struct tensor *t, size_t row, float *w, void *out,
+                        struct err *e)
 {
     size_t n = x->cols;
 
@@ -130,8 +150,8 @@ static errc changed_row(const struct lora_set *s, const struct change *x, const 
         memcpy(w, s->w + x->own->at + row * n, n * sizeof *w);
     } else {
         TRY(dtype_to_f32(w, (const char *)t->data + row * n * dtype_size(t->dtype), t->dtype, n, e));
-        if (x->param->embedding)
-            merge_embedded(s, x->param, row, w);
+        if (x->param->table)
+            merge_embedded(s, x->param, gain, row, w);
         else
             merge_row(s, x->param, row, w);
     }
@@ -143,9 +163,10 @@ static errc write_changed(int fd, off_t at, const struct lora_set *s, const stru
     size_t bytes = x->cols * dtype_size(t->dtype);
     AUTO_MEM float *w = xcalloc(x->cols, sizeof *w);
     AUTO_MEM void *out = xmalloc(bytes);
+    AUTO_MEM float *gain = embedding_gain(s, x, t);
 
     for (size_t row = 0; row < x->rows; row++) {
-        TRY(changed_row(s, x, t, row, w, out, e));
+        TRY(changed_row(s, x, gain, t, row, w, out, e));
         if (pwrite(fd, out, bytes, at + (off_t)(row * bytes)) != (ssize_t)bytes)
             return err_sys(e, errno, "write merged weights");
     }

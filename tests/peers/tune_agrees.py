@@ -62,6 +62,8 @@ ROWS = {
     "embedding and head, tied": (HF + "gemma3", dict(target_modules=["embed_tokens", "lm_head", "down_proj"], use_rslora=True)),
     "head alone, with a bias": (HF + "phi2", dict(target_modules=["lm_head"], bias="lora_only")),
     "head with magnitudes": (HF + "gemma2", dict(target_modules=["lm_head", "o_proj"], use_dora=True)),
+    "embedding with magnitudes": (HF + "llama2", dict(target_modules=["q_proj", "embed_tokens"], use_dora=True)),
+    "embedding with magnitudes, scaled": (HF + "gemma3", dict(target_modules=["embed_tokens", "down_proj"], use_dora=True)),
     "embedding alone": (HF + "falcon7b", dict(target_modules=["word_embeddings"])),
     "label smoothing": (HF + "qwen2", dict(target_modules=ALL), dict(smoothing=0.1)),
     "label smoothing, capped logits": (HF + "gemma2", dict(target_modules=["o_proj"]), dict(smoothing=0.3)),

@@ -15,7 +15,6 @@ struct bad { const char *config, *rows, *method, *expect; };
 static const struct bad table[] = {
     { CONFIG("  Foo: {}\n"), ROWS, NULL, "Unrecognized section: Foo" },
     { CONFIG("  LoraConfig: {target_modules: [q_proj]}\n"), ROWS, NULL, "it has qkv_proj, o_proj, gate_up_proj, down_proj, lm_head, embed_tokens" },
-    { CONFIG("  LoraConfig: {target_modules: [embed_tokens], use_dora: true}\n"), ROWS, NULL, "config.yaml: LoraConfig.use_dora: is not built for the embedding model.embed_tokens" },
     { CONFIG("  LoraConfig: {r: 65}\n"), ROWS, NULL, "config.yaml: LoraConfig.r: 65 is larger than" },
     { CONFIG("  LoraConfig: {layers_to_transform: [9]}\n"), ROWS, NULL, "config.yaml: LoraConfig.layers_to_transform: names no layer of this model; it has layers 0 to 1" },
     { CONFIG("  LoraConfig: {modules_to_save: [foo]}\n"), ROWS, NULL, "config.yaml: LoraConfig.modules_to_save: \"foo\" matches no module" },
