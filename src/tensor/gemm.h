@@ -66,6 +66,7 @@ struct weight {
     enum dtype dtype;           /* WEIGHT_DENSE: F32, BF16 or F16 */
     const void *data;           /* WEIGHT_DENSE [out, in]; WEIGHT_BLOCKS [out, in / blocks->elements] blocks */
     const struct block_format *blocks;          /* WEIGHT_BLOCKS; in is a multiple of its elements */
+    const float *packed, *packed_back;          /* dense F32: what weight_pack made; NULL: nothing */
     void *owned;                /* what weight_done frees when data was made at load; NULL when it is mapped */
     struct nf4 nf4;             /* WEIGHT_NF4 */
     struct panels panels;       /* WEIGHT_PANELS */
@@ -77,6 +78,12 @@ void weight_done(struct weight *w);             /* frees quantised copies; mappe
 /* Rows [first, first + n) of w as f32 into dst [n, in]. */
 void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n);
 size_t weight_bytes(const struct weight *w);    /* bytes read by one product */
+/*
+ * Panels of a dense f32 matrix that does not change, for products of many rows forward and back with c's kernels, which else make them each
+ * time: as many bytes again for each way. *out_memory holds them and is the caller's to free, after the last product.
+ */
+errc weight_pack(struct compute *c, struct weight *w, void **out_memory, struct err *e);
+size_t weight_pack_bytes(const struct weight *w);
 
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows,
                   const struct weight *w);

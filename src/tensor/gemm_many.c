@@ -31,6 +31,7 @@ struct many {
     size_t width;               /* columns of the result */
     size_t run, columns;
     void *packed;               /* [groups][padded][height] */
+    float *panels;              /* of all columns, made before: [runs][panels][run][VEC_PANEL]; NULL: made as they are wanted */
     const float *x;             /* [rows, length] with ldx */
     float *y;                   /* [rows, width] with ldy */
     size_t ldx, ldy, rows;
@@ -167,23 +168,51 @@ static void tiles(const struct many *m, const void *panels, size_t first, size_t
         tiles_f32(m, panels, first, n, at, k);
 }
 
+/* Where the made panels of a run at `at`, of k elements, begin for a column; of an even number of panels, for tiles that take two. */
+static size_t even_width(const struct many *m) { return (m->width + 2 * VEC_PANEL - 1) / (2 * VEC_PANEL) * (2 * VEC_PANEL); }
+static float *made_panels(const struct many *m, size_t column, size_t at, size_t k) { return m->panels + at * even_width(m) + column * k; }
+
+static size_t run_at(const struct many *m, size_t length, size_t at) { return length - at < m->run ? length - at : m->run; }
+
+static float *packing_scratch(const struct many *m)
+{
+    size_t size = (VEC_BF16_STEP + 1) * COLUMNS_AMX;
+    float *scratch = mem_try_alloc(size > 2 * VEC_PANEL * m->run ? size : 2 * VEC_PANEL * m->run, sizeof *scratch);
+
+    if (!scratch)
+        abort();
+    memset(scratch + VEC_BF16_STEP * COLUMNS_AMX, 0, m->back ? COLUMNS_AMX * sizeof *scratch : 0);      /* the columns that fill up a panel */
+    return scratch;
+}
+
+static void pack_part(const struct many *m, void *panels, float *scratch, size_t begin, size_t end, size_t at)
+{
+    (m->back ? pack_rows_of_w : pack_columns)(m, panels, scratch, begin, end, at, run_at(m, m->length, at), run_at(m, m->padded, at));
+}
+
+static void packed_columns(const struct many *m, size_t begin, size_t end)
+{
+    size_t bytes = m->columns * m->run * number_bytes(m);
+    AUTO_MEM char *panels = mem_try_alloc(bytes, 1);
+    AUTO_MEM float *scratch = packing_scratch(m);
+
+    if (!panels)
+        abort();
+    memset(panels, 0, bytes);           /* tiles of two panels may read one that is not there */
+    for (size_t at = 0; at < m->length; at += m->run) {
+        pack_part(m, panels, scratch, begin, end, at);
+        tiles(m, panels, begin, end - begin, at, run_at(m, m->padded, at));
+    }
+}
+
 static void columns_part(void *arg, size_t begin, size_t end)
 {
     const struct many *m = arg;
-    size_t bytes = m->columns * m->run * number_bytes(m), scratch_size = (VEC_BF16_STEP + 1) * COLUMNS_AMX;
-    AUTO_MEM char *panels = mem_try_alloc(bytes, 1);
-    AUTO_MEM float *scratch = mem_try_alloc(scratch_size > 2 * VEC_PANEL * m->run ? scratch_size : 2 * VEC_PANEL * m->run, sizeof *scratch);
 
-    if (!panels || !scratch)
-        abort();
-    memset(panels, 0, bytes);           /* tiles of two panels may read one that is not there */
-    memset(scratch + VEC_BF16_STEP * COLUMNS_AMX, 0, m->back ? COLUMNS_AMX * sizeof *scratch : 0);      /* the columns that fill up a panel */
-    for (size_t at = 0; at < m->length; at += m->run) {
-        size_t k = m->length - at < m->run ? m->length - at : m->run, padded = m->padded - at < m->run ? m->padded - at : m->run;
-
-        (m->back ? pack_rows_of_w : pack_columns)(m, panels, scratch, begin, end, at, k, padded);
-        tiles(m, panels, begin, end - begin, at, padded);
-    }
+    if (!m->panels)
+        packed_columns(m, begin, end);
+    for (size_t at = 0; m->panels && at < m->length; at += m->run)
+        tiles(m, made_panels(m, begin, at, run_at(m, m->length, at)), begin, end - begin, at, run_at(m, m->length, at));
     for (size_t r = 0; m->round_y && r < m->rows; r++)
         m->vec->round_bf16(m->y + r * m->ldy + begin, m->y + r * m->ldy + begin, end - begin);
 }
@@ -216,7 +245,7 @@ static void multiply(struct compute *c, struct many *m)
 void many_forward(struct compute *c, bool bf16, float *y, size_t ldy, const float *x, size_t ldx, size_t rows, const struct weight *w)
 {
     multiply(c, &(struct many){ .w = w, .bf16 = bf16, .round_x = (c->math == GEMM_BF16 || c->round_factors) && !bf16, .round_y = c->round_results,
-                                .length = w->in, .width = w->out, .x = x, .y = y, .ldx = ldx, .ldy = ldy, .rows = rows });
+                                .panels = bf16 ? NULL : (float *)(uintptr_t)w->packed, .length = w->in, .width = w->out, .x = x, .y = y, .ldx = ldx, .ldy = ldy, .rows = rows });
 }
 
 bool many_backward(struct compute *c, bool bf16, float *dx, size_t lddx, const float *dy, size_t lddy, size_t rows, const struct weight *w,
@@ -225,7 +254,54 @@ bool many_backward(struct compute *c, bool bf16, float *dx, size_t lddx, const f
     if (w->kind != WEIGHT_DENSE && w->kind != WEIGHT_NF4)
         return false;                   /* columns of a row are no whole blocks */
     multiply(c, &(struct many){ .w = w, .back = true, .add = accumulate, .bf16 = bf16,
-                                .round_x = c->round_factors && !bf16, .round_y = c->round_results, .length = w->out, .width = w->in,
+                                .panels = bf16 ? NULL : (float *)(uintptr_t)w->packed_back, .round_x = c->round_factors && !bf16,
+                                .round_y = c->round_results, .length = w->out, .width = w->in,
                                 .x = dy, .y = dx, .ldx = lddy, .ldy = lddx, .rows = rows });
     return true;
+}
+
+/* --- panels made once --------------------------------------------------------------------------------------------------------- */
+
+static void make_part(void *arg, size_t begin, size_t end)
+{
+    const struct many *m = arg;
+    AUTO_MEM float *scratch = packing_scratch(m);
+
+    for (size_t at = 0; at < m->length; at += m->run)
+        pack_part(m, made_panels(m, begin, at, run_at(m, m->length, at)), scratch, begin, end, at);
+}
+
+static struct many packing(const struct compute *c, const struct weight *w, bool back)
+{
+    size_t length = back ? w->out : w->in;
+
+    return (struct many){ .vec = c->vec, .w = w, .back = back, .run = RUN_BYTES / sizeof(float), .columns = COLUMNS, .length = length, .padded = length,
+                          .width = back ? w->in : w->out };
+}
+
+static size_t panel_floats(const struct many *m) { return m->length * even_width(m); }
+
+size_t weight_pack_bytes(const struct weight *w)
+{
+    struct many forward = { .length = w->in, .width = w->out }, back = { .length = w->out, .width = w->in };
+
+    return (panel_floats(&forward) + panel_floats(&back)) * sizeof(float);
+}
+
+errc weight_pack(struct compute *c, struct weight *w, void **out_memory, struct err *e)
+{
+    struct many ways[] = { packing(c, w, false), packing(c, w, true) };
+    float *memory = mem_try_alloc(weight_pack_bytes(w), 1);
+
+    if (!memory)
+        return err_set(e, ERR_TOO_LARGE, "panels of a matrix of %zu x %zu do not fit in memory", w->out, w->in);
+    memset(memory, 0, weight_pack_bytes(w));
+    ways[0].panels = memory;
+    ways[1].panels = memory + panel_floats(&ways[0]);
+    for (size_t i = 0; i < ARRAY_LEN(ways); i++)
+        compute_share(c, ways[i].width, COLUMNS, make_part, &ways[i]);
+    w->packed = ways[0].panels;
+    w->packed_back = ways[1].panels;
+    *out_memory = memory;
+    return ERR_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/mem.h"
 
+#define PACK_LIMIT      ((size_t)64 << 20)      /* bytes of panels made once: a larger model's products are so large that making them each time costs little */
 #define EXPAND_LIMIT    ((size_t)512 << 20)     /* bytes of expanded weights kept when memory is "auto" */
 
 /* --- weights ------------------------------------------------------------------------------------------------------------- */
@@ -114,6 +115,32 @@ static errc prepare_int8(struct backprop *p, struct err *e)
     return ERR_OK;
 }
 
+static bool may_pack(const struct weight *w) { return w->kind == WEIGHT_DENSE && w->dtype == DTYPE_F32; }
+
+static errc pack(struct backprop *p, struct weight *w, struct err *e)
+{
+    if (!may_pack(w))
+        return ERR_OK;
+    TRY(weight_pack(p->c, w, &p->owned[p->n_owned], e));
+    p->n_owned++;
+    p->bytes += weight_pack_bytes(w);
+    return ERR_OK;
+}
+
+/* Panels of all that is multiplied in f32. */
+static errc pack_weights(struct backprop *p, struct err *e)
+{
+    size_t n = p->m->n_linears, bytes = may_pack(&p->head) ? weight_pack_bytes(&p->head) : 0;
+
+    for (size_t i = 0; i < n; i++)
+        bytes += may_pack(&p->weights[i]) ? weight_pack_bytes(&p->weights[i]) : 0;
+    if (!may_expand(p) || p->product_math != GEMM_F32 || bytes > PACK_LIMIT)
+        return ERR_OK;
+    for (size_t i = 0; i < n; i++)
+        TRY(pack(p, &p->weights[i], e));
+    return pack(p, &p->head, e);
+}
+
 /* Matrices that are trained are those of the set. */
 static void take_own_weights(struct backprop *p)
 {
@@ -138,7 +165,7 @@ static errc prepare_weights(struct backprop *p, struct err *e)
 
     choose_products(p);
     p->weights = xcalloc(model_adaptables(m), sizeof *p->weights);
-    p->owned = xcalloc(m->n_linears + 1, sizeof *p->owned);
+    p->owned = xcalloc(2 * (m->n_linears + 1), sizeof *p->owned);
     p->head = m->head;
     for (size_t i = 0; i < m->n_linears; i++)
         p->weights[i] = m->linears[i].w;
@@ -151,6 +178,7 @@ static errc prepare_weights(struct backprop *p, struct err *e)
         if (worth_expanding(p, &m->head))
             TRY(expand(p, &p->head, e));
     }
+    TRY(pack_weights(p, e));
     take_own_weights(p);
     return ERR_OK;
 }

@@ -516,10 +516,96 @@ static void general_products_are_right_for_any_threads(void **state)
     }
 }
 
+/* Products of few columns, or sums of few products, by every row of kernels: what c holds is not read when beta is 0. */
+static void check_narrow(const char *kernels, int threads, bool ta, bool tb, size_t m, size_t n, size_t k, float beta)
+{
+    size_t lda = (ta ? m : k) + 3, ldb = (tb ? k : n) + (n == 16 ? 0 : 2), ldc = n + 1;
+    float *a = calloc((ta ? k : m) * lda, sizeof *a), *b = calloc((tb ? n : k) * ldb, sizeof *b), *c = calloc(m * ldc, sizeof *c);
+    AUTO_FREE(compute) x = NULL;
+    struct err e;
+
+    for (size_t i = 0; i < (ta ? k : m) * lda; i++)
+        a[i] = (float)(i * 7 % 19) / 16 - 0.5f;
+    for (size_t i = 0; i < (tb ? n : k) * ldb; i++)
+        b[i] = (float)(i * 5 % 23) / 16 - 0.6f;
+    for (size_t i = 0; i < m * ldc; i++)
+        c[i] = beta == 0 && i % ldc < n ? NAN : (float)(i % 11);
+    assert_int_equal(compute_new(threads, kernels, &x, &e), ERR_OK);
+    gemm_f32(x, ta, tb, m, n, k, -1.5f, a, lda, b, ldb, beta, c, ldc);
+    for (size_t r = 0; r < m; r++)
+        for (size_t o = 0; o < ldc; o++) {
+            double sum = 0, was = beta == 0 ? 0 : (double)beta * (double)((r * ldc + o) % 11);
+            for (size_t i = 0; o < n && i < k; i++)
+                sum += (double)a[ta ? i * lda + r : r * lda + i] * (double)b[tb ? o * ldb + i : i * ldb + o];
+            double want = o < n ? was - 1.5 * sum : (double)((r * ldc + o) % 11);
+            if (!(fabs((double)c[r * ldc + o] - want) <= 2e-4))
+                fail_msg("%s, %zu x %zu x %zu, row %zu column %zu: %.9g instead of %.9g", kernels, m, n, k, r, o, (double)c[r * ldc + o], want);
+        }
+    free(a);
+    free(b);
+    free(c);
+}
+
+static void narrow_products_are_right(void **state)
+{
+    static const size_t shapes[][3] = { { 61, 16, 300 }, { 61, 8, 19 }, { 3, 5, 600 }, { 61, 203, 16 }, { 7, 41, 3 }, { 1, 1, 1 }, { 16, 77, 61 }, { 25, 32, 257 } };
+    size_t rows;
+    const struct vec_ops *const *all = vec_all(&rows);
+
+    (void)state;
+    for (size_t v = 0; v < rows; v++)
+        for (size_t i = 0; all[v]->supported() && i < ARRAY_LEN(shapes); i++)
+            for (int way = 0; way < 8; way++)
+                check_narrow(all[v]->name, 1 + way % 3, way & 1, way & 2, shapes[i][0], shapes[i][1], shapes[i][2], way & 4 ? 0.5f : 0);
+}
+
+/* Panels made once are those made each time. */
+static void packed_weights_give_the_same_bits(void **state)
+{
+    static const size_t shapes[][3] = { { 40, 53, 77 }, { 17, 192, 576 }, { 90, 300, 16 } };
+    size_t rows;
+    const struct vec_ops *const *all = vec_all(&rows);
+
+    (void)state;
+    for (size_t v = 0; v < rows; v++)
+        for (size_t i = 0; all[v]->supported() && i < ARRAY_LEN(shapes); i++) {
+            size_t n = shapes[i][0], out = shapes[i][1], in = shapes[i][2];
+            float *w = calloc(out * in, sizeof *w), *x = calloc(n * in, sizeof *x), *y[2], *dx[2];
+            struct weight plain = weight_f32(w, out, in), packed = plain;
+            AUTO_FREE(compute) c = NULL;
+            AUTO_MEM void *memory = NULL;
+            struct err e;
+
+            for (size_t k = 0; k < out * in; k++)
+                w[k] = (float)(k * 7 % 19) / 16 - 0.5f;
+            for (size_t k = 0; k < n * in; k++)
+                x[k] = (float)(k * 5 % 23) / 16 - 0.6f;
+            assert_int_equal(compute_new(2, all[v]->name, &c, &e), ERR_OK);
+            assert_int_equal(weight_pack(c, &packed, &memory, &e), ERR_OK);
+            for (int p = 0; p < 2; p++) {
+                y[p] = calloc(n * out, sizeof(float));
+                dx[p] = calloc(n * in, sizeof(float));
+                if (p)
+                    memset(w, 0, out * in * sizeof *w);         /* so that it is the panels that are read */
+                gemm_forward(c, y[p], out, x, in, n, p ? &packed : &plain);
+                gemm_backward(c, dx[p], in, y[0], out, n, p ? &packed : &plain, false);
+            }
+            assert_memory_equal(y[0], y[1], n * out * sizeof(float));
+            assert_memory_equal(dx[0], dx[1], n * in * sizeof(float));
+            for (int p = 0; p < 2; p++) {
+                free(y[p]);
+                free(dx[p]);
+            }
+            free(w);
+            free(x);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(general_products_are_right_for_any_threads),
+        cmocka_unit_test(general_products_are_right_for_any_threads), cmocka_unit_test(narrow_products_are_right),
+        cmocka_unit_test(packed_weights_give_the_same_bits),
         cmocka_unit_test(products_equal_the_oracle),
         cmocka_unit_test(products_of_several_slabs_equal_the_oracle),
         cmocka_unit_test(few_rows_are_the_same_bits_in_any_company),
