@@ -110,6 +110,24 @@ static void sgemm_columns(void *arg, size_t begin, size_t end)
     sgemm_alone(&part);
 }
 
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+/* Whole tiles of rows, whole panels of columns. */
+static void narrow_tiles(void *arg, size_t begin, size_t end)
+{
+    const struct sgemm *g = arg;
+    size_t tall = g->narrow->tile_rows;
+
+    sgemm_rows(arg, begin * tall, least(end * tall, g->m));
+}
+
+static void narrow_panels(void *arg, size_t begin, size_t end)
+{
+    const struct sgemm *g = arg;
+
+    sgemm_columns(arg, begin * VEC_PANEL, least(end * VEC_PANEL, g->n));
+}
+
 static size_t sgemm_grain(size_t products)
 {
     return SGEMM_PART / (products + 1) < SGEMM_GRAIN ? SGEMM_GRAIN : SGEMM_PART / (products + 1);
@@ -122,7 +140,11 @@ void gemm_f32(struct compute *cx, bool trans_a, bool trans_b, size_t m, size_t n
     struct sgemm g = { trans_a, trans_b, m, n, k, lda, ldb, ldc, alpha, beta, a, b, c, NULL };
 
     g.narrow = is_narrow(&g) ? cx->vec : NULL;
-    if (m >= n)
+    if (g.narrow && m >= n)
+        compute_parallel(cx, (m + cx->vec->tile_rows - 1) / cx->vec->tile_rows, sgemm_grain(n * k) / cx->vec->tile_rows + 1, narrow_tiles, &g);
+    else if (g.narrow)
+        compute_parallel(cx, (n + VEC_PANEL - 1) / VEC_PANEL, sgemm_grain(m * k) / VEC_PANEL, narrow_panels, &g);
+    else if (m >= n)
         compute_parallel(cx, m, sgemm_grain(n * k), sgemm_rows, &g);
     else
         compute_parallel(cx, n, sgemm_grain(m * k), sgemm_columns, &g);

@@ -50,7 +50,19 @@ static void pack_f16(float *dst, const uint16_t *w, size_t ld, size_t n, size_t 
 
 static void pack_rows(float *dst, const float *x, size_t ldx, size_t rows, size_t k)
 {
-    for (size_t i = 0; i < k; i++)
+    size_t i = 0;
+
+    for (; i + W < k; i += W) {         /* what a store writes behind its rows is written again by the next one */
+        vf t[W] = { { 0 } };
+
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            if (r < rows)
+                t[r] = load(x + r * ldx + i);
+        transpose(t);
+        for (size_t j = 0; j < W; j++)
+            store(dst + (i + j) * TILE_ROWS, t[j]);
+    }
+    for (; i < k; i++)
         for (size_t r = 0; r < TILE_ROWS; r++)
             dst[i * TILE_ROWS + r] = r < rows ? x[r * ldx + i] : 0;
 }
@@ -63,11 +75,23 @@ INLINE void tile_store(float *y, vf v, size_t n, bool add)
         store_part(y, add ? load_part(y, n) + v : v, n);
 }
 
+/* A tile at an edge. The sums are a copy: those of whole tiles must not have an address, or they leave the registers. */
+static void tile_store_edge(float *y, size_t ldy, const vf *s, size_t vectors, size_t rows, size_t cols, bool add)
+{
+    for (size_t r = 0; r < rows; r++)
+        for (size_t v = 0; v < vectors && v * W < cols; v++)
+            tile_store(y + r * ldy + v * W, s[r * vectors + v], cols - v * W, add);
+}
+
 static void tile_f32(float *y, size_t ldy, const float *x, const float *w, size_t k, size_t rows, size_t cols, bool add)
 {
-    vf s[TILE_ROWS][TILE_VECTORS] = { { { 0 } } };
+    vf s[TILE_ROWS][TILE_VECTORS];
+    size_t i = 0;
 
-    for (size_t i = 0; i < k; i++) {
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        for (size_t v = 0; v < TILE_VECTORS; v++)
+            s[r][v] = (vf){ 0 };
+    do {
         vf wi[TILE_VECTORS];
 
         for (size_t v = 0; v < TILE_VECTORS; v++)
@@ -75,41 +99,75 @@ static void tile_f32(float *y, size_t ldy, const float *x, const float *w, size_
         for (size_t r = 0; r < TILE_ROWS; r++)
             for (size_t v = 0; v < TILE_VECTORS; v++)
                 s[r][v] += x[i * TILE_ROWS + r] * wi[v];
+    } while (++i < k);
+    if (rows < TILE_ROWS || cols < TILE_VECTORS * W) {
+        vf copy[TILE_ROWS * TILE_VECTORS];
+
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            for (size_t v = 0; v < TILE_VECTORS; v++)
+                copy[r * TILE_VECTORS + v] = s[r][v];
+        tile_store_edge(y, ldy, copy, TILE_VECTORS, rows, cols, add);
+        return;
     }
-    for (size_t r = 0; r < TILE_ROWS; r++)          /* constant bounds keep the sums in registers */
+    for (size_t r = 0; add && r < TILE_ROWS; r++)
         for (size_t v = 0; v < TILE_VECTORS; v++)
-            if (r < rows)
-                tile_store(y + r * ldy + v * W, s[r][v], cols > v * W ? cols - v * W : 0, add);
+            s[r][v] += load(y + r * ldy + v * W);
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        for (size_t v = 0; v < TILE_VECTORS; v++)
+            store(y + r * ldy + v * W, s[r][v]);
+}
+
+/* beta times what the edge of a tile of y holds. */
+static void narrow_edge(float *y, size_t ldy, vf *s, size_t vectors, size_t rows, size_t cols, float beta)
+{
+    for (size_t r = 0; beta != 0 && r < rows; r++)
+        for (size_t v = 0; v < vectors && v * W < cols; v++) {
+            const float *from = y + r * ldy + v * W;
+
+            s[r * vectors + v] += (cols - v * W < W ? load_part(from, cols - v * W) : load(from)) * beta;
+        }
+    tile_store_edge(y, ldy, s, vectors, rows, cols, false);
 }
 
 /* One panel, of which V vectors are wanted; rows of x that are missing are the last one again. */
 INLINE void narrow_of(const size_t V, float *y, size_t ldy, const float *x, size_t row_step, size_t k_step, const float *panel, size_t k, size_t rows,
                       size_t cols, float alpha, float beta)
 {
-    vf s[TILE_ROWS][PANEL_VECTORS] = { { { 0 } } };
-    size_t at[TILE_ROWS];
+    vf s[TILE_ROWS][PANEL_VECTORS];
+    size_t at[TILE_ROWS], i = 0;
 
-    for (size_t r = 0; r < TILE_ROWS; r++)
+    for (size_t r = 0; r < TILE_ROWS; r++) {
         at[r] = (r < rows ? r : rows - 1) * row_step;
-    for (size_t i = 0; i < k; i++, x += k_step, panel += VEC_PANEL) {
+        for (size_t v = 0; v < V; v++)
+            s[r][v] = (vf){ 0 };
+    }
+    do {
         vf w[PANEL_VECTORS];
 
         for (size_t v = 0; v < V; v++)
-            w[v] = load(panel + v * W);
+            w[v] = load(panel + i * VEC_PANEL + v * W);
         for (size_t r = 0; r < TILE_ROWS; r++)
             for (size_t v = 0; v < V; v++)
-                s[r][v] += x[at[r]] * w[v];
-    }
+                s[r][v] += x[i * k_step + at[r]] * w[v];
+    } while (++i < k);
     for (size_t r = 0; r < TILE_ROWS; r++)
-        for (size_t v = 0; v < V; v++) {
-            float *to = y + r * ldy + v * W;
-            size_t left = cols > v * W ? cols - v * W : 0;
+        for (size_t v = 0; v < V; v++)
+            s[r][v] *= alpha;
+    if (rows < TILE_ROWS || cols < V * W) {
+        vf copy[TILE_ROWS * PANEL_VECTORS];
 
-            if (r >= rows || !left)
-                continue;
-            vf old = beta == 0 ? (vf){ 0 } : left >= W ? load(to) * beta : load_part(to, left) * beta;
-            tile_store(to, s[r][v] * alpha + old, left, false);
-        }
+        for (size_t r = 0; r < TILE_ROWS; r++)
+            for (size_t v = 0; v < V; v++)
+                copy[r * V + v] = s[r][v];
+        narrow_edge(y, ldy, copy, V, rows, cols, beta);
+        return;
+    }
+    for (size_t r = 0; beta != 0 && r < TILE_ROWS; r++)
+        for (size_t v = 0; v < V; v++)
+            s[r][v] += load(y + r * ldy + v * W) * beta;
+    for (size_t r = 0; r < TILE_ROWS; r++)
+        for (size_t v = 0; v < V; v++)
+            store(y + r * ldy + v * W, s[r][v]);
 }
 
 static void tile_narrow(float *y, size_t ldy, const float *x, size_t row_step, size_t k_step, const float *panel, size_t k, size_t rows, size_t cols,
