@@ -26,6 +26,7 @@ struct backprop_opts {
     size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
     float dropout;
     float block_dropout;            /* the base's own, of what attention and MLP give (resid_pdrop); families without norms behind blocks */
+    float embed_dropout;            /* the same of embedded tokens (embd_pdrop) */
     float balance;                  /* router_aux_loss_coef: this share of the loss that evens the use of experts is added; the rows of a call are a micro-batch */
     float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
     float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */

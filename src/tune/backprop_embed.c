@@ -108,6 +108,7 @@ static void own_backward(struct backprop *p)
 
 void embed_backward(struct backprop *p)
 {
+    embed_drop(p, p->dx);
     if (p->lora_embed && p->lora_embed->dora)
         dora_backward(p);
     if (p->lora_embed)

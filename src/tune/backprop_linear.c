@@ -6,6 +6,7 @@
 #include "tensor/vec.h"
 
 #define BLOCK_STREAMS (UINT64_C(1) << 40)       /* of masks, beyond those of linears' names */
+#define EMBED_STREAM (BLOCK_STREAMS - 1)
 
 /* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
 static void lora_math(struct backprop *p, bool on)
@@ -60,6 +61,12 @@ void block_drop(struct backprop *p, const struct layer *l, enum block which, flo
 
     if (p->block_rate > 0)
         drop_values(p, place, p->block_rate, y, x, p->m->config.hidden, all_rows(p), false);
+}
+
+void embed_drop(struct backprop *p, float *x)
+{
+    if (p->embed_rate > 0)
+        drop_values(p, EMBED_STREAM, p->embed_rate, x, x, p->m->config.hidden, all_rows(p), false);
 }
 
 /*

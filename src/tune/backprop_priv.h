@@ -89,7 +89,7 @@ struct backprop {
     double *used, *likely;      /* [E] of all layers and tokens: how often an expert is chosen, the sum of its probability; owned */
     bool counts;                /* those of the layers that run now */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
-    float block_rate;           /* the same for o.block_dropout */
+    float block_rate, embed_rate;               /* the same for o.block_dropout, o.embed_dropout */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [HEAD_ROWS, D], only with head_rounds */
@@ -139,6 +139,8 @@ void norm_backward(struct backprop *p, const struct norm *n, float *dx, const fl
  */
 enum block { BLOCK_ATTENTION, BLOCK_MLP };
 void block_drop(struct backprop *p, const struct layer *l, enum block which, float *y, const float *x);
+/* In place: embedded tokens of the whole pass, and their gradient. */
+void embed_drop(struct backprop *p, float *x);
 
 /* out = block(in), both [T, D]; out may be in. */
 void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);

@@ -77,6 +77,7 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
         embed_forward(p, p->inputs[0] + p->tokens * p->m->config.hidden, r, p->tokens, training);
         p->tokens += r->n;
     }
+    embed_drop(p, p->inputs[0]);
     return ERR_OK;
 }
 
@@ -84,6 +85,7 @@ void backprop_evaluate(struct backprop *p, bool on)
 {
     p->drop_rate = on ? 0 : p->o.dropout;
     p->block_rate = on ? 0 : p->o.block_dropout;
+    p->embed_rate = on ? 0 : p->o.embed_dropout;
 }
 
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,

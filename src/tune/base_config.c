@@ -26,16 +26,24 @@ static void add_without_effect(const json_t *j, const char *key, const char *say
     buf_addf(out, "config.json: %s %s has no effect: %s\n", key, text, say);
 }
 
-/* Of the families whose blocks end in a dropout of this name. */
-static errc read_resid_dropout(const json_t *j, double *out, struct err *e)
+static errc read_rate(const json_t *j, const char *key, double *out, struct err *e)
 {
-    const char *type = json_cstr(j, "model_type");
-    const json_t *v = json_object_get(j, "resid_pdrop");
+    const json_t *v = json_object_get(j, key);
 
-    if (!v || json_is_null(v) || !(streq(type, "phi") || streq(type, "phi3")))
+    if (!v || json_is_null(v))
         return ERR_OK;
     *out = json_number_value(v);
-    return json_is_number(v) && *out >= 0 && *out < 1 ? ERR_OK : err_set(e, ERR_INVALID, "config.json: resid_pdrop must be a number from 0 to below 1");
+    return json_is_number(v) && *out >= 0 && *out < 1 ? ERR_OK : err_set(e, ERR_INVALID, "config.json: %s must be a number from 0 to below 1", key);
+}
+
+/* Of the families whose blocks, or embedding, end in a dropout. */
+static errc read_dropouts(const json_t *j, struct base_config *out, struct err *e)
+{
+    const char *type = json_cstr(j, "model_type");
+
+    if (streq(type, "phi") || streq(type, "phi3"))
+        TRY(read_rate(j, "resid_pdrop", &out->resid_dropout, e));
+    return streq(type, "phi") ? read_rate(j, "embd_pdrop", &out->embed_dropout, e) : ERR_OK;
 }
 
 static errc read_balance(const json_t *j, double *out, struct err *e)
@@ -48,10 +56,13 @@ static errc read_balance(const json_t *j, double *out, struct err *e)
     return (!v || json_is_number(v)) && *out >= 0 && isfinite(*out) ? ERR_OK : err_set(e, ERR_INVALID, "config.json: router_aux_loss_coef must be a number from 0 on");
 }
 
-/* What the fields above say is done. */
-static bool is_done(const struct base_config *c, const char *key)
+/* What is done, as the fields say, or left undone by transformers, too. */
+static bool is_done(const json_t *j, const struct base_config *c, const char *key)
 {
-    return (c->resid_dropout > 0 && streq(key, "resid_pdrop")) || (c->balance > 0 && streq(key, "output_router_logits"));
+    const char *type = json_cstr(j, "model_type");
+    bool embeds = streq(type, "phi") || streq(type, "phi3");
+
+    return (c->resid_dropout > 0 && streq(key, "resid_pdrop")) || (embeds && streq(key, "embd_pdrop")) || (c->balance > 0 && streq(key, "output_router_logits"));
 }
 
 errc base_config_read(const char *model_dir, struct base_config *out, struct err *e)
@@ -61,10 +72,10 @@ errc base_config_read(const char *model_dir, struct base_config *out, struct err
 
     *out = (struct base_config){ 0 };
     TRY(json_parse_file(path, CONFIG_BYTES_MAX, &j, e));
-    if (read_resid_dropout(j, &out->resid_dropout, e) || read_balance(j, &out->balance, e))
+    if (read_dropouts(j, out, e) || read_balance(j, &out->balance, e))
         return err_wrap(e, "%s", model_dir);
     for (size_t i = 0; i < ARRAY_LEN(without_effect); i++)
-        if (!is_done(out, without_effect[i].key))
+        if (!is_done(j, out, without_effect[i].key))
             add_without_effect(j, without_effect[i].key, without_effect[i].say, &out->without_effect);
     return ERR_OK;
 }

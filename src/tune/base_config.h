@@ -7,6 +7,7 @@
 
 struct base_config {
     double resid_dropout;       /* resid_pdrop of Phi-2 and Phi-3: of what attention and MLP give, before the residual sum */
+    double embed_dropout;       /* embd_pdrop of Phi-2: of embedded tokens; Phi-3 has the key, and transformers drops nothing by it */
     double balance;             /* router_aux_loss_coef of Mixtral where output_router_logits asks for it; else 0 */
     struct buf without_effect;  /* a line, with its end, for each key that changes what transformers computes in train mode and has no effect here */
 };

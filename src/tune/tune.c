@@ -106,6 +106,7 @@ static errc prepare_trainer(struct run *r, struct err *e)
                            .int8 = c->quant.in_8bit,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest_pass(r),
                            .dropout = (float)c->lora.dropout, .block_dropout = (float)r->in.base.resid_dropout,
+                           .embed_dropout = (float)r->in.base.embed_dropout,
                            .balance = (float)r->in.base.balance, .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 

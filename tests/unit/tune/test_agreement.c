@@ -472,10 +472,9 @@ static void neftune_is_uniform(void **state)
     assert_memory_equal(x + 10 * WIDTH, y, (N - 10 * WIDTH) * sizeof *x);
 }
 
-/* resid_pdrop scales what stays by 1 / (1 - rate): means over many masks are near the loss without one, each is another; evaluation has none. */
-static void blocks_drop_in_training(void **state)
+/* A base's dropout scales what stays by 1 / (1 - rate): means over many masks are near the loss without one, each is another; evaluation has none. */
+static void check_drops(struct backprop_opts o)
 {
-    (void)state;
     enum { MASKS = 200 };
     AUTO_JSON row = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", "dropout", "model", "hf/models/phi2", "lora", "r", 4, "target_modules", "q_proj");
     double plain, loss, sum = 0, squares = 0, evaluated;
@@ -487,7 +486,10 @@ static void blocks_drop_in_training(void **state)
     (void)make_rows(0, r.model->config.vocab, ids, labels, rows);
     OK(backprop_run(r.pass, rows, 2, 0, 0, 1, false, &plain, E));
     backprop_free(r.pass);
-    OK(backprop_new(r.model, &r.set, &(struct backprop_opts){ .threads = 1, .longest_row = 40, .block_dropout = 0.05F, .seed = 1 }, &r.pass, E));
+    o.threads = 1;
+    o.longest_row = 40;
+    o.seed = 1;
+    OK(backprop_new(r.model, &r.set, &o, &r.pass, E));
     for (uint64_t step = 0; step < MASKS; step++) {
         OK(backprop_run(r.pass, rows, 2, step, 0, 1, false, &loss, E));
         sum += loss;
@@ -500,6 +502,9 @@ static void blocks_drop_in_training(void **state)
     assert_true(evaluated == plain);
     close_rig(&r);
 }
+
+static void blocks_drop_in_training(void **state) { (void)state; check_drops((struct backprop_opts){ .block_dropout = 0.05F }); }
+static void embeddings_drop_in_training(void **state) { (void)state; check_drops((struct backprop_opts){ .embed_dropout = 0.05F }); }
 
 /* Noise is for training: a loss that is only looked at has none. */
 static void noise_is_for_training(void **state)
@@ -527,7 +532,7 @@ static void noise_is_for_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(codes_of_8_bits_are_those_of_bitsandbytes), cmocka_unit_test(neftune_is_uniform),
-                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(weights_are_quantised_in_the_type_asked_for),
+                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(embeddings_drop_in_training), cmocka_unit_test(weights_are_quantised_in_the_type_asked_for),
                                         cmocka_unit_test(every_row) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #define TOLERANCE 5e-3
 
 /* lora: more keys of LoraConfig. lengths_move: DoRA, whose gradients of A and B take the lengths of rows as constants; only the others have slopes. */
-struct case_row { const char *lora; float dropout, block_dropout; enum tune_memory memory; bool lengths_move; };
+struct case_row { const char *lora; float dropout, block_dropout, embed_dropout; enum tune_memory memory; bool lengths_move; };
 
 static double loss_of(struct backprop *p, const struct backprop_row *rows, size_t n, bool backward)
 {
@@ -81,7 +81,8 @@ static void check_model(const char *dir, const struct case_row *row)
     OK(lora_set_init(&s, m, &c, NULL, E));
     lora_set_fill(&s, 7, false);
     OK(backprop_new(m, &s, &(struct backprop_opts){ .threads = 2, .memory = row->memory, .checkpointing_allowed = true, .longest_row = 40,
-                                           .dropout = row->dropout, .block_dropout = row->block_dropout, .seed = 9 }, &p, E));
+                                           .dropout = row->dropout, .block_dropout = row->block_dropout,
+                                           .embed_dropout = row->embed_dropout, .seed = 9 }, &p, E));
     for (size_t i = 0; i < 40; i++) {
         ids[i] = (int32_t)(random_mix(i) % m->config.vocab);
         labels[i] = i % 5 == 3 ? -100 : ids[i];
@@ -136,6 +137,7 @@ static void dropout_of_blocks(void **state)
 
     check_model(phi3_dir, &(struct case_row){ .memory = TUNE_MEMORY_FAST, .block_dropout = 0.2F });
     check_model(phi2_dir, &(struct case_row){ .memory = TUNE_MEMORY_LOW, .block_dropout = 0.2F, .dropout = 0.1F });
+    check_model(phi2_dir, &(struct case_row){ .memory = TUNE_MEMORY_FAST, .embed_dropout = 0.2F, .lora = ", target_modules: [embed_tokens, fc1]" });
 }
 
 /* What is trained beside A and B: magnitudes, biases, norms, whole matrices, embedding and head. */
