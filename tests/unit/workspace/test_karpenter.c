@@ -2,42 +2,16 @@
  * Karpenter mode: the flag, and the manager on our own API server with Karpenter's kinds defined here. This test is Karpenter and its
  * cloud provider: it says when NodeClasses are Ready and turns NodePools into claims and nodes.
  */
-#include <errno.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test_manager.h"
 
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "base/yaml.h"
-#include "kube/kube.h"
 #include "kube/meta.h"
 #include "workspace/node_classes.h"
-#include "workspace/workspace.h"
-#include "../test_api.h"
 
-#define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
 #define CRDS KUBE_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 #define CLASSES KUBE_GVR("karpenter.azure.com", "v1beta1", "aksnodeclasses")
 #define POOLS KUBE_GVR("karpenter.sh", "v1", "nodepools")
-#define CLAIMS KUBE_GVR("karpenter.sh", "v1", "nodeclaims")
-#define NODES KUBE_GVR("", "v1", "nodes")
-#define WORKSPACES KUBE_GVR("kaito.sh", "v1beta1", "workspaces")
-#define SETS KUBE_GVR("apps", "v1", "statefulsets")
 #define POOL "default-ws-k"
 #define WAIT_MS 10000
-
-static json_t *parse(const char *yaml)
-{
-    json_t *j = NULL;
-    struct err e;
-
-    OK(yaml_parse(str_of(yaml), &j, &e));
-    return j;
-}
 
 /* ---- the flag -------------------------------------------------------------------------------------------------------------- */
 
@@ -84,24 +58,17 @@ static void what_is_wrong_with_the_flag_is_said(void **state)
 /* ---- a cluster with Karpenter ------------------------------------------------------------------------------------------------ */
 
 struct world {
-    struct test_api api;
-    struct kube_client *client;
-    struct cancel *cancel;
-    struct workspace_manager *manager;
+    struct test_manager t;
     struct node_classes classes;
 };
 
 static int start(void **state)
 {
     struct world *w = xzalloc(sizeof *w);
-    AUTO_FREE(kube_config) cfg = NULL;
     struct err e;
 
     *state = w;
-    OK(test_api_start(&w->api, &e));
-    OK(kube_config_load(w->api.kubeconfig, NULL, &cfg, &e));
-    OK(kube_client_new(cfg, NULL, NULL, &w->client, &e));
-    w->cancel = cancel_new();
+    test_manager_open(&w->t);
     OK(node_classes_parse("[{\"name\":\"ubuntu\",\"default\":true,\"spec\":{\"imageFamily\":\"Ubuntu2204\"}},{\"name\":\"azl\",\"spec\":{}}]", &w->classes, &e));
     return 0;
 }
@@ -110,11 +77,7 @@ static int stop(void **state)
 {
     struct world *w = *state;
 
-    cancel_now(w->cancel);
-    workspace_manager_join(w->manager);
-    kube_client_free(w->client);
-    test_api_stop(&w->api);
-    cancel_free(w->cancel);
+    test_manager_close(&w->t);
     node_classes_done(&w->classes);
     free(w);
     return 0;
@@ -129,11 +92,11 @@ static void define_kind(struct world *w, const struct kube_gvr *r, const char *k
         "names: {plural: %s, kind: %s}, versions: [{name: %s, served: true, storage: true, subresources: {status: {}}, "
         "schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}}]}}",
         r->resource, r->group, r->group, r->resource, kind, r->version);
-    AUTO_JSON crd = parse(yaml);
+    AUTO_JSON crd = test_yaml(yaml);
 
-    OK(kube_create(w->client, CRDS, NULL, crd, NULL, &e));
+    OK(kube_create(w->t.user, CRDS, NULL, crd, NULL, &e));
     for (int64_t until = clock_mono_ms() + WAIT_MS; !served && clock_mono_ms() < until; poll(NULL, 0, 5))
-        OK(kube_has_resource(w->client, r, &served, &e));
+        OK(kube_has_resource(w->t.user, r, &served, &e));
     assert_true(served);
 }
 
@@ -142,15 +105,15 @@ static errc start_manager(struct world *w, struct err *e)
     struct workspace_manager_opts o = { .install_crds = true, .settings = { .karpenter = true, .node_classes = w->classes.names,
                                         .default_node_class = w->classes.default_name, .node_class_list = w->classes.list } };
 
-    return workspace_manager_start(w->client, &o, w->cancel, &w->manager, e);
+    return test_manager_start(&w->t, &o, e);
 }
 
 static void make_class_ready(struct world *w, const char *name)
 {
     struct err e;
-    AUTO_JSON status = parse("{status: {conditions: [{type: Ready, status: \"True\", reason: Ready}]}}");
+    AUTO_JSON status = test_yaml("{status: {conditions: [{type: Ready, status: \"True\", reason: Ready}]}}");
 
-    OK(kube_patch(w->client, CLASSES, NULL, name, "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_patch(w->t.user, CLASSES, NULL, name, "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 /* The provider makes what it is given ready, as soon as it is there. */
@@ -160,7 +123,7 @@ static void provide(void *self)
     AUTO_JSON class = NULL;
     struct err e;
 
-    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until && kube_get(w->client, CLASSES, NULL, "ubuntu", &class, &e); poll(NULL, 0, 5))
+    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until && kube_get(w->t.user, CLASSES, NULL, "ubuntu", &class, &e); poll(NULL, 0, 5))
         ;
     make_class_ready(w, "ubuntu");
 }
@@ -171,7 +134,7 @@ static json_t *wait_for(struct world *w, const struct kube_gvr *r, const char *n
     json_t *o = NULL;
 
     for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until; poll(NULL, 0, 5))
-        if (kube_get(w->client, r, ns, name, &o, &e) == ERR_OK)
+        if (kube_get(w->t.user, r, ns, name, &o, &e) == ERR_OK)
             return o;
     fail_msg("%s %s does not come", r->resource, name);
     return NULL;
@@ -184,7 +147,7 @@ static json_t *condition(struct world *w, const char *name, const char *type, co
     for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until; poll(NULL, 0, 5)) {
         AUTO_JSON ws = NULL;
 
-        OK(kube_get(w->client, WORKSPACES, "default", name, &ws, &e));
+        OK(kube_get(w->t.user, WORKSPACES, "default", name, &ws, &e));
         if (streq(json_cstr(kube_condition(ws, type), "reason"), reason))
             return json_clone(kube_condition(ws, type));
     }
@@ -198,9 +161,9 @@ static void create_workspace(struct world *w, const char *name, const char *clas
     AUTO_MEM char *yaml = xasprintf("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {name: %s, namespace: default, annotations: {%s%s}}, "
                                     "resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {apps: demo}}}, "
                                     "inference: {preset: {name: phi-4-mini-instruct}}}", name, class ? "kaito.sh/node-class-name: " : "", class ? class : "");
-    AUTO_JSON ws = parse(yaml);
+    AUTO_JSON ws = test_yaml(yaml);
 
-    OK(kube_create(w->client, WORKSPACES, NULL, ws, NULL, &e));
+    OK(kube_create(w->t.user, WORKSPACES, NULL, ws, NULL, &e));
 }
 
 /* What Karpenter makes of a NodePool with one replica. */
@@ -213,15 +176,15 @@ static void make_node_of(struct world *w, const json_t *pool)
     json_put_str(labels, "karpenter.sh/nodepool", POOL);
     AUTO_JSON claim = json_pack("{s:s, s:s, s:{s:s, s:O}, s:O}", "apiVersion", "karpenter.sh/v1", "kind", "NodeClaim", "metadata", "name", "pool-x", "labels",
                                 labels, "spec", spec);
-    OK(kube_create(w->client, CLAIMS, NULL, claim, NULL, &e));
+    OK(kube_create(w->t.user, CLAIMS, NULL, claim, NULL, &e));
     json_put_str(labels, "node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4");
     AUTO_JSON node = json_pack("{s:s, s:s, s:{s:s, s:O}}", "apiVersion", "v1", "kind", "Node", "metadata", "name", "node-x", "labels", labels);
-    AUTO_JSON ready = parse("{status: {capacity: {nvidia.com/gpu: \"1\"}, conditions: [{type: Ready, status: \"True\", reason: KubeletReady}]}}");
-    AUTO_JSON done = parse("{status: {nodeName: node-x, conditions: [{type: Ready, status: \"True\", reason: Ready, message: \"\", lastTransitionTime: \"2026-01-01T00:00:00Z\"}]}}");
+    AUTO_JSON ready = test_yaml("{status: {capacity: {nvidia.com/gpu: \"1\"}, conditions: [{type: Ready, status: \"True\", reason: KubeletReady}]}}");
+    AUTO_JSON done = test_yaml("{status: {nodeName: node-x, conditions: [{type: Ready, status: \"True\", reason: Ready, message: \"\", lastTransitionTime: \"2026-01-01T00:00:00Z\"}]}}");
 
-    OK(kube_create(w->client, NODES, NULL, node, NULL, &e));
-    OK(kube_patch(w->client, NODES, NULL, "node-x", "status", KUBE_PATCH_MERGE, ready, NULL, &e));
-    OK(kube_patch(w->client, CLAIMS, NULL, "pool-x", "status", KUBE_PATCH_MERGE, done, NULL, &e));
+    OK(kube_create(w->t.user, NODES, NULL, node, NULL, &e));
+    OK(kube_patch(w->t.user, NODES, NULL, "node-x", "status", KUBE_PATCH_MERGE, ready, NULL, &e));
+    OK(kube_patch(w->t.user, CLAIMS, NULL, "pool-x", "status", KUBE_PATCH_MERGE, done, NULL, &e));
 }
 
 static void without_karpenter_the_start_says_what_is_missing(void **state)
@@ -268,10 +231,10 @@ static void a_workspace_lives_on_a_node_pool(void **state)
     AUTO_JSON nodes = condition(w, "ws-k", "NodesReady", "NodesReady");
     assert_string_equal(json_cstr(nodes, "message"), "Enough Nodes are ready with GPU resources");
 
-    OK(kube_delete(w->client, WORKSPACES, "default", "ws-k", NULL, &e));
+    OK(kube_delete(w->t.user, WORKSPACES, "default", "ws-k", NULL, &e));
     errc rc = ERR_OK;
     for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until && rc != ERR_NOT_FOUND; poll(NULL, 0, 5))
-        rc = kube_get(w->client, POOLS, NULL, POOL, NULL, &e);
+        rc = kube_get(w->t.user, POOLS, NULL, POOL, NULL, &e);
     assert_int_equal(rc, ERR_NOT_FOUND);
 }
 
@@ -290,7 +253,7 @@ static void a_class_that_is_not_ready_holds_its_pools(void **state)
     AUTO_JSON waits = condition(w, "ws-k", "NodesReady", "NodeNotReady");
     if (!str_find(json_to_str(json_object_get(waits, "message")), STR("NodeClass \"azl\" is not ready: it has no condition Ready yet"), &at))
         fail_msg("%s", json_cstr(waits, "message"));
-    assert_int_equal(kube_get(w->client, POOLS, NULL, POOL, NULL, &e), ERR_NOT_FOUND);
+    assert_int_equal(kube_get(w->t.user, POOLS, NULL, POOL, NULL, &e), ERR_NOT_FOUND);
     make_class_ready(w, "azl");
     AUTO_JSON pool = wait_for(w, POOLS, NULL, POOL);
     assert_string_equal(json_str_at(pool, "spec", "template", "spec", "nodeClassRef", "name", NULL), "azl");

@@ -1,31 +1,19 @@
 /* The running manager on our API server and a hub on loopback: admission and reconciles of models outside the catalogue. */
-#include <errno.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "test_manager.h"
 
-#include "../test_api.h"
-#include "base/clock.h"
+#include <stdatomic.h>
+
 #include "base/hash.h"
 #include "http/server.h"
-#include "kube/kube.h"
 #include "kube/meta.h"
 #include "webhook/admission.h"
-#include "workspace/workspace.h"
 
-#define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
 #define WAIT_MS 20000
 
 struct world {
-    struct test_api api;
-    struct kube_client *client;
-    struct cancel *cancel;
+    struct test_manager t;
     struct http_server *hub;
     char *endpoint;
-    struct workspace_manager *manager;
     atomic_int requests;
 };
 
@@ -51,20 +39,15 @@ static int start(void **state)
 {
     struct world *w = xzalloc(sizeof *w);
     struct http_server_opts hub = { .handler = on_request, .self = w };
-    AUTO_FREE(kube_config) config = NULL;
     struct err e;
 
     *state = w;
-    OK(test_api_start(&w->api, &e));
-    w->cancel = cancel_new();
-    OK(kube_config_load(w->api.kubeconfig, NULL, &config, &e));
-    OK(kube_client_new(config, NULL, w->cancel, &w->client, &e));
+    test_manager_open(&w->t);
     OK(http_server_start(&hub, &w->hub, &e));
     w->endpoint = xasprintf("http://127.0.0.1:%u", http_server_port(w->hub));
     const struct workspace_manager_opts o = { .install_crds = true, .ask_hub = true, .settings = { .hf_endpoint = w->endpoint } };
-    OK(workspace_manager_start(w->client, &o, w->cancel, &w->manager, &e));
-    for (int64_t until = clock_mono_ms() + WAIT_MS; !workspace_manager_ready(w->manager) && clock_mono_ms() < until;)
-        cancel_wait_ms(w->cancel, 10);
+    OK(test_manager_start(&w->t, &o, &e));
+    test_manager_wait_ready(&w->t, WAIT_MS);
     return 0;
 }
 
@@ -72,12 +55,8 @@ static int stop(void **state)
 {
     struct world *w = *state;
 
-    cancel_now(w->cancel);
-    workspace_manager_join(w->manager);
+    test_manager_close(&w->t);
     http_server_stop(w->hub, 100);
-    kube_client_free(w->client);
-    test_api_stop(&w->api);
-    cancel_free(w->cancel);
     free(w->endpoint);
     free(w);
     return 0;
@@ -100,7 +79,7 @@ static errc admit(struct world *w, const char *model, struct buf *why)
     const struct admission_request q = { .operation = "CREATE", .subresource = "", .version = "v1beta1", .kind = "Workspace", .object = object, .arena = a };
 
     buf_clear(why);
-    return workspace_admit(w->manager, &q, why);
+    return workspace_admit(w->t.manager, &q, why);
 }
 
 static void admission_refuses_what_the_hub_refuses(void **state)
@@ -132,7 +111,7 @@ static int64_t target_of(struct world *w, const char *name, json_t **out)
 
     json_decref(*out);
     *out = NULL;
-    OK(kube_get(w->client, KUBE_GVR("kaito.sh", "v1beta1", "workspaces"), "default", name, out, &e));
+    OK(kube_get(w->t.user, WORKSPACES, "default", name, out, &e));
     return json_int(json_object_get(*out, "status"), "targetNodeCount", 0);
 }
 
@@ -141,7 +120,7 @@ static void create(struct world *w, const char *name, const char *model, const c
     AUTO_JSON object = workspace(name, model, secret);
     struct err e;
 
-    OK(kube_create(w->client, KUBE_GVR("kaito.sh", "v1beta1", "workspaces"), NULL, object, NULL, &e));
+    OK(kube_create(w->t.user, WORKSPACES, NULL, object, NULL, &e));
 }
 
 /* Polls: the answer wakes the reconciler, which writes it. */
@@ -151,7 +130,7 @@ static void wait_target(struct world *w, const char *name, int64_t want)
     int64_t until = clock_mono_ms() + WAIT_MS;
 
     while (target_of(w, name, &ws) != want && clock_mono_ms() < until)
-        cancel_wait_ms(w->cancel, 20);
+        cancel_wait_ms(w->t.cancel, 20);
     if (target_of(w, name, &ws) != want)
         fail_msg("targetNodeCount of %s is not %lld", name, (long long)want);
 }
@@ -164,7 +143,7 @@ static void a_token_comes_from_the_secret_of_the_workspace(void **state)
     struct err e;
 
     json_put(secret, "stringData", json_pack("{s:s}", "HF_TOKEN", "tok"));
-    OK(kube_create(w->client, KUBE_GVR("", "v1", "secrets"), NULL, secret, NULL, &e));
+    OK(kube_create(w->t.user, KUBE_GVR("", "v1", "secrets"), NULL, secret, NULL, &e));
     create(w, "gated", "o/gated", "hf");
     wait_target(w, "gated", 3);
 }
@@ -182,7 +161,7 @@ static void a_silent_hub_is_told_and_holds_up_nobody(void **state)
     do {
         assert_int_equal(target_of(w, "down", &ws), 0);
         c = kube_condition(ws, "ResourceReady");
-        cancel_wait_ms(w->cancel, 20);
+        cancel_wait_ms(w->t.cancel, 20);
     } while (!c && clock_mono_ms() < until);
     assert_string_equal(json_cstr(c, "reason"), "NodeEstimateFailed");
     assert_non_null(strstr(json_cstr(c, "message"), "failed to get model by name: error listing files: failed to fetch "));

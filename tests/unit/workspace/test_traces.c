@@ -4,38 +4,19 @@
  * those of one kind in their order, kinds among each other as they come. Steps named in tests/golden/upstream/deviations differ on
  * purpose: there the lines of instead[] must be seen.
  */
-#include <errno.h>
-#include <poll.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "test_manager.h"
 
-#include <cmocka.h>
-
-#include "base/clock.h"
-#include "base/yaml.h"
 #include "kube/informer.h"
 #include "kube/meta.h"
 #include "webhook/admission.h"
-#include "workspace/workspace.h"
-#include "../test_api.h"
 
-#define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
-#define WORKSPACES KUBE_GVR("kaito.sh", "v1beta1", "workspaces")
-#define CLAIMS KUBE_GVR("karpenter.sh", "v1", "nodeclaims")
-#define NODES KUBE_GVR("", "v1", "nodes")
-#define SETS KUBE_GVR("apps", "v1", "statefulsets")
 #define JOBS KUBE_GVR("batch", "v1", "jobs")
 #define SERVICES KUBE_GVR("", "v1", "services")
 #define WAIT_MS 10000                   /* for what must be seen */
 #define QUIET_MS 120                    /* without news and work: nothing more comes */
 
 struct world {
-    struct test_api api;
-    struct kube_client *client;
-    struct cancel *cancel;
-    struct workspace_manager *manager;
+    struct test_manager t;
     struct informers *watchers;
     const char *scene;
     char *last_claim;                   /* the name that lines call <nodeclaim-0>; NULL: none yet */
@@ -290,44 +271,35 @@ static void watch_all(struct world *w, struct watcher watchers[static ARRAY_LEN(
 {
     struct err e;
 
-    w->watchers = informers_new(w->client);
+    w->watchers = informers_new(w->t.user);
     for (size_t i = 0; i < ARRAY_LEN(watched); i++) {
         struct informer *informer = informers_get(w->watchers, &(struct informer_opts){ .gvr = watched[i].gvr });
 
         watchers[i] = (struct watcher){ w, watched[i].see };
         informer_on(informer, &(struct informer_handler){ on_event, &watchers[i] });
     }
-    informers_start(w->watchers, w->cancel);
+    informers_start(w->watchers, w->t.cancel);
     OK(informers_wait_synced(w->watchers, WAIT_MS, &e));
 }
 
 static void start(struct world *w, const char *scene, const char *provisioner, struct watcher *watchers)
 {
     struct err e;
-    AUTO_FREE(kube_config) cfg = NULL;
     struct workspace_manager_opts o = { .install_crds = true, .settings.byo = streq(provisioner, "byo") };
 
     *w = (struct world){ .scene = scene, .seen = json_array() };
     mutex_init(&w->mu);
-    OK(test_api_start(&w->api, &e));
-    OK(kube_config_load(w->api.kubeconfig, NULL, &cfg, &e));
-    OK(kube_client_new(cfg, NULL, NULL, &w->client, &e));
-    w->cancel = cancel_new();
-    OK(workspace_manager_start(w->client, &o, w->cancel, &w->manager, &e));
+    test_manager_open(&w->t);
+    OK(test_manager_start(&w->t, &o, &e));
     watch_all(w, watchers);
-    for (int64_t until = clock_mono_ms() + WAIT_MS; !workspace_manager_ready(w->manager) && clock_mono_ms() < until; poll(NULL, 0, 5))
-        ;
-    assert_true(workspace_manager_ready(w->manager));
+    test_manager_wait_ready(&w->t, WAIT_MS);
 }
 
 static void stop(struct world *w)
 {
-    cancel_now(w->cancel);
-    workspace_manager_join(w->manager);
+    cancel_now(w->t.cancel);
     informers_free(w->watchers);
-    kube_client_free(w->client);
-    test_api_stop(&w->api);
-    cancel_free(w->cancel);
+    test_manager_close(&w->t);
     json_decref(w->seen);
     mutex_done(&w->mu);
     free(w->last_claim);
@@ -354,15 +326,6 @@ static const struct { const char *name, *yaml; } workspaces[] = {
     { "ws-byo", META("ws-byo") "resource: {labelSelector: {matchLabels: {apps: demo}}}\n" SERVES },
 };
 
-static json_t *parse(const char *yaml)
-{
-    json_t *j = NULL;
-    struct err e;
-
-    OK(yaml_parse(str_of(yaml), &j, &e));
-    return j;
-}
-
 /* The webhook's part; false: refused, and seen. */
 static bool admit(struct world *w, const char *operation, const json_t *object, const json_t *old)
 {
@@ -371,7 +334,7 @@ static bool admit(struct world *w, const char *operation, const json_t *object, 
     struct admission_request q = { .operation = operation, .subresource = "", .version = "v1beta1", .kind = "Workspace", .object = object,
                                    .old_object = old, .arena = a };
 
-    if (workspace_admit(w->manager, &q, &why) == ERR_OK)
+    if (workspace_admit(w->t.manager, &q, &why) == ERR_OK)
         return true;
     see(w, "refused (400): admission webhook \"validation.workspace.kaito.sh\" denied the request: %s", buf_cstr(&why));
     return false;
@@ -383,10 +346,10 @@ static void user_creates(struct world *w, const char *name)
 
     for (size_t i = 0; i < ARRAY_LEN(workspaces); i++)
         if (streq(workspaces[i].name, name)) {
-            AUTO_JSON ws = parse(workspaces[i].yaml);
+            AUTO_JSON ws = test_yaml(workspaces[i].yaml);
 
             if (admit(w, "CREATE", ws, NULL))
-                OK(kube_create(w->client, WORKSPACES, NULL, ws, NULL, &e));
+                OK(kube_create(w->t.user, WORKSPACES, NULL, ws, NULL, &e));
             return;
         }
     fail_msg("no Workspace %s here", name);
@@ -396,20 +359,20 @@ static void user_deletes(struct world *w, const char *name)
 {
     struct err e;
 
-    OK(kube_delete(w->client, WORKSPACES, "default", name, NULL, &e));
+    OK(kube_delete(w->t.user, WORKSPACES, "default", name, NULL, &e));
 }
 
 static void user_changes(struct world *w, const char *part, const char *yaml)
 {
     struct err e;
     AUTO_JSON old = NULL;
-    AUTO_JSON value = parse(yaml);
+    AUTO_JSON value = test_yaml(yaml);
 
-    OK(kube_get(w->client, WORKSPACES, "default", "ws-u", &old, &e));
+    OK(kube_get(w->t.user, WORKSPACES, "default", "ws-u", &old, &e));
     AUTO_JSON now = json_clone(old);
     json_object_update_recursive(json_sub(now, part), value);
     if (admit(w, "UPDATE", now, old))
-        OK(kube_update(w->client, WORKSPACES, NULL, now, NULL, &e));
+        OK(kube_update(w->t.user, WORKSPACES, NULL, now, NULL, &e));
 }
 
 static void user_changes_count(struct world *w, const char *rest)
@@ -451,36 +414,24 @@ static void join_node(struct world *w, const char *name, const json_t *labels, c
 
     if (streq(gpus, "0"))
         json_object_del(json_object_get(status, "status"), "capacity");
-    OK(kube_create(w->client, NODES, NULL, node, NULL, &e));
-    OK(kube_patch(w->client, NODES, NULL, name, "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_create(w->t.user, NODES, NULL, node, NULL, &e));
+    OK(kube_patch(w->t.user, NODES, NULL, name, "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 static void labelled_node_joins(struct world *w, const char *rest)
 {
-    AUTO_JSON labels = parse("{apps: demo, nvidia.com/gpu.product: NVIDIA-A100-SXM4-80GB, nvidia.com/gpu.count: \"1\", nvidia.com/gpu.memory: \"81920\"}");
+    AUTO_JSON labels = test_yaml("{apps: demo, nvidia.com/gpu.product: NVIDIA-A100-SXM4-80GB, nvidia.com/gpu.count: \"1\", nvidia.com/gpu.memory: \"81920\"}");
 
     join_node(w, "byo-1", labels, "1");
-}
-
-static uint64_t events_of(struct world *w, const char *resource)
-{
-    AUTO_JSON state = workspace_manager_state(w->manager);
-    const json_t *cache;
-    size_t i;
-
-    json_array_foreach(json_object_get(state, "caches"), i, cache)
-        if (streq(json_cstr(cache, "resource"), resource))
-            return (uint64_t)json_int(cache, "events", 0);
-    return 0;
 }
 
 /* Nodes and claims come by watches of their own: the claim is Ready when the manager has heard of its node. */
 static void join_node_and_wait(struct world *w, const char *name, const json_t *labels, const char *gpus)
 {
-    uint64_t before = events_of(w, "nodes");
+    uint64_t before = test_manager_events(&w->t, "nodes");
 
     join_node(w, name, labels, gpus);
-    for (int64_t until = clock_mono_ms() + WAIT_MS; events_of(w, "nodes") < before + 2 && clock_mono_ms() < until; poll(NULL, 0, 2))
+    for (int64_t until = clock_mono_ms() + WAIT_MS; test_manager_events(&w->t, "nodes") < before + 2 && clock_mono_ms() < until; poll(NULL, 0, 2))
         ;
 }
 
@@ -499,7 +450,7 @@ static void serve_claim(struct world *w, const json_t *claim)
         if (streq(json_cstr(r, "key"), "node.kubernetes.io/instance-type"))
             json_put(labels, "node.kubernetes.io/instance-type", json_incref(json_array_get(json_object_get(r, "values"), 0)));
     join_node_and_wait(w, node, labels, streq(w->scene, "plugin-late") ? "0" : "1");
-    OK(kube_patch(w->client, CLAIMS, NULL, kube_name(claim), "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_patch(w->t.user, CLAIMS, NULL, kube_name(claim), "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 static void cloud_makes_nodes(struct world *w, const char *rest)
@@ -509,7 +460,7 @@ static void cloud_makes_nodes(struct world *w, const char *rest)
     struct err e;
     size_t i;
 
-    OK(kube_list_all(w->client, CLAIMS, NULL, &(struct kube_list_opts){ 0 }, &claims, &e));
+    OK(kube_list_all(w->t.user, CLAIMS, NULL, &(struct kube_list_opts){ 0 }, &claims, &e));
     assert_true(json_array_size(claims) > 0);
     json_array_foreach(claims, i, claim)
         serve_claim(w, claim);
@@ -519,9 +470,9 @@ static void plugin_reports(struct world *w, const char *rest)
 {
     struct err e;
     AUTO_MEM char *node = xasprintf("node-%s", w->last_claim);
-    AUTO_JSON status = parse("{status: {capacity: {nvidia.com/gpu: \"1\"}, allocatable: {nvidia.com/gpu: \"1\"}}}");
+    AUTO_JSON status = test_yaml("{status: {capacity: {nvidia.com/gpu: \"1\"}, allocatable: {nvidia.com/gpu: \"1\"}}}");
 
-    OK(kube_patch(w->client, NODES, NULL, node, "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_patch(w->t.user, NODES, NULL, node, "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 static void set_pods(struct world *w, const char *rest, int ready)
@@ -531,10 +482,10 @@ static void set_pods(struct world *w, const char *rest, int ready)
     AUTO_JSON set = NULL;
 
     buf_add(&name, rest + 1, strlen(rest) - 2);         /* "(ws-a)" */
-    OK(kube_get(w->client, SETS, "default", buf_cstr(&name), &set, &e));
+    OK(kube_get(w->t.user, SETS, "default", buf_cstr(&name), &set, &e));
     AUTO_JSON status = json_pack("{s:{s:i, s:i, s:i, s:I}}", "status", "replicas", 1, "readyReplicas", ready, "availableReplicas", ready,
                                  "observedGeneration", (json_int_t)kube_generation(set));
-    OK(kube_patch(w->client, SETS, "default", buf_cstr(&name), "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_patch(w->t.user, SETS, "default", buf_cstr(&name), "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 static void pods_are_ready(struct world *w, const char *rest)
@@ -550,9 +501,9 @@ static void pods_stop(struct world *w, const char *rest)
 static void set_job(struct world *w, const char *yaml)
 {
     struct err e;
-    AUTO_JSON status = parse(yaml);
+    AUTO_JSON status = test_yaml(yaml);
 
-    OK(kube_patch(w->client, JOBS, "default", "ws-t", "status", KUBE_PATCH_MERGE, status, NULL, &e));
+    OK(kube_patch(w->t.user, JOBS, "default", "ws-t", "status", KUBE_PATCH_MERGE, status, NULL, &e));
 }
 
 static void job_runs(struct world *w, const char *rest)
@@ -570,14 +521,14 @@ static void somebody_deletes_set(struct world *w, const char *rest)
 {
     struct err e;
 
-    OK(kube_delete(w->client, SETS, "default", "ws-w", &(struct kube_delete_opts){ .propagation = "Background" }, &e));
+    OK(kube_delete(w->t.user, SETS, "default", "ws-w", &(struct kube_delete_opts){ .propagation = "Background" }, &e));
 }
 
 static void somebody_deletes_service(struct world *w, const char *rest)
 {
     struct err e;
 
-    OK(kube_delete(w->client, SERVICES, "default", "ws-w", NULL, &e));
+    OK(kube_delete(w->t.user, SERVICES, "default", "ws-w", NULL, &e));
 }
 
 /* The action begins with the text; what follows is given to the function. */
@@ -671,7 +622,7 @@ static bool same_lines(const json_t *a, const json_t *b)
 
 static bool manager_rests(struct world *w)
 {
-    AUTO_JSON state = workspace_manager_state(w->manager);
+    AUTO_JSON state = workspace_manager_state(w->t.manager);
     const json_t *c = json_object_get(state, "controller");
     LOCK_SCOPE(&w->mu);
 
