@@ -91,11 +91,19 @@ errc admission_mutate(const struct admission *a)
 errc admission_validate(const struct admission *a)
 {
     const struct registry *g = a->r->registry;
+    size_t n = 0;
 
     if (nobody_asks(a, false))
         return ERR_OK;
-    for (size_t i = 0; i < g->n_hooks; i++)
+    struct admission_ask *asks = arena_calloc(a->r->a, g->n_hooks, sizeof *asks);
+
+    for (size_t i = 0; i < g->n_hooks; i++) {
+        bool matches = false;
+
         if (!g->hooks[i].mutating)
-            TRY(ask(a, &g->hooks[i]));
-    return ERR_OK;
+            TRY(admission_matches(a, &g->hooks[i], &matches, &asks[n].v));
+        if (matches)
+            asks[n++].h = &g->hooks[i];
+    }
+    return admission_call_all(a, asks, n);
 }

@@ -2,7 +2,8 @@
  * Admission webhooks as kube-apiserver has them: ValidatingWebhookConfiguration and MutatingWebhookConfiguration objects say who is asked
  * about which writes. The configured webhooks are part of the registry's picture, so a request keeps to those it began with.
  *   create: decode, defaults, mutating webhooks, validation, validating webhooks, store; update likewise; delete: both before it.
- * Asked one after the other, configurations by name, webhooks in their order; the first refusal ends the request.
+ * Mutating ones are asked one after the other, configurations by name, webhooks in their order; validating ones at the same time. Of
+ * several refusals the first in that order is told.
  * Not asked: about webhook configurations themselves (so that a broken one can be repaired), reviews, bindings, evictions and tokens.
  */
 #ifndef APISERVER_ADMISSION_H
@@ -48,8 +49,11 @@ struct admission_view { const struct resource *res; json_t *obj; const json_t *o
 
 /* Do the rules, selectors and conditions ask for it? Fills *out (with the AdmissionRequest). A condition that fails is an error. */
 errc admission_matches(const struct admission *a, const struct admission_hook *h, bool *out_matches, struct admission_view *out);
-/* Sends the review. *out_patch: a JSON patch or NULL, the request arena's. A refusal is a failure in upstream's words. */
+/* Sends the review and waits. *out_patch: a JSON patch or NULL, the request arena's. A refusal is a failure in upstream's words. */
 errc admission_call(const struct admission *a, const struct admission_hook *h, const struct admission_view *v, json_t **out_patch);
+/* Asks all of them at once; they have no patches. */
+struct admission_ask { const struct admission_hook *h; struct admission_view v; };
+errc admission_call_all(const struct admission *a, const struct admission_ask *asks, size_t n);
 
 /* Changes a->obj in place as the webhooks want. */
 errc admission_mutate(const struct admission *a);

@@ -111,28 +111,64 @@ static errc bad_status(int status, const struct buf *body, struct err *e)
                    (int)(said.n < 100 ? said.n : 100), said.p ? said.p : "");
 }
 
-static errc send_review(const struct admission *a, const struct admission_hook *h, const struct admission_view *v, json_t **out, struct err *e)
+/* One question, from its making to its answer. Only exchange() may run on another thread than the request's. */
+struct question {
+    const struct admission_hook *h;
+    const struct admission_view *v;
+    struct buf url, address, body;
+    struct http_response answer;
+    struct thread thread;
+    errc rc;
+    struct err e;
+};
+
+static void question_done(struct question *q)
+{
+    buf_done(&q->url);
+    buf_done(&q->address);
+    buf_done(&q->body);
+    http_response_done(&q->answer);
+}
+
+static void prepare(const struct admission *a, const struct admission_hook *h, const struct admission_view *v, struct question *q)
 {
     AUTO_JSON review = json_pack("{s:s, s:s, s:O}", "kind", "AdmissionReview", "apiVersion", REVIEW_API, "request", v->request);
-    AUTO_BUF url = { 0 }, address = { 0 }, body = { 0 };
-    AUTO_RESPONSE answer = { 0 };
+
+    *q = (struct question){ .h = h, .v = v };
+    json_write(review, &q->body);
+    q->rc = where(a, h, &q->url, &q->address, &q->e);
+    if (q->rc)
+        q->rc = err_wrap(&q->e, "failed to call webhook");
+}
+
+static void exchange(void *self)
+{
+    struct question *q = self;
+    const char *url = buf_cstr(&q->url);
     const struct http_pair accept[] = { { "Accept", "application/json, */*" } };
+    struct http_request ask = { .method = "POST", .url = url, .connect_to = q->address.n ? buf_cstr(&q->address) : NULL,
+                                .headers = accept, .n_headers = 1, .body = buf_str(&q->body),
+                                .content_type = "application/json", .timeout_ms = q->h->timeout_s * 1000, .max_body = ANSWER_MAX };
 
-    if (where(a, h, &url, &address, e))
-        return err_wrap(e, "failed to call webhook");
-    json_write(review, &body);
-    struct http_request q = { .method = "POST", .url = buf_cstr(&url), .connect_to = address.n ? buf_cstr(&address) : NULL,
-                              .headers = accept, .n_headers = 1, .body = buf_str(&body),
-                              .content_type = "application/json", .timeout_ms = h->timeout_s * 1000, .max_body = ANSWER_MAX };
-    errc rc = http_send(h->client, &q, &answer, e);
+    if (q->rc)
+        return;
+    q->rc = http_send(q->h->client, &ask, &q->answer, &q->e);
+    if (q->rc == ERR_TIMEOUT)
+        (void)err_set(&q->e, q->rc, "failed to call webhook: Post \"%s\": context deadline exceeded", url);
+    else if (q->rc)
+        (void)err_wrap(&q->e, "failed to call webhook: Post \"%s\"", url);
+}
 
-    if (rc == ERR_TIMEOUT)
-        return err_set(e, rc, "failed to call webhook: Post \"%s\": context deadline exceeded", buf_cstr(&url));
-    if (rc)
-        return err_wrap(e, "failed to call webhook: Post \"%s\"", buf_cstr(&url));
-    if (answer.status < 200 || answer.status > 206)
-        return bad_status(answer.status, &answer.body, e);
-    if (json_parse(buf_str(&answer.body), out, e))
+/* *out: the AdmissionReview of the answer, the request arena's. */
+static errc read_review(const struct admission *a, const struct question *q, json_t **out, struct err *e)
+{
+    if (q->rc) {
+        *e = q->e;
+        return q->rc;
+    }
+    if (q->answer.status < 200 || q->answer.status > 206)
+        return bad_status(q->answer.status, &q->answer.body, e);
+    if (json_parse(buf_str(&q->answer.body), out, e))
         return err_wrap(e, "failed to call webhook");
     json_arena_own(a->r->a, *out);
     return ERR_OK;
@@ -230,18 +266,16 @@ static errc could_not_ask(struct req *r, const struct admission_hook *h, const s
     return fail(r, ERR_INTERNAL, 500, "InternalError", details, "Internal error occurred: %s", buf_cstr(&text));
 }
 
-errc admission_call(const struct admission *a, const struct admission_hook *h, const struct admission_view *v, json_t **out_patch)
+static errc judge(const struct admission *a, const struct question *q, json_t **out_patch)
 {
+    const struct admission_hook *h = q->h;
     json_t *review = NULL;
     struct err e = { 0 };
-
-    *out_patch = NULL;
-    if (a->r->dry_run && !h->dry_run)
-        return fail_bad_request(a->r, "admission webhook \"%s\" does not support dry run", h->name);
-    errc rc = send_review(a, h, v, &review, &e);
+    errc rc = read_review(a, q, &review, &e);
     const json_t *answer = json_object_get(review, "response");
 
-    rc = rc ? rc : check_answer(h, v, review, &e);
+    *out_patch = NULL;
+    rc = rc ? rc : check_answer(h, q->v, review, &e);
     rc = rc ? rc : read_patch(a, answer, out_patch, &e);
     if (rc && h->ignore_failure) {
         log_warn(LOG_NAME, "failed calling webhook, failing open", KV("webhook", h->name), KV("err", e.text));
@@ -251,4 +285,47 @@ errc admission_call(const struct admission *a, const struct admission_hook *h, c
         return could_not_ask(a->r, h, &e);
     pass_warnings(a->r, answer);
     return json_is_true(json_object_get(answer, "allowed")) ? ERR_OK : denied(a->r, h, answer);
+}
+
+static errc dry_run_is_fine(const struct admission *a, const struct admission_hook *h)
+{
+    if (a->r->dry_run && !h->dry_run)
+        return fail_bad_request(a->r, "admission webhook \"%s\" does not support dry run", h->name);
+    return ERR_OK;
+}
+
+errc admission_call(const struct admission *a, const struct admission_hook *h, const struct admission_view *v, json_t **out_patch)
+{
+    struct question q;
+
+    *out_patch = NULL;
+    TRY(dry_run_is_fine(a, h));
+    prepare(a, h, v, &q);
+    exchange(&q);
+    errc rc = judge(a, &q, out_patch);
+
+    question_done(&q);
+    return rc;
+}
+
+errc admission_call_all(const struct admission *a, const struct admission_ask *asks, size_t n)
+{
+    struct question *all = arena_calloc(a->r->a, n, sizeof *all);
+    errc rc = ERR_OK;
+    json_t *no_patch;
+
+    for (size_t i = 0; i < n; i++)
+        TRY(dry_run_is_fine(a, asks[i].h));
+    for (size_t i = 0; i < n; i++)
+        prepare(a, asks[i].h, &asks[i].v, &all[i]);
+    for (size_t i = 1; i < n; i++)
+        thread_start(&all[i].thread, "admission", exchange, &all[i]);
+    if (n)
+        exchange(&all[0]);
+    for (size_t i = 0; i < n; i++) {
+        thread_join(&all[i].thread);
+        rc = rc ? rc : judge(a, &all[i], &no_patch);
+        question_done(&all[i]);
+    }
+    return rc;
 }

@@ -25,6 +25,7 @@
 #define MUTATING KUBE_GVR("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 #define MAPS KUBE_GVR("", "v1", "configmaps")
 #define SEEN_MS 20000                   /* until an API server acts on a new configuration */
+#define MEET_MS 4000                    /* less than a webhook may take */
 
 struct world {
     struct test_api api;
@@ -33,6 +34,8 @@ struct world {
     struct tls_pair ca;
     char ns[64];
     struct mutex mu;                    /* a leaf; guards what follows */
+    struct cond met;
+    int at_the_meeting;
     json_t *last;                       /* the last AdmissionRequest of a path that is no probe */
     int asked;
 };
@@ -78,6 +81,27 @@ static void remember(struct world *w, const json_t *request)
     w->asked++;
 }
 
+/* Two that are asked at the same time meet; one that is asked alone waits in vain. */
+static json_t *meet(struct world *w)
+{
+    int64_t until = clock_mono_ms() + MEET_MS;
+    LOCK_SCOPE(&w->mu);
+    bool alone = false;
+
+    w->at_the_meeting++;
+    cond_broadcast(&w->met);
+    while (w->at_the_meeting < 2 && !alone)
+        alone = !cond_wait_until(&w->met, &w->mu, until);
+    return alone ? json_pack("{s:b, s:{s:s}}", "allowed", 0, "status", "message", "nobody else is asked") : json_pack("{s:b}", "allowed", 1);
+}
+
+static json_t *answer_to(struct world *w, const char *path, const json_t *object)
+{
+    if (streq(path, "/probe"))
+        return json_pack("{s:b, s:{s:s}}", "allowed", 0, "status", "message", "seen");
+    return streq(path, "/meet") ? meet(w) : answer_for(path, object);
+}
+
 static void on_review(void *self, struct http_exchange *x)
 {
     struct world *w = self;
@@ -99,7 +123,7 @@ static void on_review(void *self, struct http_exchange *x)
         http_replyf(x, 500, "out of order");
         return;
     }
-    AUTO_JSON response = streq(x->path, "/probe") ? json_pack("{s:b, s:{s:s}}", "allowed", 0, "status", "message", "seen") : answer_for(x->path, object);
+    AUTO_JSON response = answer_to(w, x->path, object);
     if (!json_object_get(response, "uid"))
         json_put_str(response, "uid", json_cstr(request, "uid"));
     AUTO_JSON answer = json_pack("{s:s, s:s, s:O}", "kind", "AdmissionReview", "apiVersion", "admission.k8s.io/v1", "response", response);
@@ -130,6 +154,7 @@ static int begin(void **state)
 
     *state = w;
     mutex_init(&w->mu);
+    cond_init(&w->met);
     start_hooks(w);
     OK(test_api_start(&w->api, &e));
     AUTO_FREE(kube_config) cfg = NULL;
@@ -154,6 +179,7 @@ static int end(void **state)
     test_api_stop(&w->api);
     tls_pair_done(&w->ca);
     json_decref(w->last);
+    cond_done(&w->met);
     mutex_done(&w->mu);
     free(w);
     return 0;
@@ -437,6 +463,18 @@ static void conditions_choose_requests(void **state)
     uninstall(w, false, "fails");
 }
 
+static void validating_webhooks_are_asked_at_the_same_time(void **state)
+{
+    struct world *w = *state;
+
+    install(w, false, "meeting", json_pack("[o, o]", hook(w, "meeting", "one", "/meet", "CREATE", NULL), hook(w, "meeting", "two", "/meet", "CREATE", NULL)));
+    created(w, "meeting");
+    uninstall(w, false, "meeting");
+    install(w, false, "both", json_pack("[o, o]", hook(w, "both", "one", "/allow", "CREATE", NULL), hook(w, "both", "two", "/deny", "CREATE", NULL)));
+    create_refused(w, "both", "admission webhook \"two.both.example.com\" denied the request: not today");
+    uninstall(w, false, "both");
+}
+
 static void a_broken_webhook_does_not_hold_its_own_configuration(void **state)
 {
     struct world *w = *state;
@@ -615,7 +653,8 @@ int main(void)
         cmocka_unit_test(a_refusal_says_who_and_why), cmocka_unit_test(what_is_no_answer_is_a_failure), cmocka_unit_test(nobody_there_is_a_failure),
         cmocka_unit_test(a_stranger_is_not_believed), cmocka_unit_test(only_the_operations_of_the_rules), cmocka_unit_test(deletions_show_what_goes),
         cmocka_unit_test(the_request_tells_everything), cmocka_unit_test(selectors_choose_namespaces_and_objects),
-        cmocka_unit_test(conditions_choose_requests), cmocka_unit_test(a_broken_webhook_does_not_hold_its_own_configuration),
+        cmocka_unit_test(conditions_choose_requests), cmocka_unit_test(validating_webhooks_are_asked_at_the_same_time),
+        cmocka_unit_test(a_broken_webhook_does_not_hold_its_own_configuration),
         cmocka_unit_test(another_version_of_the_resource_counts), cmocka_unit_test(a_patch_changes_what_is_stored),
         cmocka_unit_test(who_wants_is_asked_again_after_others), cmocka_unit_test(a_service_leads_to_its_endpoint),
         cmocka_unit_test(bad_configurations_are_refused), cmocka_unit_test(configurations_have_defaults),
