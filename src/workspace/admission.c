@@ -43,11 +43,11 @@ static json_t *cluster_get(void *self, const char *kind, const char *ns, const c
     return streq(kind, "CSIDriver") ? ask_api(m, KUBE_GVR("storage.k8s.io", "v1", "csidrivers"), NULL, name) : NULL;
 }
 
-static json_t *cluster_nodes(void *self)
+static json_t *cluster_nodes(void *self, const json_t *labels)
 {
     struct workspace_manager *m = self;
 
-    return informer_list(m->nodes, NULL, NULL);
+    return informer_list_labels(m->nodes, NULL, json_object_size(labels) ? labels : NULL);
 }
 
 /* Deleted objects must lose their finalizer and status is ours: neither is held back by a rule that came later. */

@@ -136,7 +136,8 @@ void ws_model_look_up(const struct ws_cluster *c, const struct workspace *ws, st
 
 static json_t *matching_nodes(const struct ws_cluster *c, const struct workspace_settings *s, const struct workspace *ws, struct arena *a)
 {
-    json_t *all = c->nodes(c->self), *list = json_array(), *node;
+    AUTO_JSON labels = ws_node_labels(s, ws);
+    json_t *all = c->nodes(c->self, labels), *list = json_array(), *node;
     size_t i;
 
     json_arena_own(a, all);

@@ -11,7 +11,8 @@
 /* How to look into the cluster. get: a new reference, or NULL when there is none; ns NULL or "" for cluster-scoped kinds. */
 struct ws_cluster {
     json_t *(*get)(void *self, const char *kind, const char *ns, const char *name);
-    json_t *(*nodes)(void *self);               /* new reference: every Node, as an array */
+    /* New reference: the Nodes with all of these labels, as an array; at least those. Without labels: all. */
+    json_t *(*nodes)(void *self, const json_t *labels);
     void *self;
     const struct model_hub *hub;                /* NULL: only models of the catalogue are known */
     /* Instead of the hub, when set: of inference.preset, *out or why it is refused; both NULL lets it through. */

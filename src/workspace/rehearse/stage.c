@@ -129,7 +129,7 @@ static json_t *cluster_get(void *self, const char *kind, const char *ns, const c
     return json_incref(stage_find(self, kind, ns, name));
 }
 
-static json_t *cluster_nodes(void *self)
+static json_t *cluster_nodes(void *self, const json_t *labels)
 {
     return stage_select(self, "Node", NULL, NULL);
 }

@@ -111,7 +111,7 @@ static json_t *templates(void *self, const char *kind, const char *ns, const cha
 {
     return streq(kind, "ConfigMap") && streq(ns, "kaito-workspace") ? render_tuning_template(ns, name) : NULL;
 }
-static json_t *no_nodes(void *self) { return json_array(); }
+static json_t *no_nodes(void *self, const json_t *labels) { return json_array(); }
 
 static bool is_refused(enum ws_operation op, const json_t *object, const json_t *old, struct buf *why)
 {

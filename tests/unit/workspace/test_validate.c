@@ -73,7 +73,7 @@ static void yaml_errors_are_gos(void **state)
 }
 
 static json_t *nothing(void *self, const char *kind, const char *ns, const char *name) { return NULL; }
-static json_t *no_nodes(void *self) { return json_array(); }
+static json_t *no_nodes(void *self, const json_t *labels) { return json_array(); }
 
 static const char *answer(const char *inference, struct buf *out)
 {
