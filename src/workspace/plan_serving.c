@@ -32,12 +32,12 @@ static void plan_services(struct planner *p)
 
     /* upstream never touches a Service again; ours corrects ports and selector of a native one */
     if (!p->v->service)
-        json_push(p->out->apply, json_incref(service));
+        json_push(p->out->create, json_incref(service));
     else if (p->nodes.runtime == WS_RUNTIME_NATIVE && !leads_to_the_same(p->v->service, service))
         mend_service(p, p->v->service, service);
     json_decref(service);
     if (!p->v->headless)
-        json_push(p->out->apply, render_headless(p->v));
+        json_push(p->out->create, render_headless(p->v));
 }
 
 static int64_t native_replicas(const struct planner *p)

@@ -202,8 +202,8 @@ static void ready_nodes_without_gpu_get_the_native_runtime(void **state)
     decide(s);
     assert_string_equal(condition(s, "ResourceReady", "status"), "True");
     golden(planned(s->plan.apply, "StatefulSet"), "native_inference");
-    golden(planned(s->plan.apply, "Service"), "native_service");
-    assert_int_equal(json_array_size(s->plan.apply), 3);
+    golden(planned(s->plan.create, "Service"), "native_service");
+    assert_int_equal(json_array_size(s->plan.apply), 1);
     assert_string_equal(json_string_value(json_array_get(json_object_get(s->plan.status, "workerNodes"), 0)), "n");
 }
 
@@ -253,7 +253,7 @@ static void a_serving_workspace_writes_nothing_more(void **state)
     json_t *sts = json_clone(planned(s->plan.apply, "StatefulSet"));
     json_put(sts, "status", json_pack("{s:i,s:i}", "readyReplicas", 1, "observedGeneration", 1));
     json_put_int(json_sub(sts, "metadata"), "generation", 1);
-    json_t *service = json_clone(planned(s->plan.apply, "Service"));
+    json_t *service = json_clone(planned(s->plan.create, "Service"));
     json_arena_own(s->a, sts);
     json_arena_own(s->a, service);
     s->v.statefulset = sts;
