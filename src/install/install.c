@@ -104,9 +104,15 @@ static json_t *webhook_client(const struct release *r)
                      "path", "/validate/workspace.kaito.sh", "port", WEBHOOK_PORT);
 }
 
-/* Finalizers, labels and what the garbage collector does need no review, and must pass while no manager runs. */
+/*
+ * Finalizers, labels, the manager's own annotations and what the garbage collector does need no review, and must pass while no manager
+ * runs.
+ */
+#define ANNOTATIONS(o) "(has(" o ".metadata.annotations) ? " o ".metadata.annotations : {})"
 #define MATTERS "request.operation == 'CREATE' || object.metadata.generation != oldObject.metadata.generation || " \
-    "(has(object.metadata.annotations) ? object.metadata.annotations : {}) != (has(oldObject.metadata.annotations) ? oldObject.metadata.annotations : {})"
+    "!" ANNOTATIONS("object") ".all(k, k.startsWith('workspace.kaito.io/') || " \
+    "(k in " ANNOTATIONS("oldObject") " && " ANNOTATIONS("object") "[k] == " ANNOTATIONS("oldObject") "[k])) || " \
+    "!" ANNOTATIONS("oldObject") ".all(k, k.startsWith('workspace.kaito.io/') || k in " ANNOTATIONS("object") ")"
 
 /* Without caBundle: the manager puts it there, and applying this again leaves it alone. */
 static json_t *webhook(const struct release *r)

@@ -53,9 +53,9 @@ static errc patch_workspace(struct workspace_manager *m, const struct observed *
     return ERR_OK;
 }
 
-static errc write_finalizer(struct workspace_manager *m, const struct observed *o, bool present, struct writes *w, struct err *e)
+static void put_finalizer(json_t *patch, const struct observed *o, bool present)
 {
-    json_t *patch = json_object(), *list = json_array(), *f;
+    json_t *list = json_array(), *f;
     size_t i;
 
     json_array_foreach(json_at(o->object, "metadata", "finalizers", NULL), i, f)
@@ -64,9 +64,31 @@ static errc write_finalizer(struct workspace_manager *m, const struct observed *
     if (present)
         json_push(list, json_string(WORKSPACE_FINALIZER));
     json_put(json_sub(patch, "metadata"), "finalizers", list);
+}
+
+static errc remove_finalizer(struct workspace_manager *m, const struct observed *o, struct writes *w, struct err *e)
+{
+    json_t *patch = json_object();
+
+    put_finalizer(patch, o, false);
     errc rc = patch_workspace(m, o, NULL, patch, w, e);
 
-    return rc == ERR_NOT_FOUND && !present ? ERR_OK : rc;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc;
+}
+
+/* Before anything that would outlive the Workspace; the first time with all there is to write. */
+static errc write_first(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
+{
+    json_t *patch = json_object();
+
+    if (p->add_finalizer)
+        put_finalizer(patch, o, true);
+    if (p->first && p->annotations)
+        json_put(json_sub(patch, "metadata"), "annotations", json_clone(p->annotations));
+    if (json_object_size(patch) > 0)
+        return patch_workspace(m, o, NULL, patch, w, e);
+    json_decref(patch);
+    return ERR_OK;
 }
 
 static errc write_annotations(struct workspace_manager *m, const struct observed *o, const json_t *annotations, struct writes *w, struct err *e)
@@ -117,7 +139,7 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
     errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
 
     if (rc == ERR_EXISTS && claim)
-        return claim_keep_labels(m, object, e);
+        return claim_keep_labels(m, object, e) ? err_wrap(e, "create NodeClaim %s", kube_name(object)) : ERR_OK;
     if (rc == ERR_EXISTS && streq(kube_kind(object), "ControllerRevision"))
         return revision_is_ours(m, o, object, e);
     /* a small API may keep no history */
@@ -217,10 +239,9 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     const json_t *event;
     size_t i;
 
-    if (p->add_finalizer)
-        TRY(write_finalizer(m, o, true, w, e));
+    TRY(write_first(m, o, p, w, e));
     TRY(create_objects(m, o, p->create, w, e));
-    if (p->annotations)
+    if (p->annotations && !p->first)
         TRY(write_annotations(m, o, p->annotations, w, e));
     if (p->status)
         TRY(write_target(m, o, p->status, w, e));
@@ -235,7 +256,7 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     if (!p->remove_finalizer)
         return ERR_OK;
     TRY(claims_remove_unseen(m, o, e));
-    return write_finalizer(m, o, false, w, e);
+    return remove_finalizer(m, o, w, e);
 }
 
 /* Why a write failed is told where people look; that this is not always possible changes nothing about the failure. */

@@ -140,6 +140,20 @@ static void choose_revision(struct planner *p, int64_t *number)
     json_put(p->out->annotations, REVISION_ANNOTATION, json_strf("%lld", (long long)*number));
 }
 
+static bool is_untold(const struct workspace *ws)
+{
+    return ws->status.n_conditions == 0 && ws->status.state.n == 0;
+}
+
+/*
+ * The first revision is annotated before it is made, with the finalizer: a claim need not wait for it. Whoever comes after a crash or a
+ * failure between the two makes it again; one that is there is fine.
+ */
+static bool revision_may_be_missing(const struct workspace *ws)
+{
+    return is_untold(ws) || was_told(ws, "(last reconcile error: create ");
+}
+
 /* The number that workloads are annotated with; it changes with the hashed part of the spec. */
 static void plan_revision(struct planner *p)
 {
@@ -148,6 +162,8 @@ static void plan_revision(struct planner *p)
     ws_hash(p->v->ws, p->hash);
     if (!ws_has_revision(p->v->ws, p->hash, &number))
         choose_revision(p, &number);
+    else if (revision_may_be_missing(p->v->ws))
+        json_push(p->out->create, render_revision(p->v, p->hash, number));
     snprintf(p->revision, sizeof p->revision, "%lld", (long long)number);
 }
 
@@ -269,6 +285,7 @@ static void plan_living(struct planner *p)
     struct err e;
 
     out->add_finalizer = !has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
+    out->first = is_untold(p->v->ws);
     plan_revision(p);
     if (is_refused(p)) {
         out->status = status_finish(&p->status, p->state, 0, NULL);

@@ -43,6 +43,7 @@ struct ws_plan {
     json_t *label_nodes;    /* names of Nodes that lack accelerator=nvidia, which device plugins wait for */
     json_t *status;         /* the whole new status; NULL: as it is */
     bool add_finalizer, remove_finalizer;
+    bool first;             /* nothing was written about this Workspace yet: finalizer and annotations go in one write, before all others */
     bool poll_progress;     /* a native Job trains: its /metrics are worth a look */
     int64_t requeue_after_ms;           /* 0: wait for events */
     struct err error;                   /* code set: what could not be done now and is tried again */
