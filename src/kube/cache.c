@@ -1,4 +1,4 @@
-/* The objects of an informer and their index by owner, which is made when somebody asks for it first: most never do. */
+/* The objects of an informer and their indexes by owner and by label, each made when somebody asks for it first: most never are. */
 #include "base/flat.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -10,11 +10,21 @@ struct objcache {
     bool compact;
     struct map *objects;                /* id -> kept, owned */
     struct map *owners;                 /* uid -> map of id -> kept (borrowed from objects); NULL: not asked for yet */
+    struct map *labels;                 /* label key -> map of value -> struct group; only keys that were asked for */
 };
+
+#define LABEL_KEYS_MAX 8                /* users choose keys, too: beyond these all objects are looked through */
+struct group { void **kept; size_t n, cap; };           /* borrowed from objects */
 
 static void unref(void *p) { json_decref(p); }
 static void free_flat(void *p) { flat_free(p); }
 static void free_owned(void *p) { map_free(p); }
+static void free_group(void *p)
+{
+    struct group *g = p;
+    free(g->kept);
+    free(g);
+}
 
 struct objcache *objcache_new(bool compact)
 {
@@ -29,6 +39,7 @@ void objcache_free(struct objcache *c)
     if (!c)
         return;
     map_free(c->owners);
+    map_free(c->labels);
     map_free(c->objects);
     free(c);
 }
@@ -131,6 +142,64 @@ json_t *objcache_owned_by(struct objcache *c, const char *uid)
     return out;
 }
 
+/* ---- by label ----------------------------------------------------------------------------------------------------------- */
+
+static void group_add(struct map *values, const char *value, void *kept)
+{
+    struct group *g = map_get(values, str_of(value));
+    if (!g) {
+        g = xzalloc(sizeof *g);
+        map_put(values, str_of(value), g);
+    }
+    vec_grow(g->kept, g->n, g->cap);
+    g->kept[g->n++] = kept;
+}
+
+static void group_del(struct map *values, const char *value, const void *kept)
+{
+    struct group *g = map_get(values, str_of(value));
+    for (size_t i = 0; g && i < g->n; i++)
+        if (g->kept[i] == kept) {
+            memmove(&g->kept[i], &g->kept[i + 1], (g->n - i - 1) * sizeof *g->kept);
+            g->n--;
+            break;
+        }
+    if (g && g->n == 0)
+        map_del(values, str_of(value));
+}
+
+/* A new object, or one that goes: before it is freed. */
+static void labels_change(struct objcache *c, void *kept, bool present)
+{
+    struct str key;
+    void *values;
+    for (size_t at = 0; c->labels && map_next(c->labels, &at, &key, &values);) {
+        const char *value = label_of(c, kept, key.p);
+        if (value)
+            present ? group_add(values, value, kept) : group_del(values, value, kept);
+    }
+}
+
+/* NULL: too many keys have an index. */
+static struct map *labels_index(struct objcache *c, const char *key)
+{
+    struct map *values = c->labels ? map_get(c->labels, str_of(key)) : NULL;
+    struct str id;
+    void *kept;
+    if (values || (c->labels && map_len(c->labels) >= LABEL_KEYS_MAX))
+        return values;
+    if (!c->labels)
+        c->labels = map_new(free_owned);
+    values = map_new(free_group);
+    map_put(c->labels, str_of(key), values);
+    for (size_t at = 0; map_next(c->objects, &at, &id, &kept);) {
+        const char *value = label_of(c, kept, key);
+        if (value)
+            group_add(values, value, kept);
+    }
+    return values;
+}
+
 /* ---- by name ------------------------------------------------------------------------------------------------------------ */
 
 json_t *objcache_get(const struct objcache *c, const char *id)
@@ -145,6 +214,7 @@ json_t *objcache_take(struct objcache *c, const char *id)
     if (!kept)
         return NULL;
     json_t *obj = tree_of(c, kept);
+    labels_change(c, kept, false);
     drop(c, kept);
     owners_del(c, id, obj);
     return obj;
@@ -162,6 +232,7 @@ bool objcache_put(struct objcache *c, const json_t *obj, json_t **out_old)
     *out_old = objcache_take(c, id);
     map_put(c->objects, str_of(id), kept);
     owners_add(c, id, obj, kept);
+    labels_change(c, kept, true);
     return true;
 }
 
@@ -173,12 +244,6 @@ bool objcache_next_id(const struct objcache *c, size_t *at, struct str *id)
 
 /* ---- lists -------------------------------------------------------------------------------------------------------------- */
 
-static bool is_in_namespace(struct str id, const char *ns)
-{
-    struct str of, name;
-    return !ns || (str_cut(id, '/', &of, &name) && str_is(of, ns));
-}
-
 static bool has_labels(const struct objcache *c, const void *kept, const json_t *labels)
 {
     const char *key;
@@ -189,18 +254,28 @@ static bool has_labels(const struct objcache *c, const void *kept, const json_t 
     return json_object_size(labels) > 0;
 }
 
-json_t *objcache_list(const struct objcache *c, const struct objcache_filter *f)
+static void add_if_wanted(const struct objcache *c, const struct objcache_filter *f, void *kept, json_t *out)
+{
+    const char *ns = meta_of(c, kept, "namespace");
+    if ((f->ns && !streq(f->ns, ns ? ns : "")) || (f->labels && !has_labels(c, kept, f->labels)))
+        return;
+    AUTO_JSON obj = tree_of(c, kept);
+    if (!f->selector || kube_selector_matches(f->selector, json_at(obj, "metadata", "labels", NULL)))
+        json_array_append(out, obj);
+}
+
+json_t *objcache_list(struct objcache *c, const struct objcache_filter *f)
 {
     json_t *out = json_array();
+    void *first = json_object_iter((json_t *)(uintptr_t)f->labels);
+    const struct map *values = first ? labels_index(c, json_object_iter_key(first)) : NULL;
+    const struct group *g = values ? map_get(values, json_to_str(json_object_iter_value(first))) : NULL;
     struct str id;
     void *kept;
-    for (size_t at = 0; map_next(c->objects, &at, &id, &kept);) {
-        if (!is_in_namespace(id, f->ns) || (f->labels && !has_labels(c, kept, f->labels)))
-            continue;
-        AUTO_JSON obj = tree_of(c, kept);
-        if (!f->selector || kube_selector_matches(f->selector, json_at(obj, "metadata", "labels", NULL)))
-            json_array_append(out, obj);
-    }
+    for (size_t i = 0; g && i < g->n; i++)
+        add_if_wanted(c, f, g->kept[i], out);
+    for (size_t at = 0; !values && map_next(c->objects, &at, &id, &kept);)
+        add_if_wanted(c, f, kept, out);
     return out;
 }
 

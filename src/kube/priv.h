@@ -40,7 +40,7 @@ void kube_fill_kinds(json_t *list);
 int64_t kube_jitter_ms(int64_t ms);
 
 /*
- * The objects of an informer, by "ns/name" and by the uids of their owners. A compact one keeps them flat (base/flat.h) and makes a tree
+ * The objects of an informer, by "ns/name", by labels and by the uids of their owners. A compact one keeps them flat (base/flat.h) and makes a tree
  * for each reader. What is returned is the caller's own reference. Not thread-safe: the informer's lock guards it.
  */
 struct objcache;
@@ -56,7 +56,7 @@ struct objcache_filter {
     const json_t *selector;             /* metav1.LabelSelector; NULL: all */
     const json_t *labels;               /* a plain map; NULL: all, {}: nothing */
 };
-json_t *objcache_list(const struct objcache *c, const struct objcache_filter *f);     /* a new array */
+json_t *objcache_list(struct objcache *c, const struct objcache_filter *f);           /* a new array; the first by a label makes its index */
 json_t *objcache_owned_by(struct objcache *c, const char *uid);       /* a new array; the first call makes the index */
 size_t objcache_len(const struct objcache *c);
 char *objcache_id(const char *ns, const char *name);               /* malloc'd */
