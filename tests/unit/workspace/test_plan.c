@@ -507,6 +507,48 @@ static void a_revision_of_another_hash_is_a_conflict(void **state)
                          STR("Ready NodeClaims are not enough (last reconcile error: revision name conflicts, the hash values are different: "), &at));
 }
 
+/* Annotated, but the manager may have died or failed before it made what the annotation names. */
+static void an_annotated_revision_that_may_be_missing_is_made_again(void **state)
+{
+    static const struct { const char *message; bool again; } told[] = {
+        { "Not enough Nodes are ready", false }, { "Not enough Nodes are ready (last reconcile error: label Node n: forbidden)", false },
+        { "Not enough Nodes are ready (last reconcile error: create NodeClaim c: forbidden)", true },
+        { "Not enough Nodes are ready (last reconcile error: create ControllerRevision r: forbidden)", true },
+    };
+    struct scene *s = *state;
+    struct condition c = { .type = STR("NodesReady"), .status = STR("False"), .reason = STR("NodeNotReady") };
+    char hash[65];
+    load(s, inference);
+    ws_hash(&s->ws, hash);
+    str_map_put(s->a, &s->ws.meta.annotations, STR(HASH_ANNOTATION), str_of(hash));
+    str_map_put(s->a, &s->ws.meta.annotations, STR(REVISION_ANNOTATION), STR("3"));
+    decide(s);
+    assert_null(s->plan.annotations);
+    assert_int_equal(json_int(planned(s->plan.create, "ControllerRevision"), "revision", 0), 3);
+    s->ws.status.conditions = &c;
+    s->ws.status.n_conditions = 1;
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        c.message = str_of(told[i].message);
+        decide(s);
+        assert_int_equal(planned(s->plan.create, "ControllerRevision") != NULL, told[i].again);
+    }
+}
+
+/* Until something was told, finalizer and annotations go first; a later revision is there before it is annotated. */
+static void only_the_first_annotations_go_before_their_revision(void **state)
+{
+    struct scene *s = *state;
+    struct condition c = { .type = STR("NodesReady"), .status = STR("False"), .message = STR("Not enough Nodes are ready") };
+    load(s, inference);
+    decide(s);
+    assert_true(s->plan.first);
+    s->ws.status.conditions = &c;
+    s->ws.status.n_conditions = 1;
+    decide(s);
+    assert_false(s->plan.first);
+    assert_non_null(s->plan.annotations);
+}
+
 static void why_writes_failed_is_in_every_message(void **state)
 {
     struct scene *s = *state;
@@ -546,7 +588,8 @@ int main(void)
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_job_that_failed_in_the_future_is_made_again), T(a_changed_secret_makes_the_job_again_at_once),
         T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(a_deletion_that_cannot_go_on_says_why),
         T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
-        T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict), T(why_writes_failed_is_in_every_message),
+        T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict),
+        T(an_annotated_revision_that_may_be_missing_is_made_again), T(only_the_first_annotations_go_before_their_revision), T(why_writes_failed_is_in_every_message),
         T(a_machine_with_gpus_by_the_table_waits_for_its_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
