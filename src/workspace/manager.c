@@ -21,18 +21,19 @@ static int64_t progress_poll_ms(int64_t left_s)
 static errc reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
     struct workspace_manager *m = self;
+    AUTO_JSON object = informer_get(m->workspaces, key->ns, key->name);
     struct observed o;
     struct ws_plan plan;
 
-    errc rc = workspace_observe(m, op, key, &o, e);
-    if (rc == ERR_NOT_FOUND) {
+    if (!object) {
         behind_forget(m->behind, key);
         return ERR_OK;          /* gone: children go with their owner reference */
     }
+    if (behind_is(m->behind, key, kube_resource_version(object)))
+        return ERR_OK;          /* the event of our own write wakes this key again */
+    errc rc = workspace_observe(m, op, object, &o, e);
     if (rc)
         return rc;
-    if (behind_is(m->behind, key, kube_resource_version(o.object)))
-        return ERR_OK;          /* the event of our own write wakes this key again */
     if (o.model_awaited)
         return ERR_OK;          /* so does the hub's answer */
     workspace_plan(&o.view, op->now_ms, &plan);
@@ -52,11 +53,17 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
 
 /* ---- which Workspaces an object concerns ------------------------------------------------------------------------------- */
 
+static bool is_same_spec(const json_t *old, const json_t *now)
+{
+    return old && now && kube_generation(old) == kube_generation(now) && streq(kube_uid(old), kube_uid(now));
+}
+
 static void on_workspace(void *self, const json_t *old, const json_t *now)
 {
     struct workspace_manager *m = self;
 
-    mentions_change(m->mentions, old, now);
+    if (!is_same_spec(old, now))
+        mentions_change(m->mentions, old, now);
 }
 
 static void on_secret(void *self, const json_t *object, struct workq *q)

@@ -41,8 +41,8 @@ struct observed {
     bool model_awaited;                 /* the hub is being asked, and what there is to decide hangs on it */
 };
 
-/* Cache reads only, but for the progress of a running tuning process. NOT_FOUND: the Workspace is gone. */
-errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *out, struct err *e);
+/* Cache reads only, but for the progress of a running tuning process. object is the Workspace, borrowed. */
+errc workspace_observe(struct workspace_manager *m, struct op *op, json_t *object, struct observed *out, struct err *e);
 /*
  * Writes what the plan says; stops at the first error, which the status then tells. CONFLICT: the present is another one than was planned
  * for; read it again. *out_progressed, always set: something was written.

@@ -73,24 +73,23 @@ static errc observe_revisions(struct workspace_manager *m, struct op *op, struct
     return rc == ERR_NOT_FOUND ? ERR_OK : rc ? err_wrap(e, "list ControllerRevisions") : ERR_OK;    /* a small API may keep no history */
 }
 
-errc workspace_observe(struct workspace_manager *m, struct op *op, const struct key *key, struct observed *o, struct err *e)
+errc workspace_observe(struct workspace_manager *m, struct op *op, json_t *object, struct observed *o, struct err *e)
 {
     AUTO_BUF headless = { 0 };
+    const char *ns = kube_namespace(object), *name = kube_name(object);
     struct ws_view *v = &o->view;
 
-    *o = (struct observed){ .object = own(op, informer_get(m->workspaces, key->ns, key->name)) };
-    if (!o->object)
-        return err_set(e, ERR_NOT_FOUND, "workspace %s/%s", key->ns, key->name);
-    TRY(schema_decode(&workspace_v1beta1, o->object, op->arena, &o->ws, e));
-    buf_addf(&headless, "%s-headless", key->name);
+    *o = (struct observed){ .object = object };
+    TRY(schema_decode(&workspace_v1beta1, object, op->arena, &o->ws, e));
+    buf_addf(&headless, "%s-headless", name);
     *v = (struct ws_view){ .settings = &m->settings, .ws = &o->ws };
     v->claims = m->claims ? labelled(m, m->claims, op, NULL, &o->ws, true) : NULL;
     v->nodes = nodes_of(m, op, &o->ws);
-    v->pods = labelled(m, m->pods, op, key->ns, &o->ws, false);
-    v->service = own(op, informer_get(m->services, key->ns, key->name));
-    v->headless = own(op, informer_get(m->services, key->ns, buf_cstr(&headless)));
-    v->statefulset = own(op, informer_get(m->statefulsets, key->ns, key->name));
-    v->job = own(op, informer_get(m->jobs, key->ns, key->name));
+    v->pods = labelled(m, m->pods, op, ns, &o->ws, false);
+    v->service = own(op, informer_get(m->services, ns, name));
+    v->headless = own(op, informer_get(m->services, ns, buf_cstr(&headless)));
+    v->statefulset = own(op, informer_get(m->statefulsets, ns, name));
+    v->job = own(op, informer_get(m->jobs, ns, name));
     v->local_nvme_class = m->storage_classes && own(op, informer_get(m->storage_classes, "", "kaito-local-nvme-disk")) != NULL;
     if (m->node_pools) {
         AUTO_BUF pool = { 0 };
@@ -103,7 +102,7 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, const struct 
     if (o->ws.tuning)
         observe_tuning(m, op, o);
     if (o->ws.inference && o->ws.inference->config.n > 0)
-        v->inference_config = own(op, informer_get(m->configs, key->ns, text(op, o->ws.inference->config)));
+        v->inference_config = own(op, informer_get(m->configs, ns, text(op, o->ws.inference->config)));
     lookup_observe(m, op, o);
     return observe_revisions(m, op, o, e);
 }
