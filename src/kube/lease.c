@@ -19,6 +19,7 @@ struct leader {
     struct thread thread;
     struct cancel *stop, *lost;
     atomic_bool held;
+    atomic_llong renewed_ms;            /* when our last renewal was asked for; monotonic */
 
     char *seen_version;                 /* of the lease, and when we saw it first: our clock alone decides that it expired */
     int64_t seen_ms;
@@ -98,8 +99,10 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
 {
     for (;;) {
         struct err why = { 0 };
+        int64_t asked = clock_mono_ms();
         errc rc = lease_try(l, &why);
         if (!rc) {
+            l->renewed_ms = asked;
             l->held = true;
             log_info("leader", "leading", KV("namespace", l->ns), KV("name", l->name), KV("identity", l->identity));
             return ERR_OK;
@@ -113,15 +116,15 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
 static void renew_run(void *arg)
 {
     struct leader *l = arg;
-    int64_t renewed = clock_mono_ms();
     while (!cancel_wait_ms(l->stop, l->retry_ms)) {
         struct err e = { 0 };
+        int64_t asked = clock_mono_ms();
         errc rc = lease_try(l, &e);
         if (!rc) {
-            renewed = clock_mono_ms();
+            l->renewed_ms = asked;
             continue;
         }
-        if (clock_mono_ms() - renewed < l->renew_ms && rc != ERR_CANCELLED)
+        if (clock_mono_ms() - l->renewed_ms < l->renew_ms && rc != ERR_CANCELLED)
             continue;
         log_warn("leader", "leadership lost", KV("name", l->name), KV("err", e.text));
         l->held = false;
@@ -136,7 +139,7 @@ void leader_hold(struct leader *l, struct cancel *lost)
     thread_start(&l->thread, "leader", renew_run, l);
 }
 
-bool leader_is(const struct leader *l) { return l->held; }
+bool leader_is(const struct leader *l) { return l->held && clock_mono_ms() - l->renewed_ms < l->lease_ms; }
 
 static errc lease_release(struct leader *l, struct err *e)
 {

@@ -22,7 +22,11 @@ struct leader *leader_new(struct kube_client *c, const struct leader_opts *o);
 errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e);
 /* Renews on a thread from now on; `lost` is cancelled when leadership is lost. */
 void leader_hold(struct leader *l, struct cancel *lost);
-bool leader_is(const struct leader *l);         /* we hold it, as far as we know; any thread */
+/*
+ * We hold it, and nobody else can: not when it ran out, which who was stopped and wakes up would not know yet. To be asked right before what must not be
+ * done twice; any thread.
+ */
+bool leader_is(const struct leader *l);
 void leader_free(struct leader *l);             /* stops renewing, releases the lease when we hold it */
 DEFINE_AUTO_FREE(leader)
 

@@ -320,6 +320,21 @@ static void one_leader_at_a_time(void **state)
     leader_free(b);
 }
 
+/* Who is stopped for longer than the lease and wakes up must not believe that it leads. */
+static void a_lease_that_is_not_renewed_runs_out(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_FREE(cancel) stop = cancel_new();
+    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "out", .identity = "us", .lease_ms = 1000 });
+
+    OK(leader_acquire(l, stop, &e));
+    assert_true(leader_is(l));
+    poll(NULL, 0, 1001);
+    assert_false(leader_is(l));
+    leader_free(l);
+}
+
 /* Whose clock is wrong does not matter: a lease is free when nobody renewed it for its time, by our own clock. */
 static void clocks_that_differ_do_not_make_two_leaders(void **state)
 {
@@ -350,7 +365,7 @@ int main(void)
         cmocka_unit_test(what_is_not_kept_makes_no_event),
         cmocka_unit_test(several_namespaces_are_read_as_one),
         cmocka_unit_test(events_are_counted),
-        cmocka_unit_test(one_leader_at_a_time),
+        cmocka_unit_test(one_leader_at_a_time), cmocka_unit_test(a_lease_that_is_not_renewed_runs_out),
         cmocka_unit_test(clocks_that_differ_do_not_make_two_leaders),
     };
     return cmocka_run_group_tests(tests, start, stop);
