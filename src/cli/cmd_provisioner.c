@@ -12,15 +12,16 @@
 #include "provisioner/provisioner.h"
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
-#define LEASE_CALL_MS   5000
+#define LEASE_MS        6000            /* a leader that dies is followed before anybody misses it: well within 10 s */
 
 struct provisioner_cmd {
     const char *kubeconfig, *context, *cloud, *log_level, *health, *metrics, *collect, *gates, *exec_command, *exec_node_label, *lease, *lease_namespace, *name,
         *class_group;
-    int64_t workers, agent_port, health_port, metrics_port, exec_timeout_ms;
+    int64_t workers, agent_port, health_port, metrics_port, exec_timeout_ms, lease_ms;
     bool install_crds, list_types, list_orphans, leader_elect, no_election, log_json;
     struct strlist noted;               /* upstream's options that mean nothing here */
     struct azure_flags azure;
+    struct leader *leader;              /* borrowed; NULL: no election, or not begun */
     struct provisioner_opts o;
 };
 
@@ -48,8 +49,17 @@ static errc make_exec(struct provisioner_cmd *c, struct kube_client *client, str
     return ERR_OK;
 }
 
+static bool leads(void *self)
+{
+    const struct provisioner_cmd *c = self;
+
+    return !c->o.wait_to_lead || (c->leader && leader_is(c->leader));
+}
+
 static errc make_azure(struct provisioner_cmd *c, struct kube_client *client, struct cancel *cancel, struct cloud **out, struct err *e)
 {
+    c->azure.s.leads = leads;
+    c->azure.s.leads_self = c;
     return azure_cloud_of(&c->azure, cancel, out, e);
 }
 
@@ -130,9 +140,12 @@ static errc check(struct provisioner_cmd *c, enum log_level *level, struct err *
         return err_set(e, ERR_BAD_REQUEST, "--agent-port %lld: is not within 1..65535", (long long)c->agent_port);
     if (t->collect_ms < 1000)
         return err_set(e, ERR_BAD_REQUEST, "--collect-interval %lld ms: is below 1s; --collect off ends the collectors", (long long)t->collect_ms);
+    if (c->lease_ms < 3000)
+        return err_set(e, ERR_BAD_REQUEST, "--leader-election-lease-duration %lld ms: is below 3s", (long long)c->lease_ms);
     never(&t->launch_ms);
     never(&t->registration_ms);
     never(&t->initialization_ms);
+    never(&t->replace_pause_ms);
     never(&t->drain_ms);
     never(&t->alarm_ms);
     never(&t->repair_ms);
@@ -207,12 +220,18 @@ static errc elect_and_run(struct provisioner_cmd *c, const struct kube_config *c
 
     /* a client that outlives the stop: the lease is given back on the way out, when nothing of ours writes any more */
     TRY(kube_client_new(config, "kaito-provisioner/" KAITO_VERSION, NULL, &lease_client, e));
-    kube_client_hurry(lease_client, LEASE_CALL_MS);
+    kube_client_hurry(lease_client, c->lease_ms / 3);
     const char *ns = str_set(c->lease_namespace) ? c->lease_namespace : kube_client_namespace(client);
-    AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &(struct leader_opts){ .ns = ns, .name = c->lease }) : NULL;
+    /* client-go's proportions: given up after two thirds */
+    const struct leader_opts lease = { .ns = ns, .name = c->lease, .lease_ms = c->lease_ms, .renew_ms = c->lease_ms * 2 / 3, .retry_ms = c->lease_ms / 6 };
+    AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &lease) : NULL;
     struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease };
 
-    return run_with(c, client, &r, cancel, e);
+    c->leader = leader;
+    errc rc = run_with(c, client, &r, cancel, e);
+
+    c->leader = NULL;                   /* nothing runs any more that would ask */
+    return rc;
 }
 
 static errc print_list(json_t *list)
@@ -278,6 +297,7 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
         { "leader-elect", 0, OPT_BOOL, &c->leader_elect, NULL, "Of several provisioners only the holder of the Lease acts.", .section = "Operations" },
         { "leader-election-name", 0, OPT_STR, &c->lease, "NAME", "The Lease.", .env = "LEADER_ELECTION_NAME" },
         { "leader-election-namespace", 0, OPT_STR, &c->lease_namespace, "NS", "Its namespace; default that of the context or pod.", .env = "LEADER_ELECTION_NAMESPACE" },
+        { "leader-election-lease-duration", 0, OPT_DURATION_MS, &c->lease_ms, "TIME", "How long a leader that fell silent is waited for; renewed each sixth of it." },
         { "disable-leader-election", 0, OPT_BOOL, &c->no_election, NULL, "Upstream's name for --no-leader-elect.", .env = "DISABLE_LEADER_ELECTION" },
         { "feature-gates", 0, OPT_STR, &c->gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off); Drift and others of Karpenter are refused.", .env = "FEATURE_GATES" },
         { "health-probe-bind-address", 0, OPT_STR, &c->health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
@@ -290,6 +310,7 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
         { "launch-timeout", 0, OPT_DURATION_MS, &t->launch_ms, "TIME", "The cloud accepted the request until the machine runs; then it is deleted and made anew.", .section = "Times (0: never)" },
         { "registration-timeout", 0, OPT_DURATION_MS, &t->registration_ms, "TIME", "The machine runs until its Node has joined; then as above." },
         { "initialization-timeout", 0, OPT_DURATION_MS, &t->initialization_ms, "TIME", "The Node has joined until it is usable; then as above." },
+        { "replace-pause", 0, OPT_DURATION_MS, &t->replace_pause_ms, "TIME", "From a machine that was given up to the next one; doubles to an hour." },
         { "drain-timeout", 0, OPT_DURATION_MS, &t->drain_ms, "TIME", "How long PodDisruptionBudgets may hold up the deletion of a claim without terminationGracePeriod." },
         { "deletion-alarm", 0, OPT_DURATION_MS, &t->alarm_ms, "TIME", "A deletion that lasts longer is told by events." },
         { "repair-after", 0, OPT_DURATION_MS, &t->repair_ms, "TIME", "A Node that is not ready for so long is given up (NodeRepair)." },
@@ -332,7 +353,7 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
 int cmd_provisioner(int argc, char **argv)
 {
     struct provisioner_cmd c = { .cloud = "local", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4, .agent_port = 10250,
-                                 .install_crds = true, .collect = "on", .gates = "", .leader_elect = true, .lease = LEASE, .exec_timeout_ms = 60000,
+                                 .install_crds = true, .collect = "on", .gates = "", .leader_elect = true, .lease = LEASE, .lease_ms = LEASE_MS, .exec_timeout_ms = 60000,
                                  .o = { .node_repair = true } };
     enum log_level level = LOG_INFO;
     struct err e;

@@ -249,6 +249,10 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
     AUTO(claim_plan_done) struct claim_plan plan = { 0 };
 
     launch(w, &l, out);
+    if (l.rc == ERR_CANCELLED) {        /* we stop, or lead no more: that says nothing about the claim */
+        *e = l.err;
+        return l.rc;
+    }
     bool on_its_way = l.asked && !l.rc && l.made.state != CLOUD_RUNNING;
 
     claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes,

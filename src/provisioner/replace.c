@@ -10,7 +10,6 @@
 #define REPLACE_ANNOTATION  "kaito.sh/replace"
 #define ATTEMPTS_ANNOTATION "kaito.sh/launch-attempts"
 #define ATTEMPTS_MAX        5
-#define PAUSE_MS            60000LL     /* after the first machine; doubles */
 #define PAUSE_MAX_MS        3600000LL
 #define RETRY_MS            10000       /* when the cloud did not take the deletion */
 
@@ -51,10 +50,13 @@ static int64_t attempts_of(const json_t *claim)
     return text && str_to_i64(str_of(text), &n) && n > 0 ? n : 0;
 }
 
-static int64_t pause_ms(int64_t attempts)
+/* first_ms after the first machine; doubles. Below 0: none. */
+static int64_t pause_ms(int64_t first_ms, int64_t attempts)
 {
-    int64_t ms = PAUSE_MS;
+    int64_t ms = first_ms;
 
+    if (first_ms < 0)
+        return 0;
     for (int64_t i = 1; i < attempts && ms < PAUSE_MAX_MS; i++)
         ms *= 2;
     return attempts >= ATTEMPTS_MAX || ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : ms;
@@ -89,8 +91,8 @@ static errc replaced(struct work *w, const char *reason, struct reconcile_result
     json_put(notes, CLOUD_OPERATION_ANNOTATION, json_null());
     json_put(notes, LAUNCH_STARTED_ANNOTATION, json_null());
     TRY(claim_patch(w, NULL, patch, e));
-    hold(w->p, kube_name(w->object), pause_ms(attempts));
-    out->requeue_after_ms = pause_ms(attempts);
+    out->requeue_after_ms = pause_ms(w->p->o.timers.replace_pause_ms, attempts);
+    hold(w->p, kube_name(w->object), out->requeue_after_ms);
     return ERR_OK;
 }
 

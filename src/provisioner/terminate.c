@@ -295,6 +295,10 @@ static errc delete_machine(struct work *w, struct reconcile_result *out, struct 
 
     if (held || (!rc && out->requeue_after_ms == 0))
         return ERR_OK;
+    if (rc == ERR_CANCELLED) {          /* we stop, or lead no more: that says nothing about the claim */
+        *e = why;
+        return rc;
+    }
     if (rc)
         going = (struct kube_condition){ "InstanceTerminating", "Unknown", "InstanceTerminationFailed", why.text, going.generation };
     alarm_late(w, rc ? why.text : "the cloud still deletes the machine");

@@ -14,7 +14,8 @@ void claim_timers_fill(struct claim_timers *t)
 {
     *t = (struct claim_timers){
         .launch_ms = given(t->launch_ms, 30 * MINUTE), .registration_ms = given(t->registration_ms, 15 * MINUTE),
-        .initialization_ms = given(t->initialization_ms, 20 * MINUTE), .drain_ms = given(t->drain_ms, 30 * MINUTE), .alarm_ms = given(t->alarm_ms, 30 * MINUTE),
+        .initialization_ms = given(t->initialization_ms, 20 * MINUTE), .replace_pause_ms = given(t->replace_pause_ms, MINUTE),
+        .drain_ms = given(t->drain_ms, 30 * MINUTE), .alarm_ms = given(t->alarm_ms, 30 * MINUTE),
         .repair_ms = given(t->repair_ms, 10 * MINUTE), .repair_pause_ms = given(t->repair_pause_ms, 10 * MINUTE),
         .collect_ms = given(t->collect_ms, 2 * MINUTE), .collect_grace_ms = given(t->collect_grace_ms, 2 * MINUTE),
     };

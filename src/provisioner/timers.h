@@ -13,6 +13,7 @@ struct claim_timers {
     int64_t launch_ms;                  /* the cloud accepted the request -> the machine runs [30 min; upstream's core 5 min] */
     int64_t registration_ms;            /* the machine runs -> its Node has joined [15 min, as upstream's core] */
     int64_t initialization_ms;          /* the Node has joined -> it is usable [20 min; upstream waits for ever] */
+    int64_t replace_pause_ms;           /* from a machine that was given up to the next one [1 min; doubles to an hour; upstream makes no other] */
     int64_t drain_ms;                   /* a claim without terminationGracePeriod [30 min; upstream waits for ever] */
     int64_t alarm_ms;                   /* a deletion that takes longer is told by an event [30 min] */
     int64_t repair_ms;                  /* a Node that is not ready [10 min, as upstream] */

@@ -133,6 +133,15 @@ static errc no_token(errc rc, struct arm_refusal *why)
     return rc;
 }
 
+/* A process that was stopped, and followed, wakes up in the middle of what it did: what it knows is old. */
+static errc may_write(const struct arm *a, const struct arm_request *q, struct arm_refusal *why, struct err *e)
+{
+    if (streq(q->method, "GET") || !a->o.leads || a->o.leads(a->o.leads_self))
+        return ERR_OK;
+    why->failure.fault = FAULT_TRANSIENT;
+    return err_set(e, ERR_CANCELLED, "ARM: nothing is written any more, another provisioner leads");
+}
+
 static errc take_turn(struct arm *a, const struct arm_request *q, struct arm_refusal *why, struct err *e)
 {
     why->failure.retry_ms = budget_take(a->budget, q->class, arm_now_ms(a));
@@ -154,6 +163,7 @@ static errc exchange(struct arm *a, const struct arm_request *q, struct http_res
             return no_token(rc, why);
         TRY(take_turn(a, q, why, e));
         http_response_done(out);
+        TRY(may_write(a, q, why, e));
         rc = send_with(a, q, token, out, e);
         if (rc) {
             why->sent = true;

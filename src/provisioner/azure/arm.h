@@ -20,6 +20,8 @@ struct arm_opts {                       /* borrowed until arm_free returned */
     size_t n_headers;
     int64_t budget_scale;               /* times the documented limits; 0: 1 */
     struct cancel *cancel;
+    bool (*leads)(void *self);          /* asked before each write, which is not sent when it says no; NULL: nobody else writes */
+    void *leads_self;
     int64_t (*now_ms)(void *self);      /* monotonic; NULL: the machine's clock; tests */
     void *now_self;
 };
@@ -51,7 +53,7 @@ struct arm_refusal {                    /* beside an error; zero: nothing known 
     bool sent;                          /* it may have been carried out although no good answer came */
 };
 
-/* FORBIDDEN: the URL is not the endpoint's (nothing was sent). THROTTLED: not its turn, or 429. The rest as err_from_http. */
+/* FORBIDDEN: the URL is not the endpoint's; CANCELLED: another process writes now (nothing was sent in both). THROTTLED: not its turn, or 429. The rest as err_from_http. */
 errc arm_send(struct arm *a, const struct arm_request *q, struct arm_reply *out, struct arm_refusal *why, struct err *e);
 
 /* All pages' `value` items as one array; a failure of any page is a failure of the whole. CORRUPT: the pages go in a circle. */

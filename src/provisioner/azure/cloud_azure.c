@@ -243,7 +243,7 @@ static errc connect_to(struct azure *a, const struct azure_settings *s, struct c
     AUTO_MEM char *list = xasprintf("%s?api-version=" POOL_API_VERSION, a->pools_url);
 
     a->arm = arm_new(&(struct arm_opts){ .http = a->http, .auth = a->auth, .endpoint = a->endpoints.arm, .headers = a->headers.items,
-                                         .n_headers = a->headers.n, .budget_scale = s->budget_scale, .cancel = cancel, .now_ms = s->now_ms,
+                                         .n_headers = a->headers.n, .budget_scale = s->budget_scale, .cancel = cancel, .leads = s->leads, .leads_self = s->leads_self, .now_ms = s->now_ms,
                                          .now_self = s->now_self });
     a->pools = pools_new(a->arm, list);
     return ERR_OK;

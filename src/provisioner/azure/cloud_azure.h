@@ -23,6 +23,8 @@ struct azure_settings {                 /* borrowed until azure_cloud_new return
     size_t n_headers;
     int64_t budget_scale;               /* of requests to ARM, times the documented limits; 0: 1 */
     struct pool_settings pool;
+    bool (*leads)(void *self);          /* of several processes only the one that leads writes; NULL: there is one */
+    void *leads_self;                   /* both until the cloud is freed */
     int64_t (*now_ms)(void *self);      /* monotonic; NULL: the machine's clock; tests */
     void *now_self;
 };

@@ -90,6 +90,33 @@ static void no_token_goes_to_another_host(void **state)
     script_done(&w->script);
 }
 
+static bool leads(void *self)
+{
+    return *(const bool *)self;
+}
+
+/* Reads go on: they harm nobody. */
+static void who_does_not_lead_writes_nothing(void **state)
+{
+    struct world *w = *state;
+    bool yes = true;
+    AUTO_MEM char *url = xasprintf("%s/x", w->script.self);
+    AUTO_FREE(arm) a = arm_new(&(struct arm_opts){ .http = w->script.http, .auth = w->script.auth, .endpoint = w->script.self, .leads = leads, .leads_self = &yes });
+    struct arm_refusal why;
+    struct err e;
+
+    SCRIPT(&w->script, { "DELETE /x", 204, { NULL }, "" }, { "GET /x", 200, { NULL }, "{}" });
+    for (int i = 0; i < 2; i++, yes = false) {
+        AUTO_REPLY r = { 0 };
+
+        assert_int_equal(arm_send(a, &(struct arm_request){ .class = BUDGET_DELETE, .method = "DELETE", .url = url }, &r, &why, &e), yes ? ERR_OK : ERR_CANCELLED);
+        assert_false(why.sent);
+    }
+    AUTO_REPLY r = { 0 };
+    assert_int_equal(arm_send(a, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, &e), ERR_OK);
+    script_done(&w->script);
+}
+
 static void what_a_server_says_back_is_blotted(void **state)
 {
     struct world *w = *state;
@@ -322,7 +349,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_request_carries_what_arm_wants), TEST(a_refused_token_is_replaced_once), TEST(no_token_goes_to_another_host),
-        TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
+        TEST(who_does_not_lead_writes_nothing), TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
         TEST(a_429_without_a_time_doubles), TEST(all_pages_or_none), TEST(what_to_follow_after_a_write), TEST(what_an_operation_says), TEST(polls),
         TEST(requests_are_counted),
     };

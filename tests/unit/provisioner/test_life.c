@@ -117,6 +117,20 @@ static void a_broken_machine_is_deleted_and_made_anew_later(void **state)
     life_end(l);
 }
 
+static void the_pause_before_the_next_machine_is_an_option(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->broken = true;
+    l->o.timers.replace_pause_ms = 100;
+    life_run(l);
+    life_claim(l, "again", "type-a", "");
+    life_until_count(l->cloud, &l->cloud->made, 3);
+    life_delete(l, "again");
+    life_until_gone(l, &claims, NULL, "again");
+    life_end(l);
+}
+
 /* The claim stays, its machine and what was known of it go; how often is counted. */
 static void a_machine_whose_node_never_joins_is_replaced(void **state)
 {
@@ -306,7 +320,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
-        LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(a_machine_whose_node_never_joins_is_replaced),
+        LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced),
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
