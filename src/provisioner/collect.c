@@ -60,19 +60,23 @@ static bool has_machine(const struct round *r, const char *claim)
     return m && m->state != CLOUD_DELETING;
 }
 
+/* By its providerID, or where that comes late by the label that names its claim. */
+static bool is_node_of(const struct round *r, const json_t *node, const json_t *claim)
+{
+    const char *id = json_str_at(claim, "status", "providerID", NULL), *has = json_str_at(node, "spec", "providerID", NULL);
+
+    return (has && str_ieq(str_of(has), str_of(id))) || (r->v->node_label && streq(kube_label(node, r->v->node_label), kube_name(claim)));
+}
+
 /* A Node that answers proves its machine, whatever the cloud's list says. */
 static bool has_ready_node(const struct round *r, const json_t *claim)
 {
-    const char *id = json_str_at(claim, "status", "providerID", NULL);
     const json_t *node;
     size_t i;
 
-    json_array_foreach(r->v->nodes, i, node) {
-        const char *has = json_str_at(node, "spec", "providerID", NULL);
-
-        if (has && str_ieq(str_of(has), str_of(id)) && kube_condition_is(node, "Ready", "True"))
+    json_array_foreach(r->v->nodes, i, node)
+        if (is_node_of(r, node, claim) && kube_condition_is(node, "Ready", "True"))
             return true;
-    }
     return false;
 }
 

@@ -85,6 +85,11 @@ static void what_is_left_over_is_found(void **state)
         /* a Node that answers proves its machine; one that does not proves nothing; case of ids differs between clouds' answers */
         { "", "[" CLAIM("c", "") REGISTERED "]", "[{metadata: {name: n}, spec: {providerID: 'P:///x'}, status: {conditions: [{type: Ready, status: 'True'}]}}]", "" },
         { "", "[" CLAIM("c", "") REGISTERED "]", "[{metadata: {name: n}, spec: {providerID: 'p:///x'}, status: {conditions: [{type: Ready, status: Unknown}]}}]", "NodeClaim/c" },
+        /* the providerID comes late: the label names the claim */
+        { "", "[" CLAIM("c", "") "}, status: {conditions: [{type: Registered, status: 'True'}]}}]",
+          "[{metadata: {name: n, labels: {agentpool: c}}, status: {conditions: [{type: Ready, status: 'True'}]}}]", "" },
+        { "", "[" CLAIM("c", "") "}, status: {conditions: [{type: Registered, status: 'True'}]}}]",
+          "[{metadata: {name: n, labels: {agentpool: d}}, status: {conditions: [{type: Ready, status: 'True'}]}}]", "NodeClaim/c" },
         { "", "[]", "[" NODE("n", "") "]", "Node/n" },
         { "", "[]", "[{metadata: {name: n, finalizers: [karpenter.sh/termination], labels: {kaito.sh/kaitonodeclass: default, agentpool: gone}}}]", "Node/n" },
         { "gone:deleting", "[]", "[" NODE("n", "") "]", "" },
