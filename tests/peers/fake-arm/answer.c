@@ -1,6 +1,8 @@
 /* Answers as ARM shapes them: two envelopes, HTML of a gateway, nothing at all. */
 #include "sim.h"
 
+#include <time.h>
+
 #include "base/mem.h"
 
 void sim_answer_json(struct sim_answer *a, int status, json_t *body)
@@ -21,6 +23,7 @@ void sim_answer_error(struct sim_answer *a, int status, const char *code, const 
     va_start(ap, fmt);
     buf_vaddf(&text, fmt, ap);
     va_end(ap);
+    a->code = code;
     sim_answer_header(a, "x-ms-error-code", "%s", code);
     sim_answer_json(a, status, json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", buf_cstr(&text)));
 }
@@ -35,8 +38,7 @@ static void answer_text(struct sim_answer *a, int status, const char *type, cons
 
 void sim_answer_row(struct sim_answer *a, const struct sim_error *row)
 {
-    if (row->retry_after)
-        sim_answer_header(a, "Retry-After", "%s", row->retry_after);
+    a->code = row->inner_code ? row->inner_code : row->code;
     if (row->shape == SHAPE_HTML)
         answer_text(a, row->status, "text/html", row->message);
     else if (row->shape == SHAPE_EMPTY)
@@ -57,4 +59,17 @@ void sim_answer_header(struct sim_answer *a, const char *name, const char *fmt, 
     buf_vaddf(&text, fmt, ap);
     va_end(ap);
     http_pairs_add(&a->headers, str_of(name), buf_str(&text));
+}
+
+/* A date has whole seconds: the next one, or who keeps to it comes too early. */
+void sim_answer_retry_after(const struct sim *s, struct sim_answer *a, int64_t seconds)
+{
+    time_t at = (time_t)((sim_now(s) + 999) / 1000 + seconds);
+    struct tm tm;
+    char text[40];
+
+    if (s->set.retry_after_date && gmtime_r(&at, &tm) && strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &tm) > 0)
+        sim_answer_header(a, "Retry-After", "%s", text);
+    else
+        sim_answer_header(a, "Retry-After", "%lld", (long long)seconds);
 }

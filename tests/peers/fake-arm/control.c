@@ -1,6 +1,6 @@
 /*
  * What tests and rehearsals may do to the simulator, below /control on the same port: look, turn the clock, break things.
- *   GET  state, settings, faults, errors, journal?since=N, violations
+ *   GET  state, settings, faults, errors, journal?since=N, history?since=N, violations
  *   PUT  settings {name: number}        POST clock {"advanceMs": N} or {"speedPercent": N}, 0 freezes it
  *   POST faults {rule}, DELETE faults   POST schedule {"seed": N, "rate": 0..1}
  *   POST quota {family: cores}          POST tokens/expire
@@ -99,7 +99,7 @@ static errc get_errors(struct sim *s, const json_t *in, json_t **out, struct err
 }
 
 /* `since` counts entries. */
-static errc get_journal(struct sim *s, const json_t *in, json_t **out, struct err *e)
+static errc rows_since(const json_t *rows, const json_t *in, json_t **out, struct err *e)
 {
     const char *since = json_cstr(in, "since");
     int64_t from = 0;
@@ -107,9 +107,19 @@ static errc get_journal(struct sim *s, const json_t *in, json_t **out, struct er
     if (since && (!str_to_i64(str_of(since), &from) || from < 0))
         return err_set(e, ERR_BAD_REQUEST, "since: %s is no count", since);
     *out = json_array();
-    for (size_t i = (size_t)from; i < json_array_size(s->journal); i++)
-        json_push(*out, json_incref(json_array_get(s->journal, i)));
+    for (size_t i = (size_t)from; i < json_array_size(rows); i++)
+        json_push(*out, json_incref(json_array_get(rows, i)));
     return ERR_OK;
+}
+
+static errc get_journal(struct sim *s, const json_t *in, json_t **out, struct err *e)
+{
+    return rows_since(s->journal, in, out, e);
+}
+
+static errc get_history(struct sim *s, const json_t *in, json_t **out, struct err *e)
+{
+    return rows_since(s->history, in, out, e);
 }
 
 static errc get_violations(struct sim *s, const json_t *in, json_t **out, struct err *e)
@@ -136,13 +146,14 @@ static errc post_clock(struct sim *s, const json_t *in, json_t **out, struct err
 
 static errc post_schedule(struct sim *s, const json_t *in, json_t **out, struct err *e)
 {
-    double rate = json_num(in, "rate", 0);
+    double rate = json_num(in, "rate", 0), calls = json_num(in, "callRate", rate);
 
-    if (rate < 0 || rate > 1)
-        return err_set(e, ERR_BAD_REQUEST, "schedule.rate: is not within 0 to 1");
+    if (rate < 0 || rate > 1 || calls < 0 || calls > 1)
+        return err_set(e, ERR_BAD_REQUEST, "schedule.rate, callRate: are not within 0 to 1");
     s->seed = (uint64_t)json_int(in, "seed", (int64_t)s->seed);
     s->faults.rate = rate;
-    *out = json_pack("{s:I,s:f}", "seed", (json_int_t)s->seed, "rate", rate);
+    s->faults.call_rate = calls;
+    *out = json_pack("{s:I,s:f,s:f}", "seed", (json_int_t)s->seed, "rate", rate, "callRate", calls);
     return ERR_OK;
 }
 
@@ -174,7 +185,7 @@ static errc expire_tokens(struct sim *s, const json_t *in, json_t **out, struct 
 static const struct route { const char *method, *path; errc (*act)(struct sim *s, const json_t *in, json_t **out, struct err *e); } routes[] = {
     { "GET", "state", get_state }, { "GET", "settings", get_settings }, { "PUT", "settings", put_settings }, { "GET", "faults", get_faults },
     { "POST", "faults", post_fault }, { "DELETE", "faults", delete_faults }, { "GET", "errors", get_errors }, { "GET", "journal", get_journal },
-    { "GET", "violations", get_violations }, { "POST", "clock", post_clock }, { "POST", "schedule", post_schedule }, { "POST", "quota", post_quota },
+    { "GET", "history", get_history }, { "GET", "violations", get_violations }, { "POST", "clock", post_clock }, { "POST", "schedule", post_schedule }, { "POST", "quota", post_quota },
     { "POST", "tokens/expire", expire_tokens },
 };
 
@@ -188,6 +199,7 @@ static errc add_foreign(struct sim *s, const char *name, const json_t *in, struc
 
     p->foreign = true;
     p->has_machine = true;
+    sim_history(s, p, NULL, NULL);
     return ERR_OK;
 }
 
@@ -212,6 +224,7 @@ static errc lose_node(struct sim *s, const char *name, bool lost, struct err *e)
     p->node_lost = lost;
     if (past && lost)
         past->broken = true;
+    sim_history(s, p, NULL, NULL);
     return ERR_OK;
 }
 

@@ -40,7 +40,7 @@ void sim_faults_done(struct sim_faults *f)
 void sim_faults_clear(struct sim *s)
 {
     s->faults.n = 0;
-    s->faults.rate = 0;
+    s->faults.rate = s->faults.call_rate = 0;
 }
 
 static errc read_call(const json_t *rule, enum sim_call *out, struct err *e)
@@ -152,14 +152,14 @@ static const struct chances of_call[CALL_COUNT] = {
 };
 static const struct chances creating = CHANCES(create_chances), deleting = CHANCES(delete_chances), nodes = CHANCES(node_chances);
 
-static bool draw(struct sim *s, const char *kind, const char *pool, const struct chances *from, struct sim_fault *out)
+static bool draw(struct sim *s, double rate, const char *kind, const char *pool, const struct chances *from, struct sim_fault *out)
 {
     AUTO_MEM char *key = xasprintf("%s/%s", kind, pool);
-    double x = s->faults.rate > 0 ? sim_draw(s, key) : 1;
+    double x = rate > 0 ? sim_draw(s, key) : 1;
 
-    if (x >= s->faults.rate || !from->n)
+    if (x >= rate || !from->n)
         return false;
-    const struct chance *c = &from->items[(size_t)(x / s->faults.rate * (double)from->n) % from->n];
+    const struct chance *c = &from->items[(size_t)(x / rate * (double)from->n) % from->n];
 
     *out = (struct sim_fault){ .deed = c->deed, .error = c->error ? sim_error_named(c->error) : NULL, .ms = c->ms };
     return true;
@@ -174,7 +174,10 @@ static bool hit_request(struct sim *s, struct sim_request *q, const struct sim_f
     switch (f->deed) {
     case DO_ERROR:
         sim_answer_row(a, f->error);
-        if (a->status == 429 && str_to_i64(str_of(f->error->retry_after), &wait_s))
+        if (!str_to_i64(str_of(f->error->retry_after), &wait_s))
+            return true;
+        sim_answer_retry_after(s, a, wait_s);
+        if (a->status == 429)
             sim_hold(s, q, wait_s * 1000);
         return true;
     case DO_RESET:
@@ -196,7 +199,7 @@ bool sim_fault_before(struct sim *s, struct sim_request *q, struct sim_answer *a
     const struct sim_fault *rule = take(s, q->call, q->pool, DO_ERROR, DO_STALL);
     struct sim_fault drawn;
 
-    if (!rule && draw(s, sim_call_name(q->call), q->pool, &of_call[q->call], &drawn))
+    if (!rule && draw(s, s->faults.call_rate, sim_call_name(q->call), q->pool, &of_call[q->call], &drawn))
         rule = &drawn;
     return rule && hit_request(s, q, rule, a);
 }
@@ -212,7 +215,8 @@ void sim_fault_operation(struct sim *s, struct sim_operation *o)
     const struct sim_fault *rule = take(s, o->kind == OP_DELETE ? CALL_DELETE : CALL_PUT, o->pool, DO_OPERATION_FAILS, DO_OPERATION_LOST);
     struct sim_fault drawn;
 
-    if (!rule && o->kind != OP_UPDATE && draw(s, o->kind == OP_DELETE ? "deleting" : "creating", o->pool, o->kind == OP_DELETE ? &deleting : &creating, &drawn))
+    if (!rule && o->kind != OP_UPDATE &&
+        draw(s, s->faults.rate, o->kind == OP_DELETE ? "deleting" : "creating", o->pool, o->kind == OP_DELETE ? &deleting : &creating, &drawn))
         rule = &drawn;
     if (!rule)
         return;
@@ -230,7 +234,7 @@ void sim_fault_node(struct sim *s, struct sim_pool *p)
     struct sim_past *past = sim_past_last(s, p->name);
     struct sim_fault drawn;
 
-    if (!rule && draw(s, "node", p->name, &nodes, &drawn))
+    if (!rule && draw(s, s->faults.rate, "node", p->name, &nodes, &drawn))
         rule = &drawn;
     if (!rule)
         return;

@@ -30,6 +30,7 @@ void sim_journal(struct sim *s, const struct sim_request *q, const struct sim_an
     struct err e;
 
     json_put_int(row, "status", a->cut ? 0 : a->status);
+    json_put_str(row, "code", a->code);
     if (a->cut)
         json_put_bool(row, "cut", true);
     if (a->stall_ms)
@@ -66,6 +67,14 @@ static bool accepts_json(const char *accept)
     return accept && (str_find(str_of(accept), STR("application/json"), &at) || str_find(str_of(accept), STR("*/*"), &at));
 }
 
+/* A nextLink or an operation may name any host: a token goes to ARM only. */
+static bool is_for_us(const struct sim *s, const char *host)
+{
+    struct str scheme, ours;
+
+    return s->set.next_link != 2 || !host || !str_cut(str_of(s->base_url), '/', &scheme, &ours) || str_is(str_from(ours, 1), host);
+}
+
 /* Headers that ARM's rules ask of each request; faults come later, where their state is known. */
 void sim_check_manners(struct sim *s, const struct sim_request *q)
 {
@@ -76,6 +85,8 @@ void sim_check_manners(struct sim *s, const struct sim_request *q)
         sim_violation(s, q, "user-agent", "no User-Agent");
     if (!str_has_prefix(str_of(http_header_get(h, "Authorization")), STR("Bearer ")))
         sim_violation(s, q, "authorization", "no bearer token");
+    if (!is_for_us(s, http_header_get(h, "Host")))
+        sim_violation(s, q, "host", "a token was sent to %s", http_header_get(h, "Host"));
     if (q->call == CALL_PUT && !str_has_prefix(str_of(type), STR("application/json")))
         sim_violation(s, q, "content-type", "PUT with Content-Type %s", type ? type : "(none)");
     if (q->call != CALL_DELETE && !accepts_json(http_header_get(h, "Accept")))

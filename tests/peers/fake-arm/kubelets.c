@@ -288,6 +288,7 @@ static void record(struct kubelets *k, const struct task *t)
     if (!p || p->number != t->number)
         return;
     p->node_done = t->stage;
+    sim_history(k->sim, p, NULL, NULL);
     if (past && t->stage == NODE_GPU)
         past->joined = true;
 }

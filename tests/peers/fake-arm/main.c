@@ -9,11 +9,13 @@
 #include "base/options.h"
 #include "sim.h"
 
+enum { CERTIFICATE_MAX = 256 << 10 };
+
 struct fake_arm {
     struct sim_opts sim;
     struct kubelet_opts kubelets;
     int64_t port, seed;
-    const char *settings, *ready_file, *ca_file, *state, *log_level;
+    const char *certificate, *settings, *ready_file, *ca_file, *state, *log_level;
     bool tls;
 };
 
@@ -46,6 +48,7 @@ static errc settle_in(const struct fake_arm *f, struct sim *s, struct err *e)
 static errc run(struct fake_arm *f, struct err *e)
 {
     AUTO_FREE(cancel) cancel = cancel_new();
+    AUTO_BUF certificate = { 0 };
     enum log_level level;
     struct sim *s = NULL;
 
@@ -53,6 +56,10 @@ static errc run(struct fake_arm *f, struct err *e)
         return err_set(e, ERR_BAD_REQUEST, "--log-level: \"%s\" is none of debug, info, warn, error", f->log_level);
     log_setup(level, false, 2);
     cancel_on_signals(cancel);
+    if (f->certificate) {
+        TRY(file_read(f->certificate, CERTIFICATE_MAX, &certificate, e));
+        f->sim.who.certificate_pem = buf_cstr(&certificate);
+    }
     f->sim.port = (uint16_t)f->port;
     f->sim.seed = (uint64_t)f->seed;
     f->sim.tls = f->tls;
@@ -81,6 +88,7 @@ int main(int argc, char **argv)
         { "client-id", 0, OPT_STR, &f.sim.who.client_id, "ID", "The identity that may have tokens." },
         { "client-secret", 0, OPT_STR, &f.sim.who.client_secret, "TEXT", "Its secret; without one no secret is accepted.", "KAITO_FAKE_ARM_SECRET" },
         { "federated-token-file", 0, OPT_STR, &f.sim.who.assertion_file, "FILE", "The assertion that is right at any moment; otherwise any that looks like one is." },
+        { "client-certificate", 0, OPT_STR, &f.certificate, "FILE", "PEM: assertions must be signed by its key." },
         { "subscription", 0, OPT_STR, &f.sim.who.subscription, "ID", "The one subscription there is." },
         { "resource-group", 0, OPT_STR, &f.sim.who.group, "NAME", "Its resource group." },
         { "cluster", 0, OPT_STR, &f.sim.who.cluster, "NAME", "Its AKS cluster." },

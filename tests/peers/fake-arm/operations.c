@@ -74,6 +74,7 @@ struct sim_operation *sim_operation_start(struct sim *s, enum op_kind kind, stru
         p->has_machine = true;
         plan_node(s, p, o->end);
     }
+    sim_history(s, p, NULL, NULL);
     return o;
 }
 
@@ -86,7 +87,7 @@ void sim_operation_headers(struct sim *s, const struct sim_operation *o, bool as
             sim_answer_header(a, forms[i][0], "%s/subscriptions/%s/providers/Microsoft.ContainerService/locations/%s/%s/%s?%s", s->base_url,
                               s->who.subscription, s->who.location, forms[i][1], o->id, o->query);
     if (s->set.retry_after_s >= 0)
-        sim_answer_header(a, "Retry-After", "%lld", (long long)s->set.retry_after_s);
+        sim_answer_retry_after(s, a, s->set.retry_after_s);
 }
 
 /* ---- the end of an operation ---------------------------------------------------------------------------------------------- */
@@ -102,6 +103,7 @@ static void pool_failed(struct sim *s, struct sim_pool *p, const struct sim_oper
     }
     if (past)
         past->broken = true;
+    sim_history(s, p, NULL, o->fails);
 }
 
 /* LIST may show it for a while yet. */
@@ -115,6 +117,7 @@ static void pool_gone(struct sim *s, struct sim_pool *p, int64_t now)
         past->how = "deleted";
     }
     p->op = NULL;
+    sim_history(s, p, "Gone", NULL);
     p->created = now + s->set.list_lag_ms;
     struct sim_pool *ghost = map_take(s->pools, str_of(name));
 
@@ -143,6 +146,7 @@ static void finish(struct sim *s, struct sim_operation *o, int64_t now)
         p->state = "Succeeded";
         if (past)
             past->succeeded = true;
+        sim_history(s, p, NULL, NULL);
     }
 }
 
@@ -232,6 +236,6 @@ void sim_operation_poll(struct sim *s, struct sim_request *q, struct sim_answer 
         return;
     }
     if (streq(o->status, "InProgress") && s->set.retry_after_s >= 0)
-        sim_answer_header(a, "Retry-After", "%lld", (long long)s->set.retry_after_s);
+        sim_answer_retry_after(s, a, s->set.retry_after_s);
     sim_answer_json(a, 200, operation_json(o));
 }

@@ -159,13 +159,22 @@ static bool token_read(const char *token, struct buf *out)
     return base64_decode(str_of(token), out) && str_has_prefix(buf_str(out), STR("after:"));
 }
 
-static json_t *next_link(struct sim *s, struct sim_request *q, const char *last)
+static json_t *next_link(const char *base_url, struct sim_request *q, const char *last)
 {
     AUTO_BUF token = { 0 };
     AUTO_MEM char *text = xasprintf("after:%s", last);
 
     base64url_add(&token, text, strlen(text));
-    return json_strf("%s%s?api-version=%s&%%24skipToken=%s", s->base_url, q->x->raw_path, q->api_version, buf_cstr(&token));
+    return json_strf("%s%s?api-version=%s&%%24skipToken=%s", base_url, q->x->raw_path, q->api_version, buf_cstr(&token));
+}
+
+/* After the last page, where a link has no business: in a circle, or to a host that is not ARM (localhost, which is us as well: we hear of it). */
+static void mislead(struct sim *s, struct sim_request *q, json_t *body)
+{
+    AUTO_MEM char *elsewhere = xasprintf("http://localhost:%u", http_server_port(s->server));
+
+    if (s->set.next_link)
+        json_put(body, "nextLink", next_link(s->set.next_link == 1 ? s->base_url : elsewhere, q, ""));
 }
 
 void sim_pool_list(struct sim *s, struct sim_request *q, struct sim_answer *a)
@@ -185,7 +194,7 @@ void sim_pool_list(struct sim *s, struct sim_request *q, struct sim_answer *a)
         return;
     }
     if (!token && s->set.empty_first_page) {
-        json_put(body, "nextLink", next_link(s, q, ""));
+        json_put(body, "nextLink", next_link(s->base_url, q, ""));
         sim_answer_json(a, 200, body);
         return;
     }
@@ -197,7 +206,9 @@ void sim_pool_list(struct sim *s, struct sim_request *q, struct sim_answer *a)
             last = pools[i]->name;
         }
     if (last && i < n)
-        json_put(body, "nextLink", next_link(s, q, last));
+        json_put(body, "nextLink", next_link(s->base_url, q, last));
+    else
+        mislead(s, q, body);
     sim_answer_json(a, 200, body);
 }
 

@@ -14,7 +14,7 @@ const struct sim_settings sim_settings_default = {
 #define YEAR_MS 31536000000LL
 static const struct row { const char *name; size_t offset; int64_t min, max; } rows[] = {
     ROW(create_ms, 0, YEAR_MS), ROW(delete_ms, 0, YEAR_MS), ROW(update_ms, 0, YEAR_MS), ROW(spread_percent, 0, 100),
-    ROW(retry_after_s, -1, 86400), ROW(list_lag_ms, 0, YEAR_MS), ROW(get_lag_ms, 0, YEAR_MS),
+    ROW(retry_after_s, -1, 86400), ROW(retry_after_date, 0, 1), ROW(next_link, 0, 2), ROW(list_lag_ms, 0, YEAR_MS), ROW(get_lag_ms, 0, YEAR_MS),
     ROW(page_size, 1, 1000), ROW(empty_first_page, 0, 1), ROW(max_pools, 0, 100000), ROW(max_operations, 0, 100000),
     ROW(token_ms, 1, YEAR_MS), ROW(join_ms, -YEAR_MS, YEAR_MS), ROW(ready_ms, 0, YEAR_MS), ROW(gpu_ms, 0, YEAR_MS),
     ROW(throttle, 0, 1), ROW(throttle_scale, 1, 100000), ROW(delete_while_creating, 0, 1),

@@ -87,6 +87,7 @@ static void release(struct sim *s)
     sim_faults_done(&s->faults);
     json_decref(s->journal);
     json_decref(s->violations);
+    json_decref(s->history);
     if (s->journal_fd >= 0)
         close(s->journal_fd);
     mutex_done(&s->mu);
@@ -107,7 +108,7 @@ errc sim_start(const struct sim_opts *o, struct sim **out, struct err *e)
         .who = o->who, .set = sim_settings_default, .base_wall = clock_wall_ms(), .base_mono = clock_mono_ms(), .speed_percent = 100, .seed = o->seed,
         .pools = map_new(sim_pool_free), .ghosts = map_new(sim_pool_free), .operations = map_new(sim_operation_free), .tokens = map_new(free),
         .quota = map_new(free), .buckets = map_new(free), .holds = map_new(free), .put_bodies = map_new(free), .turns = map_new(free),
-        .journal = json_array(), .violations = json_array(), .journal_fd = -1,
+        .journal = json_array(), .violations = json_array(), .history = json_array(), .journal_fd = -1,
     };
     mutex_init(&s->mu);
     if (o->journal_path)

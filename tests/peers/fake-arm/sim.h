@@ -17,6 +17,7 @@
 struct sim_identity {                   /* whom ARM knows; texts of the caller, copied by none */
     const char *tenant, *client_id, *subscription, *group, *cluster, *location;
     const char *client_secret;          /* NULL: no secret is accepted */
+    const char *certificate_pem;        /* signs assertions, which then must be right; NULL: none is known */
     const char *assertion_file;         /* the federated token that is right now; NULL: any that looks like one */
 };
 
@@ -25,8 +26,10 @@ struct sim_settings {
     int64_t create_ms, delete_ms, update_ms;    /* how long operations take, before the spread */
     int64_t spread_percent;                     /* each differs by up to so much, by the seed */
     int64_t retry_after_s;                      /* on operation answers; -1: no header, as AKS */
+    int64_t retry_after_date;                   /* every Retry-After is a date instead of seconds */
     int64_t list_lag_ms, get_lag_ms;            /* LIST and GET are so far behind */
     int64_t page_size, empty_first_page;
+    int64_t next_link;                          /* of the last page: 0 none, 1 goes in a circle, 2 leads to another host */
     int64_t max_pools, max_operations;          /* 0 operations: no limit */
     int64_t token_ms;                           /* life of an access token */
     int64_t join_ms, ready_ms, gpu_ms;          /* Node after the operation's end (may be negative), Ready after that, GPU after that */
@@ -46,6 +49,7 @@ struct sim_answer {
     int status;
     struct buf body;
     const char *content_type;
+    const char *code;                   /* of a refusal, the innermost; NULL: none */
     struct http_pairs headers;
     int64_t stall_ms;                   /* real time; -1: until the client leaves */
     bool cut;                           /* the connection ends instead of the answer */
@@ -117,7 +121,7 @@ struct sim_faults {
     struct sim_fault *items;
     size_t n, cap;
     int64_t next_id;
-    double rate;                        /* of the seeded schedule: how many of all calls, operations and Nodes fare badly; 0: none */
+    double rate, call_rate;             /* of the seeded schedule: how many of all operations and Nodes, and of all calls, fare badly; 0: none */
 };
 
 struct sim_bucket { double tokens; int64_t at; };
@@ -142,12 +146,12 @@ struct sim {
     struct map *tokens;                 /* text -> sim_token */
     struct map *quota;                  /* family -> int64_t limit */
     struct map *buckets;                /* text -> sim_bucket */
-    struct map *holds;                  /* "client/class" -> int64_t: a 429 was given, nothing may come before */
+    struct map *holds;                  /* "client/class" -> struct hold: a 429 was given, nothing may come before */
     struct map *put_bodies;             /* pool -> the body of its PUT */
     struct sim_past *past;
     size_t n_past, cap_past;
     struct sim_faults faults;
-    json_t *journal, *violations;
+    json_t *journal, *violations, *history;
     unsigned next_pool_number;
     int64_t next_client;
     int journal_fd;                     /* -1: none */
@@ -179,7 +183,8 @@ json_t *sim_settings_json(const struct sim_settings *s);
 /* answer.c */
 void sim_answer_json(struct sim_answer *a, int status, json_t *body);   /* takes body */
 void sim_answer_error(struct sim_answer *a, int status, const char *code, const char *fmt, ...) PRINTF(4, 5);
-void sim_answer_row(struct sim_answer *a, const struct sim_error *row);
+void sim_answer_row(struct sim_answer *a, const struct sim_error *row);         /* its Retry-After is the caller's */
+void sim_answer_retry_after(const struct sim *s, struct sim_answer *a, int64_t seconds);
 void sim_answer_header(struct sim_answer *a, const char *name, const char *fmt, ...) PRINTF(3, 4);
 json_t *sim_error_json(const struct sim_error *row);    /* {code, message, details} */
 
@@ -195,6 +200,9 @@ struct sim_token { int64_t client, expires; };
 bool sim_token_route(struct sim *s, struct http_exchange *x, struct sim_answer *a);     /* false: not its path */
 bool sim_authorize(struct sim *s, struct sim_request *q, struct sim_answer *a);         /* false: answered with 401 */
 void sim_tokens_expire(struct sim *s);
+
+/* certificate.c: what is wrong with an assertion, in Entra's words; NULL: nothing. The identity has a certificate. */
+const char *sim_certificate_refuses(const struct sim *s, struct str assertion);
 
 /* pool_check.c */
 struct vm_size { char family[64]; int cores, gpus; };
@@ -247,6 +255,9 @@ void sim_fault_node(struct sim *s, struct sim_pool *p);                 /* how i
 void sim_journal(struct sim *s, const struct sim_request *q, const struct sim_answer *a);
 void sim_violation(struct sim *s, const struct sim_request *q, const char *rule, const char *fmt, ...) PRINTF(4, 5);
 void sim_check_manners(struct sim *s, const struct sim_request *q);
+
+/* history.c: the pool is as it is now; state NULL: its own; why NULL: nothing failed */
+void sim_history(struct sim *s, const struct sim_pool *p, const char *state, const struct sim_error *why);
 
 /* control.c: false when the path is none of its own. Takes the lock itself. */
 bool sim_control(struct sim *s, struct http_exchange *x);

@@ -37,28 +37,36 @@ static struct sim_bucket *bucket(struct sim *s, const struct bucket_row *r, cons
     return b;
 }
 
-static int64_t *hold_of(struct sim *s, const struct sim_request *q)
+/* What was sent before the 429 could arrive is no breach. */
+enum { IN_FLIGHT_MS = 100 };
+struct hold { int64_t told, until; };
+
+static struct hold *hold_of(struct sim *s, const struct sim_request *q)
 {
     AUTO_MEM char *key = xasprintf("%lld/%s/%s", (long long)q->client, sim_call_name(q->call), q->call == CALL_PUT ? q->pool : "");
-    int64_t *until = map_get(s->holds, str_of(key));
+    struct hold *h = map_get(s->holds, str_of(key));
 
-    if (!until) {
-        until = xzalloc(sizeof *until);
-        map_put(s->holds, str_of(key), until);
+    if (!h) {
+        h = xzalloc(sizeof *h);
+        map_put(s->holds, str_of(key), h);
     }
-    return until;
+    return h;
 }
 
 void sim_hold(struct sim *s, const struct sim_request *q, int64_t ms)
 {
-    *hold_of(s, q) = q->now + ms;
+    struct hold *h = hold_of(s, q);
+
+    h->told = h->until > q->now ? h->told : q->now;
+    h->until = q->now + ms;
 }
 
 void sim_check_hold(struct sim *s, const struct sim_request *q)
 {
-    int64_t left = *hold_of(s, q) - q->now;
+    const struct hold *h = hold_of(s, q);
+    int64_t left = h->until - q->now;
 
-    if (left > 0)
+    if (left > 0 && q->now > h->told + IN_FLIGHT_MS)
         sim_violation(s, q, "throttle", "came %lld ms before the end of the wait that a 429 asked for", (long long)left);
 }
 
@@ -75,7 +83,7 @@ bool sim_throttle(struct sim *s, struct sim_request *q, struct sim_answer *a)
             int64_t wait_s = (int64_t)((1 - b->tokens) / (rows[i]->per_second * (double)s->set.throttle_scale)) + 1;
 
             sim_hold(s, q, wait_s * 1000);
-            sim_answer_header(a, "Retry-After", "%lld", (long long)wait_s);
+            sim_answer_retry_after(s, a, wait_s);
             sim_answer_error(a, 429, "TooManyRequests", "The request is being throttled as the limit has been reached for %s. Retry again in %lld seconds.",
                              rows[i]->name, (long long)wait_s);
             return false;

@@ -44,6 +44,13 @@ static bool assertion_is_right(struct sim *s, const char *assertion, struct sim_
         refuse(a, 401, "invalid_client", "AADSTS50027: JWT token is invalid or malformed.");
         return false;
     }
+    if (s->who.certificate_pem) {
+        const char *wrong = sim_certificate_refuses(s, str_of(assertion));
+
+        if (wrong)
+            refuse(a, 401, "invalid_client", wrong);
+        return !wrong;
+    }
     if (!s->who.assertion_file)
         return true;
     if (file_read(s->who.assertion_file, 1 << 16, &file, &e)) {

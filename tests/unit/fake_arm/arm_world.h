@@ -109,7 +109,8 @@ static inline int world_start(struct world *w, const struct sim_opts *opts)
 
     *w = (struct world){ 0 };
     o.who = (struct sim_identity){ .tenant = "tenant", .client_id = "client", .subscription = "sub", .group = "group", .cluster = "aks",
-                                   .location = "eastus", .client_secret = SECRET, .assertion_file = opts->who.assertion_file };
+                                   .location = "eastus", .client_secret = SECRET, .assertion_file = opts->who.assertion_file,
+                                   .certificate_pem = opts->who.certificate_pem };
     if (sim_start(&o, &w->sim, &e))
         fail_msg("%s", e.text);
     if (http_client_new(&(struct http_client_opts){ .tls.ca_pem = w->sim->cert_pem, .timeout_ms = 10000 }, &w->http, &e))

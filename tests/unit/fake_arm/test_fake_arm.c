@@ -150,6 +150,41 @@ static void create_is_an_operation_that_ends(void **state)
     assert_string_equal(last_violation(w), "operation-url");
 }
 
+/* What the pool's history says of it, as one text: "Creating Succeeded ". */
+static void history_of(struct world *w, const char *pool, char out[200])
+{
+    const json_t *row;
+    size_t i, n = 0;
+
+    *out = '\0';
+    control(w, "GET", "history", NULL);
+    json_array_foreach(w->body, i, row)
+        if (streq(json_cstr(row, "pool"), pool))
+            n += (size_t)snprintf(out + n, 200 - n, "%s%s%s ", json_cstr(row, "state"), json_cstr(row, "error") ? ":" : "", json_cstr(row, "error") ? json_cstr(row, "error") : "");
+}
+
+static void what_became_of_a_pool_is_written_down(void **state)
+{
+    struct world *w = *state;
+    char told[200];
+
+    make_pool(w, "ws1");
+    arm_call(w, "DELETE", "/agentPools/ws1", NULL);
+    advance(w, 10000);
+    history_of(w, "ws1", told);
+    assert_string_equal(told, "Creating Succeeded Deleting Gone ");
+    control(w, "POST", "faults", "{\"call\": \"put\", \"do\": \"operation-fails\", \"error\": \"capacity\"}");
+    make_pool(w, "ws2");
+    history_of(w, "ws2", told);
+    assert_string_equal(told, "Creating Failed:AllocationFailed ");
+    control(w, "GET", "history?since=1", NULL);
+    assert_int_equal(json_array_size(w->body), 5);
+    assert_int_equal(json_int(json_array_get(w->body, 0), "at", 0) > 0, 1);
+    arm_call(w, "PUT", "/agentPools/Upper", POOL(GPU));
+    control(w, "GET", "journal?since=0", NULL);
+    assert_string_equal(json_cstr(json_array_get(w->body, json_array_size(w->body) - 1), "code"), "InvalidParameter");
+}
+
 static void polling_has_manners(void **state)
 {
     struct world *w = *state;
@@ -337,6 +372,7 @@ static void buckets_run_dry_and_waits_are_kept(void **state)
     }
     assert_int_equal(refused, 20);
     assert_string_equal(header(w, "Retry-After"), "61");
+    arm_call(w, "PUT", "/agentPools/ws1", POOL(GPU));   /* it was on its way */
     assert_int_equal(violations(w), 0);
     advance(w, 60000);
     arm_call(w, "PUT", "/agentPools/ws1", POOL(GPU));
@@ -548,7 +584,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(tokens_only_for_the_right_credential), TEST(instance_metadata_wants_its_header_and_no_proxy), TEST(requests_need_a_token_that_lives),
-        TEST(scopes_and_versions_are_checked), TEST(create_is_an_operation_that_ends), TEST(polling_has_manners),
+        TEST(scopes_and_versions_are_checked), TEST(create_is_an_operation_that_ends), TEST(what_became_of_a_pool_is_written_down), TEST(polling_has_manners),
         TEST(a_pool_that_is_busy_is_left_alone), TEST(put_is_idempotent_and_what_is_fixed_stays), TEST(bad_pools_are_refused),
         TEST(delete_ends_in_nothing), TEST(lists_come_in_pages), TEST(lists_and_gets_lag), TEST(quota_is_a_ledger_of_cores),
         TEST(buckets_run_dry_and_waits_are_kept), TEST(faults_hit_what_they_name_and_then_stop), TEST(replies_are_lost_before_or_after),
