@@ -48,7 +48,7 @@ chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000: claims come and go while c
 	@tests/chaos/run --build $(BUILD) --seeds "$(SEEDS)" --claims $(CLAIMS)
 
 chaos-short: everything ## the same with three seeds and few claims
-	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 60
+	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 40
 
 FAULT_TESTS := $(addprefix test_fault_,vllm tuning inference upstreams_tuning karpenter karpenter_api api events others crowd kill clock webhook)
 

@@ -1,13 +1,14 @@
 """The processes of a chaos run: an API server, the simulator of ARM, two provisioners that elect a leader. All on loopback, in one folder."""
-import base64, http.client, json, os, pathlib, re, signal, ssl, subprocess, threading, time, urllib.parse
+import base64, concurrent.futures, http.client, json, os, pathlib, re, signal, ssl, subprocess, threading, time, urllib.parse
 
 CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 SECRET = "planted-client-secret"
-# Short, so that a run of minutes meets them all; the simulator's operations take one to two seconds.
-TIMERS = ("--launch-timeout=90s", "--registration-timeout=20s", "--initialization-timeout=30s", "--drain-timeout=5s", "--repair-after=6s",
-          "--repair-pause=1s", "--collect-interval=5s", "--collect-grace=6s")
-SETTINGS = {"create_ms": 1500, "delete_ms": 800, "update_ms": 500, "join_ms": -300, "ready_ms": 200, "gpu_ms": 100, "retry_after_s": 1,
-            "list_lag_ms": 1500, "page_size": 7, "max_pools": 100, "throttle_scale": 1000, "token_ms": 60000}
+# Short, so that a run of minutes meets them all; the simulator's operations take about a second.
+TIMERS = ("--launch-timeout=40s", "--registration-timeout=10s", "--initialization-timeout=15s", "--replace-pause=2s", "--drain-timeout=5s",
+          "--repair-after=4s", "--repair-pause=500ms", "--collect-interval=5s", "--collect-grace=6s")
+SETTINGS = {"create_ms": 1200, "delete_ms": 600, "update_ms": 500, "join_ms": -300, "ready_ms": 200, "gpu_ms": 100, "retry_after_s": 1,
+            "list_lag_ms": 1500, "page_size": 7, "max_pools": 1000, "throttle_scale": 1000, "token_ms": 60000}
+LOST_LEASE = "leader election lost"     # the last words of a provisioner that another one followed: its pod starts it again
 
 
 class Http:
@@ -39,38 +40,74 @@ class Http:
 
 
 class World:
-    def __init__(self, folder, build, seed, settings):
+    def __init__(self, folder, build, seed, settings, provisioners=("provisioner-1", "provisioner-2")):
         self.folder, self.build, self.seed = pathlib.Path(folder), pathlib.Path(build), seed
         self.kaito = self.build / "src/cli/kaito"
         self.lock = threading.Lock()        # guards processes
         self.processes = {}                 # name -> Popen
+        self.log_at = {}                    # name -> where its present process's log begins
+        self.crashes, self.lost_leases = [], 0
+        self.api_away = []                  # [from, to] of the wall clock: nobody could write anything
         self.api_port = 0
+        # What it starts dies with it, and it lives as long as we do: no process is left over, whatever ends us.
+        self.starter = concurrent.futures.ThreadPoolExecutor(1)
+        self.closed = False
         self.local = threading.local()      # connections
         self.token_file = self.folder / "federated-token"
         self.token_file.write_text("a.b.0")
         self.start_api()
         self.start_arm({**SETTINGS, **settings})
-        for name in ("provisioner-1", "provisioner-2"):
+        for name in provisioners:
             self.start_provisioner(name)
 
     # ---- processes
 
     def spawn(self, name, command, **env):
         with self.lock:
-            log = open(self.folder / f"{name}.log", "ab")
-            self.processes[name] = subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                                    env={**os.environ, **env}, start_new_session=True)
+            if self.closed:
+                raise RuntimeError("the world has ended")
+            with open(self.folder / f"{name}.log", "ab") as log:
+                self.log_at[name] = log.tell()
+                start = self.starter.submit(subprocess.Popen, ["setpriv", "--pdeathsig", "KILL"] + [str(c) for c in command], stdin=subprocess.DEVNULL,
+                                            stdout=log, stderr=log, env={**os.environ, **env}, start_new_session=True)
+                self.processes[name] = start.result()
 
     def kill(self, name, how=signal.SIGKILL):
         with self.lock:
             child = self.processes.pop(name, None)
         if child:
+            if name == "apiserver":
+                self.api_away.append([time.time(), None])
             child.send_signal(how)
-            child.wait()
+            try:
+                child.wait(20)
+            except subprocess.TimeoutExpired:
+                self.crashes.append(f"{name} did not end within 20 s of signal {how}")
+                child.kill()
+                child.wait()
 
-    def crashed(self):
+    def has_led(self, name):
+        """Since it was started, by its own words."""
+        with open(self.folder / f"{name}.log", "rb") as log:
+            log.seek(self.log_at.get(name, 0))
+            return b"provisioner leads" in log.read()
+
+    def tend(self):
+        """Starts again who lost the lease, as a kubelet would; everybody else that ended by itself has crashed."""
         with self.lock:
-            return [(n, p.returncode) for n, p in self.processes.items() if p.poll() is not None]
+            ended = [(n, p.returncode) for n, p in self.processes.items() if p.poll() is not None]
+            for name, _ in ended:
+                del self.processes[name]
+        for name, status in ended:
+            with open(self.folder / f"{name}.log", "rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 400))
+                said = log.read().decode(errors="replace")
+            if status == 1 and LOST_LEASE in said:
+                self.lost_leases += 1
+            else:
+                self.crashes.append(f"{name} ended with {status}: {said.splitlines()[-1] if said else 'without a word'}")
+            if name.startswith("provisioner"):
+                self.start_provisioner(name)
 
     def start_api(self):
         state = self.folder / "api"
@@ -83,6 +120,8 @@ class World:
         self.token = re.search(r"token: *(\S+)", text)[1].strip('"')
         self.api_port = urllib.parse.urlsplit(self.server).port
         wait(lambda: self.api("GET", "/readyz")[0] == 200, 20, "the API server")
+        if self.api_away and not self.api_away[-1][1]:
+            self.api_away[-1][1] = time.time()
 
     def start_arm(self, settings):
         ready = self.folder / "arm.ready"
@@ -95,15 +134,20 @@ class World:
     def start_provisioner(self, name):
         self.spawn(name, [self.kaito, "provisioner", "--cloud", "azure", "--kubeconfig", self.folder / "api/kubeconfig", "--leader-elect",
                           "--leader-election-namespace", "default", "--health-probe-bind-address", "0", "--metrics-bind-address", "0",
-                          "--workers", "8", "--arm-budget-scale", "1000", *TIMERS],
+                          "--workers", "16", "--arm-budget-scale", "1000", *TIMERS],
                    AZURE_TENANT_ID="11111111-1111-1111-1111-111111111111", AZURE_CLIENT_ID="22222222-2222-2222-2222-222222222222",
                    AZURE_FEDERATED_TOKEN_FILE=str(self.token_file), AZURE_AUTHORITY_HOST=self.arm_url + "/", ARM_ENDPOINT=self.arm_url,
                    ARM_SUBSCRIPTION_ID="00000000-0000-0000-0000-000000000000", ARM_RESOURCE_GROUP="rehearsal", AZURE_CLUSTER_NAME="aks",
                    DEPLOYMENT_MODE="self-hosted")
 
     def stop(self):
-        for name in list(self.processes):
-            self.kill(name, signal.SIGTERM if name == "apiserver" else signal.SIGKILL)
+        with self.lock:
+            self.closed, left = True, list(self.processes.values())
+            self.processes.clear()
+        for child in left:
+            child.kill()
+            child.wait()
+        self.starter.shutdown()
 
     # ---- talking
 
@@ -123,15 +167,16 @@ class World:
             raise RuntimeError(f"{method} /control/{what}: {status} {answer}")
         return answer
 
+    FOREIGN = ("nodepool1", "mine1")    # pools that are somebody else's, and stay
+
+    def add_foreign_pools(self):
+        for name in self.FOREIGN:
+            self.control("POST", f"pools/{name}", {"vmSize": "Standard_D4s_v5", "mode": "System" if name == "nodepool1" else "User", "nodeLabels": {"team": "a"}})
+
     def claims(self):
         """None while the API is away."""
         status, answer = self.api("GET", CLAIMS)
         return answer["items"] if status == 200 else None
-
-    def leader(self):
-        status, answer = self.api("GET", "/apis/coordination.k8s.io/v1/namespaces/default/leases")
-        held = [i["spec"].get("holderIdentity", "") for i in answer.get("items", [])] if status == 200 else []
-        return held[0] if held else ""
 
 
 def wait(ready, seconds, what):

@@ -1,0 +1,45 @@
+"""What a run saw, written down as FOLDER/record.json for verdict.py."""
+import collections, json, time
+
+from world import wait
+
+
+def names(claims):
+    return {c["metadata"]["name"] for c in claims}
+
+
+def launched(claim):
+    return next((c["status"] for c in claim.get("status", {}).get("conditions", []) if c["type"] == "Launched"), "")
+
+
+def refusals(journal):
+    """What ARM said about a pool when it refused."""
+    for line in journal.read_text().splitlines():
+        row = json.loads(line)
+        if row.get("code") and row["call"] in ("put", "get"):
+            yield {"at": row["at"], "pool": row["path"].rsplit("/", 1)[-1], "code": row["code"]}
+
+
+def rescues(folder):
+    """What the collectors found, of which each is a leak that nearly was: by the provisioners' logs."""
+    found = collections.Counter()
+    for log in folder.glob("provisioner-*.log"):
+        for line in log.read_text(errors="replace").splitlines():
+            if "deletes what is left over" in line:
+                found[line.split("kind=", 1)[-1].split()[0].strip('"')] += 1
+    return dict(found)
+
+
+def take(world, watch, **about):
+    """about: seed, claims, deeds, unsettled. Ends the watch once it has heard of everything."""
+    claims = world.claims()
+    wait(lambda: names(watch.claims()) == names(claims), 10, "the watch's last event")
+    watch.stop()
+    world.tend()
+    record = {
+        **about, "state": world.control("GET", "state"), "history": world.control("GET", "history"), "violations": world.control("GET", "violations"),
+        "foreign": list(world.FOREIGN), "crashes": world.crashes, "lost_leases": world.lost_leases, "api_away": world.api_away, "end": time.time(),
+        "rows": watch.rows, "refusals": list(refusals(world.folder / "journal.jsonl")), "rescues": rescues(world.folder),
+        "claims_at_end": [{"name": c["metadata"]["name"], "deleting": "deletionTimestamp" in c["metadata"], "launched": launched(c)} for c in claims]}
+    (world.folder / "record.json").write_text(json.dumps(record))
+    return record
