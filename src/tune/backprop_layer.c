@@ -7,6 +7,8 @@
  */
 #include "tune/backprop_priv.h"
 
+#define SUM_GRAIN (1u << 14)            /* numbers below which another thread does not pay */
+
 static void copy_columns(float *y, const float *x, size_t ld, size_t rows, size_t dim)
 {
     for (size_t r = 0; y != x && r < rows; r++)
@@ -69,17 +71,24 @@ static size_t residual_floats(const struct backprop *p)
 
 /* --- attention, then the MLP ------------------------------------------------------------------------------------------------- */
 
+struct sum { float *out; const float *x, *y; };
+
+static void sum_part(void *arg, size_t begin, size_t end)
+{
+    struct sum s = *(const struct sum *)arg;
+
+    for (size_t i = begin; i < end; i++)
+        s.out[i] = s.x[i] + s.y[i];
+}
+
 /* out = x + [norm] raw; scratch may be raw when there is no norm. */
 static void add_block(struct backprop *p, float *out, const float *x, const float *raw, const struct norm *norm_out, float *scratch)
 {
-    size_t n = residual_floats(p);
-
     if (norm_out->w) {
         norm_rows(p, norm_out, scratch, raw);
         raw = scratch;
     }
-    for (size_t i = 0; i < n; i++)
-        out[i] = x[i] + raw[i];
+    compute_parallel(p->c, residual_floats(p), SUM_GRAIN, sum_part, &(struct sum){ out, x, raw });
 }
 
 static void sequential_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *next, const float *x)
