@@ -17,7 +17,7 @@ t "a good secret" secret good secret
 t "a secret with the wrong password" secret wrong nonsense
 
 bad() {         # NAME FILTER: a Workspace that trains shortly
-    tuning_workspace "$1" "$REGISTRY/adapters/x:$1" "$2" | sed 's/num_train_epochs: 4/num_train_epochs: 1/' >"$T/$1.json"
+    tuning_workspace "$1" "$REGISTRY/adapters/x:$1" "$2" | one_epoch >"$T/$1.json"
 }
 data() { echo ".tuning.output.imagePushSecret = \"good\" | .tuning.input.urls = [\"https://huggingface.co/datasets/me/d/resolve/main/$1\"]"; }
 # What the Workspace says about itself, apart from what its user wrote: its conditions and events.

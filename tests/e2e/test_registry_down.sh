@@ -6,7 +6,7 @@ registry_files
 t "the hub mirror starts" mirror
 t "kaito up is ready" up --ca-bundle "$CA_BUNDLE" --hf-endpoint "$HUB"
 t "the push secret" kubectl create secret docker-registry registry-secret --docker-server="$REGISTRY" --docker-username=user --docker-password=secret
-tuning_workspace w "$REGISTRY/adapters/w:1" >"$T/w.json"
+tuning_workspace w "$REGISTRY/adapters/w:1" | one_epoch >"$T/w.json"
 t "apply while the registry is down" kubectl apply -f "$T/w.json"
 describes() { has "$(kubectl describe workspace "$1")" "$2"; }
 t "the registry that refuses connections is named" until_ok 150 describes w "registry $REGISTRY"
