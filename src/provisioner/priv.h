@@ -43,9 +43,13 @@ struct work {                           /* one reconcile */
 
 extern const struct kube_gvr nodes_gvr, pods_gvr;
 
+/* ---- claim.c ---- */
+
 /* Is it a Node of this claim? by_label (may be NULL): the cloud's label that names a Node's claim. */
 bool node_is_of(const json_t *node, const struct node_claim *claim, const char *by_label);
 
+/* Those of the claim; of two the one that is its own while the claim lives. The arena's. */
+json_t *claim_nodes(struct work *w);
 /* Writes a claim with the resourceVersion that this reconcile last saw; takes patch. `sub`: NULL or "status". */
 errc claim_patch(struct work *w, const char *sub, json_t *patch, struct err *e);
 errc claim_annotate(struct work *w, const char *key, const char *value /* NULL removes */, struct err *e);
@@ -55,12 +59,15 @@ errc claim_tell(struct work *w, const struct kube_condition *c, struct err *e);
 errc claim_delete(struct work *w, struct err *e);
 const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has none */
 
+/* ---- holds.c ---- */
+
 void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no longer */
 int64_t hold_left_ms(struct provisioner *p, const char *claim);
 char *end_key(const char *claim);        /* of the holds of its deletion; no claim is called so. Yours */
 void forget_claim(struct provisioner *p, const char *claim);
 /* The claim was gone when its machine was to be written down: the machine is deleted once the cache knows, too. */
 void lose_claim(struct provisioner *p, const char *claim);
+bool claim_is_lost(struct provisioner *p, const char *claim);
 /* The sooner of two waits; 0: none. */
 int64_t sooner_ms(int64_t a, int64_t b);
 

@@ -1,0 +1,62 @@
+/* What is remembered between reconciles, in memory only: a restart forgets it and asks once more. */
+#include "base/clock.h"
+#include "base/mem.h"
+#include "provisioner/priv.h"
+
+/* How long the cloud is left alone about a claim; every event of the claim or its Node would ask it otherwise. */
+void hold(struct provisioner *p, const char *claim, int64_t ms)
+{
+    LOCK_SCOPE(&p->mu);
+    if (ms > 0) {
+        int64_t *until = xmalloc(sizeof *until);
+
+        *until = clock_mono_ms() + ms;
+        map_put(p->holds, str_of(claim), until);
+    } else {
+        map_del(p->holds, str_of(claim));
+    }
+}
+
+int64_t hold_left_ms(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+    const int64_t *until = map_get(p->holds, str_of(claim));
+    int64_t left = until ? *until - clock_mono_ms() : 0;
+
+    return left > 0 ? left : 0;
+}
+
+char *end_key(const char *claim)
+{
+    return xasprintf("end of %s", claim);
+}
+
+void forget_claim(struct provisioner *p, const char *claim)
+{
+    AUTO_MEM char *key = end_key(claim);
+    LOCK_SCOPE(&p->mu);
+
+    map_del(p->holds, str_of(claim));
+    map_del(p->holds, str_of(key));
+    map_del(p->types, str_of(claim));
+    map_del(p->lost, str_of(claim));
+}
+
+void lose_claim(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+
+    map_put(p->lost, str_of(claim), xstrdup(claim));
+}
+
+bool claim_is_lost(struct provisioner *p, const char *claim)
+{
+    LOCK_SCOPE(&p->mu);
+
+    return map_get(p->lost, str_of(claim));
+}
+
+int64_t sooner_ms(int64_t a, int64_t b)
+{
+    return a > 0 && b > 0 ? (a < b ? a : b) : a > 0 ? a : b > 0 ? b : 0;
+}
