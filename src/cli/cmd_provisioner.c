@@ -84,7 +84,7 @@ static const struct cloud_row *cloud_row(const char *name)
 static errc parse_gates(struct provisioner_cmd *c, struct err *e)
 {
     static const struct { const char *name; bool settable; } known[] = {
-        { "NodeRepair", true }, { "Expiration", true }, { "ReservedCapacity", true }, { "Drift", false }, { "SpotToSpotConsolidation", false },
+        { "NodeRepair", true }, { "Expiration", true }, { "ReservedCapacity", true }, { "Drift", true }, { "SpotToSpotConsolidation", false },
         { "NodeOverlay", false }, { "StaticCapacity", false }, { "CapacityBuffer", false },
     };
     struct str rest = str_of(c->gates), pair, name, value;
@@ -105,6 +105,7 @@ static errc parse_gates(struct provisioner_cmd *c, struct err *e)
             return err_set(e, ERR_UNBUILT, "--feature-gates %.*s: not built yet; leave it false", STR_ARG(pair));
         c->o.node_repair = str_is(name, "NodeRepair") ? on : c->o.node_repair;
         c->o.expiration = str_is(name, "Expiration") ? on : c->o.expiration;
+        c->o.drift = str_is(name, "Drift") ? on : c->o.drift;
     }
     return ERR_OK;
 }
@@ -299,7 +300,7 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
         { "leader-election-namespace", 0, OPT_STR, &c->lease_namespace, "NS", "Its namespace; default that of the context or pod.", .env = "LEADER_ELECTION_NAMESPACE" },
         { "leader-election-lease-duration", 0, OPT_DURATION_MS, &c->lease_ms, "TIME", "How long a leader that fell silent is waited for; renewed each sixth of it." },
         { "disable-leader-election", 0, OPT_BOOL, &c->no_election, NULL, "Upstream's name for --no-leader-elect.", .env = "DISABLE_LEADER_ELECTION" },
-        { "feature-gates", 0, OPT_STR, &c->gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off); Drift and others of Karpenter are refused.", .env = "FEATURE_GATES" },
+        { "feature-gates", 0, OPT_STR, &c->gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off), Drift (off); others of Karpenter are refused.", .env = "FEATURE_GATES" },
         { "health-probe-bind-address", 0, OPT_STR, &c->health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c->metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },
         { "health-probe-port", 0, OPT_INT, &c->health_port, "PORT", "Upstream's: only the port.", .env = "HEALTH_PROBE_PORT", .min = 0, .max = 65535 },

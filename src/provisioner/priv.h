@@ -82,12 +82,15 @@ errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, 
  */
 errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e);
 
-/* Stages (launch.c, replace.c, repair.c, terminate.c). Each may ask to be called again through *out. */
+/* Stages (launch.c, replace.c, repair.c, drift.c, terminate.c). Each may ask to be called again through *out. */
 errc advance(struct work *w, struct reconcile_result *out, struct err *e);
 /* A machine that is given up: *out_done false while that goes on. */
 errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struct err *e);
 errc replace_begin(struct work *w, const char *reason, struct err *e);
 errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e);
+errc drift(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e);
+/* Until another claim may be given up (repair, drift): one in repair_pause_ms. 0: now, and the turn is taken. */
+int64_t disruption_turn_ms(struct provisioner *p);
 errc finalize(struct work *w, struct reconcile_result *out, struct err *e);
 
 /* Lets a Node go whose machine is gone: deletes it, forces out what is left of its ended pods, takes our finalizer off. */

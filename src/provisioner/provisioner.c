@@ -56,6 +56,8 @@ static errc tend(struct work *w, struct reconcile_result *out, struct err *e)
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, left);
     if (w->p->o.node_repair)
         TRY(repair(w, &deleted, out, e));
+    if (w->p->o.drift && !deleted)
+        TRY(drift(w, &deleted, out, e));
     return deleted ? ERR_OK : advance(w, out, e);
 }
 

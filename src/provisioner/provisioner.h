@@ -29,7 +29,7 @@ struct provisioner_opts {
     const char *class_group;            /* claims of this nodeClassRef group are ours as well; NULL: none */
     bool install_crds;                  /* create the NodeClaim CRD when there is neither it nor the Machine's */
     bool wait_to_lead;                  /* nothing is written before provisioner_lead */
-    bool node_repair, expiration;       /* feature gates */
+    bool node_repair, expiration, drift;        /* feature gates */
     enum collect_mode collect;
     int workers;                        /* 0: 4 */
     struct claim_timers timers;

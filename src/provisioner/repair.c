@@ -22,8 +22,7 @@ static void count_nodes(struct provisioner *p, size_t *nodes, size_t *unready)
     }
 }
 
-/* Until the next repair may begin; takes the turn when it is now. */
-static int64_t take_turn(struct provisioner *p)
+int64_t disruption_turn_ms(struct provisioner *p)
 {
     LOCK_SCOPE(&p->mu);
     int64_t now = clock_mono_ms(), left = p->repaired_ms && p->o.timers.repair_pause_ms > 0 ? p->repaired_ms + p->o.timers.repair_pause_ms - now : 0;
@@ -67,7 +66,7 @@ errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, str
         return ERR_OK;
     if (wait == 0) {
         count_nodes(w->p, &nodes, &unready);
-        wait = node_repair_is_braked(nodes, unready) ? w->p->o.timers.repair_ms : take_turn(w->p);
+        wait = node_repair_is_braked(nodes, unready) ? w->p->o.timers.repair_ms : disruption_turn_ms(w->p);
     }
     if (wait > 0) {
         out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait);

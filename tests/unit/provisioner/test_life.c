@@ -215,6 +215,29 @@ static void a_node_that_is_not_ready_for_long_takes_its_claim_along(void **state
     life_end(l);
 }
 
+/* Off: nothing. On: it is said, and the claim goes unless it is not to be disturbed, as KAITO's. */
+static void drift_is_told_and_ends_what_may_be_disturbed(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.drift = true;
+    life_run(l);
+    life_claim(l, "drifter", "type-a]}, {key: topology.kubernetes.io/zone, operator: In, values: [eastus-1", "");
+    life_patch(l, &claims, NULL, "drifter", NULL, "{metadata: {annotations: {karpenter.sh/do-not-disrupt: 'true'}}}");
+    life_until(l, "drifter", "Launched", "True/Launched");
+    life_join(l, "drifter");
+    life_until(l, "drifter", "Ready", "True/Ready");
+    life_until(l, "drifter", "Drifted", "");
+    life_patch(l, &nodes, NULL, "node-drifter", NULL, "{metadata: {labels: {topology.kubernetes.io/zone: eastus-2}}}");
+    life_until(l, "drifter", "Drifted", "True/RequirementsDrifted");
+    poll(NULL, 0, 200);
+    assert_true(life_is_there(l, &claims, NULL, "drifter"));
+    life_patch(l, &claims, NULL, "drifter", NULL, "{metadata: {annotations: {karpenter.sh/do-not-disrupt: null}}}");
+    life_until_gone(l, &claims, NULL, "drifter");
+    assert_int_equal(fake_count(l->cloud), 0);
+    life_end(l);
+}
+
 static void nothing_is_done_before_we_lead(void **state)
 {
     struct life *l = life_scene(state);
@@ -322,7 +345,7 @@ int main(void)
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced),
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
-        LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
+        LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
     };
     return cmocka_run_group_tests(tests, life_start, life_stop);

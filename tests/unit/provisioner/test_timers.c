@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/yaml.h"
+#include "kube/meta.h"
+#include "provisioner/drift.h"
 #include "provisioner/timers.h"
 
 #define NOW_MS 1767225600000LL          /* 2026-01-01T00:00:00Z */
@@ -137,13 +140,44 @@ static void claims_expire_only_when_they_say_when(void **state)
     assert_int_equal(claim_expiry_wait_ms(&c, NOW_MS), 0);
 }
 
+static void a_node_drifts_when_a_label_contradicts_its_claim(void **state)
+{
+    static const struct { const char *requirements, *labels, *names; } rows[] = {      /* names: NULL: it has not drifted */
+        { "{key: node.kubernetes.io/instance-type, operator: In, values: [a, B]}", "node.kubernetes.io/instance-type: b", NULL },
+        { "{key: node.kubernetes.io/instance-type, operator: In, values: [a, B]}", "node.kubernetes.io/instance-type: c", "node.kubernetes.io/instance-type of Node n is c" },
+        { "{key: node.kubernetes.io/instance-type, operator: In, values: [a]}", "x: y", NULL },       /* not told yet */
+        { "{key: zone, operator: NotIn, values: ['1']}", "zone: '2'", NULL }, { "{key: zone, operator: NotIn, values: ['1']}", "zone: '1'", "label zone of Node n is 1" },
+        { "{key: spot, operator: DoesNotExist}", "spot: ''", "label spot" }, { "{key: spot, operator: Exists}", "spot: ''", NULL },
+        { "{key: gpus, operator: Gt, values: ['4']}", "gpus: '1'", NULL },                             /* not judged */
+    };
+    AUTO_FREE(arena) a = arena_new();
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *claim_text = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: c}, spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, "
+                                              "requirements: [%s]}}", rows[i].requirements);
+        AUTO_MEM char *node_text = xasprintf("{metadata: {name: n, labels: {%s}}}", rows[i].labels);
+        AUTO_JSON node = NULL;
+        AUTO_MEM char *text = NULL;
+        struct node_claim c;
+        json_t *j = NULL;
+
+        assert_int_equal(yaml_parse(str_of(claim_text), &j, NULL), ERR_OK);
+        json_arena_own(a, j);
+        assert_int_equal(schema_decode(&node_claim_type, j, a, &c, NULL), ERR_OK);
+        assert_int_equal(yaml_parse(str_of(node_text), &node, NULL), ERR_OK);
+        if (claim_has_drifted(&c, node, &text) != !!rows[i].names || (text && !strstr(text, rows[i].names)))
+            fail_msg("row %zu: %s", i, text ? text : "no drift");
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_stage_that_takes_too_long_is_named), cmocka_unit_test(a_time_of_never_never_ends),
         cmocka_unit_test(upstreams_timers_are_the_defaults_where_it_has_some), cmocka_unit_test(the_drain_ends_when_the_claim_says_so),
         cmocka_unit_test(nodes_are_given_up_after_ten_minutes), cmocka_unit_test(an_outage_of_most_nodes_repairs_none),
-        cmocka_unit_test(claims_expire_only_when_they_say_when),
+        cmocka_unit_test(claims_expire_only_when_they_say_when), cmocka_unit_test(a_node_drifts_when_a_label_contradicts_its_claim),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
