@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "provisioner/azure/arm.h"
+#include "provisioner/azure/jwt.h"
 #include "provisioner/azure/pool.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -68,9 +69,33 @@ static void provider_id(struct str text)
     assert(!name.p || pool_name_valid(name));
 }
 
+static void jwt(struct str text)
+{
+    struct jwt_names n;
+
+    if (jwt_names_read(text, &n))
+        assert(!strpbrk(n.issuer, "\r\n ") && !strpbrk(n.subject, "\r\n ") && !strpbrk(n.audience, "\r\n "));
+}
+
+/* All pages of a list, and what becomes of each pool. */
+static void page(struct str text)
+{
+    AUTO_JSON j = NULL;
+    json_t *item;
+    size_t i;
+
+    if (json_parse(text, &j, NULL))
+        return;
+    json_array_foreach(json_object_get(j, "value"), i, item) {
+        AUTO(cloud_instance_done) struct cloud_instance c = { 0 };
+
+        (void)pool_instance(item, &c, NULL);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    static void (*const parsers[])(struct str text) = { refusal, pool, progress, token, endpoints, provider_id };
+    static void (*const parsers[])(struct str text) = { refusal, pool, progress, token, endpoints, provider_id, jwt, page };
 
     if (size)
         parsers[data[0] % ARRAY_LEN(parsers)](str_n((const char *)data + 1, size - 1));

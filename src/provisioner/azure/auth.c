@@ -8,6 +8,7 @@
 #include "provisioner/azure/assertion.h"
 #include "provisioner/azure/cli_token.h"
 #include "provisioner/azure/fault.h"
+#include "provisioner/azure/jwt.h"
 
 #define RENEW_BEFORE_MS  (5 * 60000)    /* before the end of a token, */
 #define RENEW_AGAIN_MS   30000          /* and so long after a renewal that failed while the old one was good */
@@ -239,7 +240,20 @@ static bool is_passing(const struct azure_auth *a, int status)
     return status == 429 || status == 408 || status >= 500 || (a->kind == AZURE_AUTH_MANAGED && (status == 404 || status == 410));
 }
 
-static errc refused(const struct azure_auth *a, const struct http_response *r, struct err *e)
+/* After the cause, of which people see the beginning only: what Entra compares with the federated credential. */
+static errc refused_credential(const struct azure_auth *a, const char *proof, struct err *e)
+{
+    struct jwt_names n;
+    struct err said = *e;
+
+    if (!jwt_names_read(str_of(proof), &n))
+        return err_set(e, said.code, "azure: no token for client %s: %s; the federated credential must name this cluster's issuer, the service account and the "
+                       "audience api://AzureADTokenExchange", a->client_id, said.text);
+    return err_set(e, said.code, "azure: no token for client %s: %s; the federated credential must name, as the token does, issuer %s, subject %s, audience %s",
+                   a->client_id, said.text, n.issuer, n.subject, n.audience);
+}
+
+static errc refused(const struct azure_auth *a, const struct http_response *r, const char *proof, struct err *e)
 {
     struct arm_error why;
 
@@ -248,9 +262,9 @@ static errc refused(const struct azure_auth *a, const struct http_response *r, s
     if (a->kind == AZURE_AUTH_MANAGED)
         return err_wrap(e, "azure: no token from the machine's identity service%s%s", str_set(a->client_id) ? " for client " : "",
                         str_set(a->client_id) ? a->client_id : "");
-    return err_wrap(e, "azure: no token for client %s%s", a->client_id,
-                    a->kind == AZURE_AUTH_WORKLOAD ? " (its federated credential must name this cluster's issuer, the service account "
-                                                     "and the audience api://AzureADTokenExchange)" : "");
+    if (a->kind == AZURE_AUTH_WORKLOAD)
+        return refused_credential(a, proof, e);
+    return err_wrap(e, "azure: no token for client %s", a->client_id);
 }
 
 static errc ask_service(struct azure_auth *a, const char *proof, struct cancel *cancel, struct http_response *r, struct err *e)
@@ -284,7 +298,7 @@ static errc ask_http(struct azure_auth *a, struct cancel *cancel, struct azure_t
     if (a->kind != AZURE_AUTH_MANAGED)
         TRY(proof_of(a, &proof, e));
     TRY(ask_service(a, buf_cstr(&proof), cancel, &r, e));
-    errc rc = r.status != 200 ? refused(a, &r, e) : azure_token_parse(buf_str(&r.body), clock_wall_ms(), out, e);
+    errc rc = r.status != 200 ? refused(a, &r, buf_cstr(&proof), e) : azure_token_parse(buf_str(&r.body), clock_wall_ms(), out, e);
 
     *retry_ms = http_retry_after_ms(&r.headers, 0);
     if (r.body.p)

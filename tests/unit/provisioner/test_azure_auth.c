@@ -236,6 +236,44 @@ static void a_refused_login_is_not_asked_again_at_once(void **state)
     expect_token(a, "planted-token-3");
 }
 
+/* Upstream's pod dies of it, and dies again. */
+static void a_federated_token_that_comes_later_is_taken(void **state)
+{
+    struct service *s = *state;
+    AUTO_MEM char *path = path_join(s->dir, "late");
+    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_WORKLOAD, .token_file = path });
+    struct err e = { 0 };
+
+    assert_int_not_equal(refused(a, &e), ERR_OK);
+    assert_non_null(strstr(e.text, path));
+    assert_int_equal(s->asked, 0);
+    AUTO_MEM char *there = file_of(s, "late", "planted.assertion.jwt");
+    s->now_ms += MINUTE;
+    expect_token(a, "planted-token-1");
+}
+
+/* Which of the three names is wrong Entra does not always say: all that must agree are told behind its cause, and nothing else of the token. */
+static void a_refused_federated_token_says_what_the_credential_must_name(void **state)
+{
+    struct service *s = *state;
+    static const char token[] = "eyJhbGciOiAiUlMyNTYifQ."
+                                "eyJhdWQiOiBbImFwaTovL0F6dXJlQURUb2tlbkV4Y2hhbmdlIl0sICJpc3MiOiAiaHR0cHM6Ly9pc3N1ZXIuZXhhbXBsZS90L2MvIiwgInN1YiI6ICJzeXN0"
+                                "ZW06c2VydmljZWFjY291bnQ6Z3B1LXByb3Zpc2lvbmVyOmdwdS1wcm92aXNpb25lciJ9.planted-signature";
+    AUTO_MEM char *path = file_of(s, "token", token);
+    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_WORKLOAD, .token_file = path });
+    struct err e = { 0 };
+
+    s->status = 401;
+    s->body = "{\"error\":\"invalid_client\",\"error_description\":\"AADSTS700213: No matching federated identity record found for presented assertion subject\"}";
+    assert_int_equal(refused(a, &e), ERR_UNAUTHORIZED);
+    const char *cause = strstr(e.text, "AADSTS700213"), *issuer = strstr(e.text, "issuer https://issuer.example/t/c/");
+
+    assert_true(cause && issuer && cause < issuer);
+    assert_non_null(strstr(e.text, "subject system:serviceaccount:gpu-provisioner:gpu-provisioner"));
+    assert_non_null(strstr(e.text, "audience api://AzureADTokenExchange"));
+    assert_null(strstr(e.text, "planted-signature"));
+}
+
 static void the_machines_identity(void **state)
 {
     struct service *s = *state;
@@ -595,7 +633,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_rotated_token_file_is_read_at_each_exchange), TEST(an_early_renewal_that_fails_keeps_the_old_token),
-        TEST(a_refused_login_is_not_asked_again_at_once), TEST(the_machines_identity), TEST(the_machines_identity_is_never_asked_through_a_proxy),
+        TEST(a_refused_login_is_not_asked_again_at_once), TEST(a_refused_federated_token_says_what_the_credential_must_name),
+        TEST(a_federated_token_that_comes_later_is_taken),
+        TEST(the_machines_identity), TEST(the_machines_identity_is_never_asked_through_a_proxy),
         TEST(a_rejected_token_is_replaced_once), TEST(secrets_are_in_no_error), TEST(throttling_is_waited_for), TEST(many_threads_ask_once),
         TEST(a_certificate_signs_the_assertion), TEST(the_azure_cli_is_asked), TEST(answers_of_token_services), TEST(missing_settings_are_named),
     };
