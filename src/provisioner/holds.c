@@ -26,6 +26,23 @@ int64_t hold_left_ms(struct provisioner *p, const char *claim)
     return left > 0 ? left : 0;
 }
 
+void notice(struct provisioner *p, const char *key)
+{
+    LOCK_SCOPE(&p->mu);
+
+    if (map_get(p->noticed, str_of(key)))
+        return;
+    map_put(p->noticed, str_of(key), xstrdup(key));
+    map_del(p->holds, str_of(key));
+}
+
+void forget_notice(struct provisioner *p, const char *key)
+{
+    LOCK_SCOPE(&p->mu);
+
+    map_del(p->noticed, str_of(key));
+}
+
 char *end_key(const char *claim)
 {
     return xasprintf("end of %s", claim);
@@ -38,6 +55,8 @@ void forget_claim(struct provisioner *p, const char *claim)
 
     map_del(p->holds, str_of(claim));
     map_del(p->holds, str_of(key));
+    map_del(p->noticed, str_of(claim));
+    map_del(p->noticed, str_of(key));
     map_del(p->types, str_of(claim));
     map_del(p->lost, str_of(claim));
 }

@@ -7,6 +7,7 @@
 
 #define LOOK_AGAIN_MS   10000           /* at a machine whose cloud did not say when */
 #define NEXT_TYPE_MS    1000
+#define LOOK_READY_MS   5000            /* at one whose Node is ready already, at first; then as long as it has been */
 #define FINAL_MS        10000           /* until our cache surely knows that a refusal was final */
 
 struct launch {                         /* what the cloud said about a claim in one reconcile */
@@ -95,12 +96,39 @@ static int64_t wait_after(struct work *w, struct launch *l)
 
 /* ---- asking ---- */
 
-static void pending(struct launch *l, const char *cloud, int64_t *wait_ms)
+/*
+ * How long the Node of a machine that the cloud still makes has been ready; -1: it is not. A Node that joined is no proof that the cloud's operation will
+ * succeed, but its end is near: so the cloud need not be asked often before.
+ */
+static int64_t ready_for_ms(const struct work *w)
+{
+    const json_t *node = json_array_size(w->nodes) == 1 ? json_array_get(w->nodes, 0) : NULL;
+
+    if (!node || kube_deleting(node) || !kube_condition_is(node, "Ready", "True"))
+        return -1;
+    int64_t ms = w->op->now_ms - kube_time_ms(json_cstr(kube_condition(node, "Ready"), "lastTransitionTime"));
+
+    return ms > 0 ? ms : 0;
+}
+
+static int64_t wait_for_cloud(int64_t asked_ms, int64_t ready_ms)
+{
+    int64_t soon = ready_ms > LOOK_READY_MS ? ready_ms : LOOK_READY_MS;
+
+    return ready_ms >= 0 && soon < asked_ms ? soon : asked_ms;
+}
+
+static bool is_on_its_way(const json_t *claim)
+{
+    return streq(json_cstr(kube_condition(claim, "Launched"), "reason"), "LaunchInProgress");
+}
+
+static void pending(struct launch *l, const char *cloud, int64_t ready_ms, int64_t *wait_ms)
 {
     bool leaving = l->made.state == CLOUD_DELETING;
 
     snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this name" : "the %s cloud is making the machine", cloud);
-    *wait_ms = l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS;
+    *wait_ms = wait_for_cloud(l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS, ready_ms);
 }
 
 static bool is_settled(const json_t *claim)
@@ -113,11 +141,16 @@ static bool is_settled(const json_t *claim)
 /* Asks the cloud unless it is launched, final or held; sets when to ask again. */
 static void launch(struct work *w, struct launch *l, struct reconcile_result *out)
 {
-    int64_t wait_ms = hold_left_ms(w->p, kube_name(w->object));
+    int64_t ready_ms = ready_for_ms(w), wait_ms;
 
     if (is_settled(w->object))
         return;
+    if (ready_ms >= 0 && is_on_its_way(w->object))
+        notice(w->p, kube_name(w->object));
+    wait_ms = hold_left_ms(w->p, kube_name(w->object));
     if (wait_ms == 0) {
+        if (ready_ms >= 0 && w->p->cloud->hurry)
+            w->p->cloud->hurry(w->p->cloud->self, kube_name(w->object));
         l->asked = true;
         prefer_type(w);
         l->rc = ask_create(w->p, &w->claim, &l->made, &l->why, &l->err);
@@ -128,7 +161,7 @@ static void launch(struct work *w, struct launch *l, struct reconcile_result *ou
         if (l->rc)
             wait_ms = wait_after(w, l);
         else if (l->made.state != CLOUD_RUNNING)
-            pending(l, w->p->cloud->name, &wait_ms);
+            pending(l, w->p->cloud->name, ready_ms, &wait_ms);
         hold(w->p, kube_name(w->object), wait_ms < 0 ? FINAL_MS : wait_ms);
     }
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait_ms);

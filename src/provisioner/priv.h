@@ -30,6 +30,7 @@ struct provisioner {
     struct map *holds;                  /* claim name, or end_key -> int64_t: until then (monotonic ms) the cloud is not asked */
     struct map *types;                  /* claim name -> size_t: which of its instance types is tried */
     struct map *lost;                   /* names of claims that went while their machine was made */
+    struct map *noticed;                /* keys of claims whose Node's coming or going was acted on */
     int64_t repaired_ms;                /* monotonic; 0: nothing yet */
 };
 
@@ -64,6 +65,9 @@ const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has n
 void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no longer */
 int64_t hold_left_ms(struct provisioner *p, const char *claim);
 char *end_key(const char *claim);        /* of the holds of its deletion; no claim is called so. Yours */
+/* The Node told something that the cloud will say as well: the first time for this key the hold ends. The key is that of a hold. */
+void notice(struct provisioner *p, const char *key);
+void forget_notice(struct provisioner *p, const char *key);
 void forget_claim(struct provisioner *p, const char *claim);
 /* The claim was gone when its machine was to be written down: the machine is deleted once the cache knows, too. */
 void lose_claim(struct provisioner *p, const char *claim);

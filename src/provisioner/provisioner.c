@@ -219,7 +219,8 @@ errc provisioner_start(struct kube_client *client, const struct provisioner_opts
 {
     struct provisioner *p = xmalloc(sizeof *p);
 
-    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .holds = map_new(free), .types = map_new(free), .lost = map_new(free) };
+    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .holds = map_new(free), .types = map_new(free), .lost = map_new(free),
+                                .noticed = map_new(free) };
     mutex_init(&p->mu);
     claim_timers_fill(&p->o.timers);
     p->metrics = metrics_new();
@@ -317,6 +318,7 @@ void provisioner_join(struct provisioner *p)
     map_free(p->holds);
     map_free(p->types);
     map_free(p->lost);
+    map_free(p->noticed);
     mutex_done(&p->mu);
     free(p);
 }

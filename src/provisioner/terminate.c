@@ -284,10 +284,23 @@ static int64_t retry_ms(const struct work *w)
     return ms < RETRY_MS ? RETRY_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
 }
 
+/* Somebody deletes the Node, most likely because its machine is gone: the cloud is asked now. A Node that was deleted from the start says nothing. */
+static void notice_end(struct work *w)
+{
+    AUTO_MEM char *key = end_key(kube_name(w->object));
+    const json_t *node;
+    size_t i;
+
+    json_array_foreach(w->nodes, i, node)
+        if (kube_deleting(node))
+            notice(w->p, key);
+}
+
 static errc delete_machine(struct work *w, struct reconcile_result *out, struct err *e)
 {
     if (is_foreign(w->object))
         return ERR_OK;
+    notice_end(w);
     struct kube_condition going = { "InstanceTerminating", "True", "InstanceTerminating", "", kube_generation(w->object) };
     struct err why;
     bool held;

@@ -7,16 +7,31 @@
 #include "kube/meta.h"
 #include "provisioner/azure/priv.h"
 
-#define LOOK_FIRST_MS 2000
-#define LOOK_MAX_MS   30000
+#define LOOK_FIRST_MS 5000
+#define LOOK_MAX_MS   120000
 #define LOOK_POOL_MS  10000
+#define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */
 #define EXISTS_MS     1000
 
-int64_t azure_look_ms(int64_t elapsed_ms, int64_t asked_ms)
+int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
 {
-    int64_t look = elapsed_ms < LOOK_FIRST_MS ? LOOK_FIRST_MS : elapsed_ms > LOOK_MAX_MS ? LOOK_MAX_MS : elapsed_ms;
+    int64_t look = patience_ms < LOOK_FIRST_MS ? LOOK_FIRST_MS : patience_ms > LOOK_MAX_MS ? LOOK_MAX_MS : patience_ms;
 
     return asked_ms > 0 ? asked_ms : look;
+}
+
+void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms)
+{
+    w->look_ms = now_ms + look_ms;
+    w->soonest_ms = now_ms + (asked_ms > 0 ? asked_ms : LOOK_GAP_MS);
+}
+
+void azure_hurry(void *self, const char *claim_name)
+{
+    struct pool_writes *w = azure_writes(self, claim_name);
+
+    if (w->look_ms > w->soonest_ms)
+        w->look_ms = w->soonest_ms;
 }
 
 struct making {                         /* one call of azure_create */
@@ -101,7 +116,7 @@ static errc put(struct making *m, struct err *e)
     AUTO_MEM char *text = operation_text(&op, clock_wall_ms());
     int64_t look = azure_look_ms(0, op.wait_ms);
 
-    m->w->look_ms = m->w->put_ms + look;
+    azure_look_later(m->w, m->w->put_ms, look, op.wait_ms);
     return pending(m, text, look);
 }
 
@@ -138,7 +153,7 @@ static bool is_patience(const struct arm_refusal *why)
 /* A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. */
 static int64_t look_of(const struct making *m, enum cloud_state state)
 {
-    return m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(arm_now_ms(m->a->arm) - m->w->put_ms, 0) : LOOK_POOL_MS;
+    return m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(AZURE_CREATION_PATIENCE(arm_now_ms(m->a->arm) - m->w->put_ms), 0) : LOOK_POOL_MS;
 }
 
 static errc look_at_pool(struct making *m, struct err *e)
@@ -195,14 +210,16 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
 static errc follow(struct making *m, const char *text, struct arm_operation *op, int64_t since_ms, struct err *e)
 {
     struct arm_progress p = { 0 };
-    int64_t now = arm_now_ms(m->a->arm), early = m->w->look_ms - now;
+    int64_t early = m->w->look_ms - arm_now_ms(m->a->arm);
 
     if (early > 0)
         return pending(m, text, early);
     errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
-    int64_t look = azure_look_ms(clock_wall_ms() - since_ms, p.wait_ms);
+    int64_t look = azure_look_ms(AZURE_CREATION_PATIENCE(clock_wall_ms() - since_ms), p.wait_ms);
 
-    m->w->look_ms = now + look;
+    if (rc && look > LOOK_POOL_MS)      /* it said nothing */
+        look = LOOK_POOL_MS;
+    azure_look_later(m->w, arm_now_ms(m->a->arm), look, p.wait_ms);
     AUTO_MEM char *moved = operation_text(op, since_ms);
 
     if (rc == ERR_FORBIDDEN)            /* somebody wrote a foreign URL into the annotation */

@@ -54,7 +54,7 @@ static errc deletion_failed(struct azure *a, const char *name, struct pool_write
     errc rc = arm_poll(a->arm, &w->deletion, &p, &why, NULL);
 
     if (rc || p.state == ARM_RUNNING) {
-        w->look_ms = now + azure_look_ms(now - w->delete_ms, p.wait_ms);
+        azure_look_later(w, arm_now_ms(a->arm), azure_look_ms(AZURE_DELETION_PATIENCE(now - w->delete_ms), p.wait_ms), p.wait_ms);
         return ERR_OK;
     }
     arm_operation_done(&w->deletion);
@@ -86,7 +86,7 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
         return later_or(rc, &why, look_ms);
     if (!gone) {
         *look_ms = azure_look_ms(0, w->deletion.wait_ms);
-        w->look_ms = w->delete_ms + *look_ms;
+        azure_look_later(w, w->delete_ms, *look_ms, w->deletion.wait_ms);
     }
     return ERR_OK;
 }
@@ -137,12 +137,12 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
         return ERR_OK;
     }
     if (i.state == CLOUD_DELETING) {
-        *look_ms = azure_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
+        *look_ms = azure_look_ms(w->delete_ms ? AZURE_DELETION_PATIENCE(now - w->delete_ms) : 0, 0);
         return ERR_OK;
     }
     if (!w->delete_ms)
         return ask_for_end(a, name, pool, w, look_ms, e);
-    *look_ms = azure_look_ms(now - w->delete_ms, 0);
+    *look_ms = azure_look_ms(AZURE_DELETION_PATIENCE(now - w->delete_ms), 0);
     return deletion_failed(a, name, w, e);
 }
 

@@ -24,7 +24,8 @@ void pools_forget(struct pools *p);     /* what is known is old: somebody else w
 struct pool_writes {
     int64_t put_ms, delete_ms;          /* 0: never */
     struct arm_operation deletion;      /* style 0: none is followed */
-    int64_t look_ms;                    /* no operation of it is looked at before */
+    int64_t look_ms;                    /* no operation of it is looked at before, */
+    int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
     char *spent;                        /* the operation that failed and was dealt with */
 };
 
@@ -54,12 +55,20 @@ bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out);
 /* Sends DELETE for a pool as it was seen. *gone: it was not there. */
 errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, struct pool_writes *w, bool *gone, struct arm_refusal *why, struct err *e);
 
-/* How long to leave ARM alone about something that began so long ago: a look may come twice as late as the one before. */
-int64_t azure_look_ms(int64_t elapsed_ms, int64_t asked_ms);
+/*
+ * How long to leave ARM alone: what it asked for, else patience_ms within bounds. Few looks are needed: a Node that becomes ready or goes brings one
+ * (hurry). Those in between find what failed: the first soon, a later one when five (creation) or three (deletion) times as much time has passed.
+ */
+int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms);
+#define AZURE_CREATION_PATIENCE(elapsed_ms) (4 * (elapsed_ms))
+#define AZURE_DELETION_PATIENCE(elapsed_ms) (2 * (elapsed_ms))
+/* When an operation is looked at next. */
+void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms);
 
 errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
 errc azure_get(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);
 errc azure_list(void *self, struct cloud_instances *out, struct err *e);
+void azure_hurry(void *self, const char *claim_name);
 errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
 
 #endif
