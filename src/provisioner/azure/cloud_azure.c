@@ -208,9 +208,42 @@ static errc azure_types(void *self, json_t **out, struct err *e)
     return ERR_OK;
 }
 
+enum owner { OWNER_KAITO, OWNER_MACHINE, OWNER_OTHER, OWNERS };
+
+/* A Workspace's pool of the time before NodeClaims is never ours to delete: somebody should know that it is there and costs. */
+static enum owner owner_of(const json_t *pool)
+{
+    const json_t *labels = json_at(pool, "properties", "nodeLabels", NULL);
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+
+    if (azure_pool_is_ours(pool, &i))
+        return OWNER_KAITO;
+    return !json_cstr(labels, NODEPOOL_LABEL) && (json_cstr(labels, "kaito.sh/workspace") || json_cstr(labels, "kaito.sh/ragengine")) ? OWNER_MACHINE : OWNER_OTHER;
+}
+
+static void pool_metrics(struct azure *a, struct buf *out)
+{
+    static const char *const names[OWNERS] = { "kaito", "kaito-machine", "other" };
+    AUTO_JSON pools = pools_last(a->pools);
+    size_t count[OWNERS] = { 0 };
+    const char *name;
+    json_t *pool;
+
+    if (!pools)
+        return;
+    json_object_foreach(pools, name, pool)
+        count[owner_of(pool)]++;
+    buf_adds(out, "# HELP kaito_arm_pools Agent pools of the cluster at the last look; kaito-machine: of an old Machine, which nobody deletes.\n# TYPE kaito_arm_pools gauge\n");
+    for (int o = 0; o < OWNERS; o++)
+        buf_addf(out, "kaito_arm_pools{owner=\"%s\"} %zu\n", names[o], count[o]);
+}
+
 static void azure_metrics(void *self, struct buf *out)
 {
-    arm_metrics(((struct azure *)self)->arm, out);
+    struct azure *a = self;
+
+    arm_metrics(a->arm, out);
+    pool_metrics(a, out);
 }
 
 static void azure_free(struct azure *a)

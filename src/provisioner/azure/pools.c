@@ -96,6 +96,12 @@ errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refu
     return *out ? ERR_OK : list(p, out, why, e);
 }
 
+json_t *pools_last(struct pools *p)
+{
+    LOCK_SCOPE(&p->mu);
+    return json_incref(p->seen);
+}
+
 void pools_forget(struct pools *p)
 {
     LOCK_SCOPE(&p->mu);
