@@ -41,6 +41,8 @@ errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, 
     return counted(p, "Delete", started, p->cloud->delete(p->cloud->self, claim, out_look_ms, e));
 }
 
+#define GONE_MS 1000                    /* until our cache knows that the claim went with its machine */
+
 errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e)
 {
     AUTO_MEM char *key = end_key(claim);
@@ -51,6 +53,6 @@ errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t
         return ERR_OK;
     errc rc = ask_delete(p, claim, out_look_ms, e);
 
-    hold(p, key, rc ? retry_ms : *out_look_ms);
+    hold(p, key, rc ? retry_ms : *out_look_ms > 0 ? *out_look_ms : GONE_MS);
     return rc;
 }
