@@ -77,9 +77,10 @@ tsan:                   ## the tests of what has threads under TSan
 fuzz-smoke:             ## each fuzzer for FUZZ_SECONDS (default 10), those of what strangers send for FUZZ_LONG_SECONDS (60)
 	@tests/fuzz/smoke $${FUZZ_SECONDS:-10} $${FUZZ_LONG_SECONDS:-60}
 
-lint:                   ## layers, generated files, shell and Python syntax
+lint:                   ## layers, generated files, shell and Python syntax, named tests
 	@tools/check-includes
 	@tools/lint
+	@tools/check-checklist
 
 crds: all               ## write deploy/crds from the tables
 	@tools/write-crds $(BUILD)
@@ -93,6 +94,9 @@ bench-engine:           ## the engine beside llama.cpp and transformers on the s
 
 bench-manager: all      ## the Workspace manager on a real kube-apiserver, as a table
 	@BUILD="$(BUILD)" bench/manager.sh $(ARGS)
+
+bench-provisioner: everything  ## the provisioner: calls to ARM, 500 claims at once, memory
+	@BUILD="$(abspath $(BUILD))" bench/provisioner.sh $(ARGS)
 
 # ARGS: --parts full --minutes 20 ...
 bench-tune:             ## tuning beside transformers + PEFT + bitsandbytes, as a table
@@ -113,4 +117,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test chaos chaos-short test-peers test-real test-fault asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-tune quickstart quickstart-down install clean help
+.PHONY: all everything deps test chaos chaos-short test-peers test-real test-fault asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-provisioner bench-tune quickstart quickstart-down install clean help
