@@ -5,7 +5,8 @@ begin
 ASSERTION=planted.assertion.jwt0123456789
 TOKENS=eyJhbGciOiJub25lIn0                      # how the simulator's access tokens begin
 export ARM_SUBSCRIPTION_ID=00000000-0000-0000-0000-000000000000 ARM_RESOURCE_GROUP=rehearsal AZURE_CLUSTER_NAME=aks \
-    AZURE_TENANT_ID=11111111-1111-1111-1111-111111111111 AZURE_CLIENT_ID=22222222-2222-2222-2222-222222222222 AZURE_FEDERATED_TOKEN_FILE=$T/assertion
+    AZURE_TENANT_ID=11111111-1111-1111-1111-111111111111 AZURE_CLIENT_ID=22222222-2222-2222-2222-222222222222 AZURE_FEDERATED_TOKEN_FILE=$T/assertion \
+    E2E_TEST_MODE=true LOCATION=eastus LEADER_ELECT=true SYSTEM_NAMESPACE=gpu-provisioner CONFIG_LOGGING_NAME=x AZURE_NODE_RESOURCE_GROUP=MC_x AZURE_ENABLE_DYNAMIC_SKU_CACHE=false
 
 arm() { local path=$1; shift; curl -sS --cacert "$T/ca.pem" "$URL/control/$path" "$@"; }
 calls() { arm journal | jq -r "[.[] | select(.call == \"$1\")] | length"; }
@@ -44,7 +45,7 @@ fault '{"call": "token", "do": "error", "error": "aad-unavailable", "times": 2}'
 fault '{"call": "list", "do": "error", "error": "bad-gateway", "times": 1}'
 fault '{"call": "put", "do": "lose-reply", "times": 1}'
 provisioner
-t "it started" until_ok 10 kubectl get nodeclaims
+t "it started, with upstream's variables that mean nothing here" until_ok 10 kubectl get nodeclaims
 t "a claim" claim wsone
 t "it is Ready although the metadata, a login, a look and a reply were lost" is_ready wsone
 t "one pool was made" is "$(arm state | jq -r '[.past[].name] | join(" ")')" wsone

@@ -46,6 +46,12 @@ budget() { kubectl patch pdb b --subresource=status --type=merge -p "{\"status\"
 
 ok "helm lint" "$helm" lint --strict "$root/deploy/gpu-provisioner"
 ok "every value of the chart has an effect that is an object" chart --set replicas=2,serviceMonitor.enabled=true,workloadIdentity.clientId=c,workloadIdentity.tenantId=t,settings.azure.clusterName=x
+probes() { chart | python3 -c '
+import sys, yaml
+pod = next(o for o in yaml.safe_load_all(sys.stdin) if o and o["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]
+env = {e["name"]: e.get("value") for e in pod["env"]}
+print(env["METRICS_PORT"], env["HEALTH_PROBE_PORT"], sorted(p["containerPort"] for p in pod["ports"]), *(pod[p]["httpGet"]["path"] for p in ("livenessProbe", "readinessProbe")))'; }
+ok "the chart probes where the provisioner listens" is "8080 8081 [8080, 8081] /healthz /readyz" probes
 eval "$("$tool/up" "$work/real")" || { echo "Bail out! the API server did not start"; exit 1; }
 export KUBECONFIG
 kubectl create namespace $ns >/dev/null
@@ -64,10 +70,12 @@ c["users"][0]["user"] = {"token": os.environ["TOKEN"]}
 json.dump(c, sys.stdout)' >"$work/account"
 
 # ---- life ----
-start one
+probed=$(free_port)
+HEALTH_PROBE_PORT=$probed start one
 ok "it leads" within 10 holds - holder
 kubectl get nodeclaims -w -o jsonpath='{.metadata.name}{.status.conditions[?(@.type=="Launched")].reason}{"\n"}' >"$work/seen" 2>&1 &
 pids+=("$!")
+ok "it is probed at the port that the chart names" within 5 sh -c "curl -sf 127.0.0.1:$probed/healthz && curl -sf 127.0.0.1:$probed/readyz"
 claim a gpu-1 >/dev/null
 ok "its machine is on its way" within 10 grep -qx aLaunchInProgress "$work/seen"       # for a second only
 ok "then runs" within 10 is "True Launched" condition a Launched

@@ -123,7 +123,7 @@ static inline errc fake_delete(void *self, const char *claim, int64_t *out_look_
         return ERR_OK;
     m->deleting = true;
     if (m->delete_looks_left-- > 0)
-        *out_look_ms = 50;
+        *out_look_ms = f->look_ms ? f->look_ms : 50;
     else
         map_del(f->machines, str_of(claim));
     return ERR_OK;
