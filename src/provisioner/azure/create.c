@@ -153,7 +153,9 @@ static bool is_patience(const struct arm_refusal *why)
 /* A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. */
 static int64_t look_of(const struct making *m, enum cloud_state state)
 {
-    return m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(AZURE_CREATION_PATIENCE(arm_now_ms(m->a->arm) - m->w->put_ms), 0) : LOOK_POOL_MS;
+    int64_t look = m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - m->w->put_ms), 0) : LOOK_POOL_MS;
+
+    return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
 
 static errc look_at_pool(struct making *m, struct err *e)
@@ -215,7 +217,7 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     if (early > 0)
         return pending(m, text, early);
     errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
-    int64_t look = azure_look_ms(AZURE_CREATION_PATIENCE(clock_wall_ms() - since_ms), p.wait_ms);
+    int64_t look = azure_look_ms(AZURE_PATIENCE_MS(clock_wall_ms() - since_ms), p.wait_ms);
 
     if (rc && look > LOOK_POOL_MS)      /* it said nothing */
         look = LOOK_POOL_MS;

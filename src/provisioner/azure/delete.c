@@ -6,6 +6,14 @@
 #define LAG_MS       60000              /* a LIST may miss what was made so short ago */
 #define LOOK_BUSY_MS 20000
 
+/* From its beginning on; elapsed_ms 0: also when it is not known. */
+static int64_t deletion_look_ms(int64_t elapsed_ms, int64_t asked_ms)
+{
+    int64_t patience = AZURE_PATIENCE_MS(elapsed_ms);
+
+    return azure_look_ms(patience > AZURE_DELETION_MS ? patience : AZURE_DELETION_MS, asked_ms);
+}
+
 bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out)
 {
     if (streq(json_str_at(pool, "properties", "mode", NULL), "System"))
@@ -54,7 +62,7 @@ static errc deletion_failed(struct azure *a, const char *name, struct pool_write
     errc rc = arm_poll(a->arm, &w->deletion, &p, &why, NULL);
 
     if (rc || p.state == ARM_RUNNING) {
-        azure_look_later(w, arm_now_ms(a->arm), azure_look_ms(AZURE_DELETION_PATIENCE(now - w->delete_ms), p.wait_ms), p.wait_ms);
+        azure_look_later(w, arm_now_ms(a->arm), deletion_look_ms(now - w->delete_ms, p.wait_ms), p.wait_ms);
         return ERR_OK;
     }
     arm_operation_done(&w->deletion);
@@ -85,7 +93,7 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
     if (rc)
         return later_or(rc, &why, look_ms);
     if (!gone) {
-        *look_ms = azure_look_ms(0, w->deletion.wait_ms);
+        *look_ms = deletion_look_ms(0, w->deletion.wait_ms);
         azure_look_later(w, w->delete_ms, *look_ms, w->deletion.wait_ms);
     }
     return ERR_OK;
@@ -106,7 +114,7 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
         return ERR_OK;
     if (i.state != CLOUD_DELETING)
         return ask_for_end(a, name, r.body, w, look_ms, e);
-    *look_ms = azure_look_ms(0, 0);
+    *look_ms = deletion_look_ms(0, 0);
     return ERR_OK;
 }
 
@@ -137,12 +145,12 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
         return ERR_OK;
     }
     if (i.state == CLOUD_DELETING) {
-        *look_ms = azure_look_ms(w->delete_ms ? AZURE_DELETION_PATIENCE(now - w->delete_ms) : 0, 0);
+        *look_ms = deletion_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
         return ERR_OK;
     }
     if (!w->delete_ms)
         return ask_for_end(a, name, pool, w, look_ms, e);
-    *look_ms = azure_look_ms(AZURE_DELETION_PATIENCE(now - w->delete_ms), 0);
+    *look_ms = deletion_look_ms(now - w->delete_ms, 0);
     return deletion_failed(a, name, w, e);
 }
 

@@ -58,11 +58,11 @@ errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, st
 
 /*
  * How long to leave ARM alone: what it asked for, else patience_ms within bounds. Few looks are needed: a Node that becomes ready or goes brings one
- * (hurry). Those in between find what failed: the first soon, a later one when five (creation) or three (deletion) times as much time has passed.
+ * (hurry). Those in between find what failed: a later one when three times as much time has passed, so that what ends within 15 s is known within 10.
  */
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms);
-#define AZURE_CREATION_PATIENCE(elapsed_ms) (4 * (elapsed_ms))
-#define AZURE_DELETION_PATIENCE(elapsed_ms) (2 * (elapsed_ms))
+#define AZURE_PATIENCE_MS(elapsed_ms) (2 * (elapsed_ms))
+#define AZURE_DELETION_MS 15000         /* to the first look at a deletion: nothing is wrong while it lasts */
 /* When an operation is looked at next. */
 void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms);
 

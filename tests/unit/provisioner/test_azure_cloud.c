@@ -169,15 +169,15 @@ static void a_whole_life(void **state)
     pass(w, 500);
     expect_pending(w, 4500);            /* an event woke the claim: nothing is asked before its time */
     pass(w, 4500);
-    expect_pending(w, 20000);
+    expect_pending(w, 10000);
     restart(w);                         /* the operation is in the claim; only the token is new */
     pass(w, 20000);
     expect_running(w);
     pass(w, 3600000 / 4);
-    assert_int_equal(delete_look(w), 5000);
-    pass(w, 5000);
-    assert_int_equal(delete_look(w), 10000);
-    pass(w, 11000);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
+    assert_int_equal(delete_look(w), 30000);
+    pass(w, 30000);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
 }
@@ -191,7 +191,7 @@ static void a_ready_node_brings_the_look_forward(void **state)
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { "Retry-After: 7" }, "{\"status\":\"InProgress\"}" },
            { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
-    pass(w, 30000);
+    pass(w, 70000);
     expect_pending(w, 120000);          /* nobody waits longer for a failure to be seen */
     w->cloud->hurry(w->cloud->self, "ws1");
     pass(w, 100);
@@ -258,7 +258,7 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     expect_fault(w, FAULT_BUSY);        /* the list lagged */
     assert_int_equal(w->why.retry_ms, 1000);
     pass(w, 15000);
-    expect_pending(w, 60000);
+    expect_pending(w, 10000);
     script_done(&w->script);
 }
 
@@ -335,7 +335,7 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
     expect_pending(w, 10000);
     pass(w, 10000);
-    expect_pending(w, 40000);
+    expect_pending(w, 10000);
     script_done(&w->script);
 }
 
@@ -347,8 +347,8 @@ static void a_deletion_that_fails_says_why_and_is_asked_again(void **state)
     SCRIPT(&w->script, LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION } }, LIST(POOL("Failed")),
            { POLL, 200, { NULL }, "{\"status\":\"Failed\",\"error\":{\"code\":\"DeleteVMSSAgentPoolFailed\",\"message\":\"x\",\"details\":[{\"code\":\"PodDrainFailure\",\"message\":\"pdb\"}]}}" },
            { "DELETE " P "/ws1" V, 409, { NULL }, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"another operation\"}}" });
-    assert_int_equal(delete_look(w), 5000);
-    pass(w, 5000);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
     assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
     assert_non_null(strstr(w->err.text, "PodDrainFailure: pdb"));
     assert_int_equal(delete_look(w), 20000);    /* another operation has its turn */
@@ -363,8 +363,8 @@ static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
            LIST(""));
     expect_pending(w, 5000);
     pass(w, 1500);
-    assert_int_equal(delete_look(w), 5000);
-    pass(w, 5000);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
 }
