@@ -215,7 +215,7 @@ static errc force_out(struct provisioner *p, const char *node, struct err *e)
             continue;
         errc rc = kube_delete(p->client, &pods_gvr, kube_namespace(pod), kube_name(pod), &(struct kube_delete_opts){ .uid = kube_uid(pod), .has_grace = true }, e);
 
-        if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)
+        if (rc && rc != ERR_NOT_FOUND)
             return err_wrap(e, "delete pod %s/%s", kube_namespace(pod), kube_name(pod));
     }
     return ERR_OK;
@@ -240,7 +240,7 @@ errc node_release(struct provisioner *p, const json_t *node, struct err *e)
     TRY(force_out(p, kube_name(node), e));
     errc rc = kube_delete(p->client, &nodes_gvr, NULL, kube_name(node), &(struct kube_delete_opts){ .uid = kube_uid(node) }, e);
 
-    if (rc && rc != ERR_NOT_FOUND && rc != ERR_CONFLICT)
+    if (rc && rc != ERR_NOT_FOUND)         /* a conflict may mean another Node of this name, or anything else: read again */
         return err_wrap(e, "delete Node %s", kube_name(node));
     if (!kube_has_finalizer(node, CLAIM_FINALIZER))
         return ERR_OK;
