@@ -14,11 +14,31 @@ static const char *text(struct op *op, struct str s)
     return arena_strndup(op->arena, s.p ? s.p : "", s.n);
 }
 
-static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct workspace *ws)
+/* Does a claim say so: that it is Ready, or that this node is its own? */
+static bool is_claimed(const json_t *claims, const json_t *node)
+{
+    const json_t *claim;
+    size_t i;
+
+    json_array_foreach(claims, i, claim)
+        if (claim_is_ready(claim) || streq(json_str_at(claim, "status", "nodeName", NULL), kube_name(node)))
+            return true;
+    return false;
+}
+
+/*
+ * A machine that was made for the Workspace counts from when its claim speaks of it, which wakes the Workspace: what the node is before
+ * would only be seen, and written, when something else wakes it by chance (on_node).
+ */
+static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct workspace *ws, const json_t *claims)
 {
     const json_t *labels = own(op, ws_node_labels(&m->settings, ws));
+    json_t *nodes = own(op, informer_list_labels(m->nodes, NULL, json_object_size(labels) ? labels : NULL));
 
-    return own(op, informer_list_labels(m->nodes, NULL, json_object_size(labels) ? labels : NULL));
+    for (size_t i = json_array_size(nodes); i-- > 0;)
+        if (!m->settings.byo && kube_label(json_array_get(nodes, i), "karpenter.sh/nodepool") && !is_claimed(claims, json_array_get(nodes, i)))
+            json_array_remove(nodes, i);
+    return nodes;
 }
 
 /* Pods by the name alone, in their namespace; claims, which have none, by both labels of the mode. */
@@ -84,7 +104,7 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, json_t *objec
     buf_addf(&headless, "%s-headless", name);
     *v = (struct ws_view){ .settings = &m->settings, .ws = &o->ws };
     v->claims = m->claims ? labelled(m, m->claims, op, NULL, &o->ws, true) : NULL;
-    v->nodes = nodes_of(m, op, &o->ws);
+    v->nodes = nodes_of(m, op, &o->ws, v->claims);
     v->pods = labelled(m, m->pods, op, ns, &o->ws, false);
     v->service = own(op, informer_get(m->services, ns, name));
     v->headless = own(op, informer_get(m->services, ns, buf_cstr(&headless)));
