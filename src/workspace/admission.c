@@ -73,3 +73,52 @@ errc workspace_admit(void *self, const struct admission_request *q, struct buf *
 
     return workspace_review(update ? WS_UPDATE : WS_CREATE, q->object, update ? q->old_object : NULL, &m->settings, &cluster, why);
 }
+
+/* ---- what the first write would be --------------------------------------------------------------------------------------------- */
+
+static void add_operation(json_t *patch, const char *path, json_t *value)
+{
+    json_push(patch, json_pack("{s:s, s:s, s:o}", "op", "add", "path", path, "value", value));
+}
+
+static void add_finalizer(json_t *patch, const json_t *object)
+{
+    AUTO_JSON list = json_array();
+    const json_t *f;
+    size_t i;
+
+    if (kube_has_finalizer(object, WORKSPACE_FINALIZER))
+        return;
+    json_array_foreach(json_at(object, "metadata", "finalizers", NULL), i, f)
+        json_push(list, json_clone(f));
+    json_push(list, json_string(WORKSPACE_FINALIZER));
+    add_operation(patch, "/metadata/finalizers", json_incref(list));
+}
+
+/* The hash is of the object in the version that the controller reads. */
+static void add_first_revision(json_t *patch, const struct admission_request *q)
+{
+    AUTO_JSON annotations = clone_object(json_at(q->object, "metadata", "annotations", NULL));
+    struct workspace ws;
+    char hash[65];
+
+    if (!streq(q->version, "v1beta1") || json_object_get(annotations, HASH_ANNOTATION) || json_object_get(annotations, REVISION_ANNOTATION) ||
+        schema_decode(&workspace_v1beta1, q->object, q->arena, &ws, NULL))
+        return;
+    ws_hash(&ws, hash);
+    json_put_str(annotations, HASH_ANNOTATION, hash);
+    json_put_str(annotations, REVISION_ANNOTATION, "1");
+    add_operation(patch, "/metadata/annotations", json_incref(annotations));
+}
+
+void workspace_prepare(void *self, const struct admission_request *q, json_t **out_patch)
+{
+    json_t *patch;
+
+    if (!streq(q->operation, "CREATE") || str_set(q->subresource) || !streq(q->kind, "Workspace") || !q->object)
+        return;
+    patch = json_array();
+    add_finalizer(patch, q->object);
+    add_first_revision(patch, q);
+    *out_patch = patch;
+}
