@@ -138,17 +138,37 @@ static bool is_settled(const json_t *claim)
     return streq(json_cstr(c, "status"), "True") || (streq(json_cstr(c, "status"), "False") && cloud_fault_is_final(json_cstr(c, "reason")));
 }
 
+/*
+ * Before a machine may be begun the claim itself is asked for: a cache that lags behind (of a process that was stopped, or has just begun to lead) would
+ * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already.
+ */
+static errc is_there(struct work *w, struct err *e)
+{
+    AUTO_JSON now = NULL;
+
+    if (kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION))
+        return ERR_OK;
+    errc rc = kube_get(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), &now, e);
+
+    if (rc && rc != ERR_NOT_FOUND)
+        return rc;
+    if (rc || kube_deleting(now) || !streq(kube_uid(now), kube_uid(w->object)))
+        return err_set(e, ERR_CONFLICT, "%s: is gone or going, and our cache does not know yet", kube_name(w->object));
+    return ERR_OK;
+}
+
 /* Asks the cloud unless it is launched, final or held; sets when to ask again. */
-static void launch(struct work *w, struct launch *l, struct reconcile_result *out)
+static errc launch(struct work *w, struct launch *l, struct reconcile_result *out, struct err *e)
 {
     int64_t ready_ms = ready_for_ms(w), wait_ms;
 
     if (is_settled(w->object))
-        return;
+        return ERR_OK;
     if (ready_ms >= 0 && is_on_its_way(w->object))
         notice(w->p, kube_name(w->object));
     wait_ms = hold_left_ms(w->p, kube_name(w->object));
     if (wait_ms == 0) {
+        TRY(is_there(w, e));
         if (ready_ms >= 0 && w->p->cloud->hurry)
             w->p->cloud->hurry(w->p->cloud->self, kube_name(w->object));
         l->asked = true;
@@ -165,6 +185,7 @@ static void launch(struct work *w, struct launch *l, struct reconcile_result *ou
         hold(w->p, kube_name(w->object), wait_ms < 0 ? FINAL_MS : wait_ms);
     }
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait_ms);
+    return ERR_OK;
 }
 
 /* ---- writing ---- */
@@ -281,7 +302,7 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
     AUTO(launch_done) struct launch l = { 0 };
     AUTO(claim_plan_done) struct claim_plan plan = { 0 };
 
-    launch(w, &l, out);
+    TRY(launch(w, &l, out, e));
     if (l.rc == ERR_CANCELLED) {        /* we stop, or lead no more: that says nothing about the claim */
         *e = l.err;
         return l.rc;

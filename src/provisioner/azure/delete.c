@@ -118,12 +118,14 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
     return ERR_OK;
 }
 
-/* Not in the list: gone, unless it was made a moment ago and the list does not know it yet. */
+/* Not in the list: gone, unless it was made a moment ago and the list does not know it yet, even if its deletion was asked for meanwhile: that may have failed. */
 static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
-    if (w->put_ms > w->delete_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS)
+    bool new_here = w->put_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS;
+
+    if (new_here && w->put_ms > w->delete_ms)
         return ask_for_end(a, name, NULL, w, look_ms, e);
-    return w->put_ms || w->delete_ms ? ERR_OK : look_by_name(a, name, w, look_ms, e);
+    return new_here || (!w->put_ms && !w->delete_ms) ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
 }
 
 static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)

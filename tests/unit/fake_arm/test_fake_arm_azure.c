@@ -1,4 +1,6 @@
 /* cloud/azure against the simulator: what a provisioner that was killed leaves to the next one. */
+#include <poll.h>
+
 #include "arm_world.h"
 #include "base/yaml.h"
 #include "provisioner/azure/cloud_azure.h"
@@ -94,9 +96,38 @@ static void a_pool_that_no_list_shows_is_not_forgotten(void **state)
     assert_int_equal(violations(&s->w), 0);
 }
 
+/* A deletion that was accepted and then failed, of a pool that no list shows yet: its end would be believed, and the machine stay. */
+static void a_deletion_that_failed_is_noticed_though_no_list_shows_the_pool(void **state)
+{
+    struct scene *s = *state;
+    AUTO(cloud_instance_done) struct cloud_instance made = { 0 };
+    struct cloud *c = new_cloud(s);
+    struct cloud_failure why;
+    int64_t look_ms = 0;
+    struct err e;
+
+    control(&s->w, "PUT", "settings", "{\"list_lag_ms\": 60000}");
+    assert_int_equal(c->create(c->self, &s->claim, &made, &why, &e), ERR_OK);
+    advance(&s->w, 20000);
+    control(&s->w, "POST", "faults", "{\"call\": \"delete\", \"do\": \"operation-fails\", \"error\": \"canceled\"}");
+    poll(NULL, 0, 1100);                /* LISTs are a second apart */
+    assert_int_equal(c->delete(c->self, "ws1", &look_ms, &e), ERR_OK);
+    assert_true(look_ms > 0);
+    advance(&s->w, 10000);
+    arm_call(&s->w, "GET", "/agentPools/ws1", NULL);
+    assert_string_equal(json_str_at(s->w.body, "properties", "provisioningState", NULL), "Failed");
+    poll(NULL, 0, 1100);
+    assert_int_equal(c->delete(c->self, "ws1", &look_ms, &e), ERR_OK);
+    assert_true(look_ms > 0);           /* it is asked for again */
+    arm_call(&s->w, "GET", "/agentPools/ws1", NULL);
+    assert_string_equal(json_str_at(s->w.body, "properties", "provisioningState", NULL), "Deleting");
+    cloud_free(c);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(a_pool_that_no_list_shows_is_not_forgotten, setup, teardown) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(a_pool_that_no_list_shows_is_not_forgotten, setup, teardown),
+                                        cmocka_unit_test_setup_teardown(a_deletion_that_failed_is_noticed_though_no_list_shows_the_pool, setup, teardown) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -360,7 +360,7 @@ static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") }, LIST(""), { "DELETE " P "/ws1" V, 202 },
-           LIST(""));
+           LIST(""), { "GET " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"Agent Pool not found.\"}}" });      /* the list says nothing yet */
     expect_pending(w, 5000);
     pass(w, 1500);
     assert_int_equal(delete_look(w), 15000);
