@@ -37,6 +37,26 @@ static errc deleted_otherwise(struct work *w, bool *out_deleted, struct reconcil
     return *out_deleted ? claim_delete(w, e) : ERR_OK;
 }
 
+/*
+ * What takes too long, after what the Nodes say now was taken in: while nobody led, a Node may have joined in time without anybody writing it down. The
+ * reason; NULL: nothing.
+ */
+static const char *overdue(struct work *w, int64_t *left_ms)
+{
+    const char *late = claim_overdue(w->object, &w->p->o.timers, w->op->now_ms, left_ms);
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+
+    if (!late)
+        return NULL;
+    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes }, w->op->now_ms, &plan);
+    if (!plan.status)
+        return late;
+    AUTO_JSON now = json_copy(w->object);
+
+    json_put(now, "status", json_incref(plan.status));
+    return claim_overdue(now, &w->p->o.timers, w->op->now_ms, left_ms);
+}
+
 /* A claim that is alive and has our finalizer. */
 static errc tend(struct work *w, struct reconcile_result *out, struct err *e)
 {
@@ -49,7 +69,7 @@ static errc tend(struct work *w, struct reconcile_result *out, struct err *e)
     TRY(replace(w, &whole, out, e));
     if (!whole)
         return ERR_OK;
-    const char *late = claim_overdue(w->object, &w->p->o.timers, w->op->now_ms, &left);
+    const char *late = overdue(w, &left);
 
     if (late)
         return replace_begin(w, late, e);       /* the watch brings us back */

@@ -161,6 +161,26 @@ static void a_machine_whose_node_never_joins_is_replaced(void **state)
     life_end(l);
 }
 
+/* Nobody led while its Node joined, and then for longer than the time-out: the next leader looks before it judges. */
+static void a_node_that_joined_while_nobody_led_is_in_time(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.registration_ms = 1500;
+    life_run(l);
+    life_claim(l, "unseen", "type-a", "");
+    life_until(l, "unseen", "Launched", "True/Launched");
+    life_halt(l);
+    life_join(l, "unseen");
+    poll(NULL, 0, 3000);                /* lastTransitionTime has whole seconds */
+    life_run(l);
+    life_until(l, "unseen", "Initialized", "True/Initialized");
+    assert_int_equal(fake_read(l->cloud, &l->cloud->deletes), 0);
+    life_delete(l, "unseen");
+    life_until_gone(l, &claims, NULL, "unseen");
+    life_end(l);
+}
+
 /* Its Node joined and is not ready: the reason is kept, Node and machine go, the claim stays. */
 static void a_node_that_does_not_become_usable_is_replaced(void **state)
 {
@@ -343,7 +363,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
-        LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced),
+        LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
