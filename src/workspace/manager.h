@@ -3,9 +3,9 @@
 #define WORKSPACE_MANAGER_H
 
 #include "http/client.h"
+#include "kube/behind.h"
 #include "kube/controller.h"
 #include "kube/events.h"
-#include "workspace/behind.h"
 #include "workspace/mentions.h"
 #include "workspace/model_book.h"
 #include "workspace/plan.h"

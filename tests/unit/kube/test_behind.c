@@ -1,11 +1,11 @@
-/* Which cached Workspaces are behind our own writes. */
+/* Which cached objects are behind our own writes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 
 #include <cmocka.h>
 
-#include "workspace/behind.h"
+#include "kube/behind.h"
 
 static void a_copy_is_behind_until_the_cache_has_caught_up(void **state)
 {

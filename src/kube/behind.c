@@ -1,4 +1,4 @@
-#include "workspace/behind.h"
+#include "kube/behind.h"
 
 #include "base/map.h"
 #include "base/mem.h"

@@ -1,9 +1,9 @@
 /*
- * Which cached Workspaces are behind our own writes. A reconcile that decided on such a copy would repeat what was done and end in a conflict;
+ * Which cached objects of a kind are behind our own writes. A reconcile that decided on such a copy would repeat what was done and end in a conflict;
  * the event of the write is on its way and wakes the key again, so it can wait. Thread-safe; the lock is a leaf.
  */
-#ifndef WORKSPACE_BEHIND_H
-#define WORKSPACE_BEHIND_H
+#ifndef KUBE_BEHIND_H
+#define KUBE_BEHIND_H
 
 #include <stdbool.h>
 
