@@ -64,6 +64,8 @@ errc claim_patch(struct work *w, const char *sub, json_t *patch, struct err *e)
     TRY(kube_patch(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), sub, KUBE_PATCH_MERGE, body, &written, e));
     claim_kind_in(w->p->kind, written);
     json_arena_own(w->op->arena, written);
+    if (!streq(kube_resource_version(written), kube_resource_version(w->object)))       /* a patch that changes nothing makes no event */
+        behind_note(w->p->behind, KEY("", kube_name(w->object)), kube_resource_version(w->object));
     w->object = written;
     return ERR_OK;
 }

@@ -3,6 +3,7 @@
 #define PROVISIONER_PRIV_H
 
 #include "base/map.h"
+#include "kube/behind.h"
 #include "kube/controller.h"
 #include "kube/events.h"
 #include "kube/meta.h"
@@ -25,6 +26,7 @@ struct provisioner {
     struct recorder *recorder;
     struct metrics *metrics;
     struct collector *collector;        /* NULL: not wanted, or we do not lead yet */
+    struct behind *behind;              /* claims that the cache shows as they were before our writes */
 
     struct mutex mu;                    /* a leaf; guards what follows */
     struct map *holds;                  /* claim name, or end_key -> int64_t: until then (monotonic ms) the cloud is not asked */

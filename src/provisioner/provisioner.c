@@ -118,9 +118,13 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     struct work w = { .p = self, .op = op };
 
     w.object = informer_get(w.p->claims, "", key->name);
-    if (!w.object)
+    if (!w.object) {
+        behind_forget(w.p->behind, key);
         return after_claim(w.p, key->name, out, e);
+    }
     json_arena_own(op->arena, w.object);
+    if (behind_is(w.p->behind, key, kube_resource_version(w.object)))
+        return ERR_OK;                  /* the event of our own write wakes this key again */
     TRY(schema_decode(&node_claim_type, w.object, op->arena, &w.claim, e));
     if (!claim_is_ours(&w.claim, w.p->o.class_group) || is_somebody_elses(&w))
         return ERR_OK;
@@ -239,7 +243,7 @@ errc provisioner_start(struct kube_client *client, const struct provisioner_opts
 {
     struct provisioner *p = xmalloc(sizeof *p);
 
-    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .holds = map_new(free), .types = map_new(free), .lost = map_new(free),
+    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .behind = behind_new(), .holds = map_new(free), .types = map_new(free), .lost = map_new(free),
                                 .noticed = map_new(free) };
     mutex_init(&p->mu);
     claim_timers_fill(&p->o.timers);
@@ -335,6 +339,7 @@ void provisioner_join(struct provisioner *p)
     controller_free(p->controller);
     recorder_free(p->recorder);
     metrics_free(p->metrics);
+    behind_free(p->behind);
     map_free(p->holds);
     map_free(p->types);
     map_free(p->lost);
