@@ -1,4 +1,4 @@
-/* The objects of an informer and their indexes by owner and by label, each made when somebody asks for it first: most never are. */
+/* The objects of an informer and their indexes by owner, label and field, each made when somebody asks for it first: most never are. */
 #include "base/flat.h"
 #include "base/map.h"
 #include "base/mem.h"
@@ -10,10 +10,10 @@ struct objcache {
     bool compact;
     struct map *objects;                /* id -> kept, owned */
     struct map *owners;                 /* uid -> map of id -> kept (borrowed from objects); NULL: not asked for yet */
-    struct map *labels;                 /* label key -> map of value -> struct group; only keys that were asked for */
+    struct map *texts;                  /* label key, or ".spec.nodeName" -> map of folded value -> struct group; only what was asked for */
 };
 
-#define LABEL_KEYS_MAX 8                /* users choose keys, too: beyond these all objects are looked through */
+#define TEXT_KEYS_MAX 8                 /* users choose keys, too: beyond these all objects are looked through */
 struct group { void **kept; size_t n, cap; };           /* borrowed from objects */
 
 static void unref(void *p) { json_decref(p); }
@@ -39,7 +39,7 @@ void objcache_free(struct objcache *c)
     if (!c)
         return;
     map_free(c->owners);
-    map_free(c->labels);
+    map_free(c->texts);
     map_free(c->objects);
     free(c);
 }
@@ -72,6 +72,18 @@ static const char *meta_of(const struct objcache *c, const void *kept, const cha
 static const char *label_of(const struct objcache *c, const void *kept, const char *key)
 {
     return c->compact ? flat_str_at(kept, "metadata", "labels", key, NULL) : kube_label(kept, key);
+}
+
+/* Of a field such as ".spec.nodeName", else of a label. */
+static const char *text_of(const struct objcache *c, const void *kept, const char *key)
+{
+    struct str section, field;
+
+    if (*key != '.')
+        return label_of(c, kept, key);
+    (void)str_cut(str_of(key + 1), '.', &section, &field);
+    AUTO_MEM char *in = xstrndup(section.p, section.n);
+    return c->compact ? flat_str_at(kept, in, field.p, NULL) : json_str_at(kept, in, field.p, NULL);
 }
 
 /* A transform may leave the version out: then only what is kept counts. */
@@ -142,14 +154,32 @@ json_t *objcache_owned_by(struct objcache *c, const char *uid)
     return out;
 }
 
-/* ---- by label ----------------------------------------------------------------------------------------------------------- */
+/* ---- by text: of a label or a field ------------------------------------------------------------------------------------- */
+
+/* Groups are of what differs in case only: providerIDs do. Who looks for labels compares once more. */
+static char *folded(const char *value)
+{
+    char *text = xstrdup(value);
+
+    for (char *p = text; *p; p++)
+        if (*p >= 'A' && *p <= 'Z')
+            *p |= 0x20;
+    return text;
+}
+
+static struct group *group_of(const struct map *values, const char *value)
+{
+    AUTO_MEM char *text = folded(value);
+    return map_get(values, str_of(text));
+}
 
 static void group_add(struct map *values, const char *value, void *kept)
 {
-    struct group *g = map_get(values, str_of(value));
+    struct group *g = group_of(values, value);
     if (!g) {
+        AUTO_MEM char *text = folded(value);
         g = xzalloc(sizeof *g);
-        map_put(values, str_of(value), g);
+        map_put(values, str_of(text), g);
     }
     vec_grow(g->kept, g->n, g->cap);
     g->kept[g->n++] = kept;
@@ -157,43 +187,45 @@ static void group_add(struct map *values, const char *value, void *kept)
 
 static void group_del(struct map *values, const char *value, const void *kept)
 {
-    struct group *g = map_get(values, str_of(value));
+    struct group *g = group_of(values, value);
     for (size_t i = 0; g && i < g->n; i++)
         if (g->kept[i] == kept) {
             memmove(&g->kept[i], &g->kept[i + 1], (g->n - i - 1) * sizeof *g->kept);
             g->n--;
             break;
         }
-    if (g && g->n == 0)
-        map_del(values, str_of(value));
+    if (g && g->n == 0) {
+        AUTO_MEM char *text = folded(value);
+        map_del(values, str_of(text));
+    }
 }
 
 /* A new object, or one that goes: before it is freed. */
-static void labels_change(struct objcache *c, void *kept, bool present)
+static void texts_change(struct objcache *c, void *kept, bool present)
 {
     struct str key;
     void *values;
-    for (size_t at = 0; c->labels && map_next(c->labels, &at, &key, &values);) {
-        const char *value = label_of(c, kept, key.p);
+    for (size_t at = 0; c->texts && map_next(c->texts, &at, &key, &values);) {
+        const char *value = text_of(c, kept, key.p);
         if (value)
             present ? group_add(values, value, kept) : group_del(values, value, kept);
     }
 }
 
 /* NULL: too many keys have an index. */
-static struct map *labels_index(struct objcache *c, const char *key)
+static struct map *texts_index(struct objcache *c, const char *key)
 {
-    struct map *values = c->labels ? map_get(c->labels, str_of(key)) : NULL;
+    struct map *values = c->texts ? map_get(c->texts, str_of(key)) : NULL;
     struct str id;
     void *kept;
-    if (values || (c->labels && map_len(c->labels) >= LABEL_KEYS_MAX))
+    if (values || (c->texts && map_len(c->texts) >= TEXT_KEYS_MAX))
         return values;
-    if (!c->labels)
-        c->labels = map_new(free_owned);
+    if (!c->texts)
+        c->texts = map_new(free_owned);
     values = map_new(free_group);
-    map_put(c->labels, str_of(key), values);
+    map_put(c->texts, str_of(key), values);
     for (size_t at = 0; map_next(c->objects, &at, &id, &kept);) {
-        const char *value = label_of(c, kept, key);
+        const char *value = text_of(c, kept, key);
         if (value)
             group_add(values, value, kept);
     }
@@ -214,7 +246,7 @@ json_t *objcache_take(struct objcache *c, const char *id)
     if (!kept)
         return NULL;
     json_t *obj = tree_of(c, kept);
-    labels_change(c, kept, false);
+    texts_change(c, kept, false);
     drop(c, kept);
     owners_del(c, id, obj);
     return obj;
@@ -232,7 +264,7 @@ bool objcache_put(struct objcache *c, const json_t *obj, json_t **out_old)
     *out_old = objcache_take(c, id);
     map_put(c->objects, str_of(id), kept);
     owners_add(c, id, obj, kept);
-    labels_change(c, kept, true);
+    texts_change(c, kept, true);
     return true;
 }
 
@@ -259,22 +291,36 @@ static void add_if_wanted(const struct objcache *c, const struct objcache_filter
     const char *ns = meta_of(c, kept, "namespace");
     if ((f->ns && !streq(f->ns, ns ? ns : "")) || (f->labels && !has_labels(c, kept, f->labels)))
         return;
+    if (f->field && (!str_set(f->value) || !str_ieq(str_of(text_of(c, kept, f->field)), str_of(f->value))))
+        return;
     AUTO_JSON obj = tree_of(c, kept);
     if (!f->selector || kube_selector_matches(f->selector, json_at(obj, "metadata", "labels", NULL)))
         json_array_append(out, obj);
 }
 
+/* Those among which all that the filter wants are; NULL: any may be. *none: an index says that there are none. */
+static const struct group *candidates(struct objcache *c, const struct objcache_filter *f, bool *none)
+{
+    void *first = json_object_iter((json_t *)(uintptr_t)f->labels);
+    const char *key = f->field ? f->field : first ? json_object_iter_key(first) : NULL;
+    const char *value = f->field ? f->value : first ? json_string_value(json_object_iter_value(first)) : NULL;
+    const struct map *values = key ? texts_index(c, key) : NULL;
+    const struct group *g = values && value ? group_of(values, value) : NULL;
+
+    *none = values && !g;
+    return g;
+}
+
 json_t *objcache_list(struct objcache *c, const struct objcache_filter *f)
 {
     json_t *out = json_array();
-    void *first = json_object_iter((json_t *)(uintptr_t)f->labels);
-    const struct map *values = first ? labels_index(c, json_object_iter_key(first)) : NULL;
-    const struct group *g = values ? map_get(values, json_to_str(json_object_iter_value(first))) : NULL;
+    bool none;
+    const struct group *g = candidates(c, f, &none);
     struct str id;
     void *kept;
     for (size_t i = 0; g && i < g->n; i++)
         add_if_wanted(c, f, g->kept[i], out);
-    for (size_t at = 0; !values && map_next(c->objects, &at, &id, &kept);)
+    for (size_t at = 0; !g && !none && map_next(c->objects, &at, &id, &kept);)
         add_if_wanted(c, f, kept, out);
     return out;
 }

@@ -453,6 +453,14 @@ json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *l
     return objcache_list(i->cache, &(struct objcache_filter){ .ns = ns, .labels = labels });
 }
 
+json_t *informer_list_field(struct informer *i, const char *field, const char *value)
+{
+    if (i->of)
+        return union_list_field(i->of, field, value);
+    LOCK_SCOPE(&i->mu);
+    return objcache_list(i->cache, &(struct objcache_filter){ .field = field, .value = value });
+}
+
 json_t *informer_owned_by(struct informer *i, const char *owner_uid)
 {
     if (i->of)

@@ -55,6 +55,8 @@ const struct kube_gvr *informer_gvr(const struct informer *i);
 json_t *informer_get(struct informer *i, const char *ns, const char *name);
 json_t *informer_list(struct informer *i, const char *ns, const json_t *label_selector);  /* ns NULL: all; selector NULL: all */
 json_t *informer_list_labels(struct informer *i, const char *ns, const json_t *labels);   /* a plain map; NULL: all */
+/* Those with this text, case aside, in a field such as ".spec.nodeName" (two parts). Of an index that the first question makes. */
+json_t *informer_list_field(struct informer *i, const char *field, const char *value);
 json_t *informer_owned_by(struct informer *i, const char *owner_uid);                     /* any owner reference, controller or not */
 size_t informer_len(struct informer *i);
 

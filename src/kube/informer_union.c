@@ -71,6 +71,16 @@ json_t *union_list(const struct informer_union *u, const char *ns, const json_t 
     return all;
 }
 
+json_t *union_list_field(const struct informer_union *u, const char *field, const char *value)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < u->n; i++) {
+        AUTO_JSON some = informer_list_field(u->parts[i], field, value);
+        json_array_extend(all, some);
+    }
+    return all;
+}
+
 json_t *union_owned_by(const struct informer_union *u, const char *owner_uid)
 {
     json_t *all = json_array();

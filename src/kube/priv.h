@@ -55,8 +55,9 @@ struct objcache_filter {
     const char *ns;                     /* NULL: all */
     const json_t *selector;             /* metav1.LabelSelector; NULL: all */
     const json_t *labels;               /* a plain map; NULL: all, {}: nothing */
+    const char *field, *value;          /* ".spec.nodeName" and what stands there, case aside; field NULL: all */
 };
-json_t *objcache_list(struct objcache *c, const struct objcache_filter *f);           /* a new array; the first by a label makes its index */
+json_t *objcache_list(struct objcache *c, const struct objcache_filter *f);           /* a new array; the first by a label or field makes its index */
 json_t *objcache_owned_by(struct objcache *c, const char *uid);       /* a new array; the first call makes the index */
 size_t objcache_len(const struct objcache *c);
 char *objcache_id(const char *ns, const char *name);               /* malloc'd */
@@ -80,6 +81,7 @@ bool union_synced(const struct informer_union *u);
 errc union_wait_until(const struct informer_union *u, struct cancel *cancel, int64_t mono_ms, struct err *e);
 json_t *union_get(const struct informer_union *u, const char *ns, const char *name);
 json_t *union_list(const struct informer_union *u, const char *ns, const json_t *selector, const json_t *labels);
+json_t *union_list_field(const struct informer_union *u, const char *field, const char *value);
 json_t *union_owned_by(const struct informer_union *u, const char *owner_uid);
 size_t union_len(const struct informer_union *u);
 void union_stats(const struct informer_union *u, struct informer_stats *out);

@@ -3,17 +3,6 @@
 #include "kube/meta.h"
 #include "provisioner/priv.h"
 
-bool node_is_of(const json_t *node, const struct node_claim *claim, const char *by_label)
-{
-    const char *id = json_str_at(node, "spec", "providerID", NULL);
-
-    if (id && claim->status.provider_id.n > 0 && str_ieq(claim->status.provider_id, str_of(id)))
-        return true;
-    if (by_label && str_is(claim->meta.name, kube_label(node, by_label)))
-        return true;
-    return claim->meta.uid.n > 0 && kube_is_owned_by(node, claim->meta.uid.p);
-}
-
 /*
  * Of two or more. A cloud that renews a machine shows two Nodes for a while: the claim's own is the one with its providerID; while that is not known, the
  * one that is ready. Several Nodes with the same providerID stay several. New reference.
@@ -38,16 +27,45 @@ static json_t *the_one(const struct node_claim *claim, json_t *mine)
     return json_pack("[O]", best);
 }
 
-json_t *claim_nodes(struct work *w)
+static bool is_in(const json_t *list, const json_t *node)
 {
-    AUTO_JSON all = informer_list(w->p->nodes, NULL, NULL);
-    AUTO_JSON mine = json_array();
+    const json_t *other;
+    size_t i;
+
+    json_array_foreach(list, i, other)
+        if (streq(kube_name(other), kube_name(node)))
+            return true;
+    return false;
+}
+
+static void add_new(json_t *list, json_t *more)
+{
+    AUTO_JSON taken = more;
     json_t *node;
     size_t i;
 
-    json_array_foreach(all, i, node)
-        if (node_is_of(node, &w->claim, w->p->cloud->node_label))
-            json_array_append(mine, node);
+    json_array_foreach(taken, i, node)
+        if (!is_in(list, node))
+            json_array_append(list, node);
+}
+
+/* Those that it owns, that have its providerID, or that the cloud labelled with its name. By indexes: thousands of claims look at thousands of Nodes. */
+static json_t *nodes_of(struct work *w)
+{
+    const char *by_label = w->p->cloud->node_label;
+    json_t *found = w->claim.meta.uid.n > 0 ? informer_owned_by(w->p->nodes, w->claim.meta.uid.p) : json_array();
+    AUTO_MEM char *id = xstrndup(w->claim.status.provider_id.p, w->claim.status.provider_id.n);
+    AUTO_JSON label = by_label ? json_pack("{s:s}", by_label, kube_name(w->object)) : NULL;
+
+    add_new(found, informer_list_field(w->p->nodes, ".spec.providerID", id));
+    if (label)
+        add_new(found, informer_list_labels(w->p->nodes, NULL, label));
+    return found;
+}
+
+json_t *claim_nodes(struct work *w)
+{
+    AUTO_JSON mine = nodes_of(w);
     json_t *out = w->claim.meta.deleted_us || json_array_size(mine) < 2 ? json_incref(mine) : the_one(&w->claim, mine);
 
     json_arena_own(w->op->arena, out);

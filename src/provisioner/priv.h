@@ -48,9 +48,6 @@ extern const struct kube_gvr nodes_gvr, pods_gvr;
 
 /* ---- claim.c ---- */
 
-/* Is it a Node of this claim? by_label (may be NULL): the cloud's label that names a Node's claim. */
-bool node_is_of(const json_t *node, const struct node_claim *claim, const char *by_label);
-
 /* Those of the claim; of two the one that is its own while the claim lives. The arena's. */
 json_t *claim_nodes(struct work *w);
 /* Writes a claim with the resourceVersion that this reconcile last saw; takes patch. `sub`: NULL or "status". */

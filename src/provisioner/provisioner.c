@@ -141,8 +141,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
 static void on_node(void *self, const json_t *node, struct workq *q)
 {
     struct provisioner *p = self;
-    AUTO_JSON list = informer_list(p->claims, NULL, NULL);
-    const char *id = json_str_at(node, "spec", "providerID", NULL);
+    AUTO_JSON list = informer_list_field(p->claims, ".status.providerID", json_str_at(node, "spec", "providerID", NULL));
     const json_t *claim, *owner;
     size_t i;
 
@@ -152,8 +151,7 @@ static void on_node(void *self, const json_t *node, struct workq *q)
     if (p->cloud->node_label && kube_label(node, p->cloud->node_label))
         workq_add(q, KEY("", kube_label(node, p->cloud->node_label)));
     json_array_foreach(list, i, claim)
-        if (id && str_ieq(str_of(json_str_at(claim, "status", "providerID", NULL)), str_of(id)))
-            workq_add(q, KEY("", kube_name(claim)));
+        workq_add(q, KEY("", kube_name(claim)));
 }
 
 /* What a kubelet tells about its machine is half of a Node, and nothing of it is looked at here. */

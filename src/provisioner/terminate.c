@@ -193,14 +193,7 @@ static errc empty_nodes(struct ending *x, struct err *e)
 
 json_t *pods_of_node(struct provisioner *p, const char *node)
 {
-    AUTO_JSON all = informer_list(p->pods, NULL, NULL);
-    json_t *mine = json_array(), *pod;
-    size_t i;
-
-    json_array_foreach(all, i, pod)
-        if (streq(json_str_at(pod, "spec", "nodeName", NULL), node))
-            json_array_append(mine, pod);
-    return mine;
+    return informer_list_field(p->pods, ".spec.nodeName", node);
 }
 
 /* Its kubelet is gone: nobody else would ever say that these pods have ended. */

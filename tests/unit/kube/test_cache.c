@@ -1,4 +1,4 @@
-/* The cache of an informer: what it finds by labels, beside looking through everything. */
+/* The cache of an informer: what it finds by labels and fields, beside looking through everything. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -39,6 +39,8 @@ static json_t *object_of(unsigned *seed, const char *name, unsigned version)
 
     json_put(json_object_get(o, "metadata"), "labels", labels_of(seed, 4));
     json_put(json_object_get(o, "metadata"), "resourceVersion", json_strf("%u", version));
+    if (next(seed, 4) > 0)
+        json_put(json_sub(o, "spec"), "providerID", json_strf("azure:///%s/%u", next(seed, 2) ? "Groups" : "groups", next(seed, VALUES)));
     return o;
 }
 
@@ -109,6 +111,41 @@ static void labels_find_what_a_look_at_all_finds(void **state)
     }
 }
 
+/* Everything that has this providerID, whatever its case, and nothing else. */
+static void expect_field(struct objcache *c, const char *id)
+{
+    AUTO_JSON all = objcache_list(c, &(struct objcache_filter){ 0 });
+    AUTO_JSON found = objcache_list(c, &(struct objcache_filter){ .field = ".spec.providerID", .value = id });
+    const json_t *o;
+    size_t i, n = 0;
+
+    json_array_foreach(all, i, o)
+        if (str_ieq(str_of(json_str_at(o, "spec", "providerID", NULL)), str_of(id))) {
+            assert_true(is_in(found, o));
+            n++;
+        }
+    assert_int_equal(json_array_size(found), n);
+}
+
+static void fields_find_what_a_look_at_all_finds(void **state)
+{
+    for (int compact = 0; compact < 2; compact++) {
+        struct objcache *c = objcache_new(compact);
+        unsigned seed = 3;
+
+        for (unsigned step = 1; step <= STEPS; step++) {
+            AUTO_MEM char *id = xasprintf("azure:///GROUPS/%u", next(&seed, VALUES + 1));
+
+            change(c, &seed, step);
+            expect_field(c, id);
+        }
+        AUTO_JSON without = objcache_list(c, &(struct objcache_filter){ .field = ".spec.providerID" });
+
+        assert_int_equal(json_array_size(without), 0);
+        objcache_free(c);
+    }
+}
+
 static void without_labels_nothing_is_asked_for(void **state)
 {
     struct objcache *c = objcache_new(true);
@@ -128,6 +165,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(labels_find_what_a_look_at_all_finds),
+        cmocka_unit_test(fields_find_what_a_look_at_all_finds),
         cmocka_unit_test(without_labels_nothing_is_asked_for),
     };
 
