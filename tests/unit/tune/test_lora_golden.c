@@ -72,6 +72,13 @@ static struct backprop_row row_of(const json_t *batch, int32_t ids[256])
     return (struct backprop_row){ .ids = ids, .labels = ids, .n = n, .rope_length = n };
 }
 
+/* Builds with sanitizers have few heights of tiles (src/tensor/meson.build) and sum in yet another order. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FEW_TILES true
+#else
+#define FEW_TILES false
+#endif
+
 static void close_to(double got, double want, double tolerance, const char *what, size_t step)
 {
     if (!(fabs(got - want) <= tolerance * fabs(want)))
@@ -98,7 +105,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
         memset(r.loras.g, 0, r.loras.total * sizeof(float));
         OK(backprop_run(r.pass, &row, 1, step, 0, (float)(1 / labels), true, &loss, E));
         double norm = gradient_norm(r.loras.g, r.loras.total);
-        bool other_order = compute_bf16_is_fast(backprop_compute(r.pass));
+        bool other_order = FEW_TILES || compute_bf16_is_fast(backprop_compute(r.pass));
         double moved = other_order ? json_number_value(json_array_get(json_object_get(movement, "losses"), step)) : 0;
         close_to(loss / labels, json_number_value(json_array_get(losses, step)), fmax(t->loss_tolerance, moved), "loss", step);
         close_to(norm, json_number_value(json_array_get(norms, step)), t->grad_tolerance, "gradient norm", step);
