@@ -33,9 +33,10 @@ example() { kubectl create --dry-run=client -o json -f "$SOURCE/examples/inferen
 claim_is_ready() { kubectl wait --for=condition=Ready "nodeclaim/$(claims_of workspace-phi-3)" --timeout=0; }
 clean() { is "$(pools)$(kubectl get nodeclaims,nodes -o name)" ""; }
 
-t "kube-apiserver and kube-controller-manager start" real_start
+t "kube-apiserver starts" real_start
 HOOK=$(free_port)
 t "kaito install brings definitions, rights and the webhook" "$KAITO" install --apply --no-device-plugin --webhook-url "https://127.0.0.1:$HOOK"
+real_controllers
 t "the chart's rights" rights
 printf %s a.federated.token >"$T/assertion"
 start arm "$BUILD/tests/peers/fake-arm/kaito-fake-arm" --tls --ca-file "$T/ca.pem" --ready-file "$T/arm.ready" --federated-token-file "$T/assertion" \

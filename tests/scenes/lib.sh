@@ -53,14 +53,17 @@ real_begin() {
     t "kube-apiserver starts" real_start
     HOOK=$(free_port)
     t "kaito install brings definitions, rights and the webhook" "$KAITO" install --apply --no-device-plugin --webhook-url "https://127.0.0.1:$HOOK"
-    # after the definitions: its garbage collector looks for kinds at its start and every 30 s, and asks about one that it does not know ever more seldom
-    t "kube-controller-manager starts" real_start --controllers
-    t "its garbage collector knows Workspaces" until_ok 20 orphan_goes
+    real_controllers
     start provisioner "$KAITO" provisioner --health-probe-bind-address 0 --metrics-bind-address 0 --log-level debug
     start kubelet "$SOURCE/tests/e2e/fake_kubelet" --kubeconfig "$KUBECONFIG" --nodes '(local|gpu)-.*' --schedule
 }
 real_start() {          # [--controllers]: starts again what runs, with the data it has
     eval "$("$TOOL/up" "$T/real" "$@")" && export KUBECONFIG
+}
+# After the definitions: the garbage collector looks for kinds at its start and every 30 s, and asks about one that it does not know ever more seldom.
+real_controllers() {
+    t "kube-controller-manager starts" real_start --controllers
+    t "its garbage collector knows Workspaces" until_ok 20 orphan_goes
 }
 orphan_goes() {         # a dependent of a Workspace that was never there
     local orphan
