@@ -169,15 +169,15 @@ static void a_whole_life(void **state)
     pass(w, 500);
     expect_pending(w, 4500);            /* an event woke the claim: nothing is asked before its time */
     pass(w, 4500);
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     restart(w);                         /* the operation is in the claim; only the token is new */
     pass(w, 20000);
     expect_running(w);
     pass(w, 3600000 / 4);
     assert_int_equal(delete_look(w), 15000);
     pass(w, 15000);
-    assert_int_equal(delete_look(w), 30000);
-    pass(w, 30000);
+    assert_int_equal(delete_look(w), 22500);
+    pass(w, 22500);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
 }
@@ -191,7 +191,7 @@ static void a_ready_node_brings_the_look_forward(void **state)
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { "Retry-After: 7" }, "{\"status\":\"InProgress\"}" },
            { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
-    pass(w, 70000);
+    pass(w, 90000);
     expect_pending(w, 120000);          /* nobody waits longer for a failure to be seen */
     w->cloud->hurry(w->cloud->self, "ws1");
     pass(w, 100);
@@ -238,7 +238,7 @@ static void a_pool_of_the_claim_is_adopted(void **state)
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(POOL("Creating")), LIST(POOL("Succeeded")));
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     pass(w, 11000);
     expect_running(w);
     script_done(&w->script);
@@ -258,7 +258,7 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     expect_fault(w, FAULT_BUSY);        /* the list lagged */
     assert_int_equal(w->why.retry_ms, 1000);
     pass(w, 15000);
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     script_done(&w->script);
 }
 
@@ -274,7 +274,7 @@ static void what_failed_is_deleted_before_it_is_reported(void **state)
     pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
     pass(w, 60000);                     /* the claim still carries the operation: it is not asked again */
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     pass(w, 11000);
     expect_running(w);
     script_done(&w->script);
@@ -285,7 +285,7 @@ static void a_failed_leftover_is_deleted_and_made_anew(void **state)
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 204 }, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     pass(w, 10000);
     expect_running(w);
     script_done(&w->script);
@@ -298,7 +298,7 @@ static void a_forged_operation_moves_nothing(void **state)
 
     claim_is(w, "create 1767400000000 async https://evil.example/operations/1");
     SCRIPT(&w->script, LIST(POOL("Creating")));
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     script_done(&w->script);
     claim_is(w, failed);                /* somebody's failed operation, put into a claim that is named like somebody's pool */
     SCRIPT(&w->script, { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(FOREIGN));
@@ -308,7 +308,7 @@ static void a_forged_operation_moves_nothing(void **state)
     claim_is(w, "create soon async x");
     SCRIPT(&w->script, LIST(POOL("Creating")));
     pass(w, 11000);
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     script_done(&w->script);
 }
 
@@ -333,9 +333,9 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     pass(w, 10000);
-    expect_pending(w, 10000);
+    expect_pending(w, 7500);
     script_done(&w->script);
 }
 
