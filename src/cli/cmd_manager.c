@@ -16,7 +16,6 @@
 #include "workspace/workspace.h"
 
 #define ADMISSION_PATH  "/validate/workspace.kaito.sh"
-#define MUTATION_PATH   "/mutate/workspace.kaito.sh"
 #define LEASE           "ef60f9b0.io"
 #define TRIM_MS         1000
 #define LEASE_CALL_MS   5000            /* half of what the lease may go without being renewed */
@@ -153,11 +152,10 @@ static const char *release_namespace(const struct manager_cmd *c)
 
 static struct webhook *start_webhook(const struct manager_cmd *c, struct kube_client *client, struct running *r, struct cancel *cancel)
 {
-    const struct admission_route routes[] = { { .path = ADMISSION_PATH, .review = workspace_admit, .self = r->manager },
-                                              { .path = MUTATION_PATH, .prepare = workspace_prepare } };
+    const struct admission_route route = { ADMISSION_PATH, workspace_admit, r->manager };
     const struct webhook_opts o = {
         .port = (uint16_t)c->webhook_port, .ns = release_namespace(c), .service = c->service, .secret = "workspace-webhook-cert",
-        .configuration = "validation.workspace.kaito.sh", .mutating = "mutation.workspace.kaito.sh", .routes = routes, .n_routes = ARRAY_LEN(routes),
+        .configuration = "validation.workspace.kaito.sh", .routes = &route, .n_routes = 1,
     };
 
     return webhook_start(client, &o, cancel);

@@ -20,7 +20,6 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "rbac.authorization.k8s.io/v1", "RoleBinding", { "rbac.authorization.k8s.io", "v1", "rolebindings" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
     { "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", { "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations" } },
-    { "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", { "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations" } },
 };
 
 /* ---- names and labels ----------------------------------------------------------------------------------------------- */
@@ -97,11 +96,12 @@ static json_t *service(const struct release *r)
     return o;
 }
 
-static json_t *webhook_client(const struct release *r, const char *path)
+static json_t *webhook_client(const struct release *r)
 {
     if (r->o.webhook_url)
-        return json_pack("{s:o}", "url", json_strf("%s%s", r->o.webhook_url, path));
-    return json_pack("{s:{s:o, s:s, s:s, s:i}}", "service", "name", release_name(r, "-svc"), "namespace", r->o.ns, "path", path, "port", WEBHOOK_PORT);
+        return json_pack("{s:o}", "url", json_strf("%s/validate/workspace.kaito.sh", r->o.webhook_url));
+    return json_pack("{s:{s:o, s:s, s:s, s:i}}", "service", "name", release_name(r, "-svc"), "namespace", r->o.ns,
+                     "path", "/validate/workspace.kaito.sh", "port", WEBHOOK_PORT);
 }
 
 /*
@@ -121,23 +121,10 @@ static json_t *webhook(const struct release *r)
 
     json_put_str(json_sub(o, "metadata"), "name", WEBHOOK_NAME);
     json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i, s:[{s:s, s:s}]}]", "name", WEBHOOK_NAME,
-                                      "clientConfig", webhook_client(r, "/validate/workspace.kaito.sh"), "rules", "apiGroups", "kaito.sh", "apiVersions", "v1alpha1", "v1beta1",
+                                      "clientConfig", webhook_client(r), "rules", "apiGroups", "kaito.sh", "apiVersions", "v1alpha1", "v1beta1",
                                       "operations", "CREATE", "UPDATE", "resources", "workspaces", "failurePolicy", "Fail", "sideEffects", "None",
                                       "admissionReviewVersions", "v1", "timeoutSeconds", 10,
                                       "matchConditions", "name", "spec-or-annotations", "expression", MATTERS));
-    return o;
-}
-
-/* What would be the manager's first write. Where it cannot be asked, the manager writes it. */
-static json_t *mutation(const struct release *r)
-{
-    json_t *o = release_object(r, "admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", "", false);
-
-    json_put_str(json_sub(o, "metadata"), "name", MUTATION_NAME);
-    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s], s:[s]}], s:s, s:s, s:[s], s:i}]", "name", MUTATION_NAME,
-                                      "clientConfig", webhook_client(r, "/mutate/workspace.kaito.sh"), "rules", "apiGroups", "kaito.sh",
-                                      "apiVersions", "v1alpha1", "v1beta1", "operations", "CREATE", "resources", "workspaces",
-                                      "failurePolicy", "Ignore", "sideEffects", "None", "admissionReviewVersions", "v1", "timeoutSeconds", 5));
     return o;
 }
 
@@ -174,21 +161,18 @@ json_t *install_manifests(const struct install_opts *o)
     json_push(list, manager_deployment(&r));
     if (!r.o.no_device_plugin)
         json_push(list, device_plugin(&r));
-    json_push(list, mutation(&r));
     json_push(list, webhook(&r));       /* last: until the manager serves it, every write of a Workspace is refused */
     free(r.fullname);
     return list;
 }
 
-json_t *install_webhooks(const struct install_opts *o)
+json_t *install_webhook(const struct install_opts *o)
 {
     struct release r = release_of(o);
-    json_t *list = json_array();
+    json_t *configuration = webhook(&r);
 
-    json_push(list, mutation(&r));
-    json_push(list, webhook(&r));
     free(r.fullname);
-    return list;
+    return configuration;
 }
 
 static const struct kube_gvr *gvr_of(const json_t *object)

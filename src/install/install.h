@@ -23,8 +23,8 @@ struct install_opts {                   /* NULL and 0: the default of the chart'
     bool no_crds, no_device_plugin;
 };
 
-/* The webhook configurations alone, as an array. New reference. */
-json_t *install_webhooks(const struct install_opts *o);
+/* The webhook configuration alone. New reference. */
+json_t *install_webhook(const struct install_opts *o);
 /* Every object, in the order to create them. New reference. */
 json_t *install_manifests(const struct install_opts *o);
 /* Server-side apply, field manager "kaito". Says which object failed. */

@@ -6,7 +6,6 @@
 
 #define WEBHOOK_SECRET  "workspace-webhook-cert"
 #define WEBHOOK_NAME    "validation.workspace.kaito.sh"
-#define MUTATION_NAME   "mutation.workspace.kaito.sh"
 #define LEASE_NAME      "ef60f9b0.io"
 #define WEBHOOK_PORT    9443
 

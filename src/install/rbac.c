@@ -27,7 +27,6 @@ static const struct right cluster_rights[] = {
     { "karpenter.sh", "nodeclaims", READ " create delete", .when = WITH_CLAIMS },
     { "karpenter.sh", "nodepools", WHOLE, .when = WITH_POOLS },
     { "admissionregistration.k8s.io", "validatingwebhookconfigurations", READ " update", WEBHOOK_NAME },
-    { "admissionregistration.k8s.io", "mutatingwebhookconfigurations", "get update", MUTATION_NAME },
 };
 static const struct right own_rights[] = {
     { "", "secrets", READ " update", WEBHOOK_SECRET },

@@ -17,7 +17,6 @@
 
 #define PORT_FILE "webhook-port"
 #define PATH "/validate/workspace.kaito.sh"
-#define MUTATION_PATH "/mutate/workspace.kaito.sh"
 
 enum { SERVING_TIMEOUT_MS = 20 * 1000, LOOK_MS = 2 };
 
@@ -40,8 +39,9 @@ static errc configure(struct kube_client *client, const char *ns, uint16_t port,
 {
     AUTO_MEM char *url = xasprintf("https://127.0.0.1:%u", port);
     const struct install_opts o = { .ns = ns, .webhook_url = url };
-    AUTO_JSON objects = install_webhooks(&o);
+    AUTO_JSON objects = json_array();
 
+    json_push(objects, install_webhook(&o));
     return install_apply(client, objects, e);
 }
 
@@ -61,11 +61,9 @@ errc hook_wait(struct webhook *w, struct workspace_manager *manager, struct canc
 errc hook_start(struct kube_client *client, struct workspace_manager *manager, const char *state_dir, const char *ns, struct cancel *cancel,
                 struct webhook **out, struct err *e)
 {
-    const struct admission_route routes[] = { { .path = PATH, .review = workspace_admit, .self = manager },
-                                              { .path = MUTATION_PATH, .prepare = workspace_prepare } };
+    const struct admission_route route = { PATH, workspace_admit, manager };
     struct webhook_opts o = { .address = "127.0.0.1", .port = free_port(state_port(state_dir, PORT_FILE)), .ns = ns, .service = "workspace-svc",
-                              .secret = "workspace-webhook-cert", .configuration = "validation.workspace.kaito.sh", .mutating = "mutation.workspace.kaito.sh",
-                              .routes = routes, .n_routes = ARRAY_LEN(routes) };
+                              .secret = "workspace-webhook-cert", .configuration = "validation.workspace.kaito.sh", .routes = &route, .n_routes = 1 };
 
     if (!o.port)
         return err_set(e, ERR_UNAVAILABLE, "no free port on 127.0.0.1");

@@ -1,6 +1,5 @@
 #include "webhook/admission.h"
 
-#include "base/hash.h"
 #include "base/log.h"
 
 #define REVIEW_API "admission.k8s.io/v1"
@@ -23,39 +22,14 @@ static json_t *status_of(const struct buf *why)
                      "reason", "BadRequest", "code", 400);
 }
 
-static void reply_review(struct http_exchange *x, const json_t *request, json_t *response)
+static void reply_review(struct http_exchange *x, const char *uid, bool allowed, const struct buf *why)
 {
-    AUTO_JSON review = json_pack("{s:s, s:s, s:{s:s}}", "kind", "AdmissionReview", "apiVersion", REVIEW_API, "response", "uid",
-                                 or_empty(json_cstr(request, "uid")));
+    AUTO_JSON review = json_pack("{s:s, s:s, s:{s:s, s:b, s:o*}}", "kind", "AdmissionReview", "apiVersion", REVIEW_API, "response",
+                                 "uid", uid, "allowed", allowed, "status", allowed ? NULL : status_of(why));
     AUTO_BUF body = { 0 };
 
-    json_object_update(json_object_get(review, "response"), response);
     json_write(review, &body);
     http_reply_take(x, 200, "application/json", &body);
-}
-
-static json_t *judged(const struct admission_route *route, const struct admission_request *q)
-{
-    AUTO_BUF why = { 0 };
-    bool allowed = route->review(route->self, q, &why) == ERR_OK;
-
-    return json_pack("{s:b, s:o*}", "allowed", allowed, "status", allowed ? NULL : status_of(&why));
-}
-
-static json_t *prepared(const struct admission_route *route, const struct admission_request *q)
-{
-    AUTO_JSON patch = NULL;
-    AUTO_BUF text = { 0 }, coded = { 0 };
-    json_t *response = json_pack("{s:b}", "allowed", 1);
-
-    route->prepare(route->self, q, &patch);
-    if (!patch)
-        return response;
-    json_write(patch, &text);
-    base64_add(&coded, text.p, text.n);
-    json_put_str(response, "patchType", "JSONPatch");
-    json_put_str(response, "patch", buf_cstr(&coded));
-    return response;
 }
 
 static void review(const struct admission_route *route, const json_t *request, struct http_exchange *x)
@@ -69,12 +43,12 @@ static void review(const struct admission_route *route, const json_t *request, s
         .old_object = object_or_null(request, "oldObject"),
         .arena = x->arena,
     };
-    AUTO_JSON response = route->review ? judged(route, &q) : prepared(route, &q);
+    AUTO_BUF why = { 0 };
+    bool allowed = route->review(route->self, &q, &why) == ERR_OK;
 
-    log_debug("webhook", "reviewed", KV("path", route->path), KV("kind", q.kind), KV("namespace", or_empty(json_cstr(request, "namespace"))),
-              KV("name", or_empty(json_cstr(request, "name"))), KV("operation", q.operation),
-              KV("allowed", json_is_true(json_object_get(response, "allowed")) ? "true" : "false"));
-    reply_review(x, request, response);
+    log_debug("webhook", "reviewed", KV("kind", q.kind), KV("namespace", or_empty(json_cstr(request, "namespace"))),
+              KV("name", or_empty(json_cstr(request, "name"))), KV("operation", q.operation), KV("allowed", allowed ? "true" : "false"));
+    reply_review(x, or_empty(json_cstr(request, "uid")), allowed, &why);
 }
 
 static const struct admission_route *route_of(const struct admission_route *routes, size_t n, const char *path)

@@ -21,8 +21,6 @@ struct admission_route {
     /* ERR_OK: allowed. Else refused with *why. On a connection's thread, several at a time. */
     errc (*review)(void *self, const struct admission_request *q, struct buf *why);
     void *self;
-    /* Of a mutating webhook, instead of review: *out is a JSON patch (RFC 6902) or stays NULL; nothing is refused. */
-    void (*prepare)(void *self, const struct admission_request *q, json_t **out);
 };
 
 /* Answers one exchange: 200 with a review, 404, 405, 415 or 400 for what is no review. */

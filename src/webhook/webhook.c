@@ -18,7 +18,6 @@
 #define HOUR_MS         3600000
 
 static const struct kube_gvr secrets_gvr = { "", "v1", "secrets" };
-static const struct kube_gvr mutating_gvr = { "admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations" };
 static const struct kube_gvr configurations_gvr = { "admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations" };
 
 struct webhook {
@@ -30,7 +29,6 @@ struct webhook {
     struct informer *secrets, *configurations;
     struct controller *controller;
     atomic_bool leads;
-    char *told;                         /* the authority that the mutating configuration was given. The worker's */
     char *replaced;                     /* version of the Secret that the last write replaced ("": none), which a cache may still show. The worker's */
 
     struct mutex mu;                    /* a leaf; guards what follows. Only the one worker writes it */
@@ -106,31 +104,6 @@ static errc trust(struct webhook *w, const json_t *configuration, const char *ca
     return ERR_OK;
 }
 
-/*
- * The mutating one is looked at once for each authority, not followed: nothing hangs on it. It is not there where nobody installed it, or
- * may not be read with rights of before there was one.
- */
-static void trust_mutating(struct webhook *w, const char *ca_pem)
-{
-    AUTO_BUF bundle = { 0 };
-    AUTO_JSON mine = NULL;
-    struct err e;
-
-    if (!w->o.mutating || streq(w->told, ca_pem))
-        return;
-    base64_add(&bundle, ca_pem, strlen(ca_pem));
-    errc rc = kube_get(w->client, &mutating_gvr, NULL, w->o.mutating, &mine, &e);
-
-    if (!rc && put_bundle(mine, buf_cstr(&bundle)))
-        rc = kube_update(w->client, &mutating_gvr, NULL, mine, NULL, &e);
-    if (rc) {
-        log_info("webhook", "the mutating configuration is left alone", KV("name", w->o.mutating), KV("err", e.text));
-        return;
-    }
-    free(w->told);
-    w->told = xstrdup(ca_pem);
-}
-
 /* ---- the server ------------------------------------------------------------------------------------------------------ */
 
 static void on_request(void *self, struct http_exchange *x)
@@ -198,7 +171,6 @@ static errc renew(struct webhook *w, const json_t *secret, const json_t *configu
 
     if (!rc && had) {
         rc = trust(w, configuration, next.ca, e);
-        trust_mutating(w, next.ca);
         if (!rc && cancel_wait_ms(w->cancel, w->o.settle_ms))
             rc = err_set(e, ERR_CANCELLED, "stopped");
     }
@@ -221,7 +193,6 @@ static errc show_and_tell(struct webhook *w, const struct serving_pair *p, int64
     if (!w->leads)
         return ERR_OK;
     TRY(trust(w, configuration, p->ca, e));
-    trust_mutating(w, p->ca);
     LOCK_SCOPE(&w->mu);
     w->trusted = configuration != NULL;
     return ERR_OK;
@@ -366,7 +337,6 @@ void webhook_join(struct webhook *w)
     free(w->configuration_field);
     free(w->shown);
     free(w->replaced);
-    free(w->told);
     free((void *)(uintptr_t)w->o.routes);
     mutex_done(&w->mu);
     free(w);

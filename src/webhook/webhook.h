@@ -20,7 +20,6 @@ struct webhook_opts {                   /* texts outlive the webhook */
     uint16_t port;
     const char *ns, *service, *secret;  /* the Service that clients reach us by, the Secret in the same namespace */
     const char *configuration;          /* name of the ValidatingWebhookConfiguration */
-    const char *mutating;               /* of the MutatingWebhookConfiguration; NULL: none. Without it, or rights to it, the rest goes on */
     const struct admission_route *routes;       /* copied */
     size_t n_routes;
     int days;                           /* life of a certificate; 0: 7 */

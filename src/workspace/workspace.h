@@ -69,11 +69,6 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
 errc workspace_manager_lead(struct workspace_manager *m, struct err *e);
 /* The answer of the webhook validation.workspace.kaito.sh; any thread, once started. self is the manager. */
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why);
-/*
- * The answer of mutation.workspace.kaito.sh: a Workspace comes with its finalizer and the annotations of its first revision, which would be
- * the controller's first write. Whoever has such annotations already (a restored one) keeps them. Any thread; self is not looked at.
- */
-void workspace_prepare(void *self, const struct admission_request *q, json_t **out_patch);
 bool workspace_manager_ready(struct workspace_manager *m);       /* all caches have synced */
 uint64_t workspace_manager_reconciles(struct workspace_manager *m);    /* so far */
 void workspace_manager_metrics(struct workspace_manager *m, struct buf *out);  /* Prometheus text */

@@ -67,8 +67,8 @@ static void what_the_rules_look_at_is_reviewed(void **state)
 {
     const struct install_opts o = { 0 };
     AUTO_FREE(arena) a = arena_new();
-    AUTO_JSON configurations = install_webhooks(&o);
-    const json_t *hook = json_array_get(json_object_get(json_array_get(configurations, 1), "webhooks"), 0), *conditions = json_object_get(hook, "matchConditions");
+    AUTO_JSON configuration = install_webhook(&o);
+    const json_t *hook = json_array_get(json_object_get(configuration, "webhooks"), 0), *conditions = json_object_get(hook, "matchConditions");
     const struct cel *condition = NULL;
     struct err e;
 

@@ -21,7 +21,6 @@
 #define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
 #define SECRETS KUBE_GVR("", "v1", "secrets")
 #define CONFIGURATIONS KUBE_GVR("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
-#define MUTATING KUBE_GVR("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 #define CERT "webhook-cert"
 
 struct world {
@@ -132,17 +131,11 @@ static errc review(void *self, const struct admission_request *q, struct buf *wh
     return ERR_INVALID;
 }
 
-static void prepare(void *self, const struct admission_request *q, json_t **out)
-{
-    if (streq(json_cstr(q->object, "colour"), "red"))
-        *out = json_pack("[{s:s, s:s, s:s}]", "op", "add", "path", "/colour", "value", "blue");
-}
-
 static struct webhook *start_webhook(struct world *w, bool leads)
 {
-    const struct admission_route routes[] = { { .path = "/validate", .review = review, .self = w }, { .path = "/mutate", .prepare = prepare } };
+    const struct admission_route route = { "/validate", review, w };
     struct webhook_opts o = { .address = "127.0.0.1", .port = w->port, .ns = w->ns, .service = "hook", .secret = CERT,
-                              .configuration = w->configuration, .mutating = w->configuration, .routes = routes, .n_routes = ARRAY_LEN(routes), .settle_ms = 300 };
+                              .configuration = w->configuration, .routes = &route, .n_routes = 1, .settle_ms = 300 };
     struct webhook *h = webhook_start(w->client, &o, w->cancel);
 
     if (leads)
@@ -159,19 +152,14 @@ static json_t *bundle_now(struct world *w)
     return json_incref(json_at(json_array_get(json_object_get(c, "webhooks"), 0), "clientConfig", "caBundle", NULL));
 }
 
-static errc ask_at(struct world *w, const char *path, const json_t *bundle, const char *body, struct http_response *r, struct err *e)
+static errc ask_trusting(struct world *w, const json_t *bundle, const char *body, struct http_response *r, struct err *e)
 {
     AUTO_BUF pem = { 0 };
     AUTO_FREE(http_client) c = NULL;
-    AUTO_MEM char *url = xasprintf("https://127.0.0.1:%u%s", w->port, path);
+    AUTO_MEM char *url = xasprintf("https://127.0.0.1:%u/validate", w->port);
     assert_true(base64_decode(json_to_str(bundle), &pem));
     TRY(http_client_new(&(struct http_client_opts){ .tls.ca_pem = buf_cstr(&pem), .timeout_ms = 10000 }, &c, e));
     return http_send(c, &(struct http_request){ .method = "POST", .url = url, .content_type = "application/json", .body = str_of(body) }, r, e);
-}
-
-static errc ask_trusting(struct world *w, const json_t *bundle, const char *body, struct http_response *r, struct err *e)
-{
-    return ask_at(w, "/validate", bundle, body, r, e);
 }
 
 #define REVIEW(colour) "{\"apiVersion\": \"admission.k8s.io/v1\", \"kind\": \"AdmissionReview\", \"request\": {\"uid\": \"u-1\", " \
@@ -237,42 +225,6 @@ static void reviews_are_answered(void **state)
     AUTO_MEM char *in_cluster = xasprintf("hook.%s.svc", w->ns);
     assert_true(tls_cert_covers(buf_str(&cert), in_cluster) && tls_cert_covers(buf_str(&cert), "127.0.0.1"));
     assert_false(tls_cert_covers(buf_str(&cert), "127.0.0.2"));
-    end(w, h);
-}
-
-static json_t *mutating_for(struct world *w)
-{
-    json_t *c = kube_object("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration", NULL, w->configuration);
-
-    json_put(c, "webhooks", json_pack("[{s:s, s:{s:o}, s:s, s:[s]}]", "name", "mutation.kaito.sh", "clientConfig",
-                                      "url", json_strf("https://127.0.0.1:%u/mutate", w->port), "sideEffects", "None", "admissionReviewVersions", "v1"));
-    return c;
-}
-
-static void what_is_prepared_is_a_patch(void **state)
-{
-    struct world *w = *state;
-    struct err e;
-    AUTO_JSON c = mutating_for(w);
-    OK(kube_create(w->client, MUTATING, NULL, c, NULL, &e));
-    struct webhook *h = start_webhook(w, true);
-    json_t *bundle = NULL;
-    wait_serving(w, h);
-    for (int i = 0; i < 1000 && !bundle; i++, poll(NULL, 0, 10)) {      /* the authority is in the mutating configuration, too */
-        AUTO_JSON now = NULL;
-        OK(kube_get(w->client, MUTATING, NULL, w->configuration, &now, &e));
-        bundle = json_incref(json_at(json_array_get(json_object_get(now, "webhooks"), 0), "clientConfig", "caBundle", NULL));
-    }
-    assert_non_null(bundle);
-
-    AUTO_RESPONSE red = { 0 }, blue = { 0 };
-    OK(ask_at(w, "/mutate", bundle, REVIEW("red"), &red, &e));
-    assert_true(str_has_prefix(buf_str(&red.body), STR("{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"response\":"
-        "{\"uid\":\"u-1\",\"allowed\":true,\"patchType\":\"JSONPatch\",\"patch\":\"W3sib3AiOiJhZGQiLCJwYXRoIjoiL2NvbG91ciIsInZhbHVlIjoiYmx1ZSJ9XQ==\"}}")));
-    OK(ask_at(w, "/mutate", bundle, REVIEW("blue"), &blue, &e));
-    assert_true(str_has_prefix(buf_str(&blue.body), STR("{\"kind\":\"AdmissionReview\",\"apiVersion\":\"admission.k8s.io/v1\",\"response\":{\"uid\":\"u-1\",\"allowed\":true}}")));
-    json_decref(bundle);
-    OK(kube_delete(w->client, MUTATING, NULL, w->configuration, NULL, &e));
     end(w, h);
 }
 
@@ -432,7 +384,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(reviews_are_answered, start, stop),
-        cmocka_unit_test_setup_teardown(what_is_prepared_is_a_patch, start, stop),
         cmocka_unit_test_setup_teardown(who_does_not_lead_writes_nothing, start, stop),
         cmocka_unit_test_setup_teardown(rotation_is_not_seen_by_requests, start, stop),
         cmocka_unit_test_setup_teardown(no_request_fails_through_rotations, start, stop),
