@@ -67,7 +67,7 @@ def measure_full(r):
     """What counts first: time is short where a step takes minutes."""
     r.job(QLORA, r.whole, steps=r.o.full_steps)
     r.peer(QLORA_LESS, r.whole, r.o.full_steps)
-    r.job(QLORA_LESS, r.whole, steps=1)
+    r.job(QLORA_LESS, r.whole, steps=r.o.full_steps)
     if r.left() > 600:
         r.job(LORA, r.whole, steps=r.o.full_steps)
         r.peer(LORA, r.whole, r.o.full_steps)
