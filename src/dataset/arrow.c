@@ -2,9 +2,6 @@
  * Arrow IPC streams and files (also Feather 2, and what `datasets` caches) as rows. One record batch is laid over the mapped bytes at a time;
  * compressed buffers live as long as their batch. Source: Arrow columnar format, "Serialization and Interprocess Communication".
  */
-#include <math.h>
-
-#include "base/hash.h"
 #include "dataset/arrow.h"
 
 #define BATCH_ROWS_MAX  INT32_MAX
@@ -194,31 +191,20 @@ static const uint8_t *element(struct bytes b, size_t i, size_t width)
     return width && i < bytes_left(&b) / width ? b.p + i * width : NULL;
 }
 
-static double half_value(uint16_t h)
-{
-    int exponent = h >> 10 & 31;
-    double fraction = (h & 1023) / 1024.0, sign = h >> 15 ? -1 : 1;
-
-    if (exponent == 31)
-        return fraction > 0 ? (double)NAN : sign * (double)INFINITY;
-    return sign * (exponent ? ldexp(1 + fraction, exponent - 15) : ldexp(fraction, -14));
-}
-
 static json_t *float_value(const uint8_t *p, size_t width)
 {
     float f;
     double d;
 
+    if (width == 2)
+        return row_half((uint16_t)fb_load(p, 2));
     if (width == 8)
         memcpy(&d, p, 8);
-    else if (width == 4) {
+    else {
         memcpy(&f, p, 4);
         d = (double)f;
-    } else {
-        d = half_value((uint16_t)fb_load(p, 2));
     }
-    json_t *j = json_real(d);           /* NULL for nan and the infinities, which JSON lacks */
-    return j ? j : json_null();
+    return row_real(d);
 }
 
 static json_t *unsigned_value(const uint8_t *p, size_t width)
@@ -227,7 +213,7 @@ static json_t *unsigned_value(const uint8_t *p, size_t width)
 
     if (width < 8)
         v &= ((uint64_t)1 << 8 * width) - 1;
-    return v > INT64_MAX ? json_real((double)v) : json_integer((json_int_t)v);
+    return row_unsigned(v);
 }
 
 /* Two neighbouring offsets, in order and within `end`. */
@@ -286,6 +272,8 @@ static json_t *plain_value(const struct arrow_field *f, size_t i)
         return float_value(p, f->width);
     case ARROW_VIEW:
         return view_value(f, p);
+    case ARROW_DECIMAL:
+        return row_decimal(p, f->width, false, f->scale);
     default:
         return row_text(str_n((const char *)p, f->width));
     }

@@ -6,13 +6,14 @@
 #include "dataset/priv.h"
 
 enum arrow_kind {
-    ARROW_NULL, ARROW_BOOL, ARROW_INT, ARROW_UINT, ARROW_FLOAT, ARROW_BYTES, ARROW_VIEW, ARROW_FIXED, ARROW_LIST, ARROW_FIXED_LIST, ARROW_STRUCT,
+    ARROW_NULL, ARROW_BOOL, ARROW_INT, ARROW_UINT, ARROW_FLOAT, ARROW_BYTES, ARROW_VIEW, ARROW_FIXED, ARROW_DECIMAL, ARROW_LIST, ARROW_FIXED_LIST, ARROW_STRUCT,
 };
 
 struct arrow_field {
     struct str name;                    /* in the schema's message */
     enum arrow_kind kind;
     size_t width;                       /* bytes of a value, of an offset, or items of a fixed list */
+    int scale;                          /* of decimals */
     int64_t dictionary;                 /* id, or -1; then width and kind are those of the indices */
     struct arrow_field *values;         /* with a dictionary: how its values look */
     struct arrow_field *children;

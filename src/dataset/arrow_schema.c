@@ -1,31 +1,35 @@
 /* Types of Arrow columns (format/Schema.fbs, Arrow 1.0 to 21) as the few kinds of storage that they are. */
 #include "dataset/arrow.h"
 
-struct made { enum arrow_kind kind; size_t width; };
+struct made { enum arrow_kind kind; size_t width; int scale; };
 
 static struct made int_type(struct fb_table t)
 {
-    return (struct made){ fb_int(t, 1, 1, 0) ? ARROW_INT : ARROW_UINT, (size_t)fb_int(t, 0, 4, 0) / 8 };
+    return (struct made){ .kind = fb_int(t, 1, 1, 0) ? ARROW_INT : ARROW_UINT, .width = (size_t)fb_int(t, 0, 4, 0) / 8 };
 }
 static struct made float_type(struct fb_table t)
 {
-    return (struct made){ ARROW_FLOAT, (size_t)2 << (fb_int(t, 0, 2, 0) & 3) };
+    return (struct made){ .kind = ARROW_FLOAT, .width = (size_t)2 << (fb_int(t, 0, 2, 0) & 3) };
 }
 static struct made date_type(struct fb_table t)
 {
-    return (struct made){ ARROW_INT, fb_int(t, 0, 2, 1) ? 8 : 4 };
+    return (struct made){ .kind = ARROW_INT, .width = fb_int(t, 0, 2, 1) ? 8 : 4 };
 }
 static struct made time_type(struct fb_table t)
 {
-    return (struct made){ ARROW_INT, (size_t)fb_int(t, 1, 4, 32) / 8 };
+    return (struct made){ .kind = ARROW_INT, .width = (size_t)fb_int(t, 1, 4, 32) / 8 };
 }
 static struct made fixed_type(struct fb_table t)
 {
-    return (struct made){ ARROW_FIXED, (size_t)fb_int(t, 0, 4, 0) };
+    return (struct made){ .kind = ARROW_FIXED, .width = (size_t)fb_int(t, 0, 4, 0) };
 }
 static struct made fixed_list_type(struct fb_table t)
 {
-    return (struct made){ ARROW_FIXED_LIST, (size_t)fb_int(t, 0, 4, 0) };
+    return (struct made){ .kind = ARROW_FIXED_LIST, .width = (size_t)fb_int(t, 0, 4, 0) };
+}
+static struct made decimal_type(struct fb_table t)
+{
+    return (struct made){ .kind = ARROW_DECIMAL, .width = (size_t)fb_int(t, 2, 4, 128) / 8, .scale = (int)fb_int(t, 1, 4, 0) };
 }
 
 /* By number in the union Type. Dates, times and durations are the integers that they are stored as. */
@@ -36,7 +40,7 @@ static const struct { const char *name; enum arrow_kind kind; size_t width; stru
     [4] = { "binary", ARROW_BYTES, 4, NULL, true },
     [5] = { "utf8", ARROW_BYTES, 4, NULL, true },
     [6] = { "bool", ARROW_BOOL, 0, NULL, true },
-    [7] = { "decimal", 0, 0, NULL, false },
+    [7] = { "decimal", 0, 0, decimal_type, true },
     [8] = { "date", 0, 0, date_type, true },
     [9] = { "time", 0, 0, time_type, true },
     [10] = { "timestamp", ARROW_INT, 8, NULL, true },
@@ -66,6 +70,8 @@ static bool width_is_good(const struct arrow_field *f)
         return f->width == 1 || f->width == 2 || f->width == 4 || f->width == 8;
     case ARROW_FLOAT:
         return f->width <= 8;
+    case ARROW_DECIMAL:
+        return f->width == 4 || f->width == 8 || f->width == 16 || f->width == DECIMAL_BYTES_MAX;
     case ARROW_FIXED:
     case ARROW_FIXED_LIST:
         return f->width <= ROW_MAX_BYTES;
@@ -99,7 +105,7 @@ static errc read_children(struct arena *a, struct fb_vector v, struct arrow_fiel
 static errc read_dictionary(struct arena *a, struct fb_table encoding, struct arrow_field *f, struct err *e)
 {
     struct fb_table index = fb_sub(encoding, 1);
-    struct made m = fb_has(index) ? int_type(index) : (struct made){ ARROW_INT, 4 };
+    struct made m = fb_has(index) ? int_type(index) : (struct made){ .kind = ARROW_INT, .width = 4 };
     struct arrow_field *values = arena_calloc(a, 1, sizeof *values);
 
     *values = *f;
@@ -119,9 +125,10 @@ static errc read_field(struct arena *a, struct fb_table t, struct arrow_field *f
     if (type >= ARRAY_LEN(types) || !types[type].known)
         return err_set(e, ERR_UNSUPPORTED, "column %.*s: the type %s of Arrow is not read: drop the column or save the data set as Parquet",
                        STR_ARG(f->name), type < ARRAY_LEN(types) && types[type].name ? types[type].name : "of an unknown number");
-    struct made m = types[type].of ? types[type].of(fb_sub(t, 3)) : (struct made){ types[type].kind, types[type].width };
+    struct made m = types[type].of ? types[type].of(fb_sub(t, 3)) : (struct made){ .kind = types[type].kind, .width = types[type].width };
     f->kind = m.kind;
     f->width = m.width;
+    f->scale = m.scale;
     TRY(read_children(a, fb_vec(t, 5, 4), f, depth + 1, left, e));
     if (!width_is_good(f) || (f->kind == ARROW_FIXED_LIST && f->n_children != 1))
         return damaged(f->name, e);

@@ -1,21 +1,5 @@
 /* Files in a row -> what each holds -> its reader. */
-#include "base/hash.h"
 #include "dataset/priv.h"
-
-json_t *row_text(struct str s)
-{
-    AUTO_BUF text = { 0 };
-
-    if (str_utf8_valid(s))
-        return json_strn(s);
-    base64_add(&text, s.p, s.n);
-    return json_pack("{s:o}", ROW_BINARY_KEY, json_strn(buf_str(&text)));
-}
-
-bool row_is_binary(const json_t *v)
-{
-    return json_is_object(v) && json_object_size(v) == 1 && json_is_string(json_object_get(v, ROW_BINARY_KEY));
-}
 
 #define REST_ROWS 512           /* so often the pages that were read are let go */
 

@@ -88,24 +88,50 @@ static errc advance_all(struct reader *r, const struct node *n, struct err *e)
     return ERR_OK;
 }
 
+/* A retired form of time stamps: nanoseconds of a day, then the day; as pyarrow has it, nanoseconds since 1970. */
+static json_t *int96_value(struct str s)
+{
+    enum { JULIAN_1970 = 2440588 };
+    int64_t nanoseconds, days;
+    uint32_t day;
+
+    memcpy(&nanoseconds, s.p, sizeof nanoseconds);
+    memcpy(&day, s.p + sizeof nanoseconds, sizeof day);
+    days = (int64_t)day - JULIAN_1970;
+    return __builtin_mul_overflow(days, (int64_t)86400 * 1000000000, &days) || __builtin_add_overflow(days, nanoseconds, &days) ? json_null() : json_integer(days);
+}
+
+static json_t *decimal_value(const struct pq_value *v, const struct pq_element *x)
+{
+    if (x->type == PQ_INT32 || x->type == PQ_INT64)
+        return row_decimal((const uint8_t *)&v->i, sizeof v->i, false, x->scale);
+    return row_decimal((const uint8_t *)v->s.p, v->s.n, true, x->scale);
+}
+
 static json_t *leaf_value(const struct pq_column *c, const struct node *n)
 {
-    switch (n->element->type) {
+    const struct pq_element *x = n->element;
+    uint16_t half;
+
+    if (x->scale >= 0 && x->type != PQ_BOOLEAN && x->type != PQ_FLOAT && x->type != PQ_DOUBLE && x->type != PQ_INT96)
+        return decimal_value(&c->value, x);
+    switch (x->type) {
     case PQ_BOOLEAN:
         return json_boolean(c->value.b);
     case PQ_INT32:
-        return json_integer(n->element->unsigned_int ? (json_int_t)(uint32_t)c->value.i : (json_int_t)c->value.i);
+        return json_integer(x->unsigned_int ? (json_int_t)(uint32_t)c->value.i : (json_int_t)c->value.i);
     case PQ_INT64:
-        return json_integer(c->value.i);
+        return x->unsigned_int ? row_unsigned((uint64_t)c->value.i) : json_integer(c->value.i);
     case PQ_FLOAT:
-    case PQ_DOUBLE: {
-        json_t *j = json_real(c->value.f);      /* NULL for nan and the infinities, which JSON lacks */
-        return j ? j : json_null();
-    }
+    case PQ_DOUBLE:
+        return row_real(c->value.f);
     case PQ_INT96:
-        return json_null();                     /* a retired form of time stamps: of no use to training */
+        return int96_value(c->value.s);
     default:
-        return row_text(c->value.s);
+        if (!x->half || c->value.s.n != sizeof half)
+            return row_text(c->value.s);
+        memcpy(&half, c->value.s.p, sizeof half);
+        return row_half(half);
     }
 }
 

@@ -22,10 +22,20 @@ struct reader_ops {
 };
 extern const struct reader_ops parquet_reader, arrow_reader, json_reader, csv_reader;
 
+/* ---- cells.c ---- */
+
 /* A value of a text or binary column: a string when it is UTF-8, else {"bytes": base64}, as `datasets` writes binary cells. */
 #define ROW_BINARY_KEY "bytes"
 json_t *row_text(struct str s);
 bool row_is_binary(const json_t *v);
+
+json_t *row_real(double v);                     /* null for nan and the infinities */
+json_t *row_half(uint16_t bits);
+json_t *row_unsigned(uint64_t v);               /* beyond int64: a real number */
+/* Two's complement of n bytes, divided by 10^scale: a text such as "-0.50", which keeps every digit. */
+#define DECIMAL_BYTES_MAX 32
+#define DECIMAL_SCALE_MAX 76
+json_t *row_decimal(const uint8_t *p, size_t n, bool big_endian, int scale);
 
 /* ---- files.c ---- */
 
@@ -52,7 +62,8 @@ enum { ENC_PLAIN = 0, ENC_PLAIN_DICTIONARY = 2, ENC_RLE = 3, ENC_BIT_PACKED = 4,
 
 struct pq_element {
     int type, type_length, repetition, children, converted;     /* -1: not given */
-    bool list, map, unsigned_int;
+    int scale;                                                  /* of a decimal; -1: is none */
+    bool list, map, unsigned_int, half;
     struct str name;                                            /* in the file */
 };
 struct pq_chunk { int type, codec; int64_t values, compressed, data_at, dict_at; };

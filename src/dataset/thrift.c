@@ -163,32 +163,36 @@ static bool skip(struct bytes *b, int type, int depth)
     }
 }
 
-/* LogicalType: a union; 3 LIST, 2 MAP, 1 STRING, 10 INTEGER {1 bitWidth, 2 isSigned} */
+enum { LOGICAL_STRING = 1, LOGICAL_MAP = 2, LOGICAL_LIST = 3, LOGICAL_DECIMAL = 5, LOGICAL_INTEGER = 10, LOGICAL_FLOAT16 = 15 };
+
+/* The fields of DECIMAL {1 scale, 2 precision} or INTEGER {1 bitWidth, 2 isSigned} */
+static bool logical_part(struct bytes *b, int of, struct pq_element *x)
+{
+    int id = 0, type;
+    bool ok, good = true;
+
+    while (good && field(b, &id, &type, &ok)) {
+        x->unsigned_int |= of == LOGICAL_INTEGER && id == 2 && type == T_FALSE;
+        good = of == LOGICAL_DECIMAL && id == 1 ? small(b, type, &x->scale) : skip(b, type, 0);
+    }
+    return good && ok;
+}
+
+/* LogicalType: a union */
 static bool logical_type(struct bytes *b, struct pq_element *x)
 {
     int id = 0, type;
-    bool ok;
+    bool ok, good = true;
 
-    while (field(b, &id, &type, &ok)) {
-        x->list |= id == 3;
-        x->map |= id == 2;
-        if (id == 1)
+    while (good && field(b, &id, &type, &ok)) {
+        x->list |= id == LOGICAL_LIST;
+        x->map |= id == LOGICAL_MAP;
+        x->half |= id == LOGICAL_FLOAT16;
+        if (id == LOGICAL_STRING)
             x->converted = 0;
-        if (id != 10 || type != T_STRUCT) {
-            if (!skip(b, type, 0))
-                return false;
-            continue;
-        }
-        int inner = 0;
-        while (field(b, &inner, &type, &ok)) {
-            x->unsigned_int |= inner == 2 && type == T_FALSE;
-            if (!skip(b, type, 0))
-                return false;
-        }
-        if (!ok)
-            return false;
+        good = (id == LOGICAL_INTEGER || id == LOGICAL_DECIMAL) && type == T_STRUCT ? logical_part(b, id, x) : skip(b, type, 0);
     }
-    return ok;
+    return good && ok;
 }
 
 static bool element(struct bytes *b, struct pq_element *x)
@@ -198,7 +202,7 @@ static bool element(struct bytes *b, struct pq_element *x)
     uint64_t n;
     const uint8_t *p;
 
-    *x = (struct pq_element){ .type = -1, .converted = -1, .repetition = PQ_REQUIRED };
+    *x = (struct pq_element){ .type = -1, .converted = -1, .repetition = PQ_REQUIRED, .scale = -1 };
     while (good && field(b, &id, &type, &ok)) {
         if (id == 1)
             good = small(b, type, &x->type);
@@ -214,11 +218,15 @@ static bool element(struct bytes *b, struct pq_element *x)
             good = small(b, type, &x->children);
         else if (id == 6)
             good = small(b, type, &x->converted);
+        else if (id == 7)
+            good = small(b, type, &x->scale);
         else if (id == 10 && type == T_STRUCT)
             good = logical_type(b, x);
         else
             good = skip(b, type, 0);
     }
+    if (x->scale < 0 && x->converted == 5)
+        x->scale = 0;
     x->list |= x->converted == 3;
     x->map |= x->converted == 1 || x->converted == 2;
     x->unsigned_int |= x->converted >= 11 && x->converted <= 14;

@@ -313,21 +313,15 @@ static bool delta_bytes_next(struct values *v, struct pq_value *out)
 
 static bool split_next(struct values *v, struct pq_value *out)
 {
-    uint8_t bytes[16];
     size_t width = width_of(v);
 
-    if (v->split_at >= v->split_n || width > sizeof bytes)
+    if (v->split_at >= v->split_n)
         return false;
+    buf_clear(&v->previous);            /* a text's bytes must outlive this call */
     for (size_t i = 0; i < width; i++)
-        bytes[i] = v->in.p[i * v->split_n + v->split_at];
+        buf_addc(&v->previous, (char)v->in.p[i * v->split_n + v->split_at]);
     v->split_at++;
-    if (v->type == PQ_FIXED || v->type == PQ_INT96) {   /* the bytes must outlive this call */
-        buf_clear(&v->previous);
-        buf_add(&v->previous, bytes, width);
-        out->s = buf_str(&v->previous);
-        return true;
-    }
-    return fixed_value(v->type, bytes, width, out);
+    return fixed_value(v->type, (const uint8_t *)v->previous.p, width, out);
 }
 
 bool values_next(struct values *v, struct pq_value *out)

@@ -86,6 +86,8 @@ def main():
                 w.write_batch(pa.record_batch([d], schema=schema))
     decimal = pa.table({"text": ["a"], "price": pa.array([1], pa.decimal128(5, 2))})
     write("decimal.arrow", decimal, ipc.new_stream, 10)
+    either = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
+    write("union.arrow", pa.table({"text": ["a", "b"], "either": either}), ipc.new_stream, 10)
 
 
 main()

@@ -120,15 +120,24 @@ static void rewound_it_reads_the_same(void **state)
     }
 }
 
+static void decimals_keep_their_digits(void **state)
+{
+    AUTO_JSON rows = rows_of("decimal.arrow");
+
+    (void)state;
+    assert_int_equal(json_array_size(rows), 1);
+    assert_string_equal(json_cstr(json_array_get(rows, 0), "price"), "1.00");
+}
+
 static void a_type_that_is_not_read_is_named(void **state)
 {
-    AUTO_MEM char *path = golden("decimal.arrow");
+    AUTO_MEM char *path = golden("union.arrow");
     json_t *rows = NULL;
     struct err e;
 
     (void)state;
     assert_int_equal(read_all(path, &rows, &e), ERR_UNSUPPORTED);
-    assert_non_null(strstr(e.text, "decimal.arrow: column price: the type decimal of Arrow is not read: drop the column"));
+    assert_non_null(strstr(e.text, "union.arrow: column either: the type union of Arrow is not read: drop the column"));
 }
 
 /* Without the sync of file_write_atomic: there are thousands. */
@@ -179,6 +188,7 @@ int main(void)
         cmocka_unit_test(every_type_and_framing_gives_pyarrows_rows),
         cmocka_unit_test(dictionaries_grow_and_are_replaced),
         cmocka_unit_test(rewound_it_reads_the_same),
+        cmocka_unit_test(decimals_keep_their_digits),
         cmocka_unit_test(a_type_that_is_not_read_is_named),
         cmocka_unit_test(cut_anywhere_nothing_is_invented),
     };
