@@ -76,24 +76,25 @@ static json_t *ids_json(const int32_t *v, size_t n)
     return list;
 }
 
-/* The examples of one sample, one behind the other; the first token of each is never predicted. */
-static void print_sample(const struct printing *p, const struct examples *x, const uint32_t *rows, size_t n)
+/* The examples of sample i, one behind the other; the first token of each is never predicted. */
+static void print_sample(const struct printing *p, const struct samples *s, size_t at)
 {
+    uint32_t from = samples_first(s, at), to = samples_first(s, at + 1);
     AUTO_JSON j = json_pack("{s:[], s:[]}", "ids", "labels");
     AUTO_BUF text = { 0 };
 
-    for (size_t i = 0; i < n; i++) {
-        struct example a = examples_get(x, rows[i]);
+    for (uint32_t i = from; i < to; i++) {
+        struct example a = samples_example(s, i);
         AUTO_JSON ids = ids_json(a.ids, a.n);
         AUTO_JSON labels = ids_json(a.labels, a.n);
-        if (i)
+        if (i > from)
             json_array_set_new(labels, 0, json_integer(EXAMPLES_IGNORE));
         json_array_extend(json_object_get(j, "ids"), ids);
         json_array_extend(json_object_get(j, "labels"), labels);
         tokenizer_decode(p->t, a.ids, a.n, false, &text);
     }
     if (p->text) {
-        json_put_int(j, "row", (int64_t)examples_get(x, rows[0]).row);
+        json_put_int(j, "row", (int64_t)samples_example(s, from).row);
         json_put(j, "text", json_strn(buf_str(&text)));
     }
     print_row(j);
@@ -121,8 +122,9 @@ static errc print_examples(const char *model, const struct strlist *data, const 
     TRY(dataset_open_all(data->items, data->n, NULL, &d, e));
     TRY(examples_build(d, t, &o, &x, e));
     p.t = t;
-    for (uint32_t i = 0; i < examples_count(x); i++)
-        print_sample(&p, x, &i, 1);
+    const struct samples all = { .x = x, .n = examples_count(x) };
+    for (size_t i = 0; i < all.n; i++)
+        print_sample(&p, &all, i);
     return ERR_OK;
 }
 
@@ -138,7 +140,7 @@ static errc print_configured(const char *config, const char *model, const struct
     p.t = in->tokenizer;
     const struct samples *s = &in->train;
     for (size_t i = 0; i < s->n && (p.limit <= 0 || (int64_t)i < p.limit); i++)
-        print_sample(&p, s->x, s->rows + s->first[i], s->first[i + 1] - s->first[i]);
+        print_sample(&p, s, i);
     return ERR_OK;
 }
 

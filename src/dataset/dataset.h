@@ -5,7 +5,7 @@
  * JSON Lines, a JSON array of objects, CSV with a header. One page per column, one batch or one line is in memory at a time, whatever
  * the file's size.
  *
- * Examples: a data set is tokenised once, in file order, into an unlinked scratch file that is mapped read-only, so that any order
+ * Examples: a data set is tokenised once, in file order, into unlinked scratch files that are mapped read-only, so that any order
  * costs the same and memory does not grow with the data. Numbering is by row: the same file gives the same examples.
  *
  * Errors name the file, the row, the column and the fix. Objects belong to one thread at a time, except that
@@ -93,6 +93,8 @@ struct example {
 size_t examples_count(const struct examples *x);
 struct example examples_get(const struct examples *x, size_t i);        /* i < count; lent until examples_free */
 
+const char *examples_digest(const struct examples *x);          /* the same for the same ids and labels, row by row */
+
 /* Lets go of the memory of examples that were looked at; those that are lent stay valid. */
 void examples_rest(const struct examples *x);
 
@@ -107,6 +109,8 @@ struct examples_stats {
     const char *form;           /* "messages", "prompt-completion", ... */
     size_t rows, empty;         /* rows read; rows that gave no token and were left out */
     size_t truncated;           /* examples cut at max_length */
+    size_t unlearnt;            /* examples without a label; the first such row */
+    size_t unlearnt_row;
     size_t renamed;             /* messages whose role was one of ShareGPT's names (human, gpt, ...) */
     size_t strange;             /* messages whose role no template is known to have; the first such role */
     char strange_role[EXAMPLES_ROLE_MAX];

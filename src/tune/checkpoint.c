@@ -9,9 +9,10 @@
 
 #define STATE_FILE      ".tune-state.safetensors"
 #define ASIDE_FILE      ".tune-state.other-run.safetensors"
-#define STATE_VERSION   1
-#define SAMPLED_ROWS    4096    /* rows that stand for the data set in the fingerprint */
-#define REST_ROWS       32      /* of them, after which their memory is let go */
+#define STATE_VERSION   2
+#define DIGEST          "digest"        /* of the other tensors, in hexadecimal */
+#define ITEMS_MAX       (3 + ADAMW_PARTS)
+#define SAMPLED_SAMPLES 4096    /* whose beginnings stand for how rows were packed */
 #define SAMPLED_BYTES   4096    /* bytes of each weight that stand for the model */
 
 /* --- fingerprint ------------------------------------------------------------------------------------------------------------ */
@@ -24,7 +25,7 @@ static void put_digest(json_t *out, const char *name, const struct buf *b)
     json_put_str(out, name, hex);
 }
 
-static void describe_settings(const struct tune_config *c, uint64_t steps, const char *init_adapter, struct buf *out)
+static void describe_settings(const struct tune_config *c, uint64_t steps, const char *given_values, struct buf *out)
 {
     buf_addf(out, "%lld %lld %llu %lld %lld %d %g ", (long long)c->train.batch_size, (long long)c->train.accumulation,
              (unsigned long long)steps, (long long)c->train.seed, (long long)c->train.data_seed, c->data.shuffle, c->data.train_share);
@@ -34,7 +35,7 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
              c->train.poly_power, c->train.poly_lr_end, c->train.cosine_cycles);
     buf_addf(out, "%.17g %.17g %.17g %d ", c->train.timescale, c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
     buf_addf(out, "%d %d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.in_8bit, c->quant.double_quant, c->quant.compute_dtype,
-             c->lora.dropout, (long long)c->data.shuffle_seed, init_adapter ? init_adapter : "");
+             c->lora.dropout, (long long)c->data.shuffle_seed, given_values);
     buf_addf(out, " %d %.17g %.17g %lld %d", c->train.eval_every, c->train.eval_steps, c->train.eval_delay, (long long)c->train.eval_batch_size,
              c->train.eval_on_start);
     if (c->quant.in_4bit && streq(c->quant.quant_type, "fp4"))
@@ -43,6 +44,10 @@ static void describe_settings(const struct tune_config *c, uint64_t steps, const
         buf_addf(out, " from %s", c->model.torch_dtype);
     if (c->train.by_length)
         buf_adds(out, " by length");
+    if (c->train.drop_last)
+        buf_adds(out, " without the rest");
+    if (!c->lora.init_weights)
+        buf_adds(out, " from random values");
     if (c->train.load_best)
         buf_addf(out, " best %d %d %.17g", c->train.greater_is_better, c->train.save_every, c->train.save_steps);
 }
@@ -58,19 +63,10 @@ static void describe_modules(const struct lora_set *s, struct buf *out)
 static void describe_data(const struct trainer *t, struct buf *out)
 {
     const struct samples *s = t->samples;
-    size_t n = s->first[s->n], every = n / SAMPLED_ROWS + 1;
 
-    buf_addf(out, "%zu %zu\n", s->n, n);
-    for (size_t i = 0; i < s->n; i += s->n / SAMPLED_ROWS + 1)
-        buf_addf(out, "%u ", s->first[i]);
-    for (size_t i = 0, looked = 0; i < n; i += every) {
-        struct example x = examples_get(s->x, s->rows[i]);
-        buf_add(out, x.ids, x.n * sizeof *x.ids);
-        buf_add(out, x.labels, x.n * sizeof *x.labels);
-        if (++looked % REST_ROWS == 0)
-            examples_rest(s->x);        /* the kernel maps what lies around each, too: all of a large set */
-    }
-    examples_rest(s->x);
+    buf_addf(out, "%zu %u %s\n", s->n, samples_first(s, s->n), examples_digest(s->x));
+    for (size_t i = 0; i < s->n; i += s->n / SAMPLED_SAMPLES + 1)
+        buf_addf(out, "%u ", samples_first(s, i));
 }
 
 static void describe_weight(const struct weight *w, struct buf *out)
@@ -85,6 +81,7 @@ static void describe_weight(const struct weight *w, struct buf *out)
 errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e)
 {
     AUTO_BUF model = { 0 }, data = { 0 }, modules = { 0 }, settings = { 0 };
+    char values[SHA256_HEX] = "";
     json_t *j = json_object();
 
     (void)e;
@@ -95,7 +92,9 @@ errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, doub
         buf_addf(&model, "%.17g\n", resid_dropout);
     describe_data(t, &data);
     describe_modules(t->loras, &modules);
-    describe_settings(t->config, t->plan.steps, init_adapter, &settings);
+    if (init_adapter)
+        sha256_hex(t->loras->w, t->loras->total * sizeof *t->loras->w, values);
+    describe_settings(t->config, t->plan.steps, values, &settings);
     put_digest(j, "model", &model);
     put_digest(j, "data set", &data);
     put_digest(j, "adapter modules", &modules);
@@ -130,6 +129,16 @@ static json_t *state_json(const struct trainer *t, const struct run_totals *r, c
                      "seconds", r->seconds, "best_step", (json_int_t)r->best_step, "best_loss", r->best_loss, "fingerprint", fingerprint);
 }
 
+/* Of all that the items hold, in their order: a damaged file must not become a slightly different adapter. */
+static void digest_items(const struct safetensors_item *items, size_t n, char hex[SHA256_HEX])
+{
+    AUTO_FREE(sha256_stream) s = sha256_stream_new();
+
+    for (size_t i = 0; i < n; i++)
+        sha256_stream_add(s, items[i].tensor.data, items[i].tensor.len * dtype_size(items[i].tensor.dtype));
+    sha256_stream_hex(s, hex);
+}
+
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
                       struct err *e)
 {
@@ -137,7 +146,8 @@ errc checkpoint_write(const char *output_dir, const struct trainer *t, const str
     AUTO_JSON state = state_json(t, totals, fingerprint);
     AUTO_MEM char *text = json_text(state);
     size_t n = t->loras->total;
-    struct safetensors_item items[2 + ADAMW_PARTS] = {
+    char hex[SHA256_HEX];
+    struct safetensors_item items[ITEMS_MAX] = {
         { "lora", view(DTYPE_F32, t->loras->w, n) },
         { "state", view(DTYPE_U8, text, strlen(text)) },
     };
@@ -146,7 +156,9 @@ errc checkpoint_write(const char *output_dir, const struct trainer *t, const str
 
     for (size_t i = 0; i < n_parts; i++)
         items[2 + i] = (struct safetensors_item){ parts[i].name, view(parts[i].dtype, parts[i].data, parts[i].n) };
-    return safetensors_write(path, items, 2 + n_parts, e);
+    digest_items(items, 2 + n_parts, hex);
+    items[2 + n_parts] = (struct safetensors_item){ DIGEST, view(DTYPE_U8, hex, SHA256_HEX - 1) };
+    return safetensors_write(path, items, 3 + n_parts, e);
 }
 
 /* --- reading -------------------------------------------------------------------------------------------------------------------- */
@@ -159,11 +171,8 @@ static errc need(const struct safetensors *s, const char *name, enum dtype dtype
     return ERR_OK;
 }
 
-static errc read_state(const struct safetensors *s, json_t **out, struct err *e)
+static errc read_state(const struct safetensors *s, const struct tensor *t, json_t **out, struct err *e)
 {
-    const struct tensor *t;
-
-    TRY(safetensors_need(s, "state", &t, e));
     if (t->dtype != DTYPE_U8)
         return err_set(e, ERR_CORRUPT, "%s: state is not bytes", safetensors_path(s));
     TRY(json_parse(str_n(t->data, t->len), out, e));
@@ -172,26 +181,43 @@ static errc read_state(const struct safetensors *s, json_t **out, struct err *e)
     return ERR_OK;
 }
 
-errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_totals *totals, const json_t *fingerprint, struct err *e)
+/* What checkpoint_write wrote: LoRA values, the state, AdamW's arrays. */
+static errc find_items(const struct safetensors *s, const struct trainer *t, struct safetensors_item items[ITEMS_MAX], size_t *out_n, struct err *e)
 {
-    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
-    AUTO_FREE(safetensors) s = NULL;
-    AUTO_JSON state = NULL;
-    const struct tensor *w, *states[ADAMW_PARTS];
     struct adamw_part parts[ADAMW_PARTS];
-    size_t n = t->loras->total, n_parts = adamw_parts(&t->optimiser, parts);
+    size_t n_parts = adamw_parts(&t->optimiser, parts);
+    const struct tensor *found;
 
-    if (!file_exists(path))
-        return err_set(e, ERR_NOT_FOUND, "%s: no checkpoint", path);
-    TRY(safetensors_open(path, &s, e));
-    TRY(read_state(s, &state, e));
-    TRY(compare(path, fingerprint, json_object_get(state, "fingerprint"), e));
-    TRY(need(s, "lora", DTYPE_F32, n, &w, e));
+    TRY(need(s, "lora", DTYPE_F32, t->loras->total, &found, e));
+    items[0] = (struct safetensors_item){ "lora", *found };
+    TRY(safetensors_need(s, "state", &found, e));
+    items[1] = (struct safetensors_item){ "state", *found };
+    for (size_t i = 0; i < n_parts; i++) {
+        TRY(need(s, parts[i].name, parts[i].dtype, parts[i].n, &found, e));
+        items[2 + i] = (struct safetensors_item){ parts[i].name, *found };
+    }
+    *out_n = 2 + n_parts;
+    return ERR_OK;
+}
+
+static errc check_digest(const struct safetensors *s, const struct safetensors_item *items, size_t n, struct err *e)
+{
+    const struct tensor *written;
+    char hex[SHA256_HEX];
+
+    TRY(need(s, DIGEST, DTYPE_U8, SHA256_HEX - 1, &written, e));
+    digest_items(items, n, hex);
+    return memcmp(hex, written->data, SHA256_HEX - 1) ? err_set(e, ERR_CORRUPT, "%s: is damaged: it does not hold what was written", safetensors_path(s)) : ERR_OK;
+}
+
+static void restore(struct trainer *t, struct run_totals *totals, const struct safetensors_item *items, const json_t *state)
+{
+    struct adamw_part parts[ADAMW_PARTS];
+    size_t n_parts = adamw_parts(&t->optimiser, parts);
+
+    memcpy(t->loras->w, items[0].tensor.data, t->loras->total * sizeof(float));
     for (size_t i = 0; i < n_parts; i++)
-        TRY(need(s, parts[i].name, parts[i].dtype, parts[i].n, &states[i], e));
-    memcpy(t->loras->w, w->data, n * sizeof(float));
-    for (size_t i = 0; i < n_parts; i++)
-        memcpy(parts[i].data, states[i]->data, parts[i].n * dtype_size(parts[i].dtype));
+        memcpy(parts[i].data, items[2 + i].tensor.data, parts[i].n * dtype_size(parts[i].dtype));
     t->optimiser.step = (uint64_t)json_int(state, "step", 0);
     *totals = (struct run_totals){
         .loss_sum = json_num(state, "loss_sum", 0), .loss_steps = (uint64_t)json_int(state, "loss_steps", 0),
@@ -200,6 +226,26 @@ errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_total
         .tokens = (uint64_t)json_int(state, "tokens", 0), .history_bytes = (uint64_t)json_int(state, "history_bytes", 0),
         .seconds = json_num(state, "seconds", 0), .best_step = (uint64_t)json_int(state, "best_step", 0), .best_loss = json_num(state, "best_loss", 0),
     };
+}
+
+errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_totals *totals, const json_t *fingerprint, struct err *e)
+{
+    AUTO_MEM char *path = path_join(output_dir, STATE_FILE);
+    AUTO_FREE(safetensors) s = NULL;
+    AUTO_JSON state = NULL;
+    struct safetensors_item items[ITEMS_MAX];
+    const struct tensor *text;
+    size_t n;
+
+    if (!file_exists(path))
+        return err_set(e, ERR_NOT_FOUND, "%s: no checkpoint", path);
+    TRY(safetensors_open(path, &s, e));
+    TRY(safetensors_need(s, "state", &text, e));
+    TRY(read_state(s, text, &state, e));
+    TRY(compare(path, fingerprint, json_object_get(state, "fingerprint"), e));
+    TRY(find_items(s, t, items, &n, e));
+    TRY(check_digest(s, items, n, e));
+    restore(t, totals, items, state);
     return ERR_OK;
 }
 

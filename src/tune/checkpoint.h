@@ -1,7 +1,7 @@
 /*
  * What a killed run needs to go on: OUTPUT/.tune-state.safetensors, replaced atomically. It holds LoRA values, AdamW's arrays and a
  * small JSON with the step, the log's running sums and the fingerprint of everything that decides the numbers; a run with
- * another fingerprint is another run.
+ * another fingerprint is another run. A digest of it all tells a damaged file.
  */
 #ifndef TUNE_CHECKPOINT_H
 #define TUNE_CHECKPOINT_H
@@ -20,7 +20,7 @@ struct run_totals {
     double best_loss;
 };
 
-/* Named digests of model, data set, modules and settings, for one sentence about what differs. */
+/* Named digests of model, data set, modules and settings, for one sentence about what differs. Before the first step: with init_adapter its values are in t. */
 errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e);
 
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,

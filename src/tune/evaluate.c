@@ -12,8 +12,8 @@ static void take_batch(const struct samples *held, size_t from, size_t to, struc
     size_t longest = 0;
 
     b->n = b->labels = 0;
-    for (uint32_t k = held->first[from]; k < held->first[to]; k++) {
-        struct example x = examples_get(held->x, held->rows[k]);
+    for (uint32_t k = samples_first(held, from); k < samples_first(held, to); k++) {
+        struct example x = samples_example(held, k);
         b->rows[b->n] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
         b->labels += backprop_row_labels(&b->rows[b->n++]);
         longest = x.n > longest ? x.n : longest;

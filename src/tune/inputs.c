@@ -197,6 +197,24 @@ static errc open_data(struct inputs *in, const struct tune_opts *o, struct datas
     return ERR_OK;
 }
 
+/* What was read, but hardly as its author meant. */
+static void note_rows(struct inputs *in)
+{
+    struct tune_config *c = &in->config;
+    const struct examples_stats *s = examples_stats(in->examples);
+
+    if (s->renamed)
+        tune_config_note(c, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path, s->renamed);
+    if (s->strange)
+        tune_config_note(c, "%s: role \"%s\" (%zu messages are of such roles) is none of system, user, assistant, tool: the chat template may leave it out",
+                         in->data_path, s->strange_role, s->strange);
+    if (s->unlearnt)
+        tune_config_note(c, "%s: %zu of %zu rows have nothing to learn, row %zu is the first: their labels are masked, or lie beyond max_length (%lld)",
+                         in->data_path, s->unlearnt, s->rows, s->unlearnt_row, (long long)c->train.max_length);
+    if (s->column_absent)
+        tune_config_note(c, "DatasetConfig.messages_column: \"%.120s\": the data set has no such column; its rows are read as %s", c->data.messages_column, s->form);
+}
+
 errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *scratch_dir, struct err *e)
 {
     const struct tune_config *c = &in->config;
@@ -217,15 +235,7 @@ errc inputs_load_data(struct inputs *in, const struct tune_opts *o, const char *
     TRY(examples_build(d, in->tokenizer, &x, &in->examples, e));
     if (examples_count(in->examples) == 0)
         return err_set(e, ERR_INVALID, "%s: the data set is empty; add rows", in->data_path);
-    if (examples_stats(in->examples)->renamed)
-        tune_config_note(&in->config, "%s: roles human and gpt are read as user and assistant (%zu messages)", in->data_path,
-                         examples_stats(in->examples)->renamed);
-    if (examples_stats(in->examples)->strange)
-        tune_config_note(&in->config, "%s: role \"%s\" (%zu messages are of such roles) is none of system, user, assistant, tool: the chat template may leave it out",
-                         in->data_path, examples_stats(in->examples)->strange_role, examples_stats(in->examples)->strange);
-    if (examples_stats(in->examples)->column_absent)
-        tune_config_note(&in->config, "DatasetConfig.messages_column: \"%.120s\": the data set has no such column; its rows are read as %s",
-                         c->data.messages_column, examples_stats(in->examples)->form);
+    note_rows(in);
     TRY(check_learnable(in, e));
     return in_config(split_rows(in, scratch_dir, e), o, e);
 }

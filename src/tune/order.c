@@ -12,8 +12,8 @@ static size_t tokens_of(const struct samples *s, uint32_t sample)
 {
     size_t n = 0;
 
-    for (uint32_t k = s->first[sample]; k < s->first[sample + 1]; k++)
-        n += examples_get(s->x, s->rows[k]).n;
+    for (uint32_t k = samples_first(s, sample); k < samples_first(s, sample + 1); k++)
+        n += samples_example(s, k).n;
     return n;
 }
 

@@ -10,12 +10,17 @@
 struct samples {
     const struct examples *x;   /* what rows count in: borrowed, or own */
     struct examples *own;       /* made by packing; NULL: none */
-    uint32_t *rows;             /* [first[n]] examples, sample by sample */
-    uint32_t *first;            /* [n + 1] sample i is rows[first[i]] up to rows[first[i + 1]] */
+    uint32_t *rows;             /* [first[n]] examples, sample by sample; NULL: all, in their order */
+    uint32_t *first;            /* [n + 1] sample i is rows[first[i]] up to rows[first[i + 1]]; NULL: samples of one example each */
     size_t n;
     size_t most;                /* examples in the largest sample */
     size_t longest;             /* tokens of the longest example */
 };
+
+/* Where in rows the examples of sample i begin; i = n: the end of all. */
+static inline uint32_t samples_first(const struct samples *s, size_t i) { return s->first ? s->first[i] : (uint32_t)i; }
+static inline uint32_t samples_row(const struct samples *s, size_t place) { return s->rows ? s->rows[place] : (uint32_t)place; }
+static inline struct example samples_example(const struct samples *s, size_t place) { return examples_get(s->x, samples_row(s, place)); }
 
 /*
  * One sample for each example that train_test_split keeps for training, in the order of the data set, and the others into *held.

@@ -42,11 +42,11 @@ static void cut_group(struct pieces *p, const struct samples *s, size_t from, si
     size_t filled = 0;
 
     for (size_t i = from; i < to; i++) {
-        size_t n = examples_get(s->x, s->rows[i]).n;
+        size_t n = samples_example(s, i).n;
         if (how == SAMPLES_WRAPPED)
-            filled = wrap_example(p, s->rows[i], n, length, filled);
+            filled = wrap_example(p, samples_row(s, i), n, length, filled);
         else
-            split_example(p, s->rows[i], how == SAMPLES_CUT && n > length ? length : n, length);
+            split_example(p, samples_row(s, i), how == SAMPLES_CUT && n > length ? length : n, length);
     }
 }
 
@@ -57,10 +57,6 @@ static errc remake(struct samples *s, const struct pieces *p, const char *scratc
 
     TRY(examples_remake(s->x, p->v, p->n, scratch_dir, &made.own, e));
     made.x = made.own;
-    made.rows = xcalloc(made.n + 1, sizeof *made.rows);
-    made.first = xcalloc(made.n + 1, sizeof *made.first);
-    for (uint32_t i = 0; i <= made.n; i++)
-        made.rows[i] = made.first[i] = i;
     made.longest = examples_stats(made.x)->longest;
     samples_done(s);
     *s = made;
@@ -134,7 +130,7 @@ static void fit_group(struct samples *out, const struct samples *s, size_t from,
     struct bins b = { 0 };
 
     for (size_t i = from; i < to; i++)
-        items[i - from] = (struct item){ .row = s->rows[i], .n = examples_get(s->x, s->rows[i]).n };
+        items[i - from] = (struct item){ .row = samples_row(s, i), .n = samples_example(s, i).n };
     qsort(items, to - from, sizeof *items, longer_first);
     for (size_t i = 0; i < to - from; i++)
         put(&b, &items[i], (uint32_t)i, length);

@@ -67,8 +67,8 @@ static size_t add_micro_batch(struct trainer *t, uint64_t micro, size_t n)
     size_t batch = (size_t)t->config->train.batch_size, first = micro * batch, longest = 0, from = n;
 
     for (size_t i = first; i < first + batch && i < t->plan.rows; i++)
-        for (uint32_t k = s->first[t->order[i]]; k < s->first[t->order[i] + 1]; k++) {
-            struct example x = examples_get(s->x, s->rows[k]);
+        for (uint32_t k = samples_first(s, t->order[i]); k < samples_first(s, t->order[i] + 1); k++) {
+            struct example x = samples_example(s, k);
             t->batch[n++] = (struct backprop_row){ .ids = x.ids, .labels = x.labels, .n = x.n };
             longest = x.n > longest ? x.n : longest;
         }

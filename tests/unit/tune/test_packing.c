@@ -51,8 +51,8 @@ static json_t *ranges_of(const struct samples *s, size_t i)
 {
     json_t *out = json_array();
 
-    for (uint32_t k = s->first[i]; k < s->first[i + 1]; k++) {
-        struct example x = examples_get(s->x, s->rows[k]);
+    for (uint32_t k = samples_first(s, i); k < samples_first(s, i + 1); k++) {
+        struct example x = samples_example(s, k);
         assert_memory_equal(x.ids, x.labels, x.n * sizeof *x.ids);
         for (size_t j = 0; j < x.n; j++) {
             json_t *last = json_array_get(out, json_array_size(out) - 1);
@@ -69,8 +69,8 @@ static json_t *lengths_of(const struct samples *s, size_t i)
 {
     json_t *out = json_array();
 
-    for (uint32_t k = s->first[i]; k < s->first[i + 1]; k++)
-        json_array_append_new(out, json_integer((json_int_t)examples_get(s->x, s->rows[k]).n));
+    for (uint32_t k = samples_first(s, i); k < samples_first(s, i + 1); k++)
+        json_array_append_new(out, json_integer((json_int_t)samples_example(s, k).n));
     return out;
 }
 

@@ -183,6 +183,12 @@ static void everything_that_learns_goes_on(void **state)
     close_place(&p);
 }
 
+static void keep_warnings(void *self, enum tune_tell kind, const char *line)
+{
+    if (kind == TUNE_TELL_WARNING)
+        buf_addf(self, "%s\n", line);
+}
+
 static void stopped_by_request(void **state)
 {
     (void)state;
@@ -227,10 +233,44 @@ static void other_settings_start_anew(void **state)
     close_place(&p);
 }
 
+/* One bit of the newest checkpoint is enough: it is told and moved aside, and the run ends with the same bytes. */
+static void a_damaged_checkpoint_starts_anew(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+    AUTO_BUF told = { 0 };
+
+    open_place(&p);
+    AUTO_MEM char *whole = path_join(p.dir, "whole"), *out = path_join(p.dir, "out"), *file = path_join(out, ".tune-state.safetensors");
+    struct tune_opts o = opts_of(&p, whole);
+    OK(tune_run(&o, &result, E));
+    assert_true(run_and_kill(&p, out, false, 0));
+    for (int i = 0; i < 3; i++) {
+        AUTO_BUF bytes = { 0 };
+        OK(file_read(file, 64 << 20, &bytes, E));
+        bytes.p[bytes.n / 4 * (size_t)(i + 1) - 1] ^= 1;        /* of the values, of AdamW's arrays */
+        OK(file_write_atomic(file, buf_str(&bytes), 0644, E));
+        o = opts_of(&p, out);
+        o.tell = keep_warnings;
+        o.tell_self = &told;
+        buf_clear(&told);
+        AUTO_FREE(cancel) cancel = cancel_new();
+        o.cancel = i < 2 ? cancel : NULL;
+        cancel_now(cancel);
+        assert_int_equal(tune_run(&o, &result, NULL), i < 2 ? ERR_CANCELLED : ERR_OK);
+        if (!strstr(buf_cstr(&told), "is damaged: it does not hold what was written; it is moved aside and training starts anew"))
+            fail_msg("byte %zu told \"%s\"", bytes.n / 4 * (size_t)(i + 1) - 1, buf_cstr(&told));
+    }
+    same_bytes(whole, out, "adapter_model.safetensors");
+    same_bytes(whole, out, "trainer_state.json");
+    close_place(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(everything_that_learns_goes_on), cmocka_unit_test(stopped_by_request),
-                                        cmocka_unit_test(other_settings_start_anew) };
+                                        cmocka_unit_test(other_settings_start_anew), cmocka_unit_test(a_damaged_checkpoint_starts_anew) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
