@@ -13,13 +13,39 @@ static void learn(struct builder *b, size_t from, size_t to)
         b->learnt.p[i] = 1;
 }
 
-/* The tokens of the first n bytes of the text; one that reaches beyond them does not count. */
-static errc tokens_before(struct builder *b, struct str text, size_t n, size_t *out)
+/* How many tokens the first n bytes of the text share with the whole; *out_n: how many they are alone. */
+static errc tokens_of_bytes(struct builder *b, struct str text, size_t n, size_t *out, size_t *out_n)
 {
     AUTO_IDS ids = { 0 };
 
     TRY(tokenizer_encode(b->t, str_n(text.p, n), false, &ids, b->e));
     *out = form_shared(&b->ids, &ids);
+    *out_n = ids.n;
+    return ERR_OK;
+}
+
+static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+/* The token that holds byte `at`: a special one may have taken blanks behind it, an ordinary one begin before. */
+static errc token_at(struct builder *b, struct str text, size_t at, size_t *out)
+{
+    size_t n, shared, n_more;
+
+    TRY(tokens_of_bytes(b, text, at, out, &n));
+    if (*out < n || !n || at >= text.n || !is_blank(text.p[at]))
+        return ERR_OK;
+    TRY(tokens_of_bytes(b, text, at + 1, &shared, &n_more));
+    *out -= shared == n && n_more == n;
+    return ERR_OK;
+}
+
+/* The end of the tokens that hold any of the first n bytes. */
+static errc tokens_until(struct builder *b, struct str text, size_t n, size_t *out)
+{
+    size_t alone;
+
+    TRY(tokens_of_bytes(b, text, n, out, &alone));
+    *out += *out < alone;
     return ERR_OK;
 }
 
@@ -27,8 +53,10 @@ static errc by_marks(struct builder *b, struct str text, const struct template_m
 {
     for (size_t i = 0; i < marks->n; i++) {
         size_t from, to;
-        TRY(tokens_before(b, text, marks->v[i].from, &from));
-        TRY(tokens_before(b, text, marks->v[i].to, &to));
+        if (marks->v[i].from == marks->v[i].to)
+            continue;
+        TRY(token_at(b, text, marks->v[i].from, &from));
+        TRY(tokens_until(b, text, marks->v[i].to, &to));
         learn(b, from, to);
     }
     return ERR_OK;

@@ -1,5 +1,8 @@
 /* The forms of rows, tried in the order of the table; the first row decides. */
 #include "dataset/forms.h"
+
+#include <math.h>
+
 #include "template/template.h"
 
 /* The error of a value that should be text. */
@@ -7,6 +10,8 @@ static errc no_text(const struct builder *b, const char *column, const json_t *v
 {
     if (row_is_binary(value))
         return err_set(b->e, ERR_INVALID, "column %s: binary data, not text: save it as UTF-8 strings", column);
+    if (!value)
+        return err_set(b->e, ERR_INVALID, "column %s: missing, but the first row has it; give all rows the same columns", column);
     if (json_is_null(value))
         return err_set(b->e, ERR_INVALID, "column %s: empty; fill it or remove the row", column);
     return err_set(b->e, ERR_INVALID, "column %s: expected a string, as in the first row", column);
@@ -82,15 +87,33 @@ static errc explain_template(const struct builder *b, const json_t *messages)
     return err_wrap(b->e, parts ? "content is a list of parts, which needs a template for such; give the text alone" : "column messages");
 }
 
+/* A list, or its text in JSON, as columns of different tools are stored; NULL: none. */
+static errc tools_of(struct builder *b, const json_t *row, json_t **out)
+{
+    json_t *tools = json_object_get(row, "tools");
+    struct str text = str_trim(json_to_str(tools));
+    struct err why;
+
+    *out = json_is_array(tools) ? json_incref(tools) : NULL;
+    if (!text.n)
+        return ERR_OK;
+    if (json_parse(text, out, &why))
+        return err_set(b->e, ERR_INVALID, "column tools: the text is no list of tools in JSON (%s): write it with a JSON library", why.text);
+    if (!json_is_array(*out))
+        json_decref(TAKE(*out));
+    return ERR_OK;
+}
+
 errc form_chat(struct builder *b, const json_t *messages, bool prompt, const json_t *row, struct template_marks *marks, struct buf *out)
 {
     AUTO_JSON extra = json_object();
-    json_t *tools = json_object_get(row, "tools");
+    AUTO_JSON tools = NULL;
     const struct template *tpl = b->o->chat_template ? b->o->chat_template : b->info->chat_template;
 
     if (!tpl)
         return err_set(b->e, ERR_INVALID, "the model has no chat template, which messages need: set ModelConfig.chat_template, or use a text column");
-    if (json_is_array(tools))
+    TRY(tools_of(b, row, &tools));
+    if (tools)
         json_put(extra, "tools", json_incref(tools));
     json_object_update(extra, json_object_get(row, "chat_template_kwargs"));
     if (tokenizer_chat_marked(b->t, tpl, messages, prompt, extra, NULL, marks, out, b->e))
@@ -174,6 +197,8 @@ static errc encode_messages(struct builder *b, const json_t *row)
     AUTO_JSON messages = NULL;
     AUTO_JSON list = NULL;
 
+    if (!column && !json_object_get(row, "messages") && !json_object_get(row, "conversations"))
+        return err_set(b->e, ERR_INVALID, "column messages: missing, but the first row has messages; give all rows the same columns");
     if (!column)
         return err_set(b->e, ERR_INVALID, "column messages: expected a list of messages, as in the first row");
     TRY(list_of(b, json_object_get(row, column), column, &list));
@@ -292,11 +317,20 @@ static bool fits_ids(const struct builder *b, const json_t *row)
     return json_is_array(json_object_get(row, "input_ids"));
 }
 
+/* Numbers of a JSON row are all real where one of them is beyond 64 bits. */
+static int64_t id_of(const json_t *j)
+{
+    double v = json_number_value(j);
+
+    if (json_is_integer(j))
+        return json_integer_value(j);
+    return json_is_real(j) && fabs(v) < (double)INT32_MAX && v == floor(v) ? (int64_t)v : INT64_MIN;
+}
+
 static errc copy_ids(struct builder *b, const json_t *list, const char *column, int64_t low, struct token_ids *out)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const json_t *j = json_array_get(list, i);
-        int64_t id = json_is_integer(j) ? json_integer_value(j) : INT64_MIN;
+        int64_t id = id_of(json_array_get(list, i));
         if ((id < 0 && id != low) || id >= (int64_t)b->info->vocab_size)
             return err_set(b->e, ERR_INVALID, "column %s[%zu]: not a token id of this model (0 to %zu)", column, i, b->info->vocab_size - 1);
         token_ids_add(out, (int32_t)id);
@@ -348,6 +382,21 @@ static const char *kind_of(const char *name, const json_t *value)
         : !is_text_name(name) ? "" : json_is_number(value) ? " (a number)" : " (true or false)";
 }
 
+/* Why none of the columns is the wanted one; "": no guess. */
+static const char *explain_columns(const struct builder *b, const json_t *row)
+{
+    json_t *only = json_object_iter_value(json_object_iter((json_t *)(uintptr_t)row));
+    const char *name = json_object_iter_key(json_object_iter((json_t *)(uintptr_t)row));
+
+    if (b->o->text_column && !json_object_get(row, b->o->text_column))
+        return "; TrainingArguments.dataset_text_field names none of them";
+    if (json_object_size(row) != 1)
+        return "";
+    if (json_is_array(only) && json_is_object(json_array_get(only, 0)))
+        return "; the rows seem to be inside this column: give its list as the file";
+    return strpbrk(name, ";\t|") ? "; the cells seem to be separated by something else than commas: save the file with commas" : "";
+}
+
 static errc choose_form(struct builder *b, const json_t *row)
 {
     AUTO_BUF names = { 0 };
@@ -363,7 +412,7 @@ static errc choose_form(struct builder *b, const json_t *row)
     json_object_foreach((json_t *)(uintptr_t)row, name, value)
         buf_addf(&names, "%s%s%s", names.n ? ", " : "", name, kind_of(name, value));
     return err_set(b->e, ERR_INVALID, "no usable columns: found %.400s; wanted messages (a list of {role, content}), conversations, "
-                   "prompt with completion, instruction with output, text, or input_ids", names.n ? buf_cstr(&names) : "none");
+                   "prompt with completion, instruction with output, text, or input_ids%s", names.n ? buf_cstr(&names) : "none", explain_columns(b, row));
 }
 
 static bool is_only_special(const struct builder *b)
@@ -384,7 +433,7 @@ errc form_encode(struct builder *b, const json_t *row)
     if (is_only_special(b))
         return b->strange
             ? err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu): the chat template leaves out role \"%s\"; use user and assistant", b->ids.n, b->strange_role)
-            : err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu): the text is empty; remove the row", b->ids.n);
+            : err_set(b->e, ERR_INVALID, "nothing but special tokens (%zu), no text; remove the row", b->ids.n);
     if (b->o->assistant_only && !b->learnt.n && b->ids.n)
         return err_set(b->e, ERR_INVALID, "assistant_only_loss: rows of the form %s have no assistant turns; use messages, or set it to false", b->form->name);
     return ERR_OK;

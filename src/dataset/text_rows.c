@@ -127,7 +127,7 @@ static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
 
 const struct reader_ops json_reader = { "json", json_rows_open, json_rows_next, text_rewind, text_free };
 
-/* ---- CSV (RFC 4180) ---- */
+/* ---- CSV (RFC 4180; a line may end in CR alone, as old spreadsheets write) ---- */
 
 static errc cell(struct reader *r, struct buf *out, bool *last, struct err *e)
 {
@@ -147,12 +147,11 @@ static errc cell(struct reader *r, struct buf *out, bool *last, struct err *e)
                 quoted = false;
                 continue;
             }
-        } else if (!quoted && (c == ',' || c == '\n')) {
-            *last = c == '\n';
+        } else if (!quoted && (c == ',' || c == '\n' || c == '\r')) {
+            *last = c != ',';
             r->line += *last;
             r->at += r->at < r->text.n;
-            if (*last && out->n && out->p[out->n - 1] == '\r')
-                buf_truncate(out, out->n - 1);
+            r->at += c == '\r' && r->at < r->text.n && r->text.p[r->at] == '\n';
             return ERR_OK;
         }
         r->line += c == '\n';

@@ -65,6 +65,20 @@ static void every_codec_and_encoding_gives_the_same_rows(void **state)
     assert_int_equal(bad, 0);
 }
 
+static void numbers_that_json_lacks_keep_their_meaning(void **state)
+{
+    AUTO_MEM char *lines = source_path("tests/golden/parquet/numbers.jsonl"), *path = source_path("tests/golden/parquet/numbers.parquet");
+    AUTO_JSON want = rows_of(lines);
+    AUTO_JSON got = rows_of(path);
+
+    (void)state;
+    assert_int_equal(json_array_size(want), 6);
+    for (size_t i = 0; i < 6; i++) {
+        AUTO_MEM char *a = json_text(json_array_get(got, i)), *b = json_text(json_array_get(want, i));
+        assert_string_equal(a, b);
+    }
+}
+
 static void an_empty_file_has_no_rows(void **state)
 {
     (void)state;
@@ -136,16 +150,21 @@ static void text_rows_are_read_one_by_one(void **state)
 {
     (void)state;
     AUTO_MEM char *csv = temp_file("data.csv", STR("text,n\r\n\"a \"\"b\"\",\nc\",1\r\nx,\n"));
+    AUTO_MEM char *old = temp_file("old.csv", STR("text,n\r\"a\r\",1\rb,\"2\"\r\r\n"));
     AUTO_MEM char *array = temp_file("data.json", STR("\xEF\xBB\xBF[ {\"a\":\"}\\\"\"},\n{\"a\":[{}]} ]\n"));
     AUTO_JSON rows = rows_of(csv);
     AUTO_JSON two = rows_of(array);
+    AUTO_JSON three = rows_of(old);
 
     AUTO_MEM char *text = json_text(rows);
     assert_string_equal(text, "[{\"text\":\"a \\\"b\\\",\\nc\",\"n\":\"1\"},{\"text\":\"x\",\"n\":null}]");
     AUTO_MEM char *text2 = json_text(two);
     assert_string_equal(text2, "[{\"a\":\"}\\\"\"},{\"a\":[{}]}]");
+    AUTO_MEM char *text3 = json_text(three);
+    assert_string_equal(text3, "[{\"text\":\"a\\r\",\"n\":\"1\"},{\"text\":\"b\",\"n\":\"2\"}]");
     remove_temp(csv);
     remove_temp(array);
+    remove_temp(old);
 }
 
 /* The rows of files made from {name, text} pairs in a folder, read through the folder; their "a" put together. */
@@ -315,8 +334,12 @@ static void rows_that_do_not_fit_are_named(void **state)
 {
     static const struct { const char *rows, *text; } bad[] = {
         { "[{\"x\":1,\"y\":2}]", "rows.jsonl: no usable columns: found x, y; wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
+        { "[{\"text;label\":\"a;b\"}]", "rows.jsonl: no usable columns: found text;label; wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids; the cells seem to be separated by something else than commas: save the file with commas" },
+        { "[{\"data\":[{\"text\":\"a\"}]}]", "rows.jsonl: no usable columns: found data (a list); wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids; the rows seem to be inside this column: give its list as the file" },
         { "[{\"input_ids\":[0]},{\"input_ids\":[7]}]", "rows.jsonl: row 1: column input_ids[0]: not a token id of this model (0 to 2)" },
         { "[{\"text\":\"a\"},{\"text\":null}]", "rows.jsonl: row 1: column text: empty; fill it or remove the row" },
+        { "[{\"text\":\"a\"},{\"messages\":[]}]", "rows.jsonl: row 1: column text: missing, but the first row has it; give all rows the same columns" },
+        { "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"}]},{\"text\":\"a\"}]", "rows.jsonl: row 0: the model has no chat template, which messages need: set ModelConfig.chat_template, or use a text column" },
         { "[{\"text\":\"a\"},{\"text\":3}]", "rows.jsonl: row 1: column text: expected a string, as in the first row" },
         { "[{\"messages\":[{\"role\":3,\"content\":\"hi\"}]}]", "rows.jsonl: row 0: column messages[0]: role is no text: each message needs role and content" },
         { "[{\"prompt\":\"a\",\"completion\":null,\"messages\":{}}]", "rows.jsonl: no usable columns: found prompt, completion (empty), messages (an object); wanted messages (a list of {role, content}), conversations, prompt with completion, instruction with output, text, or input_ids" },
@@ -338,6 +361,30 @@ static void rows_that_do_not_fit_are_named(void **state)
         assert_null(x);
         assert_non_null(strstr(e.text, "rows.jsonl"));
         assert_string_equal(strstr(e.text, "rows.jsonl"), bad[i].text);
+    }
+}
+
+/* Tools are a list, or its text, as columns of Parquet hold lists whose items differ. */
+static void tools_are_a_list_or_its_text(void **state)
+{
+    static const struct { const char *tools; size_t n; const char *text; } cases[] = {
+        { "[{\"name\":\"ab\"}]", 3, NULL }, { "\"[{\\\"name\\\": \\\"ab\\\"}]\"", 3, NULL }, { "null", 1, NULL }, { "\"\"", 1, NULL }, { "\"null\"", 1, NULL },
+        { "\"[{'name'\"", 0, "rows.jsonl: row 0: column tools: the text is no list of tools in JSON" },
+    };
+    AUTO_FREE(tokenizer) t = NULL;
+    AUTO_FREE(template) tpl = NULL;
+    struct err e;
+
+    (void)state;
+    assert_int_equal(tokenizer_parse(str_of(letters), "letters", &t, &e), ERR_OK);
+    assert_int_equal(template_compile(STR("{% for t in tools or [] %}{{ t.name }}{% endfor %}{% for m in messages %}{{ m.content }}{% endfor %}"), "chat", &tpl, &e), ERR_OK);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        AUTO_MEM char *text = xasprintf("[{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}],\"tools\":%s}]", cases[i].tools);
+        AUTO_JSON rows = NULL;
+        assert_int_equal(json_parse(str_of(text), &rows, &e), ERR_OK);
+        AUTO_FREE(examples) x = build(rows, t, &(struct examples_opts){ .chat_template = tpl }, &e);
+        if (cases[i].text ? x || !strstr(e.text, cases[i].text) : !x || examples_get(x, 0).n != cases[i].n)
+            fail_msg("%s: %s", cases[i].tools, x ? "differs" : e.text);
     }
 }
 
@@ -392,6 +439,14 @@ static void examples_are_cut_counted_and_ordered(void **state)
     const struct examples_stats *s = examples_stats(x);
     assert_true(s->rows == 3 && s->empty == 1 && s->truncated == 1 && s->tokens == 4 && s->label_tokens == 3 && s->longest == 3);
 
+    assert_true(s->unlearnt == 1 && s->unlearnt_row == 2);
+
+    AUTO_JSON big = NULL;
+    assert_int_equal(json_parse(STR("[{\"id\":18446744073709551616,\"input_ids\":[0,2]}]"), &big, &e), ERR_OK);
+    AUTO_FREE(examples) whole = build(big, t, NULL, &e);
+    assert_non_null(whole);
+    assert_memory_equal(examples_get(whole, 0).ids, ((const int32_t[]){ 0, 2 }), 8);
+
     examples_order(50, 42, 0, a);
     examples_order(50, 42, 0, b);
     assert_memory_equal(a, b, sizeof a);
@@ -407,12 +462,14 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_codec_and_encoding_gives_the_same_rows),
+        cmocka_unit_test(numbers_that_json_lacks_keep_their_meaning),
         cmocka_unit_test(an_empty_file_has_no_rows),
         cmocka_unit_test(text_rows_are_read_one_by_one),
         cmocka_unit_test(a_folder_gives_its_first_kind_of_file_without_held_out_splits),
         cmocka_unit_test(several_files_are_read_one_after_the_other),
         cmocka_unit_test(faults_name_the_file_the_place_and_the_fix),
         cmocka_unit_test(rows_that_do_not_fit_are_named),
+        cmocka_unit_test(tools_are_a_list_or_its_text),
         cmocka_unit_test(a_cell_holds_messages_as_json),
         cmocka_unit_test(examples_are_cut_counted_and_ordered),
         cmocka_unit_test(examples_are_those_of_upstream),
