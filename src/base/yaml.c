@@ -9,6 +9,7 @@ enum { MAX_NODES = 200000, MAX_DEPTH = 100 };
 
 struct reader {
     yaml_parser_t parser;
+    struct str text;
     json_t *anchors;        /* name to tree */
     size_t nodes;           /* of this document; aliases count each time they are used */
     struct err *e;
@@ -87,11 +88,26 @@ static json_t *scalar_to_json(const yaml_event_t *ev)
     return is_plain(ev) ? plain_scalar(text) : json_strn(str_n(text, ev->data.scalar.length));
 }
 
+static bool tab_indents(struct str text, size_t line)
+{
+    struct str rest = text, found = { 0 };
+
+    for (size_t i = 0; i <= line; i++)
+        if (!str_next(&rest, '\n', &found))
+            return false;
+    for (size_t i = 0; i < found.n && (found.p[i] == ' ' || found.p[i] == '\t'); i++)
+        if (found.p[i] == '\t')
+            return true;
+    return false;
+}
+
 /* libyaml's words for what it could not read. */
 static errc syntax_error(struct reader *r)
 {
     const yaml_parser_t *p = &r->parser;
 
+    if (tab_indents(r->text, p->problem_mark.line))
+        return err_set(r->e, ERR_BAD_REQUEST, "yaml: line %zu, column %zu: a tab cannot indent; use spaces", p->problem_mark.line + 1, p->problem_mark.column + 1);
     if (p->error == YAML_READER_ERROR)
         return err_set(r->e, ERR_BAD_REQUEST, "yaml: byte %zu: %s", p->problem_offset, p->problem);
     return err_set(r->e, ERR_BAD_REQUEST, "yaml: line %zu, column %zu: %s", p->problem_mark.line + 1, p->problem_mark.column + 1,
@@ -255,7 +271,7 @@ static errc document_to_json(struct reader *r, json_t **out)
 /* Calls take(arg, tree) for each document; take owns the tree and says whether to go on. */
 static errc each_document(struct str text, bool (*take)(void *arg, json_t *), void *arg, struct err *e)
 {
-    AUTO(reader_done) struct reader r = { .anchors = json_object(), .e = e };
+    AUTO(reader_done) struct reader r = { .text = text, .anchors = json_object(), .e = e };
     json_t *tree;
 
     if (!yaml_parser_initialize(&r.parser))

@@ -26,7 +26,7 @@ static char *value_text(const json_t *v)
 {
     if (json_is_string(v))
         return xstrdup(json_string_value(v));
-    return json_text(v);
+    return json_is_real(v) ? xasprintf("%.10g", json_real_value(v)) : json_text(v);
 }
 
 static bool to_bool(const json_t *v, bool *out)
@@ -218,7 +218,7 @@ static errc take_map(struct reader *r, const char *prefix, json_t *map, int dept
         else if (json_is_object(value) && depth < 4)
             TRY(take_map(r, full, value, depth + 1, e));
         else
-            return err_set(e, ERR_INVALID, "%s.%s: no such key; remove it or correct its name", r->section->name, full);
+            return config_unknown_key(r->section, full, e);
     }
     return ERR_OK;
 }
@@ -230,8 +230,7 @@ static errc take_section(struct reader *r, const char *name, json_t *map, struct
         if (streq(name, config_sections[i].name))
             r->section = &config_sections[i];
     if (!r->section)
-        return err_set(e, ERR_INVALID, "Unrecognized section: %s; known are ModelConfig, QuantizationConfig, LoraConfig, "
-                       "TrainingArguments, DataCollator, DatasetConfig", name);
+        return config_unknown_section(name, e);
     if (json_is_null(map))
         return ERR_OK;
     if (!json_is_object(map))
@@ -255,6 +254,34 @@ static errc read_document(struct reader *r, struct err *e)
     json_object_foreach(root, name, value)
         TRY(take_section(r, name, value, e));
     return config_check(r, e);
+}
+
+/* Of the documents of a manifest the one that configures training; a file of one document has that. */
+static errc choose_document(json_t *all, json_t **out, struct err *e)
+{
+    json_t *found = json_array_size(all) == 1 ? json_array_get(all, 0) : NULL, *one;
+    size_t i;
+
+    if (json_array_size(all) > 1)
+        json_array_foreach(all, i, one) {
+            if (!json_object_get(one, "training_config") && !json_at(one, "data", "training_config.yaml", NULL))
+                continue;
+            if (found)
+                return err_set(e, ERR_INVALID, "two of its documents hold a training_config; keep one");
+            found = one;
+        }
+    if (!found && json_array_size(all))
+        return err_set(e, ERR_INVALID, "none of its %zu documents holds a training_config", json_array_size(all));
+    *out = found ? json_incref(found) : json_null();
+    return ERR_OK;
+}
+
+static errc parse_documents(struct str yaml, json_t **out, struct err *e)
+{
+    AUTO_JSON all = NULL;
+
+    TRY(yaml_parse_all(yaml, &all, e));
+    return choose_document(all, out, e);
 }
 
 /* A ConfigMap, as it lies in a manifest, holds the document as a text. */
@@ -289,7 +316,7 @@ errc tune_config_parse(struct str yaml, const char *name, struct tune_config *ou
 
     *out = (struct tune_config){ 0 };
     config_defaults(out);
-    errc rc = yaml_parse(yaml, &out->doc, &why);
+    errc rc = parse_documents(yaml, &out->doc, &why);
     if (rc == ERR_OK)
         rc = unwrap_config_map(&out->doc, &why);
     if (rc == ERR_OK)
@@ -305,7 +332,8 @@ errc tune_config_read(const char *path, struct tune_config *out, struct err *e)
     AUTO_BUF text = { 0 };
 
     *out = (struct tune_config){ 0 };
-    TRY(file_read(path, CONFIG_BYTES_MAX, &text, e));
+    if (file_read(path, CONFIG_BYTES_MAX, &text, e))
+        return err_wrap(e, "--config");
     return tune_config_parse(buf_str(&text), path, out, e);
 }
 

@@ -93,6 +93,7 @@ static const struct key train_keys[] = {
     U("bf16", BOOL, train.bf16),
     U("fp16", BOOL, train.fp16),
     U("gradient_checkpointing", BOOL, train.gradient_checkpointing),
+    U("activation_checkpointing", BOOL, train.gradient_checkpointing),
     U("logging_steps", NUM, train.logging_steps, 0, 1e12),
     U("logging_strategy", STRING, train.log_strategy_name),
     U("logging_first_step", BOOL, train.logging_first_step),
@@ -122,6 +123,7 @@ static const struct key train_keys[] = {
     U("group_by_length", BOOL, train.by_length),
     U("train_sampling_strategy", STRING, train.sampling),
 
+    R("router_aux_loss_coef", "", "it comes from the model's config.json, with output_router_logits; remove it"),
     R("loss_type", "nll|chunked_nll", "the loss is the cross-entropy of the next token; remove it"),
     U("label_smoothing_factor", NUM, train.smoothing, 0, 1),
     U("neftune_noise_alpha", NUM, train.neftune_alpha, 0, 1e6),
@@ -173,6 +175,8 @@ static const struct key train_keys[] = {
     Q("include_tokens_per_second"), Q("include_num_input_tokens_seen"), Q("batch_eval_metrics"), Q("liger_kernel_config"),
     Q("eval_use_gather_object"), Q("average_tokens_across_devices"), Q("use_cache"), Q("dataset_num_proc"), Q("dataset_batch_size"),
     Q("num_of_sequences"), Q("chars_per_token"), Q("enable_jit_checkpoint"),
+    Q("activation_checkpointing_kwargs"), Q("trackio_bucket_id"), Q("trackio_static_space_id"), Q("dataloader_multiprocessing_context"),
+    Q("dataloader_in_order"), Q("ddp_static_graph"), Q("trust_remote_code"),
 };
 
 static const struct key collator_keys[] = {

@@ -1,6 +1,7 @@
 /*
  * What the files of the configuration share.
- *   config_keys.c the table of keys;  config.c reads a document by it;  config_check.c defaults, and what several keys say together.
+ *   config_keys.c the table of keys;  config.c reads a document by it;  config_names.c what a wrong name may have meant;
+ *   config_check.c defaults, and what several keys say together.
  */
 #ifndef TUNE_CONFIG_PRIV_H
 #define TUNE_CONFIG_PRIV_H
@@ -41,6 +42,10 @@ struct reader {
 bool config_text_in(struct str text, const char *choices);
 /* Tells in the notes of c what becomes of a key of r's section, given as text. */
 void config_note(struct reader *r, const char *key, const char *text, const char *say);
+
+/* ERR_INVALID: a key that the section lacks, or a section that is none, with the name that may have been meant. */
+errc config_unknown_key(const struct section *s, const char *written, struct err *e);
+errc config_unknown_section(const char *written, struct err *e);
 
 /* Upstream's defaults; c is zeroed. */
 void config_defaults(struct tune_config *c);

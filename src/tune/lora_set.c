@@ -89,7 +89,8 @@ static errc add_param(struct lora_set *s, const struct model *m, const struct li
     double alpha = match_value(&c->lora.alpha_pattern, l->path, c->lora.alpha);
 
     if (r > l->w.in || r > l->w.out)
-        return err_set(e, ERR_INVALID, "LoraConfig.r: %zu is larger than %s [%zu, %zu]; lower it", r, l->path, l->w.out, l->w.in);
+        return err_set(e, ERR_INVALID, "LoraConfig.%s: %zu is larger than %s [%zu, %zu]; lower it", r == (size_t)c->lora.r ? "r" : "rank_pattern", r, l->path,
+                       l->w.out, l->w.in);
     struct lora_param *p = &s->params[s->n++];
     *p = (struct lora_param){ .linear = l, .table = l == &m->ends[MODEL_EMBED] ? &m->embed : NULL, .r = r, .dora = c->lora.dora,
                               .scale = (float)(c->lora.rslora ? alpha / sqrt((double)r) : alpha / (double)r) };

@@ -22,6 +22,8 @@ static const struct bad table[] = {
     { CONFIG(""), ROWS, "full", "neither lora nor qlora" },
     { CONFIG(""), "", NULL, "empty" },
     { CONFIG(""), "{\"foo\": 1}\n", NULL, "no usable columns" },
+    { "training_config:\n  TrainingArguments: {dataset_text_field: body}\n", "{\"text\": \"a\"}\n", NULL, "TrainingArguments.dataset_text_field names none of them" },
+    { CONFIG("  LoraConfig: {rank_pattern: {o_proj: 65}}\n"), ROWS, NULL, "config.yaml: LoraConfig.rank_pattern: 65 is larger than" },
     { CONFIG(""), "{\"input_ids\": [5]}\n", NULL, "no token to learn from" },
     { CONFIG(""), "{\"input_ids\": [5, 6], \"labels\": [-100, -100]}\n", NULL, "no token to learn from" },
     { CONFIG(""), "{\"input_ids\": [5, 640]}\n", NULL, "not a token id of this model" },
@@ -30,6 +32,7 @@ static const struct bad table[] = {
     { CONFIG(""), "{\"input_ids\": [5, 6, 7], \"labels\": \"x\"}\n", NULL, "row 0: column labels: expected a list of token ids" },
     { CONFIG(""), "{\"text\": 5}\n", NULL, "found text (a number)" },
     { CONFIG(""), "{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"text\", \"text\": \"q\"}]}]}\n", NULL, "row 0: content is a list of parts" },
+    { CONFIG(""), "{\"text\": \"<|endoftext|>\"}\n", NULL, "row 0: nothing but special tokens" },
     { CONFIG(""), "[{\"input_ids\": [5, 6, 7]}] and more", NULL, "something follows the end of the JSON array" },
 };
 

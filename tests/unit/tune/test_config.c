@@ -85,6 +85,11 @@ static void a_config_map_is_read(void **state)
                          "f.yaml", &c, E));
     assert_int_equal(c.lora.r, 3);
     tune_config_done(&c);
+    OK(tune_config_parse(STR("kind: Workspace\ntuning: {config: x}\n---\nkind: ConfigMap\ndata:\n  training_config.yaml: |\n    training_config: {LoraConfig: {r: 5}}\n"), "f.yaml", &c, E));
+    assert_int_equal(c.lora.r, 5);
+    tune_config_done(&c);
+    refused("training_config: {}\n---\ntraining_config: {LoraConfig: {r: 5}}\n", "two of its documents hold a training_config");
+    refused("kind: Workspace\n---\nkind: Service\n", "none of its 2 documents holds a training_config");
 }
 
 static void choices_of_the_trainer(void **state)
@@ -157,13 +162,31 @@ static void refusals(void **state)
     refused("training_config:\n  DatasetConfig: {train_test_split: 0}\n", "between 0 and 1");
     refused("training_config:\n  DatasetConfig: {train_test_split: 2}\n", "is outside");
     refused("a: [\n", "f.yaml");
+    refused("training_config:\n\tLoraConfig: {r: 8}\n", "f.yaml: yaml: line 2, column 1: a tab cannot indent; use spaces");
+}
+
+static void a_wrong_name_is_met_with_the_right_one(void **state)
+{
+    (void)state;
+    refused(TRAINING("learning_rat: 1"), "TrainingArguments.learning_rat: no such key; did you mean learning_rate?");
+    refused(TRAINING("Learning-Rate: 1"), "did you mean learning_rate?");
+    refused(TRAINING("num_train_epcohs: 1"), "did you mean num_train_epochs?");
+    refused(TRAINING("batch_size: 1"), "did you mean per_device_train_batch_size?");
+    refused(TRAINING("lora_alpha: 1"), "TrainingArguments.lora_alpha: no such key there; move it to LoraConfig");
+    refused(LORA("rank: 8"), "did you mean r?");
+    refused(LORA("something_else: 8"), "LoraConfig.something_else: no such key; remove it or correct its name");
+    refused(QUANT("load_in_4_bit: true"), "did you mean load_in_4bit?");
+    refused(QUANT("bnb_4bit_quant_storage: uint8"), "remove it");
+    refused("training_config:\n  LoRAConfig: {r: 8}\n", "Unrecognized section: LoRAConfig; LoraConfig may be meant; known are ModelConfig");
+    refused("training_config:\n  Foo: {r: 8}\n", "Unrecognized section: Foo; known are ModelConfig");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(qlora_template), cmocka_unit_test(defaults_of_era_b),
                                         cmocka_unit_test(scalars_as_upstream_reads_them), cmocka_unit_test(choices_of_the_trainer),
-                                        cmocka_unit_test(a_config_map_is_read), cmocka_unit_test(refusals) };
+                                        cmocka_unit_test(a_config_map_is_read), cmocka_unit_test(refusals),
+                                        cmocka_unit_test(a_wrong_name_is_met_with_the_right_one) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
