@@ -245,17 +245,20 @@ static bool is_wanted(const char *name)
 
 errc merge_write(const char *model_dir, const char *dir, const struct lora_set *s, struct err *e)
 {
+    AUTO_MEM char *last_from = path_join(model_dir, MERGE_LAST), *last_to = path_join(dir, MERGE_LAST);
     char **names;
     size_t n;
     errc rc = ERR_OK;
 
     TRY(dir_make(dir, 0755, e));
+    if (unlink(last_to) && errno != ENOENT)
+        return err_sys(e, errno, "remove %s", last_to);
     TRY(dir_list(model_dir, &names, &n, e));
     for (size_t i = 0; i < n && !rc; i++) {
         AUTO_MEM char *from = path_join(model_dir, names[i]), *to = path_join(dir, names[i]);
-        if (file_exists(from) && is_wanted(names[i]))
+        if (file_exists(from) && is_wanted(names[i]) && !streq(names[i], MERGE_LAST))
             rc = write_file(from, to, s, e);
     }
     strv_free(names, n);
-    return rc;
+    return rc ? rc : write_file(last_from, last_to, s, e);
 }

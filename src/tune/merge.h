@@ -11,7 +11,8 @@
 
 /* ERR_UNSUPPORTED, by name, for bases that are quantised on disk, and for an embedding or head trained apart from the matrix that both are. */
 errc merge_supports(const struct lora_set *s, const struct model *m, struct err *e);
-/* dir is made; files in it that the model has, too, are replaced. */
+/* dir is made; files in it that the model has, too, are replaced. MERGE_LAST goes first and comes last: with it the folder is whole. */
+#define MERGE_LAST "config.json"
 errc merge_write(const char *model_dir, const char *dir, const struct lora_set *s, struct err *e);
 
 #endif

@@ -278,7 +278,7 @@ static errc write_merged(const struct run *r, struct err *e)
 /* A run that was complete before --merged was asked for. */
 static errc merge_later(struct run *r, struct err *e)
 {
-    AUTO_MEM char *there = r->o->merged_dir ? path_join(r->o->merged_dir, "config.json") : NULL;
+    AUTO_MEM char *there = r->o->merged_dir ? path_join(r->o->merged_dir, MERGE_LAST) : NULL;
 
     if (!there || file_exists(there))
         return ERR_OK;

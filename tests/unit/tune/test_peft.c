@@ -2,6 +2,7 @@
 #include "helpers.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include "engine/source.h"
 #include "tune/merge.h"
@@ -116,6 +117,26 @@ static void merged_weights_are_the_sum(void **state)
     rm_dir(dir);
 }
 
+/* config.json is what tells a whole folder: it is gone before anything is replaced, and comes after the weights. */
+static void a_merge_that_fails_leaves_no_whole_folder(void **state)
+{
+    (void)state;
+    struct made x;
+    char *dir = temp_dir();
+    AUTO_MEM char *model = golden("models/phi3"), *config = path_join(dir, MERGE_LAST), *weights = path_join(dir, "model.safetensors");
+    struct err e;
+
+    make(&x, "training_config:\n  LoraConfig: {r: 4, target_modules: [down_proj]}\n");
+    OK(merge_write(model, dir, &x.s, E));
+    assert_true(file_exists(config));
+    assert_int_equal(unlink(weights), 0);
+    OK(dir_make(weights, 0755, E));
+    assert_int_not_equal(merge_write(model, dir, &x.s, &e), ERR_OK);
+    assert_false(file_exists(config));
+    unmake(&x);
+    rm_dir(dir);
+}
+
 static void metrics_text(void **state)
 {
     (void)state;
@@ -134,6 +155,7 @@ static void metrics_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back), cmocka_unit_test(merged_weights_are_the_sum),
+                                        cmocka_unit_test(a_merge_that_fails_leaves_no_whole_folder),
                                         cmocka_unit_test(metrics_text) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
