@@ -9,14 +9,14 @@
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
+/* As upstream looks for them: anywhere in the path. An index beside the weights counts, too. */
 static bool is_weights(struct str path, int format)
 {
-    struct str folder, name;
+    size_t at;
 
-    if (!str_rcut(path, '/', &folder, &name))
-        name = path;
-    return format == 0 ? str_has_prefix(name, STR("consolidated")) && str_has_suffix(name, STR(".safetensors"))
-                       : str_has_suffix(name, format == 1 ? STR(".safetensors") : STR(".bin"));
+    if (format == 0)
+        return str_find(path, STR("consolidated"), &at) && str_find(str_from(path, at), STR(".safetensors"), &at);
+    return str_find(path, format == 1 ? STR(".safetensors") : STR(".bin"), &at);
 }
 
 errc model_files_read(const json_t *files, struct model_files *out, struct err *e)
@@ -55,48 +55,45 @@ static const char *const context_keys[] = {
 static const char *const kv_lora_keys[] = { "kv_lora_rank", NULL };
 static const char *const rope_dim_keys[] = { "qk_rope_head_dim", NULL };
 
-/* The first of the keys that is a number; multimodal configs nest the language model's. */
-static int64_t number_of(const json_t *config, const char *const *keys)
+/* Multimodal configs nest the language model's: what the outer one lacks is taken from there. New reference. */
+static json_t *merged_config(const json_t *config)
 {
-    const json_t *nested = json_object_get(config, "text_config");
-    const json_t *places[] = { config, json_is_object(nested) ? nested : json_object_get(config, "llm_config") };
+    json_t *all = json_is_object(config) ? json_clone(config) : json_object(), *nested = json_object_get(config, "text_config");
 
-    for (size_t i = 0; keys[i]; i++)
-        for (size_t k = 0; k < ARRAY_LEN(places); k++) {
-            const json_t *v = json_object_get(places[k], keys[i]);
-
-            if (json_is_number(v) && json_number_value(v) > 0)
-                return (int64_t)json_number_value(v);
-        }
-    return 0;
+    if (!json_is_object(nested))
+        nested = json_object_get(config, "llm_config");
+    if (json_is_object(nested))
+        json_object_update_missing(all, nested);
+    return all;
 }
 
-static bool flag_of(const json_t *config, const char *key)
+/* The first of the keys that is a number, or a text that is one. */
+static int64_t number_of(const json_t *config, const char *const *keys, int64_t otherwise)
 {
-    return json_is_true(json_object_get(config, key)) || json_is_true(json_at(config, "text_config", key, NULL));
+    for (size_t i = 0; keys[i]; i++) {
+        const json_t *v = json_object_get(config, keys[i]);
+        int64_t n;
+
+        if (json_is_number(v))
+            return (int64_t)json_number_value(v);
+        if (json_is_string(v) && str_to_i64(json_to_str(v), &n))
+            return n;
+    }
+    return otherwise;
 }
 
 static int64_t kv_bytes_per_token(const json_t *config)
 {
-    int64_t layers = number_of(config, layer_keys), heads = number_of(config, head_keys), kv = number_of(config, kv_keys);
-    int64_t dim = number_of(config, head_dim_keys), latent = number_of(config, kv_lora_keys);
+    int64_t layers = number_of(config, layer_keys, 0), heads = number_of(config, head_keys, 0), kv = number_of(config, kv_keys, 0);
+    int64_t dim = number_of(config, head_dim_keys, 0), latent = number_of(config, kv_lora_keys, -1);
 
-    if (latent > 0)
-        return (latent + number_of(config, rope_dim_keys)) * layers * 2;
+    if (latent != -1)
+        return (latent + number_of(config, rope_dim_keys, 0)) * layers * 2;
     if (dim == 0 && heads > 0)
-        dim = number_of(config, hidden_keys) / heads;
-    if (kv == 0)
-        kv = flag_of(config, "multi_query") ? 1 : heads;
-    return 2 * kv * dim * layers * 2;
-}
-
-static bool is_quantized(const json_t *config)
-{
-    const json_t *q = json_object_get(config, "quantization_config");
-
-    if (!json_is_object(q))
-        q = json_at(config, "text_config", "quantization_config", NULL);
-    return str_set(json_cstr(q, "quant_method"));
+        dim = number_of(config, hidden_keys, 0) / heads;
+    if (kv == 0 && heads > 0)
+        kv = json_is_true(json_object_get(config, "multi_query")) ? 1 : heads;
+    return heads > 0 && kv > 0 && dim > 0 ? 2 * kv * dim * layers * 2 : 0;
 }
 
 /* Those that config lists, else what the name tells. *out lives in the arena. */
@@ -135,12 +132,12 @@ static double two_decimals(double gib)
     return strtod(text, NULL);
 }
 
-errc model_derive(struct arena *a, const char *id, struct model_files files, const json_t *config, const struct preset **out, struct err *e)
+errc model_derive(struct arena *a, const char *id, struct model_files files, const json_t *given, const struct preset **out, struct err *e)
 {
+    AUTO_JSON config = merged_config(given);
     struct preset *p = arena_new_of(a, struct preset);
     struct str owner, name;
     const char **archs;
-    int64_t context = number_of(config, context_keys);
 
     if (!str_rcut(str_of(id), '/', &owner, &name))
         name = str_of(id);
@@ -154,9 +151,9 @@ errc model_derive(struct arena *a, const char *id, struct model_files files, con
     p->weights_gib = two_decimals((double)files.weight_bytes / GIB);
     p->disk_gib = (int)(p->weights_gib + DISK_BESIDE_WEIGHTS_GIB);
     p->kv_bytes_per_token = kv_bytes_per_token(config);
-    p->context = context > 0 ? context : DEFAULT_CONTEXT;
+    p->context = number_of(config, context_keys, DEFAULT_CONTEXT);
     p->vllm.format = p->vllm.tokenizer_mode = files.mistral_format ? "mistral" : "auto";
-    p->vllm.traits = is_quantized(config) ? PRESET_QUANTIZED : 0;
+    p->vllm.traits = str_set(json_str_at(config, "quantization_config", "quant_method", NULL)) ? PRESET_QUANTIZED : 0;
     model_traits(p, archs, n);
     *out = p;
     return ERR_OK;

@@ -254,7 +254,7 @@ void model_traits(struct preset *p, const char *const *architectures, size_t n)
     p->vllm.tool_parser = tool_parser(p->name, architectures, n);
     p->vllm.reasoning_parser = reasoning_parser(p->name, architectures, n);
     p->vllm.chat_template = by_prefix(template_by_prefix, ARRAY_LEN(template_by_prefix), p->name);
-    if (mode && !streq(p->vllm.tokenizer_mode, "mistral"))
+    if (mode)
         p->vllm.tokenizer_mode = mode;
     for (size_t i = 0; i < ARRAY_LEN(traits_by_prefix); i++)
         if (str_has_prefix(str_of(p->name), str_of(traits_by_prefix[i].prefix)))

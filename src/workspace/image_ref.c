@@ -33,15 +33,23 @@ static bool has_upper(struct str s)
     return false;
 }
 
-/* A first part with a dot, a port or upper case is a registry; without one, docker.io is meant. */
-static struct str split_registry(struct str reference, struct str *rest)
+/*
+ * A first part with a dot, a port or upper case, and localhost, is a registry; without one docker.io is meant, where names of one part
+ * lie below library/. Those get a copy in `whole`, from which *rest is lent.
+ */
+static struct str split_registry(struct str reference, struct buf *whole, struct str *rest)
 {
-    struct str first;
+    struct str first, after;
+    bool named = str_cut(reference, '/', &first, &after) &&
+                 (memchr(first.p, '.', first.n) || memchr(first.p, ':', first.n) || has_upper(first) || str_is(first, "localhost"));
 
-    if (str_cut(reference, '/', &first, rest) &&
-        (memchr(first.p, '.', first.n) || memchr(first.p, ':', first.n) || has_upper(first) || str_is(first, "localhost")))
+    *rest = named ? after : reference;
+    if (named && !str_is(first, "index.docker.io") && !str_is(first, "docker.io"))
         return first;
-    *rest = reference;
+    if (!memchr(rest->p ? rest->p : "", '/', rest->n)) {
+        buf_addf(whole, "library/%.*s", STR_ARG(*rest));
+        *rest = buf_str(whole);
+    }
     return STR("docker.io");
 }
 
@@ -65,8 +73,8 @@ static bool digest_is_bad(struct str digest, struct buf *why)
 
 bool image_is_bad(struct str ref, struct buf *why)
 {
-    AUTO_BUF whole = { 0 };
-    struct str rest, registry = split_registry(ref, &rest), name, tail, digest;
+    AUTO_BUF whole = { 0 }, copy = { 0 };
+    struct str rest, registry = split_registry(ref, &copy, &rest), name, tail, digest;
 
     buf_addf(&whole, "%.*s", STR_ARG(ref));
     if (matches("^[a-f0-9]{64}$", buf_cstr(&whole))) {
@@ -84,26 +92,30 @@ bool image_is_bad(struct str ref, struct buf *why)
         buf_adds(why, "invalid reference format");
         return true;
     }
-    if (str_cut(rest, '@', &name, &digest) && digest_is_bad(digest, why))
-        return true;
+    bool has_digest = str_cut(rest, '@', &name, &digest);
+
     str_cut(name, ':', &name, &tail);
-    if (registry.n + 1 + name.n > REPOSITORY_MAX)
+    if (name.n > REPOSITORY_MAX)
         buf_addf(why, "repository name must not be more than %d characters", REPOSITORY_MAX);
+    else if (has_digest)
+        (void)digest_is_bad(digest, why);
     return why->n > 0;
 }
 
+/* With a digest the tag says nothing, and skopeo refuses both. */
 void image_normalized(struct str ref, struct buf *out)
 {
-    AUTO_BUF why = { 0 };
-    struct str rest, registry = split_registry(ref, &rest), name, tail;
+    AUTO_BUF why = { 0 }, copy = { 0 };
+    struct str rest, registry = split_registry(ref, &copy, &rest), name, tag, digest;
 
     if (image_is_bad(ref, &why)) {
         buf_addstr(out, ref);
         return;
     }
-    if (str_is(registry, "index.docker.io"))
-        registry = STR("docker.io");
-    buf_addf(out, "%.*s/%s%.*s", STR_ARG(registry), str_is(registry, "docker.io") && !memchr(rest.p, '/', rest.n) ? "library/" : "", STR_ARG(rest));
-    if (!str_cut(rest, '@', &name, &tail) && !str_cut(rest, ':', &name, &tail))
-        buf_adds(out, ":latest");
+    if (str_cut(rest, '@', &name, &digest)) {
+        str_cut(name, ':', &name, &tag);
+        buf_addf(out, "%.*s/%.*s@%.*s", STR_ARG(registry), STR_ARG(name), STR_ARG(digest));
+        return;
+    }
+    buf_addf(out, "%.*s/%.*s%s", STR_ARG(registry), STR_ARG(rest), memchr(rest.p, ':', rest.n) ? "" : ":latest");
 }

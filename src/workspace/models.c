@@ -60,14 +60,13 @@ static errc find_on_hub(const struct model_hub *hub, const char *id, const char 
     AUTO_JSON list = NULL;
     AUTO_JSON config = NULL;
     struct model_files files;
-    struct err ignored;
 
     if (fetch(hub, arena_printf(a, HUB "/api/models/%s/tree/main?recursive=true", id), token, &list, e))
         return err_wrap(e, "error listing files");
     TRY(model_files_read(list, &files, e));
     /* Mistral's own format has params.json beside or instead of config.json */
     if (fetch(hub, arena_printf(a, HUB "/%s/resolve/main/config.json", id), token, &config, e) &&
-        (!files.mistral_format || fetch(hub, arena_printf(a, HUB "/%s/resolve/main/params.json", id), token, &config, &ignored)))
+        (!files.mistral_format || fetch(hub, arena_printf(a, HUB "/%s/resolve/main/params.json", id), token, &config, e)))
         return err_wrap(e, "error fetching config");
     return model_derive(a, id, files, config, out, e);
 }

@@ -44,6 +44,6 @@ void adapters_add(const struct ws_view *v, struct pod_parts *p);
 /* render_scripts.c: shell text, malloc'd */
 char *script_pull_image(struct str image, const char *target);
 char *script_download_urls(void);
-char *script_push_adapter(const char *results, struct str image, const char *preset);
+char *script_push_adapter(const char *results, struct str image, struct str preset);
 
 #endif

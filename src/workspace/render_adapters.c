@@ -7,12 +7,10 @@
 
 #define FOLDER "/mnt/adapter"
 
-static void add_pull_secrets(const struct ws_source *s, const char *name, struct pod_parts *p, json_t *mounts)
+static void add_pull_config(const struct ws_source *s, const char *name, struct pod_parts *p, json_t *mounts)
 {
     AUTO_BUF volume = { 0 }, path = { 0 };
 
-    for (size_t i = 0; i < s->n_image_pull_secrets; i++)
-        json_push(p->secrets, PACK("{s:o}", "name", str_json(s->image_pull_secrets[i])));
     if (s->n_image_pull_secrets == 0)
         return;
     buf_addf(&volume, "docker-config-%s-inference-adapter", name);
@@ -30,7 +28,7 @@ static void add_image(const struct ws_source *s, const char *name, struct pod_pa
     AUTO_MEM char *script = script_pull_image(s->image, target);
     json_t *mounts = PACK("[{s:s, s:s}]", "name", "adapter-volume", "mountPath", FOLDER);
 
-    add_pull_secrets(s, name, p, mounts);
+    add_pull_config(s, name, p, mounts);
     json_push(p->init, PACK("{s:o, s:s, s:[s,s], s:[s], s:o}", "name", json_strf("puller-%s", name), "image", "mcr.microsoft.com/aks/skopeo:1.14.4-6",
                             "command", "/bin/sh", "-c", "args", script, "volumeMounts", mounts));
 }
@@ -49,7 +47,7 @@ void adapters_add(const struct ws_view *v, struct pod_parts *p)
     bool images = false;
 
     for (size_t i = 0; i < inf->n_adapters; i++)
-        images = images || (inf->adapters[i].source && inf->adapters[i].source->image.n > 0);
+        images = images || (inf->adapters[i].source && !inf->adapters[i].source->volume);
     if (images)
         volume_add(p, "adapter-volume", PACK("{s:{}}", "emptyDir"), FOLDER, false);
     for (size_t i = 0; i < inf->n_adapters; i++) {
@@ -59,10 +57,12 @@ void adapters_add(const struct ws_view *v, struct pod_parts *p)
             continue;
         AUTO_MEM char *name = xasprintf("%.*s", STR_ARG(a->source->name.p ? a->source->name : STR("")));
 
-        if (a->source->image.n > 0)
-            add_image(a->source, name, p);
-        else if (a->source->volume)
+        for (size_t k = 0; k < a->source->n_image_pull_secrets; k++)
+            json_push(p->secrets, PACK("{s:o}", "name", str_json(a->source->image_pull_secrets[k])));
+        if (a->source->volume)
             add_volume(a->source, name, p);
+        else
+            add_image(a->source, name, p);
         if (a->strength.p) {
             AUTO_MEM char *strength = xasprintf("%.*s", STR_ARG(a->strength));
 

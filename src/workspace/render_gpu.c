@@ -17,10 +17,10 @@ static int startup_failures(const struct preset *p)
     return (int)ceil((seconds < 1800 ? 1800 : seconds > 10800 ? 10800 : seconds) / 10);
 }
 
-static json_t *health_check(const struct ws_view *v, const char *kind, const char *port_flag)
+static json_t *health_check(const struct ws_view *v, const char *kind, const char *port_flag, int port)
 {
-    json_t *text = json_strf("python3 /workspace/vllm/multi-node-health-check.py %s --leader-address=%.*s-0.%.*s-headless.%.*s.svc.cluster.local %s", kind,
-                             STR_ARG(v->ws->meta.name), STR_ARG(v->ws->meta.name), STR_ARG(v->ws->meta.namespace), port_flag);
+    json_t *text = json_strf("python3 /workspace/vllm/multi-node-health-check.py %s --leader-address=%.*s-0.%.*s-headless.%.*s.svc.cluster.local %s=%d", kind,
+                             STR_ARG(v->ws->meta.name), STR_ARG(v->ws->meta.name), STR_ARG(v->ws->meta.namespace), port_flag, port);
 
     return PACK("{s:[s, s, o]}", "command", "/bin/sh", "-c", text);
 }
@@ -39,15 +39,15 @@ static void add_probes(const struct ws_view *v, int64_t nodes, json_t *c)
         startup = PACK("{s:{s:[s,s]}, s:i, s:i, s:i}", "exec", "command", "python3", "/workspace/vllm/benchmark_entrypoint.py",
                        "periodSeconds", 10, "timeoutSeconds", 600, "failureThreshold", failures);
     else if (nodes > 1)
-        startup = PACK("{s:o, s:i, s:i, s:i}", "exec", health_check(v, "readiness", "--vllm-port=5000"), "periodSeconds", 10, "timeoutSeconds", 1,
+        startup = PACK("{s:o, s:i, s:i, s:i}", "exec", health_check(v, "readiness", "--vllm-port", port), "periodSeconds", 10, "timeoutSeconds", 1,
                        "failureThreshold", failures);
     else
         startup = PACK("{s:{s:s, s:i}, s:i, s:i}", "httpGet", "path", "/health", "port", port, "periodSeconds", 10, "failureThreshold", failures);
     json_put(c, "startupProbe", startup);
     if (nodes > 1) {
-        json_put(c, "livenessProbe", PACK("{s:o, s:i, s:i, s:i, s:i, s:i}", "exec", health_check(v, "liveness", "--ray-port=6379"), "initialDelaySeconds", 60,
+        json_put(c, "livenessProbe", PACK("{s:o, s:i, s:i, s:i, s:i, s:i}", "exec", health_check(v, "liveness", "--ray-port", 6379), "initialDelaySeconds", 60,
                                           "periodSeconds", 10, "timeoutSeconds", 5, "failureThreshold", 1, "terminationGracePeriodSeconds", 1));
-        json_put(c, "readinessProbe", PACK("{s:o, s:i, s:i, s:i}", "exec", health_check(v, "readiness", "--vllm-port=5000"), "periodSeconds", 10,
+        json_put(c, "readinessProbe", PACK("{s:o, s:i, s:i, s:i}", "exec", health_check(v, "readiness", "--vllm-port", port), "periodSeconds", 10,
                                            "timeoutSeconds", 1, "failureThreshold", 1));
         return;
     }
@@ -84,7 +84,7 @@ static void add_env(const struct ws_view *v, int64_t nodes, json_t *env)
         local_weights_path(v->ws, &local);
         env_add(env, "KAITO_PROCESSOR", buf_cstr(&local));
     }
-    if (vllm && (str_is(role, "prefill") || str_is(role, "decode"))) {
+    if (str_is(role, "prefill") || str_is(role, "decode")) {
         env_add(env, "KAITO_INFERENCE_ROLE", role.p);
         env_field(env, "VLLM_NIXL_SIDE_CHANNEL_HOST", "status.podIP");
     }
@@ -169,7 +169,7 @@ static json_t *pod_spec(const struct ws_view *v, json_t *server, const struct gp
     json_t *containers = PACK("[o]", server), *affinity = render_affinity(v, true), *tolerations = render_tolerations(v);
     json_t *pod = PACK("{s:o, s:o, s:o, s:o}", "volumes", p->volumes, "tolerations", tolerations, "containers", containers, "imagePullSecrets", p->secrets);
 
-    if (is_decode_pod(v) && !ws_runs_transformers(v->settings, v->ws))
+    if (is_decode_pod(v))
         json_push(containers, routing_sidecar());
     if (gpu->mig && !streq(gpu->resource, "nvidia.com/gpu"))
         json_push(tolerations, PACK("{s:s,s:s,s:s}", "key", gpu->resource, "operator", "Exists", "effect", "NoSchedule"));

@@ -76,7 +76,7 @@ char *script_download_urls(void)
  * Waits for the end of tuning, packs the adapter as an image with one layer and pushes it. Then the pause container, which keeps the
  * network of the pod, is told to end: it does so on SIGTERM only.
  */
-char *script_push_adapter(const char *results, struct str image, const char *preset)
+char *script_push_adapter(const char *results, struct str image, struct str preset)
 {
     AUTO_BUF out = { 0 }, reference = { 0 };
 
@@ -95,12 +95,12 @@ char *script_push_adapter(const char *results, struct str image, const char *pre
              "diff_id=$(sha256sum layer.tar | cut -d ' ' -f 1)\n"
              "gzip layer.tar\n"
              "printf '{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{},\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[\"sha256:%%s\"]}}' \"$diff_id\" > config.json\n"
-             "printf '{\"$manifest\":{\"sh.kaito.model.name\":\"%%s\"}}' '%s' > annotations.json\n"
+             "printf '{\"$manifest\":{\"sh.kaito.model.name\":\"%%s\"}}' '%.*s' > annotations.json\n"
              "oras push --config config.json:application/vnd.oci.image.config.v1+json --annotation-file annotations.json \"$image\" "
              "layer.tar.gz:application/vnd.oci.image.layer.v1.tar+gzip\n"
              "for process in /proc/[0-9]*; do\n"
              "  [ \"$(cat \"$process/comm\" 2>/dev/null)\" = pause ] && kill -TERM \"${process#/proc/}\"\n"
              "done\n"
-             "exit 0\n", results, preset);
+             "exit 0\n", results, STR_ARG(preset));
     return buf_take(&out);
 }

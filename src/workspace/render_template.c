@@ -12,8 +12,9 @@ json_t *render_template_inference(const struct ws_view *v, int64_t replicas)
 
     json_object_update(labels, selector);
     json_decref(inference);
+    json_object_del(pod, "affinity");                   /* the user's own gives way, as upstream */
     if (affinity)
-        json_put(pod, "affinity", affinity);            /* the user's own gives way, as upstream */
+        json_put(pod, "affinity", affinity);
     if (json_is_array(json_object_get(pod, "tolerations")))
         json_array_extend(json_object_get(pod, "tolerations"), tolerations);
     else

@@ -8,6 +8,8 @@
 
 #define DATA_FOLDER "/mnt/data"
 
+#define FROM_CONFIG "failed to generate pod spec: failed to apply modifier: failed to get training output directory from config"
+
 /* Where upstream's trainer writes: output_dir below /mnt, /mnt/output when there is none. */
 static errc output_dir(const json_t *config_map, struct buf *out, struct err *e)
 {
@@ -15,16 +17,16 @@ static errc output_dir(const json_t *config_map, struct buf *out, struct err *e)
     AUTO_JSON doc = NULL;
 
     if (text && yaml_parse(str_of(text), &doc, e))
-        return err_wrap(e, "failed to generate pod spec: failed to apply modifier: failed to get training output directory from config");
-    struct str value = json_to_str(json_at(doc, "training_config", "TrainingArguments", "output_dir", NULL)), trimmed = str_trim(value);
+        return err_wrap(e, FROM_CONFIG);
+    const json_t *given = json_at(doc, "training_config", "TrainingArguments", "output_dir", NULL);
+    struct str value = given ? json_to_str(given) : STR("");
 
-    if (trimmed.n == 0)
-        trimmed = STR("output");
-    go_path_join(str_has_prefix(trimmed, STR("/mnt")) ? "" : "/mnt", trimmed, out);
+    if (given && !json_is_string(given))
+        return err_set(e, ERR_INVALID, FROM_CONFIG ": invalid value: output_dir is not a string: output_dir");
+    go_path_join(str_has_prefix(value, STR("/mnt")) ? "" : "/mnt", value.n > 0 ? value : STR("output"), out);
     if (!streq(buf_cstr(out), "/mnt") && str_has_prefix(buf_str(out), STR("/mnt")))
         return ERR_OK;
-    return err_set(e, ERR_INVALID, "failed to generate pod spec: failed to apply modifier: failed to get training output directory from config: "
-                                   "invalid output_dir specified: '%.*s', must be a directory", STR_ARG(value));
+    return err_set(e, ERR_INVALID, FROM_CONFIG ": invalid output_dir specified: '%.*s', must be a directory", STR_ARG(value));
 }
 
 static json_t *tolerations(const struct ws_view *v)
@@ -67,20 +69,31 @@ static void add_image(const struct ws_source *in, struct pod_parts *p)
                             "command", "/bin/sh", "-c", "args", script, "volumeMounts", "name", volume, "mountPath", path, "name", "data-volume", "mountPath", DATA_FOLDER));
 }
 
+/* Of several, the image counts before the URLs, and these before the volume. */
 static void add_input(const struct ws_view *v, struct pod_parts *p)
 {
     const struct ws_source *in = v->ws->tuning->input;
+    bool fetched = in->image.n > 0 || in->n_urls > 0;
 
-    if (in->n_urls > 0)
-        add_urls(in, p);
-    else if (in->image.n > 0)
+    if (in->image.n > 0)
         add_image(in, p);
-    volume_add(p, "data-volume", in->n_urls == 0 && in->image.n == 0 && in->volume ? clone_object(in->volume) : PACK("{s:{}}", "emptyDir"), DATA_FOLDER, false);
+    else if (in->n_urls > 0)
+        add_urls(in, p);
+    if (fetched || in->volume)
+        volume_add(p, "data-volume", fetched ? PACK("{s:{}}", "emptyDir") : clone_object(in->volume), DATA_FOLDER, false);
+}
+
+/* The default modules of Phi-3 are named, when the user names it as the first releases did. */
+static bool is_named_phi3(const struct workspace *ws)
+{
+    struct str name = ws_preset_name(ws);
+
+    return name.n >= 5 && str_ieq(str_n(name.p, 5), STR("phi-3"));
 }
 
 static json_t *trainer(const struct ws_view *v, const struct gpu_share *gpu, const struct pod_parts *p)
 {
-    if (str_has_prefix(str_of(v->model->name), STR("phi-3")))
+    if (is_named_phi3(v->ws))
         env_add(p->env, "DEFAULT_TARGET_MODULES", "k_proj,q_proj,v_proj,o_proj,gate_proj,down_proj,up_proj");
     env_add(p->env, "PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True");
     return PACK("{s:o, s:o, s:[s,s,o], s:O, s:[{s:i}], s:o, s:O}", "name", str_json(v->ws->meta.name), "image", base_image(v), "command", "/bin/sh", "-c",
@@ -92,7 +105,7 @@ static json_t *trainer(const struct ws_view *v, const struct gpu_share *gpu, con
 static void add_pusher(const struct ws_view *v, const char *results, struct pod_parts *p, json_t *containers)
 {
     const struct ws_destination *out = v->ws->tuning->output;
-    AUTO_MEM char *script = script_push_adapter(results, out->image, v->model->name);
+    AUTO_MEM char *script = script_push_adapter(results, out->image, ws_preset_name(v->ws));
     json_t *secret = docker_configs(&out->image_push_secret, 1, "config.json");
 
     json_put_str(secret, "name", "docker-config");
@@ -142,7 +155,7 @@ errc render_gpu_tuning(const struct ws_view *v, const char *revision, json_t **o
     add_input(v, &p);
     json_t *containers = PACK("[o]", trainer(v, &gpu, &p)), *affinity = render_affinity(v, false);
 
-    if (output->image.n > 0)
+    if (output->image.n > 0 && !output->volume)
         add_pusher(v, buf_cstr(&results), &p, containers);
     json_t *pod = PACK("{s:s, s:o, s:o, s:o, s:o, s:o}", "restartPolicy", "Never", "initContainers", p.init, "containers", containers, "volumes", p.volumes,
                        "tolerations", tolerations(v), "imagePullSecrets", p.secrets);

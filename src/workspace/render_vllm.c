@@ -41,7 +41,7 @@ static void flags_of_parallelism(const struct preset *p, const struct gpu_share 
 
 bool is_decode_pod(const struct ws_view *v)
 {
-    return str_is(str_map_get(&v->ws->meta.labels, ROLE_LABEL), "decode");
+    return str_is(str_map_get(&v->ws->meta.labels, ROLE_LABEL), "decode") && !ws_runs_transformers(v->settings, v->ws);
 }
 
 /* Where the weights come from: a blob container as they load, a folder of the node, or the hub at the start. */
@@ -72,7 +72,7 @@ static void flags_of_source(const struct ws_view *v, const struct gpu_share *gpu
 static void flag_of_name(const struct ws_view *v, struct buf *out)
 {
     struct str set = str_map_get(&v->ws->meta.labels, SET_LABEL);
-    bool in_group = str_map_get(&v->ws->meta.labels, GROUP_LABEL).n > 0;
+    bool in_group = str_map_get(&v->ws->meta.labels, GROUP_LABEL).p != NULL;
 
     buf_addf(out, " --served-model-name=%.*s", STR_ARG(set.n > 0 && !in_group ? set : str_of(v->model->name)));
 }

@@ -68,8 +68,10 @@ bool go_parse_float(struct str s, double *out, const char **why)
         return false;
     errno = 0;
     *out = strtod(buf_cstr(&digits), &end);
-    if (end == buf_cstr(&digits) || *end)
+    if (end == buf_cstr(&digits) || *end) {
+        *out = 0;
         return false;
+    }
     *why = RANGE;
     return !isinf(*out);
 }

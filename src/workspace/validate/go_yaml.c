@@ -9,12 +9,16 @@
 struct go_yaml { yaml_document_t doc; };
 
 /* yaml.v2's own choice of the line: scanner errors count from 1 behind the mark, parser errors stay on it. */
-static void explain(const yaml_parser_t *p, struct buf *why)
+static void explain(const yaml_parser_t *p, struct str text, struct buf *why)
 {
-    size_t line = p->problem_mark.line;
+    size_t line = p->problem_mark.line, n = 1;
 
     if (p->error == YAML_COMPOSER_ERROR && p->problem && strstr(p->problem, "alias")) {
-        buf_adds(why, "yaml: unknown anchor referenced");
+        struct str alias = str_from(text, p->problem_mark.index);
+
+        while (n < alias.n && (isalnum((unsigned char)alias.p[n]) || alias.p[n] == '_' || alias.p[n] == '-'))
+            n++;
+        buf_addf(why, "yaml: unknown anchor '%.*s' referenced", (int)(n - 1), alias.p + 1);
         return;
     }
     if (line != 0)
@@ -39,7 +43,7 @@ errc go_yaml_parse(struct str text, struct go_yaml **out, struct buf *why)
     bool good = yaml_parser_load(&p, &y->doc);
 
     if (!good)
-        explain(&p, why);
+        explain(&p, text, why);
     yaml_parser_delete(&p);
     if (!good) {
         free(y);
@@ -104,20 +108,47 @@ static bool looks_like_integer(struct str s)
     return true;
 }
 
+static size_t digits_of(struct str s, size_t at)
+{
+    size_t n = 0;
+
+    while (at + n < s.n && isdigit((unsigned char)s.p[at + n]))
+        n++;
+    return n;
+}
+
+/* [-+]? digits? .? digits ([eE][-+] digits)? : an exponent without a sign makes a text. */
+static bool is_yaml_float(struct str s)
+{
+    size_t at = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0, whole = digits_of(s, at), part;
+
+    at += whole;
+    if (at < s.n && s.p[at] == '.') {
+        part = digits_of(s, at + 1);
+        if (part == 0)
+            return false;
+        at += 1 + part;
+    } else if (whole == 0) {
+        return false;
+    }
+    if (at == s.n)
+        return true;
+    if ((s.p[at] | 32) != 'e' || at + 1 >= s.n || (s.p[at + 1] != '-' && s.p[at + 1] != '+'))
+        return false;
+    part = digits_of(s, at + 2);
+    return part > 0 && at + 2 + part == s.n;
+}
+
 static bool looks_like_float(struct str s)
 {
-    double v;
     AUTO_BUF plain = { 0 };
 
     if (is_one_of(s, ".inf .Inf .INF +.inf +.Inf +.INF -.inf -.Inf -.INF .nan .NaN .NAN"))
         return true;
-    for (size_t i = 0; i < s.n; i++) {
-        if (!isdigit((unsigned char)s.p[i]) && !strchr("+-.eE_", s.p[i]))
-            return false;
+    for (size_t i = 0; i < s.n; i++)
         if (s.p[i] != '_')
             buf_addc(&plain, s.p[i]);
-    }
-    return s.n > 0 && str_to_f64(buf_str(&plain), &v);
+    return s.n > 0 && s.p[0] != '_' && is_yaml_float(buf_str(&plain));
 }
 
 /* yaml.v2's resolve(): the tag of a plain scalar. */
@@ -153,6 +184,29 @@ bool go_yaml_is_string(const struct go_yaml *y, go_ref ref)
     return n && n->type == YAML_SCALAR_NODE && streq(tag_of(n), "!!str");
 }
 
+bool go_yaml_is_bool(const struct go_yaml *y, go_ref ref, bool *value)
+{
+    const yaml_node_t *n = node_of(y, ref);
+
+    if (!n || !streq(tag_of(n), "!!bool"))
+        return false;
+    *value = is_one_of(go_yaml_text(y, ref), "y Y yes Yes YES on On ON true True TRUE");
+    return true;
+}
+
+const char *go_yaml_type(const struct go_yaml *y, go_ref ref)
+{
+    static const struct { const char *tag, *type; } types[] = {
+        { "!!seq", "[]interface {}" }, { "!!map", "map[interface {}]interface {}" }, { "!!bool", "bool" }, { "!!int", "int" }, { "!!float", "float64" },
+    };
+    const yaml_node_t *n = node_of(y, ref);
+
+    for (size_t i = 0; n && i < ARRAY_LEN(types); i++)
+        if (streq(tag_of(n), types[i].tag))
+            return types[i].type;
+    return "string";
+}
+
 bool go_yaml_pair(const struct go_yaml *y, go_ref map, size_t i, go_ref *key, go_ref *value)
 {
     const yaml_node_t *n = node_of(y, map);
@@ -164,23 +218,63 @@ bool go_yaml_pair(const struct go_yaml *y, go_ref map, size_t i, go_ref *key, go
     return true;
 }
 
-go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *name)
+#define MERGES_MAX 8
+
+static go_ref find(const struct go_yaml *y, go_ref map, const char *name, int depth);
+
+/* A map, or a list of maps of which the first one wins. */
+static go_ref find_merged(const struct go_yaml *y, go_ref from, const char *name, int depth)
+{
+    const yaml_node_t *n = node_of(y, from);
+
+    if (!n || n->type != YAML_SEQUENCE_NODE)
+        return find(y, from, name, depth + 1);
+    for (const yaml_node_item_t *item = n->data.sequence.items.start; item < n->data.sequence.items.top; item++) {
+        go_ref found = find(y, *item, name, depth + 1);
+
+        if (found)
+            return found;
+    }
+    return 0;
+}
+
+static go_ref find(const struct go_yaml *y, go_ref map, const char *name, int depth)
 {
     go_ref key, value, found = 0;
 
-    for (size_t i = 0; go_yaml_pair(y, map, i, &key, &value); i++)
-        if (str_is(go_yaml_text(y, key), name))
+    for (size_t i = 0; depth < MERGES_MAX && go_yaml_pair(y, map, i, &key, &value); i++) {
+        go_ref merged = str_is(go_yaml_text(y, key), "<<") ? find_merged(y, value, name, depth) : 0;
+
+        if (merged)
+            found = merged;
+        else if (str_is(go_yaml_text(y, key), name))
             found = value;
+    }
     return found;
 }
 
-void go_yaml_mismatch(const struct go_yaml *y, go_ref ref, const char *into, struct buf *out)
+go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *name)
+{
+    return find(y, map, name, 0);
+}
+
+static void mismatch(const struct go_yaml *y, go_ref ref, size_t line, const char *into, struct buf *out)
 {
     const yaml_node_t *n = node_of(y, ref);
     struct str text = go_yaml_text(y, ref);
 
-    buf_addf(out, "\n  line %zu: cannot unmarshal %s", n->start_mark.line + 1, tag_of(n));
+    buf_addf(out, "\n  line %zu: cannot unmarshal %s", line, tag_of(n));
     if (n->type == YAML_SCALAR_NODE)
         buf_addf(out, " `%.*s%s`", (int)(text.n > 10 ? 7 : text.n), text.p, text.n > 10 ? "..." : "");
     buf_addf(out, " into %s", into);
+}
+
+void go_yaml_mismatch(const struct go_yaml *y, go_ref ref, const char *into, struct buf *out)
+{
+    mismatch(y, ref, node_of(y, ref)->start_mark.line + 1, into, out);
+}
+
+void go_yaml_mismatch_alone(const struct go_yaml *y, go_ref ref, const char *into, struct buf *out)
+{
+    mismatch(y, ref, 1, into, out);
 }

@@ -22,11 +22,17 @@ go_ref go_yaml_root(const struct go_yaml *y);
 enum go_kind go_yaml_kind(const struct go_yaml *y, go_ref node);
 struct str go_yaml_text(const struct go_yaml *y, go_ref node);          /* of a scalar */
 bool go_yaml_is_null(const struct go_yaml *y, go_ref node);
-bool go_yaml_is_string(const struct go_yaml *y, go_ref node);           /* a scalar that is no number, bool, null or date */
+bool go_yaml_is_string(const struct go_yaml *y, go_ref node);           /* a scalar that is no number, bool or null */
+bool go_yaml_is_bool(const struct go_yaml *y, go_ref node, bool *value);
+/* The name of the type that Go decodes a node to: "int", "[]interface {}". */
+const char *go_yaml_type(const struct go_yaml *y, go_ref node);
 /* The i-th pair of a map; false past the end. */
 bool go_yaml_pair(const struct go_yaml *y, go_ref map, size_t i, go_ref *key, go_ref *value);
-go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *key);       /* the last of that name; 0: none */
+/* The last of that name, also from maps merged by "<<"; 0: none. */
+go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *key);
 /* "  line 2: cannot unmarshal !!seq into string" */
 void go_yaml_mismatch(const struct go_yaml *y, go_ref node, const char *into, struct buf *out);
+/* The same of a node that was written out and read again: on its first line. */
+void go_yaml_mismatch_alone(const struct go_yaml *y, go_ref node, const char *into, struct buf *out);
 
 #endif

@@ -5,16 +5,15 @@
 
 /* ---- creation ---------------------------------------------------------------------------------------------------- */
 
+/* Each name that an earlier adapter has. */
 static void check_duplicate_adapters(struct check *c)
 {
     const struct ws_inference *inf = c->ws->inference;
 
     for (size_t i = 0; i < inf->n_adapters; i++)
         for (size_t k = 0; k < i; k++)
-            if (inf->adapters[i].source && inf->adapters[k].source && str_eq(inf->adapters[i].source->name, inf->adapters[k].source->name)) {
+            if (inf->adapters[i].source && inf->adapters[k].source && str_eq(inf->adapters[i].source->name, inf->adapters[k].source->name))
                 problem_add(c->out, NULL, "Duplicate adapter source name found: %.*s", STR_ARG(inf->adapters[i].source->name));
-                return;
-            }
 }
 
 /* C34 to C36: what the runtime cannot do with the model, as one line. */
@@ -74,7 +73,7 @@ static void check_streaming(struct check *c)
         problem_add(c->out, "metadata.annotations", "CSI driver blob.csi.azure.com not found; required for model streaming. Ensure the CSI driver is enabled on your cluster");
 }
 
-void check_inference(struct check *c)
+static void check_workload(struct check *c)
 {
     const struct ws_inference *inf = c->ws->inference;
 
@@ -92,6 +91,11 @@ void check_inference(struct check *c)
     if (inf->n_adapters > 10)
         problem_add(c->out, NULL, "Number of Adapters exceeds the maximum limit, maximum of 10 allowed");
     check_duplicate_adapters(c);
+}
+
+void check_inference(struct check *c)
+{
+    check_workload(c);
     check_inference_config(c);
     check_streaming(c);
 }
@@ -108,17 +112,18 @@ static void check_adapter_name(struct check *c, struct str name)
         problem_add(c->out, "inference.adapters.source.name", "invalid value: %s", buf_cstr(&why));
 }
 
+/* A number too large for a float64 is refused twice, as in Go, where it is infinite. */
 static void check_strength(struct check *c, const struct ws_adapter *a)
 {
     const char *why;
-    double v;
+    double v = 0;
 
     if (!a->strength.p)
         return;
     if (!go_parse_float(a->strength, &v, &why))
         problem_add(c->out, "inference.adapter", "Invalid strength value for Adapter '%.*s': strconv.ParseFloat: parsing \"%.*s\": %s",
                     STR_ARG(a->source->name), STR_ARG(a->strength), why);
-    else if (v < 0 || v > 1)
+    if (v < 0 || v > 1)
         problem_add(c->out, "inference.adapter", "Strength value for Adapter '%.*s' must be between 0 and 1", STR_ARG(a->source->name));
 }
 

@@ -38,7 +38,11 @@ static void check_max_model_len(struct check *c, struct str given)
     const char *why;
     int64_t n;
 
-    if (s.n == 0 || !m || m->context <= 0)
+    if (s.n == 0)
+        return;
+    if (!m && c->env->model_problem)
+        problem_add(c->out, "preset", "invalid value: failed to get model preset: %s", c->env->model_problem);
+    if (!m || m->context <= 0)
         return;
     if (!go_atoi(s, &n, &why))
         problem_add(c->out, "max-model-len", "invalid value: max-model-len must be an integer: strconv.Atoi: parsing \"%.*s\": %s", STR_ARG(s), why);

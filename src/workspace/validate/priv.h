@@ -27,6 +27,15 @@ void check_destination(struct check *c, const struct ws_destination *d);
 bool go_parse_float(struct str s, double *out, const char **why);
 bool go_atoi(struct str s, int64_t *out, const char **why);
 
+/* go_url.c: Go's net/url. False: Go refuses the URL; out is to be released all the same. */
+struct go_url {
+    struct str scheme;                  /* as given; lent from the URL */
+    bool has_host;                      /* a host or a port is there */
+    struct buf hostname;                /* unescaped, without port and brackets */
+};
+bool go_url_parse(struct str url, struct go_url *out);
+void go_url_done(struct go_url *u);
+
 /* resource.c: machine types, selectors, partitions, memory */
 bool selector_is_map(const struct label_selector *s, struct buf *why);
 void check_instance_type(struct check *c);

@@ -2,6 +2,7 @@
 #include "workspace/validate/priv.h"
 
 #include "catalog/partition.h"
+#include "workspace/render.h"
 
 #define NANO 1000000000
 
@@ -59,18 +60,31 @@ bool selector_is_map(const struct label_selector *s, struct buf *why)
     return true;
 }
 
-static void check_selector(struct check *c)
+static bool check_selector_is_map(struct check *c)
 {
     const struct label_selector *sel = c->ws->resource ? c->ws->resource->label_selector : NULL;
     AUTO_BUF why = { 0 };
+
+    if (selector_is_map(sel, &why))
+        return true;
+    problem_add(c->out, "resource.labelSelector", "invalid value: %s", buf_cstr(&why));
+    return false;
+}
+
+/* False: it was refused, and what depends on it is not asked. */
+static bool check_selector(struct check *c)
+{
+    const struct label_selector *sel = c->ws->resource ? c->ws->resource->label_selector : NULL;
     size_t reserved = 0;
 
-    if (!selector_is_map(sel, &why))
-        problem_add(c->out, "resource.labelSelector", "invalid value: %s", buf_cstr(&why));
+    if (!check_selector_is_map(c))
+        return false;
     for (size_t i = 0; sel && i < sel->match_labels.n; i++)
         reserved += label_is_reserved(sel->match_labels.items[i].key);
-    if (!c->v1alpha1 && reserved > 0 && reserved == sel->match_labels.n)
-        problem_add(c->out, "resource.labelSelector.matchLabels", "invalid value: matchLabels must contain at least one non-reserved label");
+    if (reserved == 0 || reserved < sel->match_labels.n)
+        return true;
+    problem_add(c->out, "resource.labelSelector.matchLabels", "invalid value: matchLabels must contain at least one non-reserved label");
+    return false;
 }
 
 /* ---- partitions -------------------------------------------------------------------------------------------------- */
@@ -80,27 +94,39 @@ static bool bypasses_checks(const struct workspace *ws)
     return ws_annotation(ws, "kaito.sh/bypass-resource-checks").p != NULL;
 }
 
+/* False: the model is not known; why not was said, unless nobody looked. */
+static bool model_is_known(struct check *c)
+{
+    if (!c->env->model && c->env->model_problem)
+        problem_add(c->out, "resource.preset", "invalid value: failed to get model preset: %s", c->env->model_problem);
+    return c->env->model != NULL;
+}
+
 static void check_mig(struct check *c)
 {
     const struct ws_partition *p = c->ws->resource->partition;
-    const struct preset *m = c->env->model;
     struct mig_profile profile;
-    AUTO_BUF why = { 0 };
+    AUTO_BUF why = { 0 }, preset = { 0 };
     struct err e;
 
     if (!c->env->settings->mig) {
         problem_add(c->out, "resource.partition", "MIG support is not enabled, set feature gate enableMIG=true");
         return;
     }
-    if (p->count.set)
+    if (p->count.set) {
         problem_add(c->out, "resource.partition.count", "invalid value: count is only valid for accelerator mode");
+        return;
+    }
     if (mig_profile_check(p->profile, &why)) {
         problem_add(c->out, "resource.partition.profile", "invalid value: %s", buf_cstr(&why));
         return;
     }
-    if (m && !bypasses_checks(c->ws) && !mig_profile_parse(p->profile, &profile, &e) && m->weights_gib > profile.mem_gib)
-        problem_add(c->out, "resource.partition", "invalid value: Model %.*s requires at least %.2fGi for weights, which exceeds the %.*s MIG slice capacity of %dGi",
-                    STR_ARG(ws_preset_name(c->ws)), m->weights_gib, STR_ARG(p->profile), profile.mem_gib);
+    if (!c->ws->inference->preset || !model_is_known(c))
+        return;
+    lower_add(&preset, ws_preset_name(c->ws));
+    if (!bypasses_checks(c->ws) && !mig_profile_parse(p->profile, &profile, &e) && c->env->model->weights_gib > profile.mem_gib)
+        problem_add(c->out, "resource.partition", "invalid value: Model %s requires at least %.2fGi for weights, which exceeds the %.*s MIG slice capacity of %dGi",
+                    buf_cstr(&preset), c->env->model->weights_gib, STR_ARG(p->profile), profile.mem_gib);
 }
 
 static void check_accelerator(struct check *c)
@@ -119,10 +145,8 @@ static void check_accelerator(struct check *c)
 
 static void check_partition(struct check *c)
 {
-    const struct ws_partition *p = c->ws->resource ? c->ws->resource->partition : NULL;
+    const struct ws_partition *p = c->ws->resource->partition;
 
-    if (!p)
-        return;
     if (!c->env->settings->byo)
         problem_add(c->out, "resource.partition", "GPU partitioning is only supported with BYO nodes (disableNodeAutoProvisioning=true)");
     else if (str_is(p->mode, "mig"))
@@ -174,22 +198,24 @@ static bool gpus_of_nodes(struct check *c, struct gpus *out)
 /* C27 and C29. Quantities as Go prints them: 27.31Gi is 29323889213440m. */
 static void check_memory(struct check *c, struct gpus gpus)
 {
-    const struct preset *m = c->env->model;
-    AUTO_BUF weights = { 0 }, total = { 0 }, given = { 0 };
+    AUTO_BUF weights = { 0 }, total = { 0 }, given = { 0 }, preset = { 0 };
     __int128 need;
 
-    buf_addf(&given, "%.2fGi", m->weights_gib);
-    if (bypasses_checks(c->ws) || !quantity_parse(buf_str(&given), &need))
+    if (!model_is_known(c))
         return;
-    if (((__int128)gpus.per_node_gib << 30) * gpus.nodes * NANO < need) {
+    buf_addf(&given, "%.2fGi", c->env->model->weights_gib);
+    if (!quantity_parse(buf_str(&given), &need))
+        return;
+    if (!bypasses_checks(c->ws) && ((__int128)gpus.per_node_gib << 30) * gpus.nodes * NANO < need) {
         quantity_canonical(buf_str(&given), &weights);
         buf_clear(&given);
         buf_addf(&given, "%lldGi", (long long)(gpus.per_node_gib * gpus.nodes));
         quantity_canonical(buf_str(&given), &total);
-        problem_add(c->out, "resource.instanceType", "invalid value: Insufficient total GPU memory: Instance type %.*s has a total of %s, but preset %.*s requires at least %s",
-                    STR_ARG(ws_instance_type(c->ws)), buf_cstr(&total), STR_ARG(ws_preset_name(c->ws)), buf_cstr(&weights));
+        lower_add(&preset, ws_preset_name(c->ws));
+        problem_add(c->out, "resource.instanceType", "invalid value: Insufficient total GPU memory: Instance type %.*s has a total of %s, but preset %s requires at least %s",
+                    STR_ARG(ws_instance_type(c->ws)), buf_cstr(&total), buf_cstr(&preset), buf_cstr(&weights));
     }
-    if (ws_runs_transformers(c->env->settings, c->ws) && ((__int128)gpus.per_node_gib << 30) * NANO < need)
+    if (!c->v1alpha1 && ws_runs_transformers(c->env->settings, c->ws) && ((__int128)gpus.per_node_gib << 30) * NANO < need)
         problem_add(c->out, NULL, "Multi-node distributed inference is not supported with Huggingface Transformers runtime");
 }
 
@@ -206,25 +232,33 @@ static void check_machine_type(struct check *c)
         problem_add(c->out, "resource.instanceType", "invalid value: Unsupported instance type %.*s. Supported SKUs: [%s]", STR_ARG(ws_instance_type(c->ws)), buf_cstr(&names));
     }
     /* machines that upstream's table lacks are not counted there either */
-    if (sku && !sku->legacy && c->env->model && counted)
+    if (sku && !sku->legacy && c->ws->inference->preset && counted)
         check_memory(c, (struct gpus){ nodes, sku->gpu_mem_gib });
 }
 
 void check_resource(struct check *c)
 {
     struct str preset = ws_preset_name(c->ws);
+    AUTO_BUF name = { 0 };
     struct gpus gpus;
 
     if (preset.n > 0 && preset_check(preset) != PRESET_VALID) {
+        lower_add(&name, preset);
         if (preset_check(preset) == PRESET_DEPRECATED)
-            problem_add(c->out, "resource.presetName", "Model %.*s is deprecated and no longer supported", STR_ARG(preset));
+            problem_add(c->out, "resource.presetName", "Model %s is deprecated and no longer supported", buf_cstr(&name));
         return;
     }
-    check_selector(c);
-    if (!c->v1alpha1)
-        check_partition(c);
-    if (!c->env->settings->byo || c->v1alpha1)
+    if (c->v1alpha1) {
         check_machine_type(c);
-    else if (c->ws->inference->preset && !(c->ws->resource && c->ws->resource->partition) && !c->env->nodes_may_come && gpus_of_nodes(c, &gpus) && c->env->model)
+        (void)check_selector_is_map(c);
+        return;
+    }
+    if (!check_selector(c))
+        return;
+    if (c->ws->resource && c->ws->resource->partition)
+        check_partition(c);
+    else if (!c->env->settings->byo)
+        check_machine_type(c);
+    else if (c->ws->inference->preset && !c->env->nodes_may_come && gpus_of_nodes(c, &gpus))
         check_memory(c, gpus);
 }

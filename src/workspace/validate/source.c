@@ -2,7 +2,6 @@
 #include "workspace/validate/priv.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 
 static bool host_is_local(struct str host)
 {
@@ -11,13 +10,13 @@ static bool host_is_local(struct str host)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_ieq(host, str_of(names[i])))
             return true;
-    return host.n > 10 && str_ieq(str_from(host, host.n - 10), STR(".localhost"));
+    return host.n >= 10 && str_ieq(str_from(host, host.n - 10), STR(".localhost"));
 }
 
 static bool ipv4_is_private(const uint8_t b[4])
 {
     return b[0] == 127 || b[0] == 10 || (b[0] == 172 && b[1] >= 16 && b[1] < 32) || (b[0] == 192 && b[1] == 168) ||
-           (b[0] == 169 && b[1] == 254) || (b[0] >= 224 && b[0] < 240);
+           (b[0] == 169 && b[1] == 254) || (b[0] == 224 && b[1] == 0 && b[2] == 0);
 }
 
 static bool address_is_private(struct str host)
@@ -38,52 +37,26 @@ static bool address_is_private(struct str host)
 
     if (memcmp(b, mapped, sizeof mapped) == 0)
         return ipv4_is_private(b + 12);
-    return IN6_IS_ADDR_LOOPBACK(&a6) || (b[0] & 0xFE) == 0xFC || (b[0] == 0xFE && (b[1] & 0xC0) == 0x80) || b[0] == 0xFF;
-}
-
-static bool percent_escapes_are_valid(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++)
-        if (s.p[i] == '%' && (i + 2 >= s.n || !isxdigit((unsigned char)s.p[i + 1]) || !isxdigit((unsigned char)s.p[i + 2])))
-            return false;
-    return true;
+    return IN6_IS_ADDR_LOOPBACK(&a6) || (b[0] & 0xFE) == 0xFC || (b[0] == 0xFE && (b[1] & 0xC0) == 0x80) ||
+           (b[0] == 0xFF && (b[1] & 0x0F) == 2);
 }
 
 /* NULL: fine. Upstream's list of refused hosts, no less and no more (dossier T42). */
 const char *url_problem(struct str url, bool allow_private)
 {
-    struct str rest, authority, path, host, port;
-    size_t at;
+    AUTO(go_url_done) struct go_url u = { 0 };
+    struct str address, zone;
 
-    if (!str_find(url, STR("://"), &at) || at == 0 || !percent_escapes_are_valid(url))
+    if (!go_url_parse(url, &u) || !u.has_host)
         return "invalid data source URL";
-    struct str scheme = str_n(url.p, at);
-
-    rest = str_from(url, at + 3);
-    authority = rest;
-    for (size_t i = 0; i < rest.n; i++)
-        if (strchr("/?#", rest.p[i])) {
-            authority = str_n(rest.p, i);
-            break;
-        }
-    if (str_rcut(authority, '@', &path, &host))
-        authority = host;
-    host = authority;
-    if (authority.n > 0 && authority.p[0] == '[') {
-        if (!str_cut(str_from(authority, 1), ']', &host, &rest))
-            return "invalid data source URL";
-    } else {
-        str_cut(authority, ':', &host, &port);
-    }
-    if (host.n == 0)
-        return "invalid data source URL";
-    if (!str_ieq(scheme, STR("http")) && !str_ieq(scheme, STR("https")))
+    if (!str_ieq(u.scheme, STR("http")) && !str_ieq(u.scheme, STR("https")))
         return "data source URL must use HTTP or HTTPS";
     if (allow_private)
         return NULL;
-    if (host_is_local(host))
+    if (host_is_local(buf_str(&u.hostname)))
         return "data source URL must not target a local or metadata endpoint";
-    return address_is_private(host) ? "data source URL must not target a loopback, private, or link-local address" : NULL;
+    str_cut(buf_str(&u.hostname), '%', &address, &zone);
+    return address_is_private(address) ? "data source URL must not target a loopback, private, or link-local address" : NULL;
 }
 
 /* ---- sources and destinations ------------------------------------------------------------------------------------------ */

@@ -1,6 +1,5 @@
 #include "workspace/validate/tuning_config.h"
 
-#include "base/yaml.h"
 #include "workspace/validate/priv.h"
 #include "workspace/validate/go_yaml.h"
 
@@ -16,11 +15,6 @@ static bool is_section(const char *name)
     return false;
 }
 
-static const char *go_type(const json_t *v)
-{
-    return json_is_string(v) ? "string" : json_is_integer(v) ? "int" : json_is_real(v) ? "float64" : json_is_array(v) ? "[]interface {}" : "map[interface {}]interface {}";
-}
-
 static void add_missing_qlora(const char *name, struct problems *out)
 {
     AUTO_BUF path = { 0 };
@@ -30,20 +24,36 @@ static void add_missing_qlora(const char *name, struct problems *out)
     problem_add(out, "QuantizationConfig", MISSING);
 }
 
-static void check_quantization(const json_t *config, struct str method, const char *name, struct problems *out)
+/* A section is written out and read again as a map: what is none is told of as a file of its own. False: so it was. */
+static bool section_is_map(const struct go_yaml *y, go_ref section, struct buf *why)
+{
+    if (!section || go_yaml_is_null(y, section) || go_yaml_kind(y, section) == GO_MAP)
+        return true;
+    buf_adds(why, "failed to unmarshal runtime.RawExtension: yaml: unmarshal errors:");
+    go_yaml_mismatch_alone(y, section, "map[string]interface {}", why);
+    return false;
+}
+
+static void check_quantization(const struct go_yaml *y, go_ref config, struct str method, const char *name, struct problems *out)
 {
     static const char *const keys[] = { "load_in_4bit", "load_in_8bit" };
-    const json_t *q = json_object_get(config, "QuantizationConfig");
+    go_ref section = go_yaml_get(y, config, "QuantizationConfig");
+    AUTO_BUF why = { 0 };
     int on = 0;
 
+    if (!section_is_map(y, section, &why)) {
+        problem_add(out, keys[0], "invalid value: %s", buf_cstr(&why));
+        return;
+    }
     for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        const json_t *v = json_object_get(q, keys[i]);
+        go_ref v = go_yaml_get(y, section, keys[i]);
+        bool value = false;
 
-        if (v && !json_is_null(v) && !json_is_boolean(v)) {
-            problem_add(out, keys[i], "invalid value: value must be either nil or a boolean, got type %s", go_type(v));
+        if (v && !go_yaml_is_null(y, v) && !go_yaml_is_bool(y, v, &value)) {
+            problem_add(out, keys[i], "invalid value: value must be either nil or a boolean, got type %s", go_yaml_type(y, v));
             return;
         }
-        on += json_is_true(v);
+        on += value;
     }
     if (on == 2)
         problem_add(out, "QuantizationConfig", "Cannot set both 'load_in_4bit' and 'load_in_8bit' to true in ConfigMap '%s'", name);
@@ -62,16 +72,24 @@ static bool stays_below_mnt(struct str value)
     return !streq(buf_cstr(&path), "/mnt") && str_has_prefix(buf_str(&path), STR("/mnt"));
 }
 
-static void check_output_dir(const json_t *config, const char *name, struct str ns, struct problems *out)
+static void check_output_dir(const struct go_yaml *y, go_ref config, const char *name, struct str ns, struct problems *out)
 {
-    const json_t *dir = json_at(config, "TrainingArguments", "output_dir", NULL);
+    go_ref section = go_yaml_get(y, config, "TrainingArguments");
+    AUTO_BUF why = { 0 };
+
+    if (!section_is_map(y, section, &why)) {
+        problem_add(out, "output_dir", "Failed to parse 'output_dir' in ConfigMap '%s' in namespace '%.*s': %s", name, STR_ARG(ns), buf_cstr(&why));
+        return;
+    }
+    go_ref dir = go_yaml_get(y, section, "output_dir");
+    struct str text = go_yaml_text(y, dir);
 
     if (!dir)
         return;
-    if (!json_is_string(dir))
+    if (!go_yaml_is_string(y, dir))
         problem_add(out, "output_dir", "invalid value: output_dir is not a string in ConfigMap '%s' in namespace '%.*s'", name, STR_ARG(ns));
-    else if (!stays_below_mnt(json_to_str(dir)))
-        problem_add(out, "output_dir", "invalid value: Invalid output_dir specified: '%s', must be a directory", json_string_value(dir));
+    else if (!stays_below_mnt(text))
+        problem_add(out, "output_dir", "invalid value: Invalid output_dir specified: '%.*s', must be a directory", STR_ARG(text));
 }
 
 /* Sections as upstream's first reading of the file sees them. */
@@ -97,13 +115,45 @@ static void refuse_text(const char *why, const char *name, struct str ns, struct
     problem_add(out, "config", "Failed to parse 'training_config.yaml' in ConfigMap '%s' in namespace '%.*s': %s", name, STR_ARG(ns), why);
 }
 
+/* What is no map: told by both readings of the file, the second one in its own words. True: so it was. */
+static bool is_refused(const struct go_yaml *y, go_ref node, const char *into, const char *name, struct str ns, struct problems *out)
+{
+    AUTO_BUF why = { 0 };
+
+    if (go_yaml_is_null(y, node) || go_yaml_kind(y, node) == GO_MAP)
+        return false;
+    buf_adds(&why, "yaml: unmarshal errors:");
+    go_yaml_mismatch(y, node, into, &why);
+    refuse_text(buf_cstr(&why), name, ns, out);
+    return true;
+}
+
+static void check_document(const struct go_yaml *y, struct str method, const char *name, struct str ns, struct problems *out)
+{
+    go_ref root = go_yaml_root(y), config = go_yaml_get(y, root, "training_config");
+    AUTO_BUF why = { 0 };
+
+    if (is_refused(y, root, "v1beta1.Config", name, ns, out)) {
+        buf_adds(&why, "yaml: unmarshal errors:");
+        go_yaml_mismatch(y, root, "map[string]interface {}", &why);
+        problem_add(out, "training_config.yaml", "invalid value: %s", buf_cstr(&why));
+        return;
+    }
+    if (go_yaml_kind(y, config) == GO_MAP)
+        check_sections(y, config, out);
+    else
+        problem_add(out, "training_config.yaml", "invalid value: Expected 'training_config' key to contain a map");
+    if (is_refused(y, config, "map[string]interface {}", name, ns, out))
+        return;
+    check_quantization(y, config, method, name, out);
+    check_output_dir(y, config, name, ns, out);
+}
+
 void tuning_config_problems(const json_t *config_map, struct str method, struct str ns, struct problems *out)
 {
     const char *text = json_str_at(config_map, "data", "training_config.yaml", NULL), *name = json_str_at(config_map, "metadata", "name", NULL);
     AUTO_FREE(go_yaml) y = NULL;
-    AUTO_JSON doc = NULL;
     AUTO_BUF why = { 0 };
-    struct err e;
 
     if (!text) {
         problem_add(out, "training_config.yaml in ConfigMap", MISSING);
@@ -115,22 +165,5 @@ void tuning_config_problems(const json_t *config_map, struct str method, struct 
         refuse_text(buf_cstr(&why), name, ns, out);
         return;
     }
-    go_ref config = go_yaml_get(y, go_yaml_root(y), "training_config");
-
-    if (go_yaml_kind(y, config) != GO_MAP) {
-        problem_add(out, "training_config.yaml", "invalid value: Expected 'training_config' key to contain a map");
-        if (!go_yaml_is_null(y, config)) {
-            buf_adds(&why, "yaml: unmarshal errors:");
-            go_yaml_mismatch(y, config, "map[string]interface {}", &why);
-            refuse_text(buf_cstr(&why), name, ns, out);
-            return;
-        }
-    }
-    check_sections(y, config, out);
-    if (yaml_parse(str_of(text), &doc, &e)) {
-        refuse_text(e.text, name, ns, out);
-        return;
-    }
-    check_quantization(json_object_get(doc, "training_config"), method, name, out);
-    check_output_dir(json_object_get(doc, "training_config"), name, ns, out);
+    check_document(y, method, name, ns, out);
 }

@@ -12,17 +12,56 @@ void check_name(struct check *c)
         problem_add(c->out, "name", "invalid value: must not contain dots");
 }
 
-static bool resource_field_changed(const struct ws_resource *a, const struct ws_resource *b, bool partition)
+static bool partition_changed(const struct ws_resource *a, const struct ws_resource *b)
 {
-    if (!a || !b)
-        return false;
-    struct ws_resource x = { 0 }, y = { 0 };
+    struct ws_resource x = { .partition = a ? a->partition : NULL }, y = { .partition = b ? b->partition : NULL };
 
-    x.partition = partition ? a->partition : NULL;
-    y.partition = partition ? b->partition : NULL;
-    x.label_selector = partition ? NULL : a->label_selector;
-    y.label_selector = partition ? NULL : b->label_selector;
     return !schema_equal(&ws_resource_type, &x, &y);
+}
+
+/* ---- selectors: compared as the maps that they stand for ----------------------------------------------------------- */
+
+static const struct label_selector *selector_of(const struct workspace *ws)
+{
+    return ws->resource ? ws->resource->label_selector : NULL;
+}
+
+/* An expression goes before a label of its key, a later one before an earlier. Absent: p is NULL. */
+static struct str selected_value(const struct label_selector *s, struct str key)
+{
+    for (size_t i = s->n_match_expressions; i-- > 0;)
+        if (str_eq(s->match_expressions[i].key, key))
+            return s->match_expressions[i].values[0];
+    return str_map_get(&s->match_labels, key.p);
+}
+
+static bool holds(const struct label_selector *s, const struct label_selector *of, struct str key)
+{
+    struct str have = selected_value(s, key);
+
+    return have.p && str_eq(have, selected_value(of, key));
+}
+
+static bool holds_all(const struct label_selector *s, const struct label_selector *of)
+{
+    for (size_t i = 0; i < of->match_labels.n; i++)
+        if (!holds(s, of, of->match_labels.items[i].key))
+            return false;
+    for (size_t i = 0; i < of->n_match_expressions; i++)
+        if (!holds(s, of, of->match_expressions[i].key))
+            return false;
+    return true;
+}
+
+static void check_selector_update(struct check *c)
+{
+    const struct label_selector *is = selector_of(c->ws), *was = selector_of(c->old);
+    AUTO_BUF why = { 0 };
+
+    if (!selector_is_map(is, &why) || !selector_is_map(was, &why))
+        problem_add(c->out, "resource.labelSelector", "Only allow matchLabels or 'IN' matchExpression");
+    else if (!is != !was || (is && (!holds_all(is, was) || !holds_all(was, is))))
+        problem_add(c->out, "resource.labelSelector", "field is immutable");
 }
 
 static void check_update_type(struct check *c)
@@ -67,7 +106,6 @@ static void check_annotations_update(struct check *c)
 void check_update(struct check *c)
 {
     const struct workspace *ws = c->ws, *old = c->old;
-    AUTO_BUF why = { 0 };
 
     check_name(c);
     if (!ws->inference != !old->inference)
@@ -76,13 +114,10 @@ void check_update(struct check *c)
         problem_add(c->out, "spec.tuning", "Tuning field cannot be toggled once set");
     if (ws->resource && old->resource && ws->resource->count.set && old->resource->count.set && ws->resource->count.v != old->resource->count.v)
         problem_add(c->out, "resource.count", "field is immutable");
-    if (resource_field_changed(old->resource, ws->resource, true))
+    if (partition_changed(old->resource, ws->resource))
         problem_add(c->out, "resource.partition", "field is immutable");
     check_update_type(c);
-    if (ws->resource && !selector_is_map(ws->resource->label_selector, &why))
-        problem_add(c->out, "resource.labelSelector", "Only allow matchLabels or 'IN' matchExpression");
-    else if (resource_field_changed(old->resource, ws->resource, false))
-        problem_add(c->out, "resource.labelSelector", "field is immutable");
+    check_selector_update(c);
     check_annotations_update(c);
     if (ws->inference && old->inference) {
         if (preset_changed(old->inference->preset, ws->inference->preset))
