@@ -117,26 +117,26 @@ static size_t digits_of(struct str s, size_t at)
     return n;
 }
 
-/* [-+]? digits? .? digits ([eE][-+] digits)? : an exponent without a sign makes a text. */
+/* [-+]? (. digits | digits (. digits?)?) ([eE] [-+]? digits)? */
 static bool is_yaml_float(struct str s)
 {
-    size_t at = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0, whole = digits_of(s, at), part;
+    size_t at = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? 1 : 0, whole = digits_of(s, at), part = 0;
 
     at += whole;
     if (at < s.n && s.p[at] == '.') {
         part = digits_of(s, at + 1);
+        at += 1 + part;
+    }
+    if (whole + part == 0)
+        return false;
+    if (at < s.n && (s.p[at] | 32) == 'e') {
+        at += at + 1 < s.n && (s.p[at + 1] == '-' || s.p[at + 1] == '+') ? 2 : 1;
+        part = digits_of(s, at);
         if (part == 0)
             return false;
-        at += 1 + part;
-    } else if (whole == 0) {
-        return false;
+        at += part;
     }
-    if (at == s.n)
-        return true;
-    if ((s.p[at] | 32) != 'e' || at + 1 >= s.n || (s.p[at + 1] != '-' && s.p[at + 1] != '+'))
-        return false;
-    part = digits_of(s, at + 2);
-    return part > 0 && at + 2 + part == s.n;
+    return at == s.n;
 }
 
 static bool looks_like_float(struct str s)

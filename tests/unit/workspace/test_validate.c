@@ -18,7 +18,7 @@ static void references_are_docker_references(void **state)
     static const struct { const char *ref, *why; } rows[] = {
         { "ubuntu", NULL }, { "localhost/a:1", NULL }, { "r.example.com:5000/team/x_y__z--a.b:v1.2-x", NULL }, { "[2001:db8::1]:5000/a", NULL },
         { "a/b@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", NULL },
-        { "A/B", "invalid reference format: repository name (B) must be lowercase" }, { "Ubuntu", "invalid reference format: repository name (Ubuntu) must be lowercase" },
+        { "A/B", "invalid reference format: repository name (B) must be lowercase" }, { "Ubuntu", "invalid reference format: repository name (library/Ubuntu) must be lowercase" },
         { "a b", "invalid reference format" }, { "a/", "invalid reference format" }, { "a:", "invalid reference format" }, { "a//b", "invalid reference format" },
         { "-a/b", "invalid reference format" }, { "a:b:c", "invalid reference format" }, { "http://x/y", "invalid reference format" }, { "a@sha256:12", "invalid reference format" },
         { "a@sha256:0123456789abcdef0123456789abcdef", "invalid checksum digest length" }, { "a@md5:0123456789abcdef0123456789abcdef", "unsupported digest algorithm" },
