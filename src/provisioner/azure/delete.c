@@ -99,49 +99,21 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
     return ERR_OK;
 }
 
-/* A process that knows nothing of the pool (it was started a moment ago) must not believe a list that may lag: one look by name. */
-static errc look_by_name(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+/* A deletion from before the pool was made (anew) says nothing about it. */
+static bool is_asked_to_end(const struct pool_writes *w)
 {
-    AUTO_MEM char *url = azure_pool_url(a, name);
-    AUTO_REPLY r = { 0 };
+    return w->delete_ms && w->delete_ms >= w->put_ms;
+}
+
+/*
+ * A pool that is to go, as a look saw it. One that was asked to go and does not: its operation says why, once that may be looked at; before, what a look by
+ * name saw is asked to go again.
+ */
+static errc seen_step(struct azure *a, const char *name, const json_t *pool, bool by_name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
     AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
-    struct arm_refusal why;
-    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, e);
-
-    if (rc)
-        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);
-    if (!azure_pool_is_ours(r.body, &i))
-        return ERR_OK;
-    if (i.state != CLOUD_DELETING)
-        return ask_for_end(a, name, r.body, w, look_ms, e);
-    *look_ms = deletion_look_ms(0, 0);
-    return ERR_OK;
-}
-
-/* Not in the list: gone, unless it was made a moment ago and the list does not know it yet, even if its deletion was asked for meanwhile: that may have failed. */
-static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
-{
-    bool new_here = w->put_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS;
-
-    if (new_here && w->put_ms > w->delete_ms)
-        return ask_for_end(a, name, NULL, w, look_ms, e);
-    return new_here || (!w->put_ms && !w->delete_ms) ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
-}
-
-static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
-{
-    AUTO_JSON pools = NULL;
-    struct arm_refusal why;
     int64_t now = arm_now_ms(a->arm);
-    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
-    errc rc = pools_look(a->pools, pools_after(w, now), &pools, &why, e);
 
-    if (rc)
-        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);    /* the whole cluster is gone */
-    const json_t *pool = json_object_get(pools, name);
-
-    if (!pool)
-        return absent(a, name, w, look_ms, e);
     if (!azure_pool_is_ours(pool, &i)) {
         log_info("provisioner", "a pool that is not of our making is left alone", KV("pool", name));
         return ERR_OK;
@@ -150,10 +122,63 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
         *look_ms = deletion_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
         return ERR_OK;
     }
-    if (!w->delete_ms)
+    if (!is_asked_to_end(w) || (by_name && now < w->look_ms))
         return ask_for_end(a, name, pool, w, look_ms, e);
     *look_ms = deletion_look_ms(now - w->delete_ms, 0);
     return deletion_failed(a, name, w, e);
+}
+
+static errc look_by_name(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_MEM char *url = azure_pool_url(a, name);
+    AUTO_REPLY r = { 0 };
+    struct arm_refusal why;
+    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, e);
+
+    if (rc)
+        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);
+    return seen_step(a, name, r.body, true, w, look_ms, e);
+}
+
+/*
+ * A list does not prove that a pool is gone which was made so short ago: it may not know it yet, even if its deletion was asked for meanwhile (that may have
+ * failed). So where a deletion's end is looked for, and no list is at hand that shows the pool, it is asked for by name at once.
+ */
+static bool is_young(const struct azure *a, const struct pool_writes *w)
+{
+    return w->put_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS;
+}
+
+static errc young_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_JSON pools = pools_known(a->pools, pools_after(w, arm_now_ms(a->arm)));
+    const json_t *pool = json_object_get(pools, name);
+
+    return pool ? seen_step(a, name, pool, false, w, look_ms, e) : look_by_name(a, name, w, look_ms, e);
+}
+
+/* Not in the list: gone, but for what we made a moment ago, and for a process that knows nothing of the pool (it was started a moment ago). */
+static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    if (is_young(a, w) && !is_asked_to_end(w))
+        return ask_for_end(a, name, NULL, w, look_ms, e);
+    return !w->put_ms && !w->delete_ms ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
+}
+
+static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_JSON pools = NULL;
+    struct arm_refusal why;
+
+    if (is_young(a, w) && is_asked_to_end(w))
+        return young_step(a, name, w, look_ms, e);
+    errc rc = pools_look(a->pools, pools_after(w, arm_now_ms(a->arm)), &pools, &why, e);
+
+    if (rc)
+        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);    /* the whole cluster is gone */
+    const json_t *pool = json_object_get(pools, name);
+
+    return pool ? seen_step(a, name, pool, false, w, look_ms, e) : absent(a, name, w, look_ms, e);
 }
 
 errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e)

@@ -35,7 +35,7 @@ void pools_free(struct pools *p)
     free(p);
 }
 
-static json_t *known(struct pools *p, int64_t after_ms)
+json_t *pools_known(struct pools *p, int64_t after_ms)
 {
     LOCK_SCOPE(&p->mu);
     bool good = p->seen && p->taken_ms > after_ms && arm_now_ms(p->arm) - p->taken_ms <= POOLS_AGE_MS;
@@ -88,11 +88,11 @@ static errc list(struct pools *p, json_t **out, struct arm_refusal *why, struct 
 errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refusal *why, struct err *e)
 {
     *why = (struct arm_refusal){ 0 };
-    *out = known(p, after_ms);
+    *out = pools_known(p, after_ms);
     if (*out)
         return ERR_OK;
     LOCK_SCOPE(&p->listing);
-    *out = known(p, after_ms);          /* somebody else was faster */
+    *out = pools_known(p, after_ms);          /* somebody else was faster */
     return *out ? ERR_OK : list(p, out, why, e);
 }
 

@@ -18,6 +18,7 @@ DEFINE_AUTO_FREE(pools)
 #define POOLS_AGE_MS 10000
 /* *out: name -> pool, yours; taken after `after_ms` (monotonic) and at most POOLS_AGE_MS ago. One thread lists, the others wait. */
 errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refusal *why, struct err *e);
+json_t *pools_known(struct pools *p, int64_t after_ms);      /* the same where nothing need be asked; NULL: it must. New reference */
 json_t *pools_last(struct pools *p);    /* the last look, however old; NULL: there was none. New reference */
 void pools_forget(struct pools *p);     /* what is known is old: somebody else writes too */
 

@@ -18,6 +18,7 @@
 #define FOREIGN "{\"name\":\"ws1\",\"properties\":{\"provisioningState\":\"Succeeded\",\"mode\":\"User\",\"nodeLabels\":{\"team\":\"x\"}}}"
 #define PAGE(pools) "{\"value\":[" pools "]}"
 #define LIST(pools) { "GET " P V, 200, { NULL }, PAGE(pools) }
+#define GONE { "GET " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"Agent Pool not found.\"}}" }
 #define OPERATION "SELF/subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
 #define POLL "GET /subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
 #define FAILED(code) "{\"status\":\"Failed\",\"error\":{\"code\":\"" code "\",\"message\":\"m\"}}"
@@ -360,10 +361,50 @@ static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") }, LIST(""), { "DELETE " P "/ws1" V, 202 },
-           LIST(""), { "GET " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"Agent Pool not found.\"}}" });      /* the list says nothing yet */
+           GONE);      /* the list says nothing yet */
     expect_pending(w, 5000);
     pass(w, 1500);
     assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+}
+
+/* No list proves that a young pool is gone: it is asked for by name, once, and no list beside. */
+static void the_end_of_a_young_pool_is_one_look_by_name(void **state)
+{
+    struct world *w = *state;
+    struct cloud_instances l = { 0 };
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") }, LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202 }, LIST(POOL("Deleting")), GONE);
+    expect_running(w);
+    pass(w, 1500);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 12000);
+    assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);      /* a list that somebody else needed shows it: nothing is asked */
+    pass(w, 3000);
+    assert_int_equal(delete_look(w), 22500);
+    pass(w, 20000);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
+    cloud_instances_done(&l);
+}
+
+static void a_young_pools_deletion_that_fails_is_asked_again(void **state)
+{
+    struct world *w = *state;
+    int64_t look = -1;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") }, LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION } },
+           { "GET " P "/ws1" V, 200, { NULL }, POOL("Failed") }, { POLL, 200, { NULL }, FAILED("PodDrainFailure") }, { "GET " P "/ws1" V, 200, { NULL }, POOL("Failed") }, { "DELETE " P "/ws1" V, 202 }, GONE);
+    expect_running(w);
+    pass(w, 1500);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
+    assert_non_null(strstr(w->err.text, "PodDrainFailure"));
+    pass(w, 1000);
+    (void)delete_look(w);
     pass(w, 15000);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
@@ -557,7 +598,8 @@ int main(void)
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
-        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(a_cluster_that_is_gone_holds_no_claim_back),
+        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_young_pools_deletion_that_fails_is_asked_again),
+        TEST(a_cluster_that_is_gone_holds_no_claim_back),
         TEST(a_spec_that_cannot_be_sends_nothing), TEST(a_missing_pool_in_any_wording_is_gone), TEST(upstreams_environment_is_read), TEST(lists_are_whole_and_hold_ours_only), TEST(throttling_is_no_failure_of_a_deletion),
         TEST(pools_of_old_machines_are_counted_and_left_alone),
         TEST(types_are_those_that_workspaces_know), TEST(settings_that_are_missing_are_named),
