@@ -82,13 +82,15 @@ int64_t arm_retry_after_ms(const struct http_pairs *headers)
 
 /* ---- one exchange ------------------------------------------------------------------------------------------------------ */
 
-#define FIXED_HEADERS 5
+#define FIXED_HEADERS 6
+#define REFUSAL_HEADER "x-kaito-after-refusal"  /* the last 429 that was known when the request had its turn: who judges its manners need not guess. Absent before the first */
 
 /* Returns their number; headers has room for FIXED_HEADERS and the operator's. */
-static size_t headers_of(const struct arm *a, const struct arm_request *q, const char *bearer, const char *id, struct http_pair *headers)
+static size_t headers_of(const struct arm *a, const struct arm_request *q, const char *bearer, const char *id, const char *refusal, struct http_pair *headers)
 {
     const struct http_pair fixed[FIXED_HEADERS] = { { "Authorization", bearer }, { "Accept", "application/json" }, { "x-ms-client-request-id", id },
-                                                    { "If-Match", q->if_match }, { "If-None-Match", q->if_none_match } };
+                                                    { "If-Match", q->if_match }, { "If-None-Match", q->if_none_match },
+                                                    { REFUSAL_HEADER, *refusal ? refusal : NULL } };
     size_t n = 0;
 
     for (size_t i = 0; i < FIXED_HEADERS; i++)
@@ -99,7 +101,7 @@ static size_t headers_of(const struct arm *a, const struct arm_request *q, const
     return n;
 }
 
-static errc send_with(struct arm *a, const struct arm_request *q, const char *token, struct http_response *out, struct err *e)
+static errc send_with(struct arm *a, const struct arm_request *q, const char *token, const char *refusal, struct http_response *out, struct err *e)
 {
     char id[37];
     AUTO_BUF body = { 0 };
@@ -112,7 +114,7 @@ static errc send_with(struct arm *a, const struct arm_request *q, const char *to
     buf_adds(&bearer, "Bearer ");
     buf_adds(&bearer, token);
     random_uuid(id);
-    r.n_headers = headers_of(a, q, buf_cstr(&bearer), id, headers);
+    r.n_headers = headers_of(a, q, buf_cstr(&bearer), id, refusal, headers);
     if (q->body) {
         json_write_sorted(q->body, &body);
         r.body = buf_str(&body);
@@ -157,14 +159,16 @@ static errc exchange(struct arm *a, const struct arm_request *q, struct http_res
 {
     for (int tries = 0; tries < 2; tries++) {
         AUTO_SECRET_TEXT token = NULL;
+        char refusal[BUDGET_ID_MAX];
 
         errc rc = azure_auth_token(a->o.auth, a->o.cancel, &token, e);
         if (rc)
             return no_token(rc, why);
+        budget_last_refusal(a->budget, q->class, refusal);
         TRY(take_turn(a, q, why, e));
         http_response_done(out);
         TRY(may_write(a, q, why, e));
-        rc = send_with(a, q, token, out, e);
+        rc = send_with(a, q, token, refusal, out, e);
         if (rc) {
             why->sent = true;
             why->failure.fault = FAULT_TRANSIENT;
@@ -187,6 +191,8 @@ static errc refused(struct arm *a, const struct arm_request *q, const struct htt
     if (wait_ms == 0)
         wait_ms = arm_error_retry_ms(&why->error);
     why->failure.retry_ms = r->status == 429 ? budget_hold(a->budget, q->class, wait_ms, arm_now_ms(a)) : wait_ms;
+    if (r->status == 429)
+        budget_note_refusal(a->budget, q->class, why->error.request_id);
     errc code = err_from_http(r->status);
 
     return arm_error_set(e, code ? code : ERR_UNAVAILABLE, &why->error);

@@ -1,7 +1,9 @@
 #include "provisioner/azure/budget.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 
 #include "base/mem.h"
@@ -17,6 +19,7 @@ struct bucket {
     int64_t filled_ms;                  /* 0: never looked at */
     int64_t turn_ms;                    /* the last turn given to a caller that had to wait */
     int64_t hold_ms, hold_wait_ms;      /* closed until; the wait of a 429 without a time, 0 after a good answer */
+    char refusal[BUDGET_ID_MAX];
 };
 
 struct budget {
@@ -98,6 +101,22 @@ int64_t budget_hold(struct budget *b, enum budget_class c, int64_t retry_ms, int
     if (k->hold_ms < now_ms + retry_ms)
         k->hold_ms = now_ms + retry_ms;
     return k->hold_ms - now_ms;
+}
+
+void budget_note_refusal(struct budget *b, enum budget_class c, const char *id)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
+    bool good = strlen(id) < BUDGET_ID_MAX && strspn(id, plain) == strlen(id);
+    LOCK_SCOPE(&b->mu);
+
+    snprintf(b->buckets[c].refusal, BUDGET_ID_MAX, "%s", good ? id : "");
+}
+
+void budget_last_refusal(struct budget *b, enum budget_class c, char out[BUDGET_ID_MAX])
+{
+    LOCK_SCOPE(&b->mu);
+
+    memcpy(out, b->buckets[c].refusal, BUDGET_ID_MAX);
 }
 
 /* The smallest of the class's remaining counts; -1: there is none. */

@@ -21,6 +21,13 @@ DEFINE_AUTO_FREE(budget)
 int64_t budget_take(struct budget *b, enum budget_class c, int64_t now_ms);
 /* 429: nobody sends before so long; 0: ARM did not say, it doubles with each refusal in a row. Returns the time that holds. */
 int64_t budget_hold(struct budget *b, enum budget_class c, int64_t retry_ms, int64_t now_ms);
+/*
+ * The 429 that a class took in last, by ARM's x-ms-request-id; "" when there was none, or its id is no plain word. Noted after budget_hold and asked for
+ * before budget_take, so that a request which names it had its turn after it.
+ */
+#define BUDGET_ID_MAX 64
+void budget_note_refusal(struct budget *b, enum budget_class c, const char *id);
+void budget_last_refusal(struct budget *b, enum budget_class c, char out[BUDGET_ID_MAX]);
 /* An answer that is no refusal, with ARM's x-ms-ratelimit-remaining-* of it. */
 void budget_answered(struct budget *b, enum budget_class c, const struct http_pairs *headers, int64_t now_ms);
 double budget_left(struct budget *b, enum budget_class c, int64_t now_ms);

@@ -172,7 +172,8 @@ void sim_handle(void *self, struct http_exchange *x)
     q.now = sim_now(s);
     q.api_version = http_pairs_get(&x->query, "api-version");
     if (parse(s, x, &q, &wrong)) {
-        sim_answer_header(&a, "x-ms-request-id", "%016llx", (unsigned long long)json_array_size(s->journal) + 1);
+        q.number = ++s->requests;
+        sim_answer_header(&a, "x-ms-request-id", "%016llx", (unsigned long long)q.number);
         answer(s, &q, wrong, &a);
         sim_journal(s, &q, &a);
     } else {

@@ -107,7 +107,7 @@ errc sim_start(const struct sim_opts *o, struct sim **out, struct err *e)
     *s = (struct sim){
         .who = o->who, .set = sim_settings_default, .base_wall = clock_wall_ms(), .base_mono = clock_mono_ms(), .speed_percent = 100, .seed = o->seed,
         .pools = map_new(sim_pool_free), .ghosts = map_new(sim_pool_free), .operations = map_new(sim_operation_free), .tokens = map_new(free),
-        .quota = map_new(free), .buckets = map_new(free), .holds = map_new(free), .put_bodies = map_new(free), .turns = map_new(free),
+        .quota = map_new(free), .buckets = map_new(free), .holds = map_new(sim_hold_free), .put_bodies = map_new(free), .turns = map_new(free),
         .journal = json_array(), .violations = json_array(), .history = json_array(), .journal_fd = -1,
     };
     mutex_init(&s->mu);

@@ -66,6 +66,7 @@ struct sim_request {
     int64_t client;                     /* which access token, 0: none */
     bool lose_reply;                    /* a fault said so */
     int64_t now;
+    int64_t number;                     /* its x-ms-request-id: they grow */
 };
 
 enum op_kind { OP_CREATE, OP_UPDATE, OP_DELETE };
@@ -153,7 +154,7 @@ struct sim {
     struct sim_faults faults;
     json_t *journal, *violations, *history;
     unsigned next_pool_number;
-    int64_t next_client;
+    int64_t next_client, requests;
     int journal_fd;                     /* -1: none */
     char *keep_path, *kept;             /* where the pools are kept, and what was written last; NULL: nowhere */
 };
@@ -236,6 +237,7 @@ void sim_operations_settle(struct sim *s, int64_t now);
 
 /* throttle.c: false when answered with 429; adds the headers of what is left. */
 bool sim_throttle(struct sim *s, struct sim_request *q, struct sim_answer *a);
+void sim_hold_free(void *hold);
 void sim_hold(struct sim *s, const struct sim_request *q, int64_t ms);  /* the client was told to wait */
 void sim_check_hold(struct sim *s, const struct sim_request *q);        /* and did it? */
 

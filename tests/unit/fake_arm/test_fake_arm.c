@@ -384,6 +384,42 @@ static void buckets_run_dry_and_waits_are_kept(void **state)
     assert_non_null(header(w, "x-ms-ratelimit-remaining-subscription-writes"));
 }
 
+static void get_after(struct world *w, const char *refusal)
+{
+    ask(w, &(struct ask){ "GET", CLUSTER "/agentPools/ws1" VERSION, .extra = { { "x-kaito-after-refusal", refusal } } });
+}
+
+/* Who says that it knew of a 429 is held to it from the first millisecond, and only to those that it knew of. */
+static void a_request_is_judged_by_what_its_client_knew(void **state)
+{
+    struct world *w = *state;
+
+    control(w, "POST", "faults", "{\"call\": \"get\", \"times\": 2, \"do\": \"error\", \"error\": \"throttled\"}");
+    get_after(w, "0");
+    assert_int_equal(w->r.status, 429);
+    AUTO_MEM char *first = xstrdup(header(w, "x-ms-request-id"));
+    int64_t wait_ms;
+
+    assert_true(str_to_i64(str_of(header(w, "Retry-After")), &wait_ms));
+    wait_ms *= 1000;
+    advance(w, 400);
+    get_after(w, "0");                  /* on its way when the first came, and refused as well: that one lasts longer */
+    assert_int_equal(w->r.status, 429);
+    assert_int_equal(violations(w), 0);
+    AUTO_MEM char *second = xstrdup(header(w, "x-ms-request-id"));
+
+    get_after(w, first);
+    assert_int_equal(violations(w), 1);
+    assert_string_equal(last_violation(w), "throttle");
+    advance(w, wait_ms - 400);
+    get_after(w, second);
+    assert_int_equal(violations(w), 2);
+    advance(w, 400);
+    get_after(w, second);
+    assert_int_equal(w->r.status, 404);
+    assert_int_equal(violations(w), 2);
+}
+
 static void faults_hit_what_they_name_and_then_stop(void **state)
 {
     struct world *w = *state;
@@ -587,7 +623,7 @@ int main(void)
         TEST(scopes_and_versions_are_checked), TEST(create_is_an_operation_that_ends), TEST(what_became_of_a_pool_is_written_down), TEST(polling_has_manners),
         TEST(a_pool_that_is_busy_is_left_alone), TEST(put_is_idempotent_and_what_is_fixed_stays), TEST(bad_pools_are_refused),
         TEST(delete_ends_in_nothing), TEST(lists_come_in_pages), TEST(lists_and_gets_lag), TEST(quota_is_a_ledger_of_cores),
-        TEST(buckets_run_dry_and_waits_are_kept), TEST(faults_hit_what_they_name_and_then_stop), TEST(replies_are_lost_before_or_after),
+        TEST(buckets_run_dry_and_waits_are_kept), TEST(a_request_is_judged_by_what_its_client_knew), TEST(faults_hit_what_they_name_and_then_stop), TEST(replies_are_lost_before_or_after),
         TEST(operations_fail_with_status_200), TEST(bad_manners_are_written_down), TEST(other_peoples_pools_are_theirs), TEST(writes_heed_etags),
         TEST(the_schedule_is_the_seeds), cmocka_unit_test(the_federated_token_may_rotate), cmocka_unit_test(pools_outlive_the_process),
     };

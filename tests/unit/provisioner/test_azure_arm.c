@@ -137,8 +137,8 @@ static void a_429_closes_its_class_for_all(void **state)
     struct arm_refusal why;
     struct err e;
 
-    SCRIPT(&w->script, { "GET /x", 429, { "Retry-After: 1200" }, "{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"x\"}}" }, { "DELETE /x", 204 },
-           { "GET /y", 200, { NULL }, "{}" });
+    SCRIPT(&w->script, { "GET /x", 429, { "Retry-After: 1200", "x-ms-request-id: 5e-17" }, "{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"x\"}}" }, { "DELETE /x", 204 },
+           { "GET /y", 200, { NULL }, "{}", "x-kaito-after-refusal: 5e-17" });
     assert_int_equal(get(w, "/x", &why, &e), ERR_THROTTLED);
     assert_int_equal(why.failure.fault, FAULT_THROTTLED);
     assert_int_equal(why.failure.retry_ms, 1200000);    /* twenty minutes are twenty minutes */
