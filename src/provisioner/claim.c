@@ -85,6 +85,7 @@ errc claim_patch(struct work *w, const char *sub, json_t *patch, struct err *e)
     if (!streq(kube_resource_version(written), kube_resource_version(w->object)))       /* a patch that changes nothing makes no event */
         behind_note(w->p->behind, KEY("", kube_name(w->object)), kube_resource_version(w->object));
     w->object = written;
+    w->written = true;
     return ERR_OK;
 }
 

@@ -140,15 +140,16 @@ static bool is_settled(const json_t *claim)
 
 /*
  * Before a machine may be begun the claim itself is asked for: a cache that lags behind (of a process that was stopped, or has just begun to lead) would
- * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already.
+ * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already, and an answer to a
+ * write of this reconcile says as much as another question would.
  */
 static errc is_there(struct work *w, struct err *e)
 {
-    AUTO_JSON now = NULL;
+    AUTO_JSON now = w->written ? json_incref(w->object) : NULL;
 
     if (kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION))
         return ERR_OK;
-    errc rc = kube_get(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), &now, e);
+    errc rc = now ? ERR_OK : kube_get(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), &now, e);
 
     if (rc && rc != ERR_NOT_FOUND)
         return rc;

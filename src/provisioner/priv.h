@@ -40,6 +40,7 @@ struct work {                           /* one reconcile */
     struct provisioner *p;
     struct op *op;
     json_t *object;                     /* the arena's; follows what this reconcile writes */
+    bool written;                       /* object is the API server's answer to a write, not the cache's copy */
     struct node_claim claim;            /* as it was read */
     json_t *nodes;                      /* with the claim's providerID or label, or owned by it */
 };

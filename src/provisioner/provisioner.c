@@ -98,7 +98,8 @@ static errc take(struct work *w, struct err *e)
     json_decref(copy);
     if (str_set(w->p->o.name))
         json_put_str(json_sub(meta, "annotations"), PROVISIONER_ANNOTATION, w->p->o.name);
-    return claim_patch(w, NULL, patch, e);
+    TRY(claim_patch(w, NULL, patch, e));
+    return schema_decode(&node_claim_type, w->object, w->op->arena, &w->claim, e);
 }
 
 /* kube-apiserver takes away a claim that gets its finalizer while it is being deleted; so does who strikes the finalizer off. */
@@ -132,7 +133,7 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     if (w.claim.meta.deleted_us)
         return finalize(&w, out, e);
     if (!kube_has_finalizer(w.object, CLAIM_FINALIZER))
-        return take(&w, e);             /* the watch brings us back */
+        TRY(take(&w, e));
     return tend(&w, out, e);
 }
 
