@@ -221,6 +221,8 @@ void controller_join(struct controller *c)
     c->cancel = NULL;
 }
 
+bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms) { return workq_put_off(c->q, k, at_most_ms); }
+bool controller_is_crowded(struct controller *c) { return workq_is_crowded(c->q); }
 void controller_enqueue(struct controller *c, const struct key *k) { workq_add(c->q, k); }
 void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms) { workq_add_after(c->q, k, delay_ms); }
 

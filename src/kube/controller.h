@@ -50,6 +50,9 @@ void controller_watch_map(struct controller *c, struct informer *i, void (*map)(
 /* Workers begin once every watched informer is synced. */
 void controller_start(struct controller *c, struct cancel *cancel);
 void controller_join(struct controller *c);     /* after cancel */
+/* Inside reconcile, of its key: may the rest wait because other keys do (workq_put_off)? It must look at the present again when its turn comes. */
+bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms);
+bool controller_is_crowded(struct controller *c);       /* keys are ready that no worker has taken yet */
 void controller_enqueue(struct controller *c, const struct key *k);
 void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms);
 

@@ -1,5 +1,10 @@
-/* Keys waiting for a reconcile: a FIFO of ready ones, a heap of later ones, one item per key for as long as it matters. */
+/*
+ * Keys waiting for a reconcile: a FIFO of ready ones, one of those that were put off behind them, a heap of delayed ones, one item per key for as
+ * long as it matters.
+ */
 #include "kube/workq.h"
+
+#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/map.h"
@@ -13,19 +18,26 @@
 struct item {
     struct key key;
     char *id;                           /* "ns/name" */
-    struct item *next;                  /* in the FIFO */
-    bool ready, running, dirty;         /* dirty: added while it runs */
+    TAILQ_ENTRY(item) link;             /* in one of the FIFOs */
+    struct fifo *in;                    /* which one; NULL: not ready */
+    bool running, dirty;                /* dirty: added while it runs */
+    bool put_off, last_in_line;         /* asked to be put off while it runs; it came from the FIFO of such */
     unsigned failures;
     int64_t ready_us, due_ms;
+    int64_t owed_ms;                    /* until when what was put off must be done, over all plain adds; 0: nothing was */
     size_t at;                          /* in the heap */
+};
+
+struct fifo {
+    TAILQ_HEAD(, item) items;
+    size_t n;
 };
 
 struct workq {
     struct mutex mu;                    /* a leaf; guards everything */
     struct cond wake;
     struct map *items;                  /* id -> item, owned */
-    struct item *head, **tail;
-    size_t n_ready;
+    struct fifo ready, put_off;
     struct item **heap;                 /* by due_ms */
     size_t n_heap, cap_heap;
     bool stopped;
@@ -50,7 +62,8 @@ struct workq *workq_new(void)
     mutex_init(&q->mu);
     cond_init(&q->wake);
     q->items = map_new(item_free);
-    q->tail = &q->head;
+    TAILQ_INIT(&q->ready.items);
+    TAILQ_INIT(&q->put_off.items);
     return q;
 }
 
@@ -86,7 +99,7 @@ static struct item *item_of_locked(struct workq *q, const struct key *k, bool ma
 
 static void item_drop_if_idle_locked(struct workq *q, struct item *i)
 {
-    if (i->ready || i->running || i->failures || i->at != NOT_DELAYED)
+    if (i->in || i->running || i->failures || i->at != NOT_DELAYED)
         return;
     AUTO_MEM char *id = xstrdup(i->id);
     map_del(q->items, str_of(id));
@@ -130,22 +143,34 @@ static struct item *heap_pop(struct workq *q)
     return top;
 }
 
+static void leave_fifo_locked(struct item *i)
+{
+    TAILQ_REMOVE(&i->in->items, i, link);
+    i->in->n--;
+    i->in = NULL;
+}
+
+static void join_fifo_locked(struct workq *q, struct fifo *f, struct item *i)
+{
+    TAILQ_INSERT_TAIL(&f->items, i, link);
+    f->n++;
+    i->in = f;
+    i->ready_us = clock_mono_us();
+    q->stats.adds++;
+    cond_signal(&q->wake);
+}
+
 static void add_ready_locked(struct workq *q, struct item *i)
 {
     if (i->running) {
         i->dirty = true;
         return;
     }
-    if (i->ready)
+    if (i->in == &q->ready)
         return;
-    i->ready = true;
-    i->ready_us = clock_mono_us();
-    i->next = NULL;
-    *q->tail = i;
-    q->tail = &i->next;
-    q->n_ready++;
-    q->stats.adds++;
-    cond_signal(&q->wake);
+    if (i->in)
+        leave_fifo_locked(i);
+    join_fifo_locked(q, &q->ready, i);
 }
 
 void workq_add(struct workq *q, const struct key *k)
@@ -223,6 +248,26 @@ static void move_due_locked(struct workq *q)
         add_ready_locked(q, heap_pop(q));
 }
 
+static bool is_overdue(const struct item *i)
+{
+    return i->owed_ms && clock_mono_ms() >= i->owed_ms;
+}
+
+static struct item *first_locked(struct workq *q)
+{
+    struct item *waiting = TAILQ_FIRST(&q->ready.items), *put_off = TAILQ_FIRST(&q->put_off.items);
+
+    return put_off && (!waiting || is_overdue(put_off)) ? put_off : waiting;
+}
+
+static void take_locked(struct workq *q, struct item *i)
+{
+    i->last_in_line = i->in == &q->put_off;
+    leave_fifo_locked(i);
+    i->running = true;
+    histogram_add(&q->stats.waited, (double)(clock_mono_us() - i->ready_us) / 1e6);
+}
+
 const struct key *workq_get(struct workq *q)
 {
     LOCK_SCOPE(&q->mu);
@@ -230,15 +275,9 @@ const struct key *workq_get(struct workq *q)
         if (q->stopped)
             return NULL;
         move_due_locked(q);
-        struct item *i = q->head;
+        struct item *i = first_locked(q);
         if (i) {
-            q->head = i->next;
-            if (!q->head)
-                q->tail = &q->head;
-            q->n_ready--;
-            i->ready = false;
-            i->running = true;
-            histogram_add(&q->stats.waited, (double)(clock_mono_us() - i->ready_us) / 1e6);
+            take_locked(q, i);
             return &i->key;
         }
         if (q->n_heap)
@@ -248,24 +287,45 @@ const struct key *workq_get(struct workq *q)
     }
 }
 
+bool workq_put_off(struct workq *q, const struct key *k, int64_t at_most_ms)
+{
+    LOCK_SCOPE(&q->mu);
+    struct item *i = item_of_locked(q, k, false);
+    if (!i || !i->running || q->ready.n == 0 || i->last_in_line || is_overdue(i))
+        return false;
+    i->put_off = true;
+    if (!i->owed_ms)
+        i->owed_ms = clock_mono_ms() + at_most_ms;
+    return true;
+}
+
+bool workq_is_crowded(struct workq *q)
+{
+    LOCK_SCOPE(&q->mu);
+    return q->ready.n > 0;
+}
+
 void workq_done(struct workq *q, const struct key *k)
 {
     LOCK_SCOPE(&q->mu);
     struct item *i = item_of_locked(q, k, false);
     if (!i)
         return;
-    i->running = false;
-    if (i->dirty && !q->stopped) {
-        i->dirty = false;
+    bool put_off = i->put_off, dirty = i->dirty;
+    i->running = i->put_off = i->dirty = false;
+    if (!put_off)
+        i->owed_ms = 0;
+    if (dirty && !q->stopped)
         add_ready_locked(q, i);
-    }
+    else if (put_off && !q->stopped)
+        join_fifo_locked(q, &q->put_off, i);
     item_drop_if_idle_locked(q, i);
 }
 
 size_t workq_len(struct workq *q)
 {
     LOCK_SCOPE(&q->mu);
-    return q->n_ready;
+    return q->ready.n + q->put_off.n;
 }
 
 void workq_stats(struct workq *q, struct workq_stats *out)

@@ -35,6 +35,13 @@ unsigned workq_failures(struct workq *q, const struct key *k);
 
 /* Waits for a key; NULL once stopped. The key is lent until workq_done(). */
 const struct key *workq_get(struct workq *q);
+/*
+ * Of the key that the caller holds: may the rest of its work wait, because others do? Then, after workq_done(), it comes again behind all that is
+ * added plainly, or when it is added plainly itself. False when nobody waits, when it was just taken from there, and when at_most_ms (of the first
+ * time) are over: then the work must be done now.
+ */
+bool workq_put_off(struct workq *q, const struct key *k, int64_t at_most_ms);
+bool workq_is_crowded(struct workq *q);         /* keys are ready that were added plainly */
 void workq_done(struct workq *q, const struct key *k);
 /* controller-runtime's buckets of both times of a queue, in seconds. */
 #define WORKQ_BOUNDS { 1e-8, 1e-7, 1e-6, 9.999999999999999e-6, 9.999999999999999e-5, 0.001, 0.01, 0.1, 1, 10, 100, 1000 }

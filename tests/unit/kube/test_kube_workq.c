@@ -174,6 +174,81 @@ static void managed_fields_become_white_space(void **state)
     }
 }
 
+static void expect_next(struct workq *q, const char *name, bool puts_off, bool may)
+{
+    const struct key *k = workq_get(q);
+
+    assert_string_equal(k->name, name);
+    if (puts_off)
+        assert_int_equal(workq_put_off(q, k, 100), may);
+    workq_done(q, k);
+}
+
+static void what_is_put_off_comes_behind_all_others(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+
+    workq_add(q, KEY("", "a"));
+    workq_add(q, KEY("", "b"));
+    workq_add(q, KEY("", "c"));
+    expect_next(q, "a", true, true);
+    expect_next(q, "b", true, true);
+    assert_int_equal(workq_len(q), 3);
+    workq_add(q, KEY("", "b"));                 /* wanted: before a again */
+    assert_int_equal(workq_len(q), 3);
+    expect_next(q, "c", false, false);
+    expect_next(q, "b", true, false);           /* nobody waits that was not put off */
+    expect_next(q, "a", true, false);
+    assert_int_equal(workq_len(q), 0);
+}
+
+static void what_is_taken_from_the_end_is_not_put_off_again(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+
+    workq_add(q, KEY("", "a"));
+    workq_add(q, KEY("", "b"));
+    expect_next(q, "a", true, true);
+    expect_next(q, "b", false, false);
+    const struct key *k = workq_get(q);
+    assert_string_equal(k->name, "a");
+    workq_add(q, KEY("", "c"));
+    assert_false(workq_put_off(q, k, 100));
+    workq_done(q, k);
+    expect_next(q, "c", false, false);
+}
+
+/* A queue that never empties keeps nobody out for longer than was said. */
+static void what_is_put_off_comes_in_time(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    int64_t began = clock_mono_ms();
+
+    workq_add(q, KEY("", "a"));
+    workq_add(q, KEY("", "b"));
+    expect_next(q, "a", true, true);
+    for (bool came = false; !came;) {
+        workq_add(q, KEY("", "c"));
+        const struct key *k = workq_get(q);
+
+        came = streq(k->name, "a");
+        workq_done(q, k);
+    }
+    assert_in_range(clock_mono_ms() - began, 95, 3000);
+    workq_add(q, KEY("", "a"));                 /* what was owed is done: it may be put off again */
+    while (workq_len(q) > 2)
+        workq_done(q, workq_get(q));
+    workq_add(q, KEY("", "d"));
+    for (bool came = false; !came;) {
+        const struct key *k = workq_get(q);
+
+        came = streq(k->name, "a");
+        if (came)
+            assert_true(workq_put_off(q, k, 100));
+        workq_done(q, k);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +257,9 @@ int main(void)
         cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
         cmocka_unit_test(failures_back_off_and_are_forgotten),
         cmocka_unit_test(a_limit_bounds_the_wait_and_forgives),
+        cmocka_unit_test(what_is_put_off_comes_behind_all_others),
+        cmocka_unit_test(what_is_taken_from_the_end_is_not_put_off_again),
+        cmocka_unit_test(what_is_put_off_comes_in_time),
         cmocka_unit_test(stop_wakes_the_worker),
         cmocka_unit_test(selectors),
         cmocka_unit_test(a_condition_keeps_its_time_until_the_status_changes),
