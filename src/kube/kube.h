@@ -71,6 +71,8 @@ errc kube_list_all(struct kube_client *c, const struct kube_gvr *r, const char *
 
 /* Namespace and name come from obj. `sub` is NULL or a subresource: "status", "scale", "binding". obj is only read. */
 errc kube_create(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, json_t **out, struct err *e);
+/* The same, with `manager` as the owner of the fields instead of the first word of the user agent. */
+errc kube_create_as(struct kube_client *c, const struct kube_gvr *r, const json_t *obj, const char *manager, json_t **out, struct err *e);
 errc kube_update(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, json_t **out, struct err *e);
 
 enum kube_patch { KUBE_PATCH_MERGE, KUBE_PATCH_JSON, KUBE_PATCH_STRATEGIC };
@@ -79,6 +81,11 @@ errc kube_patch(struct kube_client *c, const struct kube_gvr *r, const char *ns,
 /* Server-side apply: obj holds apiVersion, kind, metadata.name and only the fields that `manager` wants to own. */
 errc kube_apply(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, const char *manager, bool force,
                 json_t **out, struct err *e);
+/*
+ * Before kube_apply to an object that `manager` has made with kube_create_as: what it wrote counts as applied from then on, so that fields which the
+ * apply leaves out go. Fine when the object is gone or nothing was so written. CONFLICT: it changed meanwhile.
+ */
+errc kube_own_as_applied(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const char *manager, struct err *e);
 
 struct kube_delete_opts {
     const char *propagation;            /* "Background", "Foreground", "Orphan"; NULL: the server's default */

@@ -254,6 +254,15 @@ errc kube_create(struct kube_client *c, const struct kube_gvr *r, const char *su
     return send_object(c, "POST", path.p, "application/json", obj, out, e);
 }
 
+errc kube_create_as(struct kube_client *c, const struct kube_gvr *r, const json_t *obj, const char *manager, json_t **out, struct err *e)
+{
+    AUTO_BUF path = { 0 };
+    kube_path(&path, r, kube_namespace(obj), NULL, NULL);
+    buf_adds(&path, "?fieldManager=");
+    url_escape_add(&path, str_of(manager));
+    return send_object(c, "POST", path.p, "application/json", obj, out, e);
+}
+
 errc kube_update(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, json_t **out, struct err *e)
 {
     AUTO_BUF path = { 0 };
