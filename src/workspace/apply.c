@@ -15,6 +15,7 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "karpenter.sh/v1", "NodePool", { "karpenter.sh", "v1", "nodepools" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
+#define TELL_LATEST_MS 5000             /* how far a status may be behind while others wait */
 #define CLAIM_RECORDER "KAITO-Workspace-controller"      /* as upstream's events of NodeClaims name their source */
 
 static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
@@ -30,6 +31,7 @@ static const struct kube_gvr *gvr_of(const json_t *object)
 struct writes {
     json_t *version;                    /* of the Workspace: the one that we decided on, then that of our last write of it */
     unsigned done;                      /* what the API took, of any object */
+    bool told;                          /* the planned status is written */
 };
 
 /* A merge patch of the Workspace at the version that is expected. */
@@ -111,7 +113,7 @@ static errc write_status(struct workspace_manager *m, const struct observed *o, 
 
 /*
  * The count of nodes is decided once: it is written before what was decided with it, so that whoever comes after a crash keeps it.
- * Watchers see upstream's order.
+ * Watchers see upstream's order; where many wait, one write says all.
  */
 static errc write_target(struct workspace_manager *m, const struct observed *o, const json_t *status, struct writes *w, struct err *e)
 {
@@ -119,6 +121,9 @@ static errc write_target(struct workspace_manager *m, const struct observed *o, 
 
     if (target == 0 || o->ws.status.target_node_count > 0)
         return ERR_OK;
+    w->told = controller_is_crowded(m->controller);
+    if (w->told)
+        return write_status(m, o, status, w, e);
     return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), w, e);
 }
 
@@ -133,10 +138,18 @@ static errc revision_is_ours(struct workspace_manager *m, const struct observed 
     return err_set(e, ERR_CONFLICT, "ControllerRevision %s: is of the former Workspace of this name; waiting until it is gone", kube_name(object));
 }
 
+/* What is applied later says from the start whose it is. A plain creation costs the API half of what the first apply would. */
+static errc create_object(struct workspace_manager *m, const json_t *object, struct err *e)
+{
+    if (streq(kube_kind(object), "StatefulSet"))
+        return kube_create_as(m->client, gvr_of(object), object, MANAGER_NAME, NULL, e);
+    return kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
+}
+
 static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct writes *w, struct err *e)
 {
     bool claim = streq(kube_kind(object), "NodeClaim");
-    errc rc = kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
+    errc rc = create_object(m, object, e);
 
     if (rc == ERR_EXISTS && claim)
         return claim_keep_labels(m, object, e) ? err_wrap(e, "create NodeClaim %s", kube_name(object)) : ERR_OK;
@@ -157,17 +170,44 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
     return ERR_OK;
 }
 
-/* Machines take the longest: their claims come first. */
-static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct writes *w, struct err *e)
+/* Machines take the longest: their claims come first. What serves or trains comes once the Workspace says what was decided. */
+enum stage { STAGE_MACHINES, STAGE_HISTORY, STAGE_WORKLOAD };
+
+static enum stage stage_of(const json_t *object)
+{
+    return streq(kube_kind(object), "NodeClaim") ? STAGE_MACHINES : streq(kube_kind(object), "ControllerRevision") ? STAGE_HISTORY : STAGE_WORKLOAD;
+}
+
+static bool has_stage(const json_t *list, enum stage stage)
 {
     const json_t *object;
     size_t i;
 
-    for (int claims = 1; claims >= 0; claims--)
-        json_array_foreach(list, i, object)
-            if (streq(kube_kind(object), "NodeClaim") == (bool)claims)
-                TRY(create_one(m, o, object, w, e));
+    json_array_foreach(list, i, object)
+        if (stage_of(object) == stage)
+            return true;
+    return false;
+}
+
+static errc create_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, enum stage stage, struct writes *w, struct err *e)
+{
+    const json_t *object;
+    size_t i;
+
+    json_array_foreach(list, i, object)
+        if (stage_of(object) == stage)
+            TRY(create_one(m, o, object, w, e));
     return ERR_OK;
+}
+
+/* What a later version leaves out must go, also when it came with the creation. */
+static errc apply_object(struct workspace_manager *m, const json_t *object, struct err *e)
+{
+    const struct kube_gvr *gvr = gvr_of(object);
+
+    if (streq(kube_kind(object), "StatefulSet"))
+        TRY(kube_own_as_applied(m->client, gvr, kube_namespace(object), kube_name(object), MANAGER_NAME, e));
+    return kube_apply(m->client, gvr, NULL, object, MANAGER_NAME, true, NULL, e);
 }
 
 static errc apply_objects(struct workspace_manager *m, const json_t *list, struct writes *w, struct err *e)
@@ -176,7 +216,7 @@ static errc apply_objects(struct workspace_manager *m, const json_t *list, struc
     size_t i;
 
     json_array_foreach(list, i, object) {
-        if (kube_apply(m->client, gvr_of(object), NULL, object, MANAGER_NAME, true, NULL, e))
+        if (apply_object(m, object, e))
             return err_wrap(e, "apply %s %s", kube_kind(object), kube_name(object));
         w->done++;
     }
@@ -234,25 +274,55 @@ static errc label_nodes(struct workspace_manager *m, const json_t *names, struct
     return ERR_OK;
 }
 
-static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
+/* Nothing but the Workspace's own history and status is left once machines are asked for, and nothing went wrong. */
+static bool may_wait(const struct ws_plan *p)
+{
+    const json_t *const urgent[] = { p->apply, p->mend, p->remove, p->label_nodes };
+
+    for (size_t i = 0; i < ARRAY_LEN(urgent); i++)
+        if (json_array_size(urgent[i]) > 0)
+            return false;
+    return (p->status || has_stage(p->create, STAGE_HISTORY)) && !has_stage(p->create, STAGE_WORKLOAD) && (p->first || !p->annotations) &&
+           !p->remove_finalizer && !p->error.code;
+}
+
+/* Nobody is kept from machines and workloads by what only tells of others'. */
+static bool put_off(struct workspace_manager *m, const struct observed *o)
+{
+    return controller_put_off(m->controller, KEY(kube_namespace(o->object), kube_name(o->object)), TELL_LATEST_MS);
+}
+
+static errc tell(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
 {
     const json_t *event;
     size_t i;
 
+    if (p->status && !w->told)
+        TRY(write_status(m, o, p->status, w, e));
+    json_array_foreach(p->events, i, event)
+        recorder_event(m->recorder, o->object, json_cstr(event, "type"), json_cstr(event, "reason"), "%s", json_cstr(event, "message"));
+    return ERR_OK;
+}
+
+static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
+{
     TRY(write_first(m, o, p, w, e));
-    TRY(create_objects(m, o, p->create, w, e));
+    TRY(create_objects(m, o, p->create, STAGE_MACHINES, w, e));
+    if (may_wait(p) && put_off(m, o))
+        return ERR_OK;
+    TRY(create_objects(m, o, p->create, STAGE_HISTORY, w, e));
     if (p->annotations && !p->first)
         TRY(write_annotations(m, o, p->annotations, w, e));
     if (p->status)
         TRY(write_target(m, o, p->status, w, e));
     TRY(label_nodes(m, p->label_nodes, w, e));
     TRY(mend_objects(m, p->mend, w, e));
+    TRY(create_objects(m, o, p->create, STAGE_WORKLOAD, w, e));
     TRY(apply_objects(m, p->apply, w, e));
     TRY(remove_objects(m, p->remove, w, e));
-    if (p->status)
-        TRY(write_status(m, o, p->status, w, e));
-    json_array_foreach(p->events, i, event)
-        recorder_event(m->recorder, o->object, json_cstr(event, "type"), json_cstr(event, "reason"), "%s", json_cstr(event, "message"));
+    if (!p->remove_finalizer && !p->error.code && !w->told && p->status && put_off(m, o))
+        return ERR_OK;
+    TRY(tell(m, o, p, w, e));
     if (!p->remove_finalizer)
         return ERR_OK;
     TRY(claims_remove_unseen(m, o, e));

@@ -49,6 +49,12 @@ static int64_t native_replicas(const struct planner *p)
     return ws->tuning || asked < 1 ? 1 : asked < p->nodes.target ? asked : p->nodes.target;
 }
 
+/* Takes wanted. */
+static void make_or_apply(struct planner *p, json_t *wanted)
+{
+    json_push(p->v->statefulset ? p->out->apply : p->out->create, wanted);
+}
+
 static void plan_gpu_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
@@ -64,8 +70,7 @@ static void plan_gpu_statefulset(struct planner *p)
         plan_fails(p, "WorkspaceInferenceStatusPending", &e);
         return;
     }
-    /* applied from the start: what a later version leaves out must go */
-    json_push(p->out->apply, v->statefulset ? render_gpu_update(v->statefulset, wanted) : wanted);
+    make_or_apply(p, v->statefulset ? render_gpu_update(v->statefulset, wanted) : wanted);
 }
 
 static void plan_statefulset(struct planner *p)
@@ -80,7 +85,7 @@ static void plan_statefulset(struct planner *p)
     if (of_template)
         json_push(p->out->create, render_template_inference(v, p->nodes.target));
     else if (p->nodes.runtime == WS_RUNTIME_NATIVE)
-        json_push(p->out->apply, render_native_inference(v, native_replicas(p), p->revision));
+        make_or_apply(p, render_native_inference(v, native_replicas(p), p->revision));
     else
         plan_gpu_statefulset(p);
 }

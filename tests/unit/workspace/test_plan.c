@@ -201,9 +201,9 @@ static void ready_nodes_without_gpu_get_the_native_runtime(void **state)
     nodes_are_ready(s, "ws-i");
     decide(s);
     assert_string_equal(condition(s, "ResourceReady", "status"), "True");
-    golden(planned(s->plan.apply, "StatefulSet"), "native_inference");
+    golden(planned(s->plan.create, "StatefulSet"), "native_inference");
     golden(planned(s->plan.create, "Service"), "native_service");
-    assert_int_equal(json_array_size(s->plan.apply), 1);
+    assert_int_equal(json_array_size(s->plan.apply), 0);
     assert_string_equal(json_string_value(json_array_get(json_object_get(s->plan.status, "workerNodes"), 0)), "n");
 }
 
@@ -229,7 +229,7 @@ static void a_rehearsed_gpu_machine_is_this_machine(void **state)
     json_put_str(labels, "kaito.sh/local-node", "true");
     decide(s);
     assert_string_equal(condition(s, "ResourceReady", "status"), "True");
-    assert_non_null(planned(s->plan.apply, "StatefulSet"));
+    assert_non_null(planned(s->plan.create, "StatefulSet"));
 }
 
 static void nothing_is_decided_before_initialized(void **state)
@@ -241,6 +241,7 @@ static void nothing_is_decided_before_initialized(void **state)
     json_put_str(c, "status", "Unknown");
     decide(s);
     assert_int_equal(json_array_size(s->plan.apply), 0);
+    assert_null(planned(s->plan.create, "StatefulSet"));
 }
 
 static void a_serving_workspace_writes_nothing_more(void **state)
@@ -250,7 +251,7 @@ static void a_serving_workspace_writes_nothing_more(void **state)
     nodes_are_ready(s, "ws-i");
     decide(s);
     /* the world after the plan */
-    json_t *sts = json_clone(planned(s->plan.apply, "StatefulSet"));
+    json_t *sts = json_clone(planned(s->plan.create, "StatefulSet"));
     json_put(sts, "status", json_pack("{s:i,s:i}", "readyReplicas", 1, "observedGeneration", 1));
     json_put_int(json_sub(sts, "metadata"), "generation", 1);
     json_t *service = json_clone(planned(s->plan.create, "Service"));
@@ -376,11 +377,12 @@ static void a_finished_job_is_served_unless_told_otherwise(void **state)
     struct scene *s = *state;
     job_in(s, "{succeeded: 1, conditions: [{type: Complete, status: \"True\"}]}");
     decide(s);
-    golden(planned(s->plan.apply, "StatefulSet"), "native_tuned_inference");
+    golden(planned(s->plan.create, "StatefulSet"), "native_tuned_inference");
     assert_string_equal(json_cstr(s->plan.status, "state"), "Running");
     assert_string_equal(condition(s, "WorkspaceSucceeded", "status"), "False");
     str_map_put(s->a, &s->ws.meta.annotations, STR("kaito.sh/serve-after-tuning"), STR("false"));
     decide(s);
+    assert_null(planned(s->plan.create, "StatefulSet"));
     assert_null(planned(s->plan.apply, "StatefulSet"));
     assert_null(condition(s, "InferenceReady", "status"));
     assert_string_equal(json_cstr(s->plan.status, "state"), "Succeeded");
@@ -570,11 +572,12 @@ static void a_machine_with_gpus_by_the_table_waits_for_its_devices(void **state)
     json_put_str(labels, "node.kubernetes.io/instance-type", "Standard_NC24ads_A100_v4");
     decide(s);
     assert_string_equal(condition(s, "NodesReady", "reason"), "NodePluginsNotReady");
+    assert_null(planned(s->plan.create, "StatefulSet"));
     assert_null(planned(s->plan.apply, "StatefulSet"));
     /* this machine's own Node goes by any type */
     json_put_str(labels, "kaito.sh/local-node", "true");
     decide(s);
-    assert_non_null(planned(s->plan.apply, "StatefulSet"));
+    assert_non_null(planned(s->plan.create, "StatefulSet"));
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

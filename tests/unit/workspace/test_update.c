@@ -1,0 +1,79 @@
+/* A workload is created plainly and applied later: what came with the creation goes when a later version of the Workspace leaves it out. */
+#include "test_manager.h"
+
+#include "base/mem.h"
+#include "kube/meta.h"
+
+#define WAIT_MS 10000
+#define WITH_ADAPTER "{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: default, name: ws}, resource: {labelSelector: {matchLabels: {for: ws}}}, " \
+    "inference: {preset: {name: phi-4-mini-instruct}, adapters: [{source: {name: a1, image: \"example.com/a1:1\"}}]}}"
+
+static void create(struct test_manager *t, const struct kube_gvr *r, const char *yaml)
+{
+    AUTO_JSON o = test_yaml(yaml);
+    struct err e;
+
+    OK(kube_create(t->user, r, NULL, o, NULL, &e));
+}
+
+static void patch(struct test_manager *t, const struct kube_gvr *r, const char *ns, const char *name, const char *sub, const char *yaml)
+{
+    AUTO_JSON p = test_yaml(yaml);
+    struct err e;
+
+    OK(kube_patch(t->user, r, ns, name, sub, KUBE_PATCH_MERGE, p, NULL, &e));
+}
+
+/* The StatefulSet once it is of this revision. New reference. */
+static json_t *set_of_revision(struct test_manager *t, const char *revision)
+{
+    struct err e;
+
+    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until; poll(NULL, 0, 5)) {
+        json_t *set = NULL;
+
+        if (kube_get(t->user, SETS, "default", "ws", &set, &e) == ERR_OK && streq(kube_annotation(set, "workspace.kaito.io/revision"), revision))
+            return set;
+        json_decref(set);
+    }
+    fail_msg("no StatefulSet of revision %s", revision);
+    return NULL;
+}
+
+static size_t n_in_pod(const json_t *set, const char *list)
+{
+    return json_array_size(json_at(set, "spec", "template", "spec", list, NULL));
+}
+
+static void what_came_with_the_creation_goes(void **state)
+{
+    struct test_manager t;
+    const struct workspace_manager_opts o = { .install_crds = true, .settings.byo = true };
+    struct err e;
+
+    test_manager_open(&t);
+    OK(test_manager_start(&t, &o, &e));
+    test_manager_wait_ready(&t, WAIT_MS);
+    create(&t, NODES, "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {for: ws}}}");
+    patch(&t, NODES, NULL, "n1", "status", "{status: {capacity: {nvidia.com/gpu: \"1\"}, allocatable: {nvidia.com/gpu: \"1\"}, "
+                                           "conditions: [{type: Ready, status: \"True\", reason: KubeletReady}]}}");
+    create(&t, WORKSPACES, WITH_ADAPTER);
+    AUTO_JSON with = set_of_revision(&t, "1");
+    AUTO_JSON label = test_yaml("{apiVersion: apps/v1, kind: StatefulSet, metadata: {namespace: default, name: ws, labels: {team: a}}}");
+    OK(kube_apply(t.user, SETS, NULL, label, "somebody", false, NULL, &e));
+    patch(&t, WORKSPACES, "default", "ws", NULL, "{inference: {adapters: null}}");
+    AUTO_JSON without = set_of_revision(&t, "2");
+
+    assert_int_equal(n_in_pod(with, "initContainers"), 1);
+    assert_int_equal(n_in_pod(without, "initContainers"), 0);
+    assert_true(n_in_pod(without, "volumes") < n_in_pod(with, "volumes"));
+    assert_true(streq(kube_label(without, "team"), "a"));       /* others' fields stay */
+    test_manager_close(&t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes) };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
