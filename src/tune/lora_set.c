@@ -225,6 +225,7 @@ void lora_set_done(struct lora_set *s)
     for (size_t i = 0; i < s->n_own; i++)
         free(s->own[i].name);
     free(s->own);
+    free(s->own_by_part);
     free(s->params);
     free(s->of_linear);
     free(s->w);

@@ -33,7 +33,8 @@ struct lora_set {
     struct lora_param *params;
     size_t n;
     struct lora_param **of_linear;      /* [model_adaptables()], NULL where there is none */
-    struct own_param *own;      /* in the order of part */
+    struct own_param *own;      /* in the order of at, which is the model's: a resumed run has the same */
+    const struct own_param **own_by_part;       /* the same n_own, to be searched */
     size_t n_own;
     float *w, *g;               /* [total] */
     size_t total, max_rank;

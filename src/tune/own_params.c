@@ -98,7 +98,7 @@ static errc check_names(const struct model *m, const struct tune_config *c, stru
 
 static int by_part(const void *a, const void *b)
 {
-    const struct own_param *x = a, *y = b;
+    const struct own_param *x = *(const struct own_param *const *)a, *y = *(const struct own_param *const *)b;
     uintptr_t p = (uintptr_t)x->part, q = (uintptr_t)y->part;
 
     return p != q ? (p < q ? -1 : 1) : (int)x->bias - (int)y->bias;
@@ -113,16 +113,19 @@ errc own_add(struct lora_set *s, const struct model *m, const struct tune_config
     s->decayed = s->total;
     h.vectors = true;
     TRY(model_visit_modules(m, choose, &h, e));
-    if (s->n_own)
-        qsort(s->own, s->n_own, sizeof *s->own, by_part);
+    s->own_by_part = xcalloc(s->n_own + 1, sizeof *s->own_by_part);
+    for (size_t i = 0; i < s->n_own; i++)
+        s->own_by_part[i] = &s->own[i];
+    qsort(s->own_by_part, s->n_own, sizeof *s->own_by_part, by_part);
     return ERR_OK;
 }
 
 const struct own_param *lora_set_own(const struct lora_set *s, const void *part, bool bias)
 {
-    struct own_param key = { .part = part, .bias = bias };
+    const struct own_param key = { .part = part, .bias = bias }, *sought = &key;
+    const struct own_param **found = s->n_own ? bsearch(&sought, s->own_by_part, s->n_own, sizeof *s->own_by_part, by_part) : NULL;
 
-    return s->n_own ? bsearch(&key, s->own, s->n_own, sizeof *s->own, by_part) : NULL;
+    return found ? *found : NULL;
 }
 
 /* --- values -------------------------------------------------------------------------------------------------------------------------- */
