@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
+#define TEMP_SUFFIX 8           /* letters of a name that is not final */
+
 errc file_read(const char *path, size_t max_bytes, struct buf *out, struct err *e)
 {
     AUTO_FD fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -62,9 +64,9 @@ static errc write_and_sync(int fd, struct str bytes, mode_t mode, struct err *e)
 
 errc file_write_atomic(const char *path, struct str bytes, mode_t mode, struct err *e)
 {
-    char suffix[9];
+    char suffix[TEMP_SUFFIX + 1];
 
-    random_suffix(suffix, 8);
+    random_suffix(suffix, TEMP_SUFFIX);
     AUTO_MEM char *temp = xasprintf("%s.tmp-%s", path, suffix);
     AUTO_FD fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
@@ -179,6 +181,31 @@ errc dir_list(const char *path, char ***out, size_t *out_n, struct err *e)
     *out = names;
     *out_n = n;
     return ERR_OK;
+}
+
+static bool is_left_over(struct str name)
+{
+    struct str mark = STR(".tmp-"), head = str_n(name.p, name.n > TEMP_SUFFIX ? name.n - TEMP_SUFFIX : 0);
+
+    return str_has_suffix(head, mark) && head.n > mark.n && !memchr(name.p + head.n, '.', TEMP_SUFFIX);
+}
+
+errc dir_sweep(const char *path, struct err *e)
+{
+    char **names = NULL;
+    size_t n = 0;
+    errc rc = ERR_OK;
+
+    if (!dir_exists(path))
+        return ERR_OK;
+    TRY(dir_list(path, &names, &n, e));
+    for (size_t i = 0; i < n && !rc; i++) {
+        AUTO_MEM char *file = path_join(path, names[i]);
+        if (is_left_over(str_of(names[i])) && file_exists(file) && unlink(file))
+            rc = err_sys(e, errno, "remove %s", file);
+    }
+    strv_free(names, n);
+    return rc;
 }
 
 void strv_free(char **v, size_t n)

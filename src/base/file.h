@@ -23,6 +23,8 @@ errc dir_remove(const char *path, struct err *e);                       /* with 
 errc dir_sync(const char *path, struct err *e);
 /* Names in a folder, sorted, without . and ..; free with strv_free. */
 errc dir_list(const char *path, char ***out, size_t *out_n, struct err *e);
+/* Removes what writers that were killed left in a folder, NAME.tmp-XXXXXXXX; the caller knows that nobody writes there. Absent is fine. */
+errc dir_sweep(const char *path, struct err *e);
 void strv_free(char **v, size_t n);
 char *path_join(const char *a, const char *b);                          /* malloc'd; b absolute gives b */
 char *self_path(void);                                                  /* of the running executable, malloc'd */

@@ -33,15 +33,27 @@ struct examples {
 
 /* ---- scratch files ---- */
 
+/* Without a name from the start, where the file system can: a kill between making and unlinking would leave it behind. */
+static int unnamed_file(const char *dir)
+{
+    AUTO_MEM char *path = xasprintf("%s/kaito-examples-XXXXXX", dir);
+    int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        fd = mkostemp(path, O_CLOEXEC);
+        if (fd >= 0)
+            (void)unlink(path);
+    }
+    return fd;
+}
+
 static errc spool_open(struct spool *s, const char *dir, struct err *e)
 {
     const char *where = dir ? dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-    AUTO_MEM char *path = xasprintf("%s/kaito-examples-XXXXXX", where);
 
-    s->fd = mkostemp(path, O_CLOEXEC);
+    s->fd = unnamed_file(where);
     if (s->fd < 0)
         return err_sys(e, errno, "scratch file in %s", where);
-    (void)unlink(path);
     s->digest = sha256_stream_new();
     return ERR_OK;
 }

@@ -44,6 +44,24 @@ static errc check_apart(const char *option, const char *dir, const char *other_o
         ? err_set(e, ERR_BAD_REQUEST, "%s: %s is the folder of %s; give another one", option, dir, other_option) : ERR_OK;
 }
 
+/* What a killed run was writing is of no use: each restart would leave as much as a checkpoint on the disk. */
+static errc sweep_output(const struct run *r, struct err *e)
+{
+    char **names;
+    size_t n;
+    errc rc;
+
+    TRY(dir_list(r->output_dir, &names, &n, e));
+    rc = dir_sweep(r->output_dir, e);
+    for (size_t i = 0; i < n && !rc; i++) {
+        AUTO_MEM char *folder = path_join(r->output_dir, names[i]);
+        if (str_has_prefix(str_of(names[i]), STR("checkpoint-")))
+            rc = dir_sweep(folder, e);
+    }
+    strv_free(names, n);
+    return rc || !r->o->merged_dir ? rc : dir_sweep(r->o->merged_dir, e);
+}
+
 static errc open_output(struct run *r, struct err *e)
 {
     const struct tune_config *c = &r->in.config;
@@ -59,7 +77,9 @@ static errc open_output(struct run *r, struct err *e)
     TRY(dir_make(r->output_dir, 0755, e));
     AUTO_MEM char *lock = path_join(r->output_dir, LOCK_FILE);
     errc rc = file_lock(lock, &r->lock_fd, e);
-    return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "%s: another run is writing there; wait for it or use another --output", r->output_dir) : rc;
+    if (rc)
+        return rc == ERR_CONFLICT ? err_set(e, ERR_CONFLICT, "%s: another run is writing there; wait for it or use another --output", r->output_dir) : rc;
+    return sweep_output(r, e);
 }
 
 static void tell_without_effect(const struct run *r)

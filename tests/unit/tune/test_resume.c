@@ -183,6 +183,59 @@ static void everything_that_learns_goes_on(void **state)
     close_place(&p);
 }
 
+/* Own tensors lie where the model's parts are in memory; what is trained must not depend on it. */
+static void parts_come_in_the_models_order(void **state)
+{
+    static const char yaml[] = "training_config:\n  LoraConfig: {r: 2, target_modules: [o_proj], bias: all, modules_to_save: [norm, layernorm, lm_head]}\n";
+    AUTO_MEM char *dir = golden("models/phi3");
+    struct model *m = NULL;
+    struct tune_config c;
+    struct lora_set s;
+
+    (void)state;
+    OK(model_load(dir, &(struct model_opts){ .threads = 1 }, &m, E));
+    OK(tune_config_parse(str_of(yaml), "test", &c, E));
+    OK(lora_set_init(&s, m, &c, NULL, E));
+    assert_int_equal(s.n_own, 2 * m->config.layers + 2);
+    for (size_t i = 0; i < s.n_own; i++) {
+        assert_true(i == 0 || s.own[i].at > s.own[i - 1].at);
+        assert_ptr_equal(lora_set_own(&s, s.own[i].part, s.own[i].bias), &s.own[i]);
+    }
+    lora_set_done(&s);
+    tune_config_done(&c);
+    model_free(m);
+}
+
+/* Files that a killed run was writing go; those of others stay. */
+static void half_written_files_are_swept(void **state)
+{
+    static const struct { const char *name; bool goes; } files[] = {
+        { "out/.tune-state.safetensors.tmp-a1b2c3d4", true }, { "out/checkpoint-2/adapter_model.safetensors.tmp-zzzzzzzz", true },
+        { "out/notes.tmp", false }, { "out/mine/x.tmp-a1b2c3d4", false }, { "out/.tmp-a1b2c3d4", false }, { "out/x.tmp-2026.txt", false },
+    };
+    struct place p;
+    struct tune_result result;
+
+    (void)state;
+    open_place(&p);
+    AUTO_MEM char *out = path_join(p.dir, "out"), *sub = path_join(out, "checkpoint-2"), *mine = path_join(out, "mine");
+    OK(dir_make(sub, 0755, E));
+    OK(dir_make(mine, 0755, E));
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        write_text(p.dir, files[i].name, "x");
+    AUTO_FREE(cancel) cancel = cancel_new();
+    struct tune_opts o = opts_of(&p, out);
+    o.cancel = cancel;
+    cancel_now(cancel);
+    assert_int_equal(tune_run(&o, &result, NULL), ERR_CANCELLED);
+    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+        AUTO_MEM char *path = path_join(p.dir, files[i].name);
+        if ((access(path, F_OK) != 0) != files[i].goes)
+            fail_msg("%s %s", files[i].name, files[i].goes ? "stayed" : "went");
+    }
+    close_place(&p);
+}
+
 static void keep_warnings(void *self, enum tune_tell kind, const char *line)
 {
     if (kind == TUNE_TELL_WARNING)
@@ -270,7 +323,8 @@ static void a_damaged_checkpoint_starts_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(everything_that_learns_goes_on), cmocka_unit_test(stopped_by_request),
-                                        cmocka_unit_test(other_settings_start_anew), cmocka_unit_test(a_damaged_checkpoint_starts_anew) };
+                                        cmocka_unit_test(other_settings_start_anew), cmocka_unit_test(a_damaged_checkpoint_starts_anew),
+                                        cmocka_unit_test(parts_come_in_the_models_order), cmocka_unit_test(half_written_files_are_swept) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
