@@ -56,14 +56,13 @@ static void pack_eight(uint8_t *packed, const uint8_t *codes)
     memcpy(packed, &w, 4);
 }
 
-/* One block of 64. */
-static void quantize_block(const struct vec_ops *vec, const float code[16], uint8_t *packed, float *absmax, const float *x)
+/* One block of 64, whose largest value times inverse is 1. */
+static void pack_block(const struct vec_ops *vec, const float code[16], uint8_t *packed, float inverse, const float *x)
 {
     uint8_t codes[NF4_BLOCK];
 
-    *absmax = vec->max_abs(x, NF4_BLOCK);
-    if (*absmax > 0)
-        vec->nf4_codes(codes, x, 1.0f / *absmax, code == fp4_code ? fp4_threshold : nf4_threshold);
+    if (inverse > 0)
+        vec->nf4_codes(codes, x, inverse, code == fp4_code ? fp4_threshold : nf4_threshold);
     else
         memset(codes, RANK_OF_0, sizeof codes);
     if (code == fp4_code)
@@ -72,20 +71,35 @@ static void quantize_block(const struct vec_ops *vec, const float code[16], uint
         pack_eight(packed + i / 2, codes + i);
 }
 
+static void quantize_block(const struct vec_ops *vec, const float code[16], uint8_t *packed, float *absmax, const float *x)
+{
+    *absmax = vec->max_abs(x, NF4_BLOCK);
+    pack_block(vec, code, packed, *absmax > 0 ? 1.0f / *absmax : 0, x);
+}
+
+/* The last one, of n values: these are divided, where whole blocks are multiplied by the inverse, which decides some that lie half-way. */
+static void quantize_rest(const struct vec_ops *vec, const float code[16], uint8_t *packed, float *absmax, const float *src, size_t n)
+{
+    float x[NF4_BLOCK] = { 0 };
+    uint8_t bytes[NF4_BLOCK / 2];
+
+    memcpy(x, src, n * sizeof *x);
+    *absmax = vec->max_abs(x, NF4_BLOCK);
+    for (size_t i = 0; *absmax > 0 && i < n; i++)
+        x[i] /= *absmax;
+    pack_block(vec, code, bytes, *absmax > 0, x);
+    memcpy(packed, bytes, (n + 1) / 2);
+}
+
 void nf4_quantize(const float code[16], uint8_t *packed, float *absmax, const float *src, size_t n)
 {
     const struct vec_ops *vec = vec_choose(NULL);
-    float x[NF4_BLOCK] = { 0 };
-    uint8_t bytes[NF4_BLOCK / 2];
     size_t b = 0, left = n % NF4_BLOCK;
 
     for (; b < n / NF4_BLOCK; b++)
         quantize_block(vec, code, packed + b * NF4_BLOCK / 2, &absmax[b], src + b * NF4_BLOCK);
-    if (left == 0)
-        return;
-    memcpy(x, src + b * NF4_BLOCK, left * sizeof *x);
-    quantize_block(vec, code, bytes, &absmax[b], x);
-    memcpy(packed + b * NF4_BLOCK / 2, bytes, (left + 1) / 2);
+    if (left)
+        quantize_rest(vec, code, packed + b * NF4_BLOCK / 2, &absmax[b], src + b * NF4_BLOCK, left);
 }
 
 static int by_value(const void *a, const void *b)

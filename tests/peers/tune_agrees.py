@@ -227,6 +227,7 @@ def fp4_parts(path):
     x[192:256] *= 1e-12
     x[256:256 + 16] = F.get_4bit_type("fp4", "cpu") * 0.5      # the halves between codes, and what is beside them
     x[256 + 16] = 0.5
+    x[64 * 24:64 * 24 + 2] = torch.tensor([0.515625, -0.30078125])      # divided by the largest this is half-way, times its inverse it is not
     out = {"weight": x.bfloat16()}
     for name, twice in (("", False), ("dq_", True)):
         packed, state = F.quantize_4bit(out["weight"], compress_statistics=twice, quant_type="fp4")
