@@ -11,7 +11,7 @@
 #define ASIDE_FILE      ".tune-state.other-run.safetensors"
 #define STATE_VERSION   2
 #define DIGEST          "digest"        /* of the other tensors, in hexadecimal */
-#define ITEMS_MAX       (3 + ADAMW_PARTS)
+#define ITEMS_MAX       (3 + OPTIMISER_PARTS)
 #define SAMPLED_SAMPLES 4096    /* whose beginnings stand for how rows were packed */
 #define SAMPLED_BYTES   4096    /* bytes of each weight that stand for the model */
 
@@ -25,15 +25,29 @@ static void put_digest(json_t *out, const char *name, const struct buf *b)
     json_put_str(out, name, hex);
 }
 
+static void describe_schedule(const struct tune_schedule_args *a, struct buf *out)
+{
+    buf_addf(out, "%.17g %.17g %.17g %.17g %.17g %.17g ", a->power, a->lr_end, a->num_cycles, a->timescale, a->min_lr_rate, a->warmup_lr_rate);
+    buf_addf(out, "%.17g %.17g %.17g %d %d ", a->num_decay_steps, a->num_stable_steps, a->min_lr_ratio, a->warmup, a->decay);
+}
+
+static void describe_optimiser(const struct tune_config *c, struct buf *out)
+{
+    const struct tune_optimiser_args *a = &c->train.optimiser_args;
+
+    buf_addf(out, "%d %.17g %.17g %.17g %.17g %.17g %d ", c->train.rule, a->momentum, a->dampening, a->alpha, a->eps, a->lr_decay, a->nesterov);
+}
+
 static void describe_settings(const struct tune_config *c, uint64_t steps, const char *given_values, struct buf *out)
 {
     buf_addf(out, "%lld %lld %llu %lld %lld %d %g ", (long long)c->train.batch_size, (long long)c->train.accumulation,
              (unsigned long long)steps, (long long)c->train.seed, (long long)c->train.data_seed, c->data.shuffle, c->data.train_share);
     buf_addf(out, "%.17g %.17g %.17g %.17g %.17g %.17g ", c->train.learning_rate, c->train.weight_decay, c->train.beta1, c->train.beta2,
              c->train.epsilon, c->train.max_grad_norm);
-    buf_addf(out, "%d %.17g %.17g %.17g %.17g %.17g ", c->train.schedule, c->train.warmup_steps, c->train.warmup_ratio,
-             c->train.poly_power, c->train.poly_lr_end, c->train.cosine_cycles);
-    buf_addf(out, "%.17g %.17g %.17g %d ", c->train.timescale, c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
+    buf_addf(out, "%d %.17g %.17g ", c->train.schedule, c->train.warmup_steps, c->train.warmup_ratio);
+    describe_schedule(&c->train.schedule_args, out);
+    buf_addf(out, "%.17g %.17g %d ", c->train.smoothing, c->train.neftune_alpha, c->train.eight_bit_states);
+    describe_optimiser(c, out);
     buf_addf(out, "%d %d %d %d %s %.17g %lld %s", c->train.bf16, c->quant.in_4bit, c->quant.in_8bit, c->quant.double_quant, c->quant.compute_dtype,
              c->lora.dropout, (long long)c->data.shuffle_seed, given_values);
     buf_addf(out, " %d %.17g %.17g %lld %d", c->train.eval_every, c->train.eval_steps, c->train.eval_delay, (long long)c->train.eval_batch_size,
@@ -151,8 +165,8 @@ errc checkpoint_write(const char *output_dir, const struct trainer *t, const str
         { "lora", view(DTYPE_F32, t->loras->w, n) },
         { "state", view(DTYPE_U8, text, strlen(text)) },
     };
-    struct adamw_part parts[ADAMW_PARTS];
-    size_t n_parts = adamw_parts(&t->optimiser, parts);
+    struct optimiser_part parts[OPTIMISER_PARTS];
+    size_t n_parts = optimiser_parts(&t->optimiser, parts);
 
     for (size_t i = 0; i < n_parts; i++)
         items[2 + i] = (struct safetensors_item){ parts[i].name, view(parts[i].dtype, parts[i].data, parts[i].n) };
@@ -184,8 +198,8 @@ static errc read_state(const struct safetensors *s, const struct tensor *t, json
 /* What checkpoint_write wrote: LoRA values, the state, AdamW's arrays. */
 static errc find_items(const struct safetensors *s, const struct trainer *t, struct safetensors_item items[ITEMS_MAX], size_t *out_n, struct err *e)
 {
-    struct adamw_part parts[ADAMW_PARTS];
-    size_t n_parts = adamw_parts(&t->optimiser, parts);
+    struct optimiser_part parts[OPTIMISER_PARTS];
+    size_t n_parts = optimiser_parts(&t->optimiser, parts);
     const struct tensor *found;
 
     TRY(need(s, "lora", DTYPE_F32, t->loras->total, &found, e));
@@ -212,8 +226,8 @@ static errc check_digest(const struct safetensors *s, const struct safetensors_i
 
 static void restore(struct trainer *t, struct run_totals *totals, const struct safetensors_item *items, const json_t *state)
 {
-    struct adamw_part parts[ADAMW_PARTS];
-    size_t n_parts = adamw_parts(&t->optimiser, parts);
+    struct optimiser_part parts[OPTIMISER_PARTS];
+    size_t n_parts = optimiser_parts(&t->optimiser, parts);
 
     memcpy(t->loras->w, items[0].tensor.data, t->loras->total * sizeof(float));
     for (size_t i = 0; i < n_parts; i++)

@@ -20,8 +20,26 @@
 
 enum tune_schedule {
     TUNE_SCHEDULE_LINEAR, TUNE_SCHEDULE_COSINE, TUNE_SCHEDULE_CONSTANT, TUNE_SCHEDULE_CONSTANT_WARMUP,
-    TUNE_SCHEDULE_POLYNOMIAL, TUNE_SCHEDULE_INVERSE_SQRT,
+    TUNE_SCHEDULE_POLYNOMIAL, TUNE_SCHEDULE_INVERSE_SQRT, TUNE_SCHEDULE_COSINE_RESTARTS, TUNE_SCHEDULE_COSINE_MIN_LR,
+    TUNE_SCHEDULE_COSINE_WARMUP_MIN_LR, TUNE_SCHEDULE_WARMUP_STABLE_DECAY,
 };
+
+enum tune_ramp { TUNE_RAMP_LINEAR, TUNE_RAMP_COSINE, TUNE_RAMP_ROOT };
+
+/* lr_scheduler_kwargs. While the document is read NAN and NULL are what was not given; afterwards get_scheduler's defaults stand there. */
+struct tune_schedule_args {
+    double power, lr_end, num_cycles;
+    double timescale, num_stable_steps;         /* NAN: as the warm-up and the steps of the run say */
+    double min_lr, min_lr_rate, warmup_lr_rate; /* min_lr is taken into min_lr_rate; warmup_lr_rate NAN: one warm-up step's share */
+    double num_decay_steps, min_lr_ratio;
+    const char *warmup_type, *decay_type;
+    enum tune_ramp warmup, decay;
+};
+
+enum tune_optimiser { TUNE_ADAMW, TUNE_SGD, TUNE_RMSPROP, TUNE_ADAGRAD, TUNE_LION, TUNE_ADAFACTOR };
+
+/* Of those that look at optim_args. */
+struct tune_optimiser_args { double momentum, dampening, alpha, eps, lr_decay; bool nesterov; };
 
 enum tune_packing { TUNE_PACK_NONE, TUNE_PACK_BFD, TUNE_PACK_BFD_SPLIT, TUNE_PACK_WRAPPED };
 
@@ -52,17 +70,18 @@ struct tune_config {
         const char *task_type, *base_model, *revision, *bias;
     } lora;
     struct {
-        const char *output_dir, *optim;
+        const char *output_dir, *optim, *optim_args;
         int64_t batch_size, accumulation, max_steps, seed, data_seed, max_length, save_total_limit;
         double epochs, learning_rate, weight_decay, beta1, beta2, epsilon, max_grad_norm;
         const char *schedule_name, *log_strategy_name, *save_strategy_name, *truncation_mode;
         enum tune_schedule schedule;
         enum tune_interval log_every, save_every;
         double warmup_steps, warmup_ratio;      /* warmup_steps below 1 is a ratio, as in transformers 5 */
-        double poly_power, poly_lr_end;
-        double cosine_cycles, timescale;        /* timescale of inverse_sqrt; 0: transformers' default */
+        struct tune_schedule_args schedule_args;
         double smoothing, neftune_alpha;        /* 0: none */
         bool eight_bit_states;
+        enum tune_optimiser rule;               /* by optim */
+        struct tune_optimiser_args optimiser_args;      /* by optim_args */
         double logging_steps, save_steps;       /* below 1: a share of all steps */
         bool bf16, fp16, gradient_checkpointing, logging_first_step, drop_last;
         bool keep_end;                          /* truncation_mode */

@@ -8,22 +8,6 @@
 
 #include "tune/match.h"
 
-static const struct { const char *name; enum tune_schedule value; } schedules[] = {
-    { "linear", TUNE_SCHEDULE_LINEAR }, { "cosine", TUNE_SCHEDULE_COSINE }, { "constant", TUNE_SCHEDULE_CONSTANT },
-    { "constant_with_warmup", TUNE_SCHEDULE_CONSTANT_WARMUP }, { "polynomial", TUNE_SCHEDULE_POLYNOMIAL },
-    { "inverse_sqrt", TUNE_SCHEDULE_INVERSE_SQRT },
-};
-
-#define ORDINARY_MEMORY "states stay in ordinary memory"
-
-static const struct { const char *name; const char *note; bool eight_bit; } optimisers[] = {
-    { "adamw_torch", NULL, false }, { "adamw_torch_fused", NULL, false }, { "adamw_hf", NULL, false }, { "adamw_apex_fused", NULL, false },
-    { "paged_adamw", "the same arithmetic as adamw_torch; " ORDINARY_MEMORY, false },
-    { "paged_adamw_32bit", "the same arithmetic as adamw_torch; " ORDINARY_MEMORY, false },
-    { "adamw_bnb_8bit", NULL, true }, { "adamw_8bit", NULL, true },
-    { "paged_adamw_8bit", "the same arithmetic as adamw_bnb_8bit; " ORDINARY_MEMORY, true },
-};
-
 void config_defaults(struct tune_config *c)
 {
     c->model.path = "/workspace/tfs/weights";
@@ -39,14 +23,12 @@ void config_defaults(struct tune_config *c)
     c->train.max_steps = -1;
     c->train.learning_rate = 2e-5;
     c->train.schedule_name = "linear";
+    config_schedule_defaults(&c->train.schedule_args);
     c->train.optim = "adamw_torch";
     c->train.beta1 = 0.9;
     c->train.beta2 = 0.999;
     c->train.epsilon = 1e-8;
     c->train.max_grad_norm = 1;
-    c->train.poly_power = 1;
-    c->train.poly_lr_end = 1e-7;
-    c->train.cosine_cycles = 0.5;
     c->train.seed = 42;
     c->train.data_seed = -1;
     c->train.bf16 = true;
@@ -114,27 +96,10 @@ static void note_half(struct reader *r, const struct tune_config *c)
 static errc check_training(struct reader *r, struct err *e)
 {
     struct tune_config *c = r->c;
-    bool known = false;
 
-    for (size_t i = 0; i < ARRAY_LEN(schedules); i++)
-        if (streq(c->train.schedule_name, schedules[i].name)) {
-            c->train.schedule = schedules[i].value;
-            known = true;
-        }
-    if (!known)
-        return wrong(r, "TrainingArguments.lr_scheduler_type", c->train.schedule_name,
-                     "is not built; use linear, cosine, constant, constant_with_warmup, polynomial or inverse_sqrt", e);
-    known = false;
+    TRY(config_check_schedule(c, e));
     r->section = &config_sections[SECTION_TRAIN];
-    for (size_t i = 0; i < ARRAY_LEN(optimisers); i++)
-        if (streq(c->train.optim, optimisers[i].name)) {
-            known = true;
-            c->train.eight_bit_states = optimisers[i].eight_bit;
-            if (optimisers[i].note)
-                config_note(r, "optim", c->train.optim, optimisers[i].note);
-        }
-    if (!known)
-        return wrong(r, "TrainingArguments.optim", c->train.optim, "is not built; use adamw_torch or adamw_bnb_8bit", e);
+    TRY(config_check_optimiser(r, e));
     TRY(check_interval(r, "TrainingArguments.logging_strategy", c->train.log_strategy_name, &c->train.log_every, e));
     TRY(check_interval(r, "TrainingArguments.save_strategy", c->train.save_strategy_name, &c->train.save_every, e));
     TRY(check_every(r, "logging_steps", c->train.log_every, c->train.logging_steps, "logging_strategy", e));

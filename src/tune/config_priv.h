@@ -1,7 +1,8 @@
 /*
  * What the files of the configuration share.
  *   config_keys.c the table of keys;  config.c reads a document by it;  config_names.c what a wrong name may have meant;
- *   config_check.c defaults, and what several keys say together.
+ *   config_check.c defaults, and what several keys say together;
+ *   config_schedule.c, config_optimiser.c the same for what they are named after.
  */
 #ifndef TUNE_CONFIG_PRIV_H
 #define TUNE_CONFIG_PRIV_H
@@ -51,5 +52,11 @@ errc config_unknown_section(const char *written, struct err *e);
 void config_defaults(struct tune_config *c);
 /* After every section was read: fills what follows from several keys. ERR_INVALID names the key, its value and the fix. */
 errc config_check(struct reader *r, struct err *e);
+
+/* lr_scheduler_type and lr_scheduler_kwargs: nothing given yet;  which schedule, with its defaults. */
+void config_schedule_defaults(struct tune_schedule_args *a);
+errc config_check_schedule(struct tune_config *c, struct err *e);
+/* optim and optim_args. */
+errc config_check_optimiser(struct reader *r, struct err *e);
 
 #endif

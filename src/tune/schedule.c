@@ -24,51 +24,131 @@ errc tune_plan_make(const struct tune_config *c, uint64_t rows, struct tune_plan
     return ERR_OK;
 }
 
-static double polynomial(const struct tune_config *c, double t, double total, double warmup)
-{
-    double first = c->train.learning_rate, last = c->train.poly_lr_end;
+/* --- factors on learning_rate: t, of total steps, the first of them warm-up ------------------------------------------------------------- */
 
-    if (t > total || first == 0)
-        return first == 0 ? 0 : last / first;
-    double left = total > warmup ? 1 - (t - warmup) / (total - warmup) : 0;
-    return ((first - last) * pow(left, c->train.poly_power) + last) / first;
+typedef double factor_fn(const struct tune_schedule_args *a, double t, double total, double warmup);
+
+static double span(double total, double warmup)
+{
+    return fmax(1, total - warmup);
 }
 
-static double inverse_sqrt(const struct tune_config *c, double t, double warmup)
+/* From 1 at progress 0 to -1 after half a cycle, as a number between 0 and 1. */
+static double wave(double cycles, double progress)
 {
-    double timescale = c->train.timescale > 0 ? c->train.timescale : warmup > 0 ? warmup : 10000;       /* transformers' defaults */
-
-    return 1 / sqrt((t + timescale - warmup) / timescale);
+    return 0.5 * (1 + cos(M_PI * cycles * 2 * progress));
 }
 
-/* The factor on learning_rate after the warm-up. */
-static double decay(const struct tune_config *c, double t, double total, double warmup)
+static double above(double factor, double lowest)
 {
-    double span = fmax(1, total - warmup), done = (t - warmup) / span;
+    return fmax(0, factor * (1 - lowest) + lowest);
+}
 
-    switch (c->train.schedule) {
-    case TUNE_SCHEDULE_LINEAR:
-        return fmax(0, (total - t) / span);
-    case TUNE_SCHEDULE_COSINE:
-        return fmax(0, 0.5 * (1 + cos(M_PI * c->train.cosine_cycles * 2 * done)));
-    case TUNE_SCHEDULE_POLYNOMIAL:
-        return polynomial(c, t, total, warmup);
-    case TUNE_SCHEDULE_INVERSE_SQRT:
-        return inverse_sqrt(c, t, warmup);
-    case TUNE_SCHEDULE_CONSTANT:
-    case TUNE_SCHEDULE_CONSTANT_WARMUP:
-        break;
-    }
+static double ramp_up(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    (void)a, (void)total;
+    return t / fmax(1, warmup);
+}
+
+static double flat(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    (void)a, (void)t, (void)total, (void)warmup;
     return 1;
 }
 
+static double linear(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    (void)a;
+    return fmax(0, (total - t) / span(total, warmup));
+}
+
+static double cosine(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    return fmax(0, wave(a->num_cycles, (t - warmup) / span(total, warmup)));
+}
+
+static double cosine_restarts(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    double progress = (t - warmup) / span(total, warmup);
+
+    return progress >= 1 ? 0 : fmax(0, wave(0.5, fmod(a->num_cycles * progress, 1)));
+}
+
+static double cosine_min(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    return above(wave(a->num_cycles, (t - warmup) / span(total, warmup)), a->min_lr_rate);
+}
+
+/* The one whose warm-up does not begin at 0, and whose steps count from 1. */
+static double warmup_to_cosine_min(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    (void)total;
+    if (isnan(a->warmup_lr_rate))
+        return (t + 1) / fmax(1, warmup);
+    return a->warmup_lr_rate + (1 - a->warmup_lr_rate) * t / fmax(1, warmup - 1);
+}
+
+static double cosine_min_after_warmup(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    return cosine_min(a, t + 1, total, warmup);
+}
+
+/* lr_end was taken as a share of learning_rate. */
+static double polynomial(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    double left = total > warmup ? 1 - (t - warmup) / (total - warmup) : 0;
+
+    return t > total ? a->lr_end : (1 - a->lr_end) * pow(left, a->power) + a->lr_end;
+}
+
+static double inverse_sqrt(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    double timescale = !isnan(a->timescale) ? a->timescale : warmup > 0 ? warmup : 10000;       /* transformers' defaults */
+
+    (void)total;
+    return 1 / sqrt((t + timescale - warmup) / timescale);
+}
+
+static double ramp(enum tune_ramp how, double cycles, double left)
+{
+    return how == TUNE_RAMP_LINEAR ? left : how == TUNE_RAMP_COSINE ? wave(cycles, 1 - left) : 1 - sqrt(1 - left);
+}
+
+static double stable_warmup(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    (void)total;
+    return above(ramp(a->warmup, 0.5, t / fmax(1, warmup)), a->min_lr_ratio);
+}
+
+static double stable_decay(const struct tune_schedule_args *a, double t, double total, double warmup)
+{
+    double decay = a->num_decay_steps, begins = isnan(a->num_stable_steps) ? total - decay : warmup + a->num_stable_steps;
+
+    if (t < begins)
+        return 1;
+    if (t >= begins + decay)
+        return a->min_lr_ratio;
+    return above(ramp(a->decay, a->num_cycles, 1 - (t - begins) / fmax(1, decay)), a->min_lr_ratio);
+}
+
+static const struct { factor_fn *during_warmup, *after; } factors[] = {
+    [TUNE_SCHEDULE_LINEAR] = { ramp_up, linear },
+    [TUNE_SCHEDULE_COSINE] = { ramp_up, cosine },
+    [TUNE_SCHEDULE_CONSTANT] = { flat, flat },
+    [TUNE_SCHEDULE_CONSTANT_WARMUP] = { ramp_up, flat },
+    [TUNE_SCHEDULE_POLYNOMIAL] = { ramp_up, polynomial },
+    [TUNE_SCHEDULE_INVERSE_SQRT] = { ramp_up, inverse_sqrt },
+    [TUNE_SCHEDULE_COSINE_RESTARTS] = { ramp_up, cosine_restarts },
+    [TUNE_SCHEDULE_COSINE_MIN_LR] = { ramp_up, cosine_min },
+    [TUNE_SCHEDULE_COSINE_WARMUP_MIN_LR] = { warmup_to_cosine_min, cosine_min_after_warmup },
+    [TUNE_SCHEDULE_WARMUP_STABLE_DECAY] = { stable_warmup, stable_decay },
+};
+
 double tune_learning_rate(const struct tune_config *c, const struct tune_plan *p, uint64_t step)
 {
-    double t = (double)step, warmup = (double)p->warmup;
+    factor_fn *factor = step < p->warmup ? factors[c->train.schedule].during_warmup : factors[c->train.schedule].after;
 
-    if (c->train.schedule != TUNE_SCHEDULE_CONSTANT && step < p->warmup)
-        return c->train.learning_rate * (t / fmax(1, warmup));
-    return c->train.learning_rate * decay(c, t, (double)p->steps, warmup);
+    return c->train.learning_rate * factor(&c->train.schedule_args, (double)step, (double)p->steps, (double)p->warmup);
 }
 
 double tune_epoch_shown(const struct tune_plan *p, uint64_t epoch, uint64_t micro)

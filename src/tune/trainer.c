@@ -11,14 +11,14 @@ static errc init_optimiser(struct trainer *t, struct err *e)
 {
     size_t n;
 
-    if (!t->config->train.eight_bit_states)
-        return adamw_init(&t->optimiser, t->loras->total, e);
+    if (!t->config->train.eight_bit_states && t->config->train.rule != TUNE_ADAFACTOR)
+        return optimiser_init(&t->optimiser, t->loras->total, e);
     struct lora_tensor *all = lora_tensors(t->loras, &n);
-    AUTO_MEM struct adamw_span *spans = xcalloc(n + 1, sizeof *spans);
+    AUTO_MEM struct optimiser_span *spans = xcalloc(n + 1, sizeof *spans);
     for (size_t i = 0; i < n; i++)
-        spans[i] = (struct adamw_span){ all[i].at, lora_tensor_len(&all[i]) };
+        spans[i] = (struct optimiser_span){ all[i].at, lora_tensor_len(&all[i]), all[i].cols };
     lora_tensors_free(all, n);
-    return adamw_init8(&t->optimiser, spans, n, e);
+    return optimiser_init_spans(&t->optimiser, spans, n, t->config->train.eight_bit_states, e);
 }
 
 errc trainer_init(struct trainer *t, const struct tune_config *c, const struct samples *samples, struct lora_set *loras,
@@ -29,14 +29,14 @@ errc trainer_init(struct trainer *t, const struct tune_config *c, const struct s
     t->order = xcalloc(samples->n, sizeof *t->order);
     t->batch = xcalloc((size_t)c->train.batch_size * (size_t)c->train.accumulation, samples->most * sizeof *t->batch);
     t->ends = xcalloc((size_t)c->train.accumulation, sizeof *t->ends);
-    t->optimiser = (struct adamw){ .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
+    t->optimiser = (struct optimiser){ .rule = c->train.rule, .args = c->train.optimiser_args, .beta1 = c->train.beta1, .beta2 = c->train.beta2, .epsilon = c->train.epsilon,
                                    .weight_decay = c->train.weight_decay };
     return init_optimiser(t, e);
 }
 
 void trainer_done(struct trainer *t)
 {
-    adamw_done(&t->optimiser);
+    optimiser_done(&t->optimiser);
     free(t->order);
     free(t->batch);
     free(t->ends);
@@ -139,7 +139,7 @@ errc trainer_step(struct trainer *t, struct trainer_step *out, struct err *e)
     if (!isfinite(loss) || !isfinite(norm))
         return not_finite(t, step, isfinite(loss) ? "gradient" : "loss", e);
     gradient_clip(s->g, s->total, norm, t->config->train.max_grad_norm);
-    adamw_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, s->decayed, rate);
+    optimiser_update(backprop_compute(t->pass), &t->optimiser, s->w, s->g, s->decayed, rate);
     t->looked_at += tokens;
     if (t->looked_at > REST_TOKENS) {
         examples_rest(t->samples->x);

@@ -12,7 +12,7 @@
 #define TUNE_TRAINER_H
 
 #include "dataset/dataset.h"
-#include "tune/adamw.h"
+#include "tune/optimiser.h"
 #include "tune/backprop.h"
 #include "tune/samples.h"
 #include "tune/schedule.h"
@@ -24,7 +24,7 @@ struct trainer {
     struct backprop *pass;          /* borrowed, like the three above */
 
     struct tune_plan plan;
-    struct adamw optimiser;     /* .step: steps done */
+    struct optimiser optimiser;     /* .step: steps done */
     uint32_t *order;            /* [plan.rows] of samples, of epoch `ordered` */
     uint64_t ordered;
     uint64_t looked_at;         /* tokens since examples_rest */

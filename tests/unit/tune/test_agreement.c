@@ -10,7 +10,7 @@
 #include "base/hash.h"
 #include "engine/engine.h"
 #include "engine/source.h"
-#include "tune/adamw.h"
+#include "tune/optimiser.h"
 #include "tune/backprop.h"
 #include "tune/merge.h"
 #include "tune/neftune.h"
@@ -28,7 +28,7 @@ struct rig {
     struct lora_tensor *tensors;
     size_t n_tensors;
     struct backprop *pass;
-    struct adamw adam;
+    struct optimiser adam;
 };
 
 /* The i-th of the numbers in [-1, 1) that belong to a name. */
@@ -52,15 +52,15 @@ static void fill(struct rig *r)
 
 static void start_adam(struct rig *r, bool in_8_bits)
 {
-    struct adamw_span spans[256];
+    struct optimiser_span spans[256];
 
     assert_true(r->n_tensors <= ARRAY_LEN(spans));
     for (size_t i = 0; i < r->n_tensors; i++)
-        spans[i] = (struct adamw_span){ r->tensors[i].at, lora_tensor_len(&r->tensors[i]) };
-    if (in_8_bits)
-        OK(adamw_init8(&r->adam, spans, r->n_tensors, E));
+        spans[i] = (struct optimiser_span){ r->tensors[i].at, lora_tensor_len(&r->tensors[i]), r->tensors[i].cols };
+    if (in_8_bits || r->adam.rule == TUNE_ADAFACTOR)
+        OK(optimiser_init_spans(&r->adam, spans, r->n_tensors, in_8_bits, E));
     else
-        OK(adamw_init(&r->adam, r->set.total, E));
+        OK(optimiser_init(&r->adam, r->set.total, E));
     assert_int_equal(in_8_bits, r->adam.n_coded > 0);
 }
 
@@ -77,7 +77,9 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
 {
     AUTO_MEM char *path = xasprintf("../%s", json_cstr(row, "model")), *dir = golden(path);
     AUTO_MEM char *lora = json_text(json_object_get(row, "lora"));
-    AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: %s\n", lora);
+    const char *optim = json_cstr(row, "optim"), *optim_args = json_cstr(row, "optim_args");
+    AUTO_MEM char *yaml = xasprintf("training_config:\n  LoraConfig: %s\n  TrainingArguments: {optim: %s, optim_args: \"%s\"}\n", lora, optim ? optim : "adamw_torch",
+                                    optim_args ? optim_args : "");
 
     *r = (struct rig){ .name = json_cstr(row, "name") };
     OK(model_load(dir, &(struct model_opts){ .threads = 1, .quantize = quantize_of(row), .as_dtype = true, .dtype = DTYPE_F32 }, &r->model, E));
@@ -89,13 +91,13 @@ static void open_rig(struct rig *r, const json_t *row, enum tune_memory memory)
     OK(backprop_new(r->model, &r->set, &(struct backprop_opts){ .threads = 2, .memory = memory, .checkpointing_allowed = true, .longest_row = 40,
                                                               .int8 = json_flag(row, "int8", false), .balance = (float)json_num(row, "balance", 0),
                                                               .smoothing = (float)json_num(row, "smoothing", 0) }, &r->pass, E));
-    r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
+    r->adam = (struct optimiser){ .rule = r->config.train.rule, .args = r->config.train.optimiser_args, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
     start_adam(r, json_flag(row, "states8", false));
 }
 
 static void close_rig(struct rig *r)
 {
-    adamw_done(&r->adam);
+    optimiser_done(&r->adam);
     backprop_free(r->pass);
     lora_tensors_free(r->tensors, r->n_tensors);
     lora_set_done(&r->set);
@@ -190,7 +192,7 @@ static void run_step(struct rig *r, size_t step, size_t steps, const json_t *row
     if (step == 0)
         compare(r, r->set.g, json_object_get(row, "gradients"), "gradient", norm);
     gradient_clip(r->set.g, r->set.total, norm, 1);
-    adamw_update(backprop_compute(r->pass), &r->adam, r->set.w, r->set.g, r->set.decayed, RATE * (1 - (double)step / (double)steps));
+    optimiser_update(backprop_compute(r->pass), &r->adam, r->set.w, r->set.g, r->set.decayed, RATE * (1 - (double)step / (double)steps));
 }
 
 /* --- the same adapter in the server's engine ------------------------------------------------------------------------------------- */

@@ -60,8 +60,8 @@ static void scalars_as_upstream_reads_them(void **state)
     struct tune_config c;
 
     OK(tune_config_parse(str_of(TRAINING("learning_rate: \"2e-4\"\n    bf16: \"no\"\n    max_steps: 7\n    seed: null\n    save_strategy: no\n"
-                                         "    lr_scheduler_kwargs: {power: 2}\n    report_to: wandb\n    num_train_epochs: 1.5")), "f.yaml", &c, E));
-    assert_true(c.train.learning_rate == 2e-4 && !c.train.bf16 && c.train.poly_power == 2 && c.train.epochs == 1.5);
+                                         "    lr_scheduler_type: polynomial\n    lr_scheduler_kwargs: {power: 2}\n    report_to: wandb\n    num_train_epochs: 1.5")), "f.yaml", &c, E));
+    assert_true(c.train.learning_rate == 2e-4 && !c.train.bf16 && c.train.schedule_args.power == 2 && c.train.epochs == 1.5);
     assert_int_equal(c.train.seed, 42);
     assert_int_equal(c.train.save_every, TUNE_NEVER);
     assert_int_equal(c.notes.n, 1);
@@ -120,8 +120,20 @@ static void refusals(void **state)
     refused(TRAINING("per_device_train_batch_size: 0"), "is outside");
     refused(TRAINING("bf16: maybe"), "neither true nor false");
     refused(TRAINING("fp16: true"), "use bf16");
-    refused(TRAINING("optim: sgd"), "use adamw_torch");
-    refused(TRAINING("lr_scheduler_type: cosine_with_restarts"), "is not built");
+    refused(TRAINING("optim: galore_adamw"), "use adamw_torch");
+    refused(TRAINING("optim: sgd\n    optim_args: momentum=0.9,alpha=2"), "alpha is no setting of optim sgd");
+    refused(TRAINING("optim: sgd\n    optim_args: momentum=fast"), "momentum is no number");
+    refused(TRAINING("optim: sgd\n    optim_args: weight_decay=0.1"), "set TrainingArguments.weight_decay");
+    refused(TRAINING("optim: sgd\n    optim_args: nesterov=true"), "needs a momentum");
+    refused(TRAINING("optim_args: beta1=0.9"), "is no setting of optim adamw_torch");
+    refused(TRAINING("lr_scheduler_type: reduce_lr_on_plateau"), "is not built");
+    refused(TRAINING("lr_scheduler_kwargs: {power: 2}"), "power is no setting of lr_scheduler_type linear");
+    refused(TRAINING("lr_scheduler_type: cosine\n    lr_scheduler_kwargs: {decay_type: cosine}"), "decay_type is no setting of lr_scheduler_type cosine");
+    refused(TRAINING("lr_scheduler_type: cosine_with_min_lr"), "min_lr or min_lr_rate is missing");
+    refused(TRAINING("lr_scheduler_type: cosine_with_min_lr\n    lr_scheduler_kwargs: {min_lr: 1.0e-6, min_lr_rate: 0.1}"), "two words");
+    refused(TRAINING("lr_scheduler_type: warmup_stable_decay"), "num_decay_steps is missing");
+    refused(TRAINING("lr_scheduler_type: warmup_stable_decay\n    lr_scheduler_kwargs: {num_decay_steps: 2, decay_type: sine}"), "none of linear, cosine, 1-sqrt");
+    refused(TRAINING("lr_scheduler_type: polynomial\n    lr_scheduler_kwargs: {lr_end: 0.1}"), "must be below learning_rate");
     refused(TRAINING("label_smoothing_factor: 1.1"), "is outside");
     refused(TRAINING("neftune_noise_alpha: -1"), "is outside");
     refused(LORA("bias: some"), "none, all, lora_only");

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "tune/adamw.h"
+#include "tune/optimiser.h"
 #include "tune/backprop.h"
 
 struct truth {
@@ -24,7 +24,7 @@ struct rig {
     struct tune_config config;
     struct lora_set loras;
     struct backprop *pass;
-    struct adamw adam;
+    struct optimiser adam;
 };
 
 /* In the repository, else beside it. */
@@ -49,13 +49,13 @@ static void rig_open(struct rig *r, const struct truth *t, const struct backprop
     OK(lora_set_init(&r->loras, r->model, &r->config, NULL, E));
     OK(lora_set_load(&r->loras, init, r->model, E));
     OK(backprop_new(r->model, &r->loras, o, &r->pass, E));
-    r->adam = (struct adamw){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
-    OK(adamw_init(&r->adam, r->loras.total, E));
+    r->adam = (struct optimiser){ .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .weight_decay = 0.01 };
+    OK(optimiser_init(&r->adam, r->loras.total, E));
 }
 
 static void rig_close(struct rig *r)
 {
-    adamw_done(&r->adam);
+    optimiser_done(&r->adam);
     backprop_free(r->pass);
     lora_set_done(&r->loras);
     tune_config_done(&r->config);
@@ -115,7 +115,7 @@ static void run_truth(const struct truth *t, enum tune_memory memory)
         double d = step || !t->clipped ? before : distance_to_file(&r.loras, r.loras.g, grads, ".default.weight");
         if (!(d < t->grad_tolerance))
             fail_msg("step %zu: gradient is %.3g away", step, d);
-        adamw_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, r.loras.decayed, 5e-3 * (1 - (double)step / 12));
+        optimiser_update(backprop_compute(r.pass), &r.adam, r.loras.w, r.loras.g, r.loras.decayed, 5e-3 * (1 - (double)step / 12));
     }
     AUTO_MEM char *trained_path = xasprintf("%s/trained/adapter_model.safetensors", t->folder), *trained = find(trained_path);
     double d = distance_to_file(&r.loras, r.loras.w, trained, ".weight");

@@ -59,8 +59,8 @@ static void other_schedules(void **state)
     c.train.schedule = TUNE_SCHEDULE_INVERSE_SQRT;
     assert_true(fabs(tune_learning_rate(&c, &p, 40) - 2 / sqrt(4)) < 1e-12);
     c.train.schedule = TUNE_SCHEDULE_POLYNOMIAL;
-    c.train.poly_power = 2;
-    c.train.poly_lr_end = 0;
+    c.train.schedule_args.power = 2;
+    c.train.schedule_args.lr_end = 0;
     assert_true(fabs(tune_learning_rate(&c, &p, 55) - 2 * 0.25) < 1e-12);
     tune_config_done(&c);
 }
