@@ -83,6 +83,9 @@ struct attention_shape {
     size_t tokens, heads, kv_heads, head_dim, window;
     float scale, softcap;
     const float *slopes;        /* ALiBi, [heads]; NULL: none */
+    /* NULL, or multiplies the probabilities of keys [first, first + n) for one query of one head: a dropout. The same numbers on the way back. */
+    void (*mask)(const void *self, size_t head, size_t query, size_t first_key, float *row, size_t n);
+    const void *mask_self;
 };
 void attention_forward(struct compute *c, const struct attention_shape *s, float *o, size_t ldo, const float *q, size_t ldq,
                        const float *k, const float *v, size_t ldkv);

@@ -78,6 +78,17 @@ static void probabilities(const struct attention_job *j, const struct block *b, 
     }
 }
 
+/* What each query sees of p [n, keys], through the shape's mask. */
+static void mask_rows(const struct attention_job *j, const struct block *b, float *p)
+{
+    const struct attention_shape *s = j->s;
+
+    for (size_t i = 0; s->mask && i < b->n; i++) {
+        size_t from = first_key(s, b->first + i), to = b->first + i + 1;
+        s->mask(s->mask_self, b->head, b->first + i, from, p + i * b->keys + from - b->lo, to - from);
+    }
+}
+
 static size_t blocks_of(const struct attention_shape *s)
 {
     return (s->tokens + QUERY_BLOCK - 1) / QUERY_BLOCK;
@@ -92,6 +103,7 @@ static void forward_blocks(void *arg, size_t begin, size_t end)
     for (size_t i = begin; i < end; i++) {
         struct block b = block_of(j->s, i / blocks, i % blocks * QUERY_BLOCK);
         probabilities(j, &b, p, NULL);
+        mask_rows(j, &b, p);
         gemm_f32_alone(j->vec, false, false, b.n, hd, b.keys, 1, p, b.keys, j->v + b.lo * j->ldkv + b.kv * hd, j->ldkv, 0,
                        j->o + b.first * j->ldo + b.head * hd, j->ldo);
     }
@@ -125,15 +137,19 @@ static void score_gradient(const struct attention_job *j, const struct block *b,
     }
 }
 
-static void backward_block(const struct attention_job *j, const struct block *b, float *p, float *dp, float *capped)
+/* capped, seen: NULL, or places for what the cap, or the mask, leaves of scores and probabilities. */
+static void backward_block(const struct attention_job *j, const struct block *b, float *p, float *dp, float *capped, float *seen)
 {
     size_t hd = j->s->head_dim, at = b->head * hd, kv = b->kv * hd;
     const float *q = j->q + b->first * j->ldq + at, *k = j->k + b->lo * j->ldkv + kv, *v = j->v + b->lo * j->ldkv + kv;
     const float *d_o = j->d_o + b->first * j->lddo + at;
 
     probabilities(j, b, p, capped);
-    gemm_f32_alone(j->vec, true, false, b->keys, hd, b->n, 1, p, b->keys, d_o, j->lddo, 1, j->dv + b->lo * j->lddkv + kv, j->lddkv);
+    const float *through = seen ? memcpy(seen, p, b->n * b->keys * sizeof *p) : p;
+    mask_rows(j, b, seen);
+    gemm_f32_alone(j->vec, true, false, b->keys, hd, b->n, 1, through, b->keys, d_o, j->lddo, 1, j->dv + b->lo * j->lddkv + kv, j->lddkv);
     gemm_f32_alone(j->vec, false, true, b->n, b->keys, hd, 1, d_o, j->lddo, v, j->ldkv, 0, dp, b->keys);
+    mask_rows(j, b, dp);
     score_gradient(j, b, p, dp, capped);
     gemm_f32_alone(j->vec, false, false, b->n, hd, b->keys, 1, dp, b->keys, k, j->ldkv, 1, j->dq + b->first * j->lddq + at, j->lddq);
     gemm_f32_alone(j->vec, true, false, b->keys, hd, b->n, 1, dp, b->keys, q, j->ldq, 1, j->dk + b->lo * j->lddkv + kv, j->lddkv);
@@ -143,12 +159,13 @@ static void backward_kv_heads(void *arg, size_t begin, size_t end)
 {
     const struct attention_job *j = arg;
     size_t group = j->s->heads / j->s->kv_heads, size = QUERY_BLOCK * j->s->tokens;
-    AUTO_MEM float *p = scratch(j->s->softcap > 0 ? 3 : 2, j->s);
+    AUTO_MEM float *p = scratch(4, j->s);
+    float *capped = j->s->softcap > 0 ? p + 2 * size : NULL, *seen = j->s->mask ? p + 3 * size : NULL;
 
     for (size_t head = begin * group; head < end * group; head++)
         for (size_t first = 0; first < j->s->tokens; first += QUERY_BLOCK) {
             struct block b = block_of(j->s, head, first);
-            backward_block(j, &b, p, p + size, j->s->softcap > 0 ? p + 2 * size : NULL);
+            backward_block(j, &b, p, p + size, capped, seen);
         }
 }
 

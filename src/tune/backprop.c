@@ -238,8 +238,7 @@ errc backprop_new(const struct model *m, struct lora_set *loras, const struct ba
     p->loras = loras;
     p->o = *o;
     p->drop_rate = o->dropout;
-    p->block_rate = o->block_dropout;
-    p->embed_rate = o->embed_dropout;
+    p->base = o->base;
     for (size_t i = 0; i < m->config.layers; i++)
         p->has_local_rope |= m->layers[i].local_rope;
     p->inputs = xcalloc(m->config.layers + 1, sizeof *p->inputs);

@@ -12,6 +12,7 @@
 #ifndef TUNE_BACKPROP_H
 #define TUNE_BACKPROP_H
 
+#include "tune/dropouts.h"
 #include "tune/lora_set.h"
 
 enum tune_memory { TUNE_MEMORY_AUTO, TUNE_MEMORY_FAST, TUNE_MEMORY_LOW };
@@ -25,8 +26,7 @@ struct backprop_opts {
     size_t longest_row;             /* tokens */
     size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
     float dropout;
-    float block_dropout;            /* the base's own, of what attention and MLP give (resid_pdrop); families without norms behind blocks */
-    float embed_dropout;            /* the same of embedded tokens (embd_pdrop) */
+    struct dropouts base;
     float balance;                  /* router_aux_loss_coef: this share of the loss that evens the use of experts is added; the rows of a call are a micro-batch */
     float smoothing;                /* label_smoothing_factor: this share of the loss is the mean over the vocabulary */
     float neftune;                  /* neftune_noise_alpha: noise on embeddings while training; 0: none */

@@ -76,6 +76,8 @@ static void attend(struct backprop *p, const struct layer *l, struct layer_acts 
 
     for (size_t i = 0; i < p->n_rows; at += p->rows[i++].n) {
         struct attention_shape s = shape_of(p, l, p->rows[i].n);
+        struct probability_mask mask;
+        probability_mask(p, l, at, &mask, &s);
         float *row = a->qkv + at * ld;
         attention_forward(p->c, &s, a->att + at * q, q, row, ld, row + q, row + q + kv, ld);
     }
@@ -89,6 +91,8 @@ static void attend_backward(struct backprop *p, const struct layer *l, const str
     memset(dqkv, 0, p->tokens * ld * sizeof(float));
     for (size_t i = 0; i < p->n_rows; at += p->rows[i++].n) {
         struct attention_shape s = shape_of(p, l, p->rows[i].n);
+        struct probability_mask mask;
+        probability_mask(p, l, at, &mask, &s);
         const float *row = a->qkv + at * ld;
         float *d = dqkv + at * ld;
         attention_backward(p->c, &s, d, ld, d + q, d + q + kv, ld, datt + at * q, q, row, ld, row + q, row + q + kv, ld);

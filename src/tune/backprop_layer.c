@@ -101,6 +101,7 @@ static void sequential_forward(struct backprop *p, const struct layer *l, struct
     add_block(p, a->mid, x, raw, &l->norm_attn_out, p->norm);
     raw = a->mlp_raw ? a->mlp_raw : p->norm;
     norm_rows(p, &l->norm_mlp, p->norm, a->mid);
+    router_jitter(p, l, p->norm);
     mlp_block_forward(p, l, a, raw, p->norm);
     block_drop(p, l, BLOCK_MLP, raw, raw);
     add_block(p, next, a->mid, raw, &l->norm_mlp_out, p->norm);
@@ -110,7 +111,7 @@ static void sequential_forward(struct backprop *p, const struct layer *l, struct
 static const float *masked_gradient(struct backprop *p, const struct layer *l, enum block which)
 {
     block_drop(p, l, which, p->masked, p->dx);
-    return p->block_rate > 0 ? p->masked : p->dx;
+    return block_rate(p, which) > 0 ? p->masked : p->dx;
 }
 
 /* The gradient at a block's raw result: dx itself, behind its mask, or through norm_attn_out / norm_mlp_out into p->dmid. */
@@ -128,7 +129,9 @@ static void sequential_backward(struct backprop *p, const struct layer *l, struc
     const float *d = block_gradient(p, l, BLOCK_MLP, a->mlp_raw, &l->norm_mlp_out);
 
     norm_rows(p, &l->norm_mlp, p->norm, a->mid);
+    router_jitter(p, l, p->norm);
     mlp_block_backward(p, l, a, p->dnorm, false, d, p->norm);
+    router_jitter(p, l, p->dnorm);
     norm_rows_backward(p, &l->norm_mlp, p->dx, p->dnorm, a->mid);
     d = block_gradient(p, l, BLOCK_ATTENTION, a->attn_raw, &l->norm_attn_out);
     norm_rows(p, &l->norm_attn, p->norm, x);

@@ -1,72 +1,12 @@
 /* One linear with its adapter: y = x W^T + b + s * drop(x) A^T B^T, and back. */
 #include "tune/backprop_priv.h"
-#include "tune/random.h"
 
-#include "base/hash.h"
 #include "tensor/vec.h"
-
-#define BLOCK_STREAMS (UINT64_C(1) << 40)       /* of masks, beyond those of linears' names */
-#define EMBED_STREAM (BLOCK_STREAMS - 1)
 
 /* LoRA products are small and decide what is learnt: they stay f32 whatever the base products are. */
 static void lora_math(struct backprop *p, bool on)
 {
     compute_set_math(p->c, on ? GEMM_F32 : p->product_math);
-}
-
-struct drop {
-    float *y;
-    const float *x;
-    size_t dim;
-    struct rows rows;
-    const uint32_t *numbers;
-    uint64_t stream, first;
-    float rate;
-    bool add;
-};
-
-/* A mask bit is a function of (seed, step, module, token, column), so a recomputed layer drops the same. */
-static void drop_range(void *arg, size_t begin, size_t end)
-{
-    const struct drop *d = arg;
-    float keep = 1 / (1 - d->rate);
-
-    for (size_t r = begin; r < end; r++) {
-        uint64_t token = d->first + d->numbers[d->rows.token ? d->rows.token[r] : r];
-        for (size_t j = 0; j < d->dim; j++) {
-            size_t i = r * d->dim + j;
-            float u = random_unit(random_mix(d->stream + token * d->dim + j));
-            float v = u < d->rate ? 0 : d->x[i] * keep;
-            d->y[i] = d->add ? d->y[i] + v : v;
-        }
-    }
-}
-
-static void drop_values(struct backprop *p, uint64_t module, float rate, float *y, const float *x, size_t dim, struct rows rows, bool add)
-{
-    struct drop d = { .y = y, .x = x, .dim = dim, .rows = rows, .numbers = p->numbers, .first = p->first_token, .rate = rate, .add = add,
-                      .stream = random_stream(random_stream(p->o.seed, module), p->step) };
-
-    compute_parallel(p->c, rows.n, 16, drop_range, &d);
-}
-
-static void drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add)
-{
-    drop_values(p, fnv1a_32(l->path, strlen(l->path)), p->drop_rate, y, x, l->w.in, rows, add);
-}
-
-void block_drop(struct backprop *p, const struct layer *l, enum block which, float *y, const float *x)
-{
-    uint64_t place = BLOCK_STREAMS + 2 * (uint64_t)(l - p->m->layers) + which;
-
-    if (p->block_rate > 0)
-        drop_values(p, place, p->block_rate, y, x, p->m->config.hidden, all_rows(p), false);
-}
-
-void embed_drop(struct backprop *p, float *x)
-{
-    if (p->embed_rate > 0)
-        drop_values(p, EMBED_STREAM, p->embed_rate, x, x, p->m->config.hidden, all_rows(p), false);
 }
 
 /*
@@ -204,7 +144,7 @@ void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_
     if (!q || !q->dora || p->drop_rate > 0)
         base_product(p, l, y, ldy, x, t);
     if (q && p->drop_rate > 0) {
-        drop(p, l, p->dropped, x, rows, false);
+        linear_drop(p, l, p->dropped, x, rows, false);
         x = p->dropped;
     }
     if (q) {
@@ -280,7 +220,7 @@ static void adapter_backward(struct backprop *p, const struct linear *l, const s
         return;
     if (q->dora)
         dora_masked_backward(p, l, dy, lddy, rows.n);
-    drop(p, l, dx, p->ddropped, rows, true);
+    linear_drop(p, l, dx, p->ddropped, rows, true);
 }
 
 void adapted_backward(struct backprop *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,
@@ -292,7 +232,7 @@ void adapted_backward(struct backprop *p, const struct linear *l, float *dx, con
     dy += l->out_offset;
     own_backward(p, l, dy, lddy, x, rows.n);
     if (q && p->drop_rate > 0) {
-        drop(p, l, p->dropped, x, rows, false);
+        linear_drop(p, l, p->dropped, x, rows, false);
         x = p->dropped;
     }
     if (q && q->dora)

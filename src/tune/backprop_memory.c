@@ -180,7 +180,7 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
         p->dropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
         p->ddropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
     }
-    if (p->o.block_dropout > 0)
+    if (p->o.base.attn_block > 0 || p->o.base.mlp_block > 0)
         p->masked = carve(c, t, g->hidden);
     if (p->head_rounds)
         p->rounded = carve(c, HEAD_ROWS, g->hidden);

@@ -1,7 +1,7 @@
 /*
  * What the files of the pass share: its buffers, and the forward and backward of each part.
  *   backprop.c weights, life;  backprop_memory.c buffers;  backprop_run.c one call;  _embed.c its begin;  _head.c its end;  _layer.c norms and residuals;  _attention.c;  _mlp.c;
- *   _experts.c;  _balance.c the loss of their routers;  _linear.c one linear with its adapter.
+ *   _experts.c;  _balance.c the loss of their routers;  _linear.c one linear with its adapter;  _drop.c masks.
  */
 #ifndef TUNE_BACKPROP_PRIV_H
 #define TUNE_BACKPROP_PRIV_H
@@ -89,7 +89,7 @@ struct backprop {
     double *used, *likely;      /* [E] of all layers and tokens: how often an expert is chosen, the sum of its probability; owned */
     bool counts;                /* those of the layers that run now */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
-    float block_rate, embed_rate;               /* the same for o.block_dropout, o.embed_dropout */
+    struct dropouts base;       /* the same: o.base, or none */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
     float *dropped, *ddropped;  /* [T, max in], only with dropout */
     float *rounded;             /* [HEAD_ROWS, D], only with head_rounds */
@@ -133,14 +133,22 @@ void norm_forward(struct backprop *p, const struct norm *n, float *y, const floa
 /* dx += d norm(x) . dy; n->w NULL: dx += dy. dx NULL: not wanted. What is trained of the norm gets its gradient. */
 void norm_backward(struct backprop *p, const struct norm *n, float *dx, const float *dy, const float *x, size_t ld, size_t rows, size_t dim);
 
+/* y = (or +=) the LoRA dropout of x [rows, l->w.in], with p->drop_rate above 0. */
+void linear_drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add);
 /*
- * y = dropout of x, [T, D], as the base's resid_pdrop has it of what a block gives; y may be x. Nothing without it. The same mask for the
+ * y = dropout of x, [T, D], as the base has it of what a block gives; y may be x. Nothing without it. The same mask for the
  * result and, on the way back, for its gradient.
  */
 enum block { BLOCK_ATTENTION, BLOCK_MLP };
+float block_rate(const struct backprop *p, enum block which);
 void block_drop(struct backprop *p, const struct layer *l, enum block which, float *y, const float *x);
 /* In place: embedded tokens of the whole pass, and their gradient. */
 void embed_drop(struct backprop *p, float *x);
+/* In place: what the layer's router and experts see [T, D], and its gradient. */
+void router_jitter(struct backprop *p, const struct layer *l, float *x);
+/* Lets s drop probabilities of the row that begins at token `at` of the pass; nothing without it. m must stay while s is used. */
+struct probability_mask { uint64_t stream, first; size_t heads; float rate; };
+void probability_mask(const struct backprop *p, const struct layer *l, size_t at, struct probability_mask *m, struct attention_shape *s);
 
 /* out = block(in), both [T, D]; out may be in. */
 void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);

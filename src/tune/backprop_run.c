@@ -84,8 +84,7 @@ static errc start(struct backprop *p, const struct backprop_row *rows, size_t n,
 void backprop_evaluate(struct backprop *p, bool on)
 {
     p->drop_rate = on ? 0 : p->o.dropout;
-    p->block_rate = on ? 0 : p->o.block_dropout;
-    p->embed_rate = on ? 0 : p->o.embed_dropout;
+    p->base = on ? (struct dropouts){ 0 } : p->o.base;
 }
 
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,

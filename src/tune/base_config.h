@@ -1,15 +1,15 @@
-/* What a model's config.json asks of training alone: what is done, and what is not. */
+/* What a model's config.json asks of training alone. */
 #ifndef TUNE_BASE_CONFIG_H
 #define TUNE_BASE_CONFIG_H
 
 #include "base/err.h"
 #include "base/str.h"
+#include "tune/dropouts.h"
 
 struct base_config {
-    double resid_dropout;       /* resid_pdrop of Phi-2 and Phi-3: of what attention and MLP give, before the residual sum */
-    double embed_dropout;       /* embd_pdrop of Phi-2: of embedded tokens; Phi-3 has the key, and transformers drops nothing by it */
+    struct dropouts drops;
     double balance;             /* router_aux_loss_coef of Mixtral where output_router_logits asks for it; else 0 */
-    struct buf without_effect;  /* a line, with its end, for each key that changes what transformers computes in train mode and has no effect here */
+    struct buf without_effect;  /* a line, with its end, for each key that asks for something this family does not have */
 };
 
 /* Of MODEL_DIR/config.json; release with base_config_done, also after an error. */

@@ -92,7 +92,16 @@ static void describe_weight(const struct weight *w, struct buf *out)
     buf_add(out, p, bytes / 2 < SAMPLED_BYTES ? bytes / 2 : SAMPLED_BYTES);
 }
 
-errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e)
+/* What config.json asks of training alone. */
+static void describe_base(const struct base_config *b, struct buf *out)
+{
+    const struct dropouts *d = &b->drops;
+
+    buf_addf(out, "%.9g %.9g %.9g %.9g %.9g %.17g\n", (double)d->embed, (double)d->probabilities, (double)d->attn_block, (double)d->mlp_block, (double)d->jitter,
+             b->balance);
+}
+
+errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const struct base_config *base, const char *init_adapter, json_t **out, struct err *e)
 {
     AUTO_BUF model = { 0 }, data = { 0 }, modules = { 0 }, settings = { 0 };
     char values[SHA256_HEX] = "";
@@ -102,8 +111,7 @@ errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, doub
     buf_addf(&model, "%s %d %zu\n", m->config.model_type, m->config.dtype, m->config.layers);
     for (size_t i = 0; i < m->n_linears; i++)
         describe_weight(&m->linears[i].w, &model);
-    if (resid_dropout > 0)
-        buf_addf(&model, "%.17g\n", resid_dropout);
+    describe_base(base, &model);
     describe_data(t, &data);
     describe_modules(t->loras, &modules);
     if (init_adapter)

@@ -6,6 +6,7 @@
 #ifndef TUNE_CHECKPOINT_H
 #define TUNE_CHECKPOINT_H
 
+#include "tune/base_config.h"
 #include "tune/trainer.h"
 
 /* Sums that history lines need across a restart. */
@@ -21,7 +22,7 @@ struct run_totals {
 };
 
 /* Named digests of model, data set, modules and settings, for one sentence about what differs. Before the first step: with init_adapter its values are in t. */
-errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, double resid_dropout, const char *init_adapter, json_t **out, struct err *e);
+errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const struct base_config *base, const char *init_adapter, json_t **out, struct err *e);
 
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
                       struct err *e);

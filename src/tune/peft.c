@@ -154,7 +154,7 @@ errc peft_write_card(const char *dir, const struct lora_set *s, const struct tun
              c->train.schedule_name, (long long)c->train.seed);
     buf_addf(&t, "| training loss: first step, mean, last step | %.4f, %.4f, %.4f |\n\n", card->first_loss, card->mean_loss, card->last_loss);
     if (card->without_effect.n)
-        buf_addf(&t, "Unlike transformers:\n\n```\n%.*s```\n\n", STR_ARG(card->without_effect));
+        buf_addf(&t, "Without effect:\n\n```\n%.*s```\n\n", STR_ARG(card->without_effect));
     buf_adds(&t, "Load it with `peft.PeftModel.from_pretrained(base_model, \"<this folder>\")`, or serve it beside its base model with\n"
                  "`kaito serve --model BASE --adapter <this folder>`.\n");
     return file_write_atomic(path, buf_str(&t), 0644, e);

@@ -17,7 +17,7 @@ struct peft_card {              /* what README.md tells about the run */
     const char *model_name, *data_name;
     uint64_t rows, steps, tokens;
     double first_loss, mean_loss, last_loss;
-    struct str without_effect;  /* a line for each key of the base's config.json that training did not follow */
+    struct str without_effect;  /* a line for each key of the base's config.json that its family does not have */
 };
 errc peft_write_card(const char *dir, const struct lora_set *s, const struct tune_config *c, const struct peft_card *card, struct err *e);
 

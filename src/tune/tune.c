@@ -125,8 +125,7 @@ static errc prepare_trainer(struct run *r, struct err *e)
     struct backprop_opts o = { .threads = r->o->threads, .math = inputs_math(c), .memory = r->o->memory,
                            .int8 = c->quant.in_8bit,
                            .checkpointing_allowed = c->train.gradient_checkpointing, .longest_row = longest_pass(r),
-                           .dropout = (float)c->lora.dropout, .block_dropout = (float)r->in.base.resid_dropout,
-                           .embed_dropout = (float)r->in.base.embed_dropout,
+                           .dropout = (float)c->lora.dropout, .base = r->in.base.drops,
                            .balance = (float)r->in.base.balance, .smoothing = (float)c->train.smoothing,
                            .neftune = (float)c->train.neftune_alpha, .seed = (uint64_t)c->train.seed };
 
@@ -186,7 +185,7 @@ static errc open_all(struct run *r, struct err *e)
     tell_notes(r);
     TRY(prepare_trainer(r, e));
     describe(r);
-    return checkpoint_fingerprint(&r->trainer, r->in.model, r->in.base.resid_dropout, r->o->init_adapter, &r->fingerprint, e);
+    return checkpoint_fingerprint(&r->trainer, r->in.model, &r->in.base, r->o->init_adapter, &r->fingerprint, e);
 }
 
 static void run_done(struct run *r)

@@ -475,10 +475,10 @@ static void neftune_is_uniform(void **state)
 }
 
 /* A base's dropout scales what stays by 1 / (1 - rate): means over many masks are near the loss without one, each is another; evaluation has none. */
-static void check_drops(struct backprop_opts o)
+static void check_drops(const char *model, struct dropouts base)
 {
     enum { MASKS = 200 };
-    AUTO_JSON row = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", "dropout", "model", "hf/models/phi2", "lora", "r", 4, "target_modules", "q_proj");
+    AUTO_JSON row = json_pack("{s:s, s:s, s:{s:i, s:s}}", "name", "dropout", "model", model, "lora", "r", 4, "target_modules", "all-linear");
     double plain, loss, sum = 0, squares = 0, evaluated;
     int32_t ids[2][64], labels[2][64];
     struct backprop_row rows[2];
@@ -488,10 +488,7 @@ static void check_drops(struct backprop_opts o)
     (void)make_rows(0, r.model->config.vocab, ids, labels, rows);
     OK(backprop_run(r.pass, rows, 2, 0, 0, 1, false, &plain, E));
     backprop_free(r.pass);
-    o.threads = 1;
-    o.longest_row = 40;
-    o.seed = 1;
-    OK(backprop_new(r.model, &r.set, &o, &r.pass, E));
+    OK(backprop_new(r.model, &r.set, &(struct backprop_opts){ .threads = 1, .longest_row = 40, .seed = 1, .base = base }, &r.pass, E));
     for (uint64_t step = 0; step < MASKS; step++) {
         OK(backprop_run(r.pass, rows, 2, step, 0, 1, false, &loss, E));
         sum += loss;
@@ -505,8 +502,15 @@ static void check_drops(struct backprop_opts o)
     close_rig(&r);
 }
 
-static void blocks_drop_in_training(void **state) { (void)state; check_drops((struct backprop_opts){ .block_dropout = 0.05F }); }
-static void embeddings_drop_in_training(void **state) { (void)state; check_drops((struct backprop_opts){ .embed_dropout = 0.05F }); }
+static void the_base_drops_in_training(void **state)
+{
+    (void)state;
+    check_drops("hf/models/phi2", (struct dropouts){ .attn_block = 0.05F, .mlp_block = 0.05F });
+    check_drops("hf/models/phi2", (struct dropouts){ .embed = 0.05F });
+    check_drops("hf/models/phi2", (struct dropouts){ .probabilities = 0.05F });
+    check_drops("hf/models/mixtral", (struct dropouts){ .jitter = 0.05F });
+    check_drops("hf/models/falcon7b", (struct dropouts){ .attn_block = 0.05F, .mlp_block = 0.05F, .one_mask = true });
+}
 
 /* Noise is for training: a loss that is only looked at has none. */
 static void noise_is_for_training(void **state)
@@ -534,7 +538,7 @@ static void noise_is_for_training(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(codes_of_8_bits_are_those_of_bitsandbytes), cmocka_unit_test(neftune_is_uniform),
-                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(blocks_drop_in_training), cmocka_unit_test(embeddings_drop_in_training), cmocka_unit_test(weights_are_quantised_in_the_type_asked_for),
+                                        cmocka_unit_test(noise_is_for_training), cmocka_unit_test(the_base_drops_in_training), cmocka_unit_test(weights_are_quantised_in_the_type_asked_for),
                                         cmocka_unit_test(every_row) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,7 @@
 #define TOLERANCE 5e-3
 
 /* lora: more keys of LoraConfig. lengths_move: DoRA, whose gradients of A and B take the lengths of rows as constants; only the others have slopes. */
-struct case_row { const char *lora; float dropout, block_dropout, embed_dropout; enum tune_memory memory; bool lengths_move; };
+struct case_row { const char *lora; float dropout; struct dropouts base; enum tune_memory memory; bool lengths_move; };
 
 static double loss_of(struct backprop *p, const struct backprop_row *rows, size_t n, bool backward)
 {
@@ -81,8 +81,7 @@ static void check_model(const char *dir, const struct case_row *row)
     OK(lora_set_init(&s, m, &c, NULL, E));
     lora_set_fill(&s, 7, false);
     OK(backprop_new(m, &s, &(struct backprop_opts){ .threads = 2, .memory = row->memory, .checkpointing_allowed = true, .longest_row = 40,
-                                           .dropout = row->dropout, .block_dropout = row->block_dropout,
-                                           .embed_dropout = row->embed_dropout, .seed = 9 }, &p, E));
+                                           .dropout = row->dropout, .base = row->base, .seed = 9 }, &p, E));
     for (size_t i = 0; i < 40; i++) {
         ids[i] = (int32_t)(random_mix(i) % m->config.vocab);
         labels[i] = i % 5 == 3 ? -100 : ids[i];
@@ -129,15 +128,28 @@ static void other_families(void **state)
     }
 }
 
-/* The base's own dropout, of blocks one after the other and side by side. */
-static void dropout_of_blocks(void **state)
+/* The base's own dropouts and its routers' jitter, with the masks held: blocks one after the other and side by side, windows, soft caps, one mask for two blocks. */
+static void dropouts_of_the_base(void **state)
 {
     (void)state;
-    AUTO_MEM char *phi3_dir = golden("models/phi3"), *phi2_dir = golden("models/phi2");
+    static const struct { const char *model; struct case_row row; } rows[] = {
+        { "hf/models/phi3", { .memory = TUNE_MEMORY_FAST, .base = { .attn_block = 0.2F, .mlp_block = 0.3F } } },
+        { "hf/models/phi2", { .memory = TUNE_MEMORY_LOW, .base = { .attn_block = 0.2F, .mlp_block = 0.2F }, .dropout = 0.1F } },
+        { "hf/models/phi2", { .memory = TUNE_MEMORY_FAST, .base.embed = 0.2F, .lora = ", target_modules: [embed_tokens, fc1]" } },
+        { "hf/models/phi3-swa", { .memory = TUNE_MEMORY_LOW, .base.probabilities = 0.3F } },
+        { "hf/models/gemma2", { .memory = TUNE_MEMORY_FAST, .base.probabilities = 0.3F } },
+        { "families/falcon-alibi-6-heads", { .memory = TUNE_MEMORY_LOW, .base = { 0, 0.2F, 0.2F, 0.2F, .one_mask = true } } },
+        { "families/falcon-sequential", { .memory = TUNE_MEMORY_FAST, .base = { .attn_block = 0.2F, .mlp_block = 0.3F } } },
+        { "hf/models/falcon40b", { .memory = TUNE_MEMORY_FAST, .base = { .attn_block = 0.2F, .mlp_block = 0.2F, .one_mask = true } } },
+        { "hf/models/mixtral", { .memory = TUNE_MEMORY_LOW, .base = { .probabilities = 0.1F, .jitter = 0.3F } } },
+        { "hf/models/mixtral", { .memory = TUNE_MEMORY_FAST, .base.jitter = 0.3F, .lora = ", target_modules: [q_proj, gate, w2]" } },
+    };
 
-    check_model(phi3_dir, &(struct case_row){ .memory = TUNE_MEMORY_FAST, .block_dropout = 0.2F });
-    check_model(phi2_dir, &(struct case_row){ .memory = TUNE_MEMORY_LOW, .block_dropout = 0.2F, .dropout = 0.1F });
-    check_model(phi2_dir, &(struct case_row){ .memory = TUNE_MEMORY_FAST, .embed_dropout = 0.2F, .lora = ", target_modules: [embed_tokens, fc1]" });
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_MEM char *path = xasprintf("../%s", rows[i].model), *dir = golden(path);
+
+        check_model(dir, &rows[i].row);
+    }
 }
 
 /* What is trained beside A and B: magnitudes, biases, norms, whole matrices, embedding and head. */
@@ -167,7 +179,7 @@ static void other_tensors(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(phi3), cmocka_unit_test(other_families), cmocka_unit_test(dropout_of_blocks), cmocka_unit_test(other_tensors) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(phi3), cmocka_unit_test(other_families), cmocka_unit_test(dropouts_of_the_base), cmocka_unit_test(other_tensors) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

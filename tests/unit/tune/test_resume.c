@@ -38,7 +38,35 @@ static void open_place(struct place *p)
     write_text(p->dir, "config.yaml", config);
 }
 
-/* Everything that a checkpoint may have to hold: states in 8 bits and f32, magnitudes, norms, a matrix of the base; noise that must repeat; which evaluation was best. */
+/* The same model in the place's folder, which drops what its config.json can ask to be dropped. */
+static void let_model_drop(struct place *p)
+{
+    AUTO_MEM char *from = TAKE(p->model), *config_path = path_join(from, "config.json");
+    AUTO_JSON j = NULL;
+    AUTO_BUF text = { 0 };
+    char **names;
+    size_t n;
+
+    p->model = path_join(p->dir, "model");
+    OK(dir_make(p->model, 0755, E));
+    OK(dir_list(from, &names, &n, E));
+    for (size_t i = 0; i < n; i++) {
+        AUTO_MEM char *relative = path_join(from, names[i]), *target = realpath(relative, NULL), *link = path_join(p->model, names[i]);
+        if (!streq(names[i], "config.json"))
+            assert_int_equal(symlink(target, link), 0);
+    }
+    strv_free(names, n);
+    OK(json_parse_file(config_path, 1 << 20, &j, E));
+    json_put(j, "attention_dropout", json_real(0.1));
+    json_put(j, "resid_pdrop", json_real(0.1));
+    json_write(j, &text);
+    write_text(p->model, "config.json", buf_cstr(&text));
+}
+
+/*
+ * Everything that a checkpoint may have to hold: states in 8 bits and f32, magnitudes, norms, a matrix of the base; noise and masks that must repeat; which
+ * evaluation was best.
+ */
 static void open_full_place(struct place *p)
 {
     static const char full[] =
@@ -49,6 +77,7 @@ static void open_full_place(struct place *p)
         "    eval_strategy: steps, eval_steps: 1, save_steps: 1, save_total_limit: 1, load_best_model_at_end: true}\n";
 
     open_place(p);
+    let_model_drop(p);
     write_text(p->dir, "config.yaml", full);
 }
 
