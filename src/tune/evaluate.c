@@ -39,14 +39,15 @@ static errc run_batch(struct backprop *pass, const struct batch *b, double *out,
     return ERR_OK;
 }
 
-static errc run_all(struct backprop *pass, const struct samples *held, size_t batch, struct batch *b, double *out, struct err *e)
+/* The first n samples. */
+static errc run_all(struct backprop *pass, const struct samples *held, size_t n, size_t batch, struct batch *b, double *out, struct err *e)
 {
     double sum = 0;
     size_t counted = 0;
 
-    for (size_t i = 0, end; i < held->n; i = end) {
+    for (size_t i = 0, end; i < n; i = end) {
         double loss;
-        end = i + batch < held->n ? i + batch : held->n;
+        end = i + batch < n ? i + batch : n;
         take_batch(held, i, end, b);
         if (!b->labels)
             continue;
@@ -58,14 +59,20 @@ static errc run_all(struct backprop *pass, const struct samples *held, size_t ba
     return ERR_OK;
 }
 
-errc evaluate(struct backprop *pass, const struct samples *held, size_t batch, double *out_loss, struct err *e)
+size_t evaluate_count(const struct samples *held, size_t batch, bool drop_last)
+{
+    return drop_last ? held->n - held->n % batch : held->n;
+}
+
+errc evaluate(struct backprop *pass, const struct samples *held, size_t batch, bool drop_last, double *out_loss, struct err *e)
 {
     struct batch b = { 0 };
+    size_t n = evaluate_count(held, batch, drop_last);
 
     batch = batch < held->n ? batch : held->n;
     b.rows = xcalloc(batch * held->most, sizeof *b.rows);
     backprop_evaluate(pass, true);
-    errc rc = run_all(pass, held, batch, &b, out_loss, e);
+    errc rc = run_all(pass, held, n, batch, &b, out_loss, e);
     backprop_evaluate(pass, false);
     free(b.rows);
     return rc;

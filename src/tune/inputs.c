@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "template/template.h"
 #include "tune/backprop.h"
+#include "tune/evaluate.h"
 
 #define TEMPLATE_BYTES_MAX (1u << 20)
 
@@ -168,7 +169,11 @@ static errc split_rows(struct inputs *in, const char *scratch_dir, struct err *e
     TRY(shape(&in->train, c->train.pack_train, c, scratch_dir, e));
     if (c->train.eval_every == TUNE_NEVER)
         samples_done(&in->held);
-    return shape(&in->held, c->train.pack_eval, c, scratch_dir, e);
+    TRY(shape(&in->held, c->train.pack_eval, c, scratch_dir, e));
+    if (in->held.n && !evaluate_count(&in->held, (size_t)c->train.eval_batch_size, c->train.drop_last))
+        return err_set(e, ERR_INVALID, "TrainingArguments.per_device_eval_batch_size: %lld is more than the %zu samples that are held out, and dataloader_drop_last is true; "
+                       "lower it", (long long)c->train.eval_batch_size, in->held.n);
+    return ERR_OK;
 }
 
 static void note_unread_path(struct inputs *in, const struct tune_opts *o)

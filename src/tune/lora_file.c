@@ -85,12 +85,55 @@ static errc read_tensor(struct lora_set *s, const struct lora_tensor *x, const s
     return ERR_OK;
 }
 
-static errc check_all_known(const struct lora_tensor *all, size_t n, const struct safetensors *file, struct err *e)
+static bool holds_rows_of(const struct tensor *t, const struct weight *w)
+{
+    AUTO_MEM float *mine = xcalloc(w->in, sizeof *mine), *theirs = xcalloc(w->in, sizeof *theirs);
+
+    for (size_t o = 0; o < w->out; o++) {
+        weight_rows_f32(w, mine, o, 1);
+        if (dtype_to_f32(theirs, (const char *)t->data + o * w->in * dtype_size(t->dtype), t->dtype, w->in, NULL) ||
+            memcmp(mine, theirs, w->in * sizeof *mine) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What PEFT saves beside an adapter of the embedding or the head: the frozen matrices themselves. */
+static bool is_copy_of_base(const struct model *m, const char *name, const struct tensor *t)
+{
+    static const char *const ends[] = { ".weight", ".base_layer.weight" };
+    const struct weight bias = weight_f32(m->head_bias, 1, m->head.out);
+    const struct { const char *path; const struct weight *w; } matrices[] = { { m->ends[MODEL_EMBED].path, &m->embed }, { m->ends[MODEL_HEAD].path, &m->head } };
+
+    for (size_t i = 0; i < ARRAY_LEN(matrices); i++)
+        for (size_t k = 0; k < ARRAY_LEN(ends); k++) {
+            AUTO_MEM char *known = xasprintf("base_model.model.%s%s", matrices[i].path, ends[k]);
+            const struct weight *w = matrices[i].w;
+            if (streq(name, known) && t->ndim == 2 && t->shape[0] == w->out && t->shape[1] == w->in)
+                return holds_rows_of(t, w);
+        }
+    return m->head_bias && streq(name, "base_model.model.lm_head.base_layer.bias") && t->len == m->head.out && holds_rows_of(t, &bias);
+}
+
+/* With bias: all PEFT saves parameters of saved modules a second time, by the names of its wrappers. */
+static bool is_wrapped(const char *name, const char *known)
+{
+    static const char *const wrappers[] = { ".modules_to_save.", ".original_module." };
+
+    for (size_t i = 0; i < ARRAY_LEN(wrappers); i++) {
+        const char *at = strstr(name, wrappers[i]), *rest = at ? at + strlen(wrappers[i]) - 1 : NULL;
+        if (at && strlen(known) == (size_t)(at - name) + strlen(rest) && strncmp(name, known, (size_t)(at - name)) == 0 && str_has_suffix(str_of(known), str_of(rest)))
+            return true;
+    }
+    return false;
+}
+
+static errc check_all_known(const struct lora_tensor *all, size_t n, const struct model *m, const struct safetensors *file, struct err *e)
 {
     for (size_t i = 0; i < safetensors_count(file); i++) {
-        bool known = false;
+        bool known = is_copy_of_base(m, safetensors_name(file, i), safetensors_at(file, i));
         for (size_t k = 0; k < n && !known; k++)
-            known = streq(all[k].name, safetensors_name(file, i));
+            known = streq(all[k].name, safetensors_name(file, i)) || is_wrapped(safetensors_name(file, i), all[k].name);
         if (!known)
             return err_set(e, ERR_INVALID, "%s: tensor %s is nothing that LoraConfig trains; make LoraConfig equal to the adapter's",
                            safetensors_path(file), safetensors_name(file, i));
@@ -111,7 +154,7 @@ errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, s
     TRY(safetensors_open(path, &file, e));
     TRY(check_rank(s, dir, file, m, e));
     struct lora_tensor *all = lora_tensors(s, &n);
-    errc rc = check_all_known(all, n, file, e);
+    errc rc = check_all_known(all, n, m, file, e);
     for (size_t i = 0; i < n && rc == ERR_OK; i++)
         rc = read_tensor(s, &all[i], file, e);
     lora_tensors_free(all, n);

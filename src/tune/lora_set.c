@@ -37,11 +37,20 @@ static int64_t layer_of(const char *path, const struct tune_names *patterns)
     return -1;
 }
 
-static bool layer_wanted(const struct tune_config *c, const char *path)
+static bool is_one_of(const char *path, const struct tune_names *names)
+{
+    for (size_t i = 0; i < names->n; i++)
+        if (streq(path, names->v[i]))
+            return true;
+    return false;
+}
+
+/* A module that is named by its whole path, such as the head, is wanted in any case. */
+static bool layer_wanted(const struct tune_config *c, const char *path, const struct tune_names *targets)
 {
     int64_t layer = layer_of(path, &c->lora.layers_pattern);
 
-    if (c->lora.n_layers == 0)
+    if (c->lora.n_layers == 0 || is_one_of(path, targets))
         return true;
     for (size_t i = 0; i < c->lora.n_layers; i++)
         if (c->lora.layers[i] == layer)
@@ -164,7 +173,7 @@ static errc match_all(struct lora_set *s, const struct model *m, const struct tu
     for (size_t i = 0; i < model_adaptables(m); i++) {
         const struct linear *l = model_adaptable(m, i);
         bool wanted = every ? i < m->n_linears : lora_match(l->path, targets) != NULL;
-        if (wanted && layer_wanted(c, l->path) && !own_wanted(c, l->path))
+        if (wanted && layer_wanted(c, l->path, targets) && !own_wanted(c, l->path))
             TRY(add_param(s, m, l, c, e));
     }
     AUTO_BUF known = { 0 };

@@ -149,18 +149,20 @@ static bool evaluation_is_due(const struct run *r, const struct trainer_step *s)
 /* Its time is not the steps': what measures them begins anew. */
 static errc run_evaluation(struct run *r, uint64_t step, double epoch, struct err *e)
 {
+    const struct tune_config *c = &r->in.config;
+    size_t batch = (size_t)c->train.eval_batch_size, n = evaluate_count(&r->in.held, batch, c->train.drop_last);
     int64_t began = clock_mono_us();
     double loss;
 
-    TRY(evaluate(r->pass, &r->in.held, (size_t)r->in.config.train.eval_batch_size, &loss, e));
+    TRY(evaluate(r->pass, &r->in.held, batch, c->train.drop_last, &loss, e));
     if (!isfinite(loss))
         return err_set(e, ERR_CORRUPT, "step %llu: the evaluation loss is not a number; training diverged: lower TrainingArguments.learning_rate (%g)",
                        (unsigned long long)step, r->in.config.train.learning_rate);
     r->view.eval_loss = loss;
     r->view.has_eval = true;
     double seconds = (double)(clock_mono_us() - began) / 1e6;
-    TRY(history_add_evaluation(&r->history, &(struct history_evaluation){ step, r->in.held.n, epoch, loss, seconds }, e));
-    run_tell(r, TUNE_TELL_EVENT, "step %llu  epoch %.2f  evaluation loss %.4f (%zu samples, %.1f s)", (unsigned long long)step, epoch, loss, r->in.held.n,
+    TRY(history_add_evaluation(&r->history, &(struct history_evaluation){ step, n, epoch, loss, seconds }, e));
+    run_tell(r, TUNE_TELL_EVENT, "step %llu  epoch %.2f  evaluation loss %.4f (%zu samples, %.1f s)", (unsigned long long)step, epoch, loss, n,
              seconds);
     r->rate_ms += (int64_t)(seconds * 1000);
     run_enter(r, r->view.phase);

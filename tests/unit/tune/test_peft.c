@@ -80,6 +80,48 @@ static void goes_out_and_comes_back(void **state)
     rm_dir(dir);
 }
 
+/* An adapter's file with one more tensor. */
+static void write_beside(const char *dir, const struct lora_set *s, const char *name, const float *values, const struct weight *w)
+{
+    AUTO_MEM char *path = path_join(dir, "adapter_model.safetensors");
+    struct safetensors_item items[65];
+    size_t n;
+    struct lora_tensor *all = lora_tensors(s, &n);
+
+    assert_true(n < ARRAY_LEN(items));
+    for (size_t i = 0; i < n; i++)
+        items[i] = (struct safetensors_item){ all[i].name, { .dtype = DTYPE_F32, .ndim = 2, .len = lora_tensor_len(&all[i]),
+                                              .shape = { all[i].rows, all[i].cols }, .data = s->w + all[i].at } };
+    items[n] = (struct safetensors_item){ name, { .dtype = DTYPE_F32, .ndim = 2, .len = w->out * w->in, .shape = { w->out, w->in }, .data = values } };
+    OK(safetensors_write(path, items, n + 1, E));
+    lora_tensors_free(all, n);
+}
+
+/* PEFT saves the frozen matrices beside an adapter of the embedding or the head; the base's own are passed over, others are not. */
+static void copies_of_the_base_are_passed_over(void **state)
+{
+    (void)state;
+    static const char *const names[] = { "base_model.model.model.embed_tokens.base_layer.weight", "base_model.model.model.embed_tokens.weight" };
+    struct made x;
+    struct err e;
+    char *dir = temp_dir();
+
+    make(&x, "training_config:\n  LoraConfig: {r: 4, target_modules: [embed_tokens, o_proj]}\n");
+    OK(peft_write(dir, &x.s, &x.c, E));
+    AUTO_MEM float *values = xcalloc(x.m->embed.out * x.m->embed.in, sizeof *values);
+    weight_rows_f32(&x.m->embed, values, 0, x.m->embed.out);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        write_beside(dir, &x.s, names[i], values, &x.m->embed);
+        OK(lora_set_load(&x.s, dir, x.m, E));
+    }
+    values[7] += 1;
+    write_beside(dir, &x.s, names[0], values, &x.m->embed);
+    assert_int_equal(lora_set_load(&x.s, dir, x.m, &e), ERR_INVALID);
+    assert_non_null(strstr(e.text, "is nothing that LoraConfig trains"));
+    unmake(&x);
+    rm_dir(dir);
+}
+
 /* The merged weight is W + scale B A, rounded to bf16 once; other tensors and files are the base's bytes. */
 static void merged_weights_are_the_sum(void **state)
 {
@@ -154,7 +196,7 @@ static void metrics_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back), cmocka_unit_test(merged_weights_are_the_sum),
+    const struct CMUnitTest tests[] = { cmocka_unit_test(config_has_24_sorted_keys), cmocka_unit_test(goes_out_and_comes_back), cmocka_unit_test(copies_of_the_base_are_passed_over), cmocka_unit_test(merged_weights_are_the_sum),
                                         cmocka_unit_test(a_merge_that_fails_leaves_no_whole_folder),
                                         cmocka_unit_test(metrics_text) };
 
