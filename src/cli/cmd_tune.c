@@ -2,6 +2,8 @@
 #include "cli/command.h"
 
 #include <limits.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -79,6 +81,35 @@ struct screen {
     int64_t drawn_ms;
 };
 
+/* Takes fields ("  loss 0.5") out of the line until it fits into width: a line that wraps cannot be drawn over. */
+static void fit(char *line, size_t width)
+{
+    static const char *const least[] = { "  lr ", "  grad ", "  epoch ", "  evaluation loss " };
+
+    for (size_t i = 0; i < ARRAY_LEN(least) && strlen(line) > width; i++) {
+        char *from = strstr(line, least[i]), *to = from ? strstr(from + 2, "  ") : NULL;
+        if (to)
+            memmove(from, to, strlen(to) + 1);
+    }
+    if (strlen(line) > width)
+        line[width] = '\0';
+}
+
+static size_t columns_of(int fd)
+{
+    struct winsize size = { 0 };
+
+    return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+}
+
+static void draw(const char *line)
+{
+    AUTO_MEM char *cut = xstrdup(line);
+
+    fit(cut, columns_of(STDOUT_FILENO) - 1);
+    printf("\r%s\033[K", cut);
+}
+
 static void show(void *self, enum tune_tell kind, const char *line)
 {
     static const char *const prefix[] = { [TUNE_TELL_NOTE] = "note: ", [TUNE_TELL_WARNING] = "warning: " };
@@ -87,7 +118,7 @@ static void show(void *self, enum tune_tell kind, const char *line)
     if (kind == TUNE_TELL_LIVE) {
         if (!s->live || clock_mono_ms() - s->drawn_ms < LIVE_EVERY_MS)
             return;
-        printf("\r%s\033[K", line);
+        draw(line);
         s->drawn = true;
         s->drawn_ms = clock_mono_ms();
     } else if (kind != TUNE_TELL_STEP || !s->live) {

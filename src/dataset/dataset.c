@@ -36,6 +36,8 @@ static errc kind_of(const char *path, const char *extension, struct str bytes, c
         return err_set(e, ERR_UNSUPPORTED, "the file is compressed as a whole: unpack it first (gunzip, unzstd, unzip)");
     else if (str_has_prefix(bytes, STR("\xFF\xFE")) || str_has_prefix(bytes, STR("\xFE\xFF")))
         return err_set(e, ERR_UNSUPPORTED, "the file is UTF-16 text: save it as UTF-8");
+    else if (str_has_prefix(head, STR("version https://git-lfs.github.com/")))
+        return err_set(e, ERR_CORRUPT, "this is a pointer of Git LFS, not the data: fetch the file itself (git lfs pull)");
     else if (begins(head, "<!doctype") || begins(head, "<html"))
         return err_set(e, ERR_CORRUPT, "this is a web page, not data: check the URL it was downloaded from");
     else if (streq(extension, "parquet") || (!extension && strstr(path, ".parquet")))

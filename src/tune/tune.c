@@ -346,6 +346,7 @@ static errc finish(struct run *r, struct tune_result *out, struct err *e)
     TRY(write_merged(r, e));
     TRY(write_done(r, out, e));
     TRY(write_sentinel(r, e));
+    run_tell(r, TUNE_TELL_EVENT, "adapter in %s", r->output_dir);
     return checkpoint_remove(r->output_dir, e);
 }
 

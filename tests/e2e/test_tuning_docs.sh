@@ -19,8 +19,13 @@ t "training says what it did" has "$(said 3)" "tuned in "
 for name in $(awk '/^## The output/ { on = 1; next } /^## / { on = 0 } on' "$SOURCE/docs/tuning.md" | grep '^|' | cut -d'|' -f2 | grep -oE '`[A-Za-z_]+\.[a-z]+`' | tr -d '`'); do
     t "the output has $name" test -s "$T/adapter/$name"
 done
+t "and says where the adapter is" has "$(said 3)" "adapter in adapter"
 t "every line of the history has its fields" is "$(jq -c 'keys' "$T/adapter/history.jsonl" | sort -u)" '["epoch","grad_norm","learning_rate","loss","step","tokens","tokens_per_second"]'
 t "and no state is left" test ! -e "$T/adapter/.tune-state.safetensors"
+live() { (cd "$T" && script -qec "stty cols $1; '$RUNTIME' tune --config training_config.yaml --model '$MODEL' --data rows.csv --output live-$1" /dev/null) | tr '\r' '\n' | grep '^step ' | sed 's/\x1b\[K.*//'; }
+live 60 >"$T/narrow"
+t "on a narrow terminal a line keeps its step, loss, speed and time" grep -qE '^step [0-9]+/60 .*loss [0-9.]+ .*tokens/s .* left$' "$T/narrow"
+t "and never wraps" is "$(awk 'length > 59' "$T/narrow" | wc -l)" 0
 run 4
 t "the adapter answers" is "$(answer "$(said 4)")" "Ana, on Mondays."
 run 5

@@ -135,6 +135,8 @@ static void faults_name_the_file_the_place_and_the_fix(void **state)
     assert_int_equal(file_read(good, 1 << 20, &bytes, &e), ERR_OK);
     assert_fault("a.parquet", str_n(bytes.p, 9000), ERR_CORRUPT, "a.parquet: the Parquet file is cut short: it has 9000 bytes and does not end with PAR1; download it again");
     assert_fault("a.parquet", STR("<!DOCTYPE html><html>"), ERR_CORRUPT, "a.parquet: this is a web page, not data: check the URL it was downloaded from");
+    assert_fault("a.parquet", STR("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"), ERR_CORRUPT,
+                 "a.parquet: this is a pointer of Git LFS, not the data: fetch the file itself (git lfs pull)");
     assert_fault("a.jsonl", STR("{\"a\":1}\n{\"a\":"), ERR_CORRUPT, "a.jsonl: row 1, line 2: the object is not closed, or longer than 64 MiB: the file is cut short or damaged");
     assert_fault("a.json", STR("[{\"a\":1}, 3]"), ERR_CORRUPT, "a.json: row 1, line 1: expected an object {...}, found '3'");
     assert_fault("a.csv", STR("a,b\n1\n"), ERR_CORRUPT, "a.csv: row 0, line 2: 1 cells where the header has 2");
