@@ -181,10 +181,31 @@ class Peer(Trainer):
     def _get_train_sampler(self, *_):
         return Ordered(len(self.train_dataset), self.seed_of_order)
 
+    def get_batch_samples(self, *args, **kwargs):
+        batches, labels = super().get_batch_samples(*args, **kwargs)
+        return batches, labels if MODERN else sum((b["labels"][:, 1:] >= 0).sum() for b in batches)
+
     def training_step(self, *args, **kwargs):
+        self.rate = self.optimizer.param_groups[0]["lr"]        # of this step; older versions log the next one's
         loss = super().training_step(*args, **kwargs)
         self.micro.append(loss.item())
         return loss
+
+
+def loss_of(smoothing):
+    """The newer Trainer's loss, for those that divide by other counts."""
+    def loss(outputs, labels, num_items_in_batch=None):
+        logp = torch.log_softmax(outputs["logits"][:, :-1].float(), -1)
+        target = labels[:, 1:]
+        learnt = target >= 0
+        nll = -logp.gather(-1, target.clamp_min(0)[..., None])[..., 0][learnt].sum()
+        return ((1 - smoothing) * nll - smoothing * logp.mean(-1)[learnt].sum()) / (num_items_in_batch or learnt.sum())
+    return loss
+
+
+def for_old(case):
+    """Without what transformers 4's Trainer does otherwise: accumulation, and checkpointing below frozen embeddings."""
+    return case if MODERN else dict(case, train=dict(case["train"], gradient_accumulation_steps=1, gradient_checkpointing=False))
 
 
 class Steps(TrainerCallback):
@@ -194,14 +215,14 @@ class Steps(TrainerCallback):
         self.trainer, self.rows, self.evals = trainer, [], []
 
     def on_step_end(self, args, state, control, **_):
-        self.rows.append({"step": state.global_step, "loss": sum(self.trainer.micro)})
+        self.rows.append({"step": state.global_step, "loss": sum(self.trainer.micro), "learning_rate": self.trainer.rate})
         self.trainer.micro = []
 
     def on_log(self, args, state, control, logs=None, **_):
         if "eval_loss" in logs:
             self.evals.append((state.global_step, logs["eval_loss"]))
         elif self.rows and "learning_rate" in logs:
-            self.rows[-1].update(grad_norm=logs.get("grad_norm"), learning_rate=logs["learning_rate"])
+            self.rows[-1].update(grad_norm=logs.get("grad_norm"))
 
 
 def arguments(case, folder, low):
@@ -233,7 +254,8 @@ def train_peer(case, model, folder, low=False):
     if "8bit" in case["train"]["optim"]:
         nearest_codes()
     pad = case["model"].get("pad_token_id", 0)
-    trainer = Peer(model=model, args=args, train_dataset=train, eval_dataset=held or None, data_collator=collate(pad))
+    trainer = Peer(model=model, args=args, train_dataset=train, eval_dataset=held or None, data_collator=collate(pad),
+                   **({} if MODERN else {"compute_loss_func": loss_of(args.label_smoothing_factor)}))
     trainer.seed_of_order = case["train"]["seed"] if case["shuffle"] else None
     trainer.micro = []
     steps = Steps(trainer)
@@ -408,6 +430,8 @@ def run(runtime, seed, folder, case=None):
     except Absent:
         raise
     except Exception as e:      # what the peer refuses, ours should refuse or do better
+        if not MODERN:
+            raise Absent(str(e).splitlines()[0][:100]) from e
         peer, error = None, f"{type(e).__name__}: {e}".splitlines()[0][:150]
         trace = traceback.format_exc()
         with open(os.path.join(folder, "trace"), "w") as f:
@@ -459,9 +483,9 @@ def main():
     torch.set_num_threads(1)
     count = collections.Counter()
     seeds = seeds_of(o.seeds)
-    print(f"1..{len(seeds)}")
+    print(f"1..{len(seeds)}", flush=True)
     for i, seed in enumerate(seeds, 1):
-        case = draw(seed)
+        case = for_old(draw(seed))
         if o.show:
             print(f"# {json.dumps({k: v for k, v in case.items() if k != 'rows'})}")
         with tempfile.TemporaryDirectory() as scratch:
