@@ -242,6 +242,8 @@ static errc start_or_resume(struct run *r, struct err *e)
         TRY(checkpoint_set_aside(r->output_dir, e));
     }
     TRY(history_open(&r->history, r->output_dir, r->totals.history_bytes, e));
+    if (r->history.bytes < r->totals.history_bytes)
+        run_tell(r, TUNE_TELL_WARNING, "%s: is shorter than it was at the checkpoint: trainer_state.json and loss.svg will lack what is missing", r->history.path);
     r->view.has_eval = history_last_evaluation(&r->history, &r->view.eval_loss);
     return ERR_OK;
 }

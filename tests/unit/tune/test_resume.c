@@ -315,6 +315,32 @@ static void other_settings_start_anew(void **state)
     close_place(&p);
 }
 
+/* The history is for people: what somebody took out of it is missed, and told, and changes nothing that is learnt. */
+static void a_history_cut_by_others_is_told(void **state)
+{
+    (void)state;
+    struct place p;
+    struct tune_result result;
+    AUTO_BUF told = { 0 };
+
+    open_place(&p);
+    AUTO_MEM char *whole = path_join(p.dir, "whole"), *out = path_join(p.dir, "out"), *history = path_join(out, "history.jsonl");
+    struct tune_opts o = opts_of(&p, whole);
+    OK(tune_run(&o, &result, E));
+    for (int i = 0; i < 3; i++)
+        assert_true(run_and_kill(&p, out, false, 0));
+    assert_int_equal(truncate(history, 0), 0);
+    o = opts_of(&p, out);
+    o.tell = keep_warnings;
+    o.tell_self = &told;
+    OK(tune_run(&o, &result, E));
+    assert_true(result.resumed_from > 0);
+    if (!strstr(buf_cstr(&told), "history.jsonl: is shorter than it was at the checkpoint"))
+        fail_msg("told \"%s\"", buf_cstr(&told));
+    same_bytes(whole, out, "adapter_model.safetensors");
+    close_place(&p);
+}
+
 /* One bit of the newest checkpoint is enough: it is told and moved aside, and the run ends with the same bytes. */
 static void a_damaged_checkpoint_starts_anew(void **state)
 {
@@ -353,7 +379,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(killed_again_and_again), cmocka_unit_test(everything_that_learns_goes_on), cmocka_unit_test(stopped_by_request),
                                         cmocka_unit_test(other_settings_start_anew), cmocka_unit_test(a_damaged_checkpoint_starts_anew),
-                                        cmocka_unit_test(parts_come_in_the_models_order), cmocka_unit_test(half_written_files_are_swept) };
+                                        cmocka_unit_test(a_history_cut_by_others_is_told), cmocka_unit_test(parts_come_in_the_models_order), cmocka_unit_test(half_written_files_are_swept) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
