@@ -193,6 +193,16 @@ static errc csv_open(struct file_map map, struct reader **out, struct err *e)
     return ERR_OK;
 }
 
+/* Lines of nothing but blanks are no rows, as for pandas. */
+static void skip_blank_lines(struct reader *r)
+{
+    for (size_t i = r->at; i < r->text.n && r->text.p[i] && strchr(" \t\r\n", r->text.p[i]); i++)
+        if (r->text.p[i] == '\n' || r->text.p[i] == '\r' || i + 1 == r->text.n) {
+            r->line += r->text.p[i] == '\n';
+            r->at = i + 1;
+        }
+}
+
 static errc csv_next(struct reader *r, json_t **out, struct err *e)
 {
     AUTO_JSON row = json_object();
@@ -200,8 +210,7 @@ static errc csv_next(struct reader *r, json_t **out, struct err *e)
     size_t n = 0, line = r->line;
 
     *out = NULL;
-    while (r->at < r->text.n && (r->text.p[r->at] == '\n' || r->text.p[r->at] == '\r'))
-        r->line += r->text.p[r->at++] == '\n';
+    skip_blank_lines(r);
     if (r->at >= r->text.n)
         return ERR_OK;
     for (bool last = false; !last; n++) {

@@ -152,7 +152,7 @@ static void text_rows_are_read_one_by_one(void **state)
 {
     (void)state;
     AUTO_MEM char *csv = temp_file("data.csv", STR("text,n\r\n\"a \"\"b\"\",\nc\",1\r\nx,\n"));
-    AUTO_MEM char *old = temp_file("old.csv", STR("text,n\r\"a\r\",1\rb,\"2\"\r\r\n"));
+    AUTO_MEM char *old = temp_file("old.csv", STR("text,n\r\"a\r\",1\rb,\"2\"\r\r\n \t\n  "));
     AUTO_MEM char *array = temp_file("data.json", STR("\xEF\xBB\xBF[ {\"a\":\"}\\\"\"},\n{\"a\":[{}]} ]\n"));
     AUTO_JSON rows = rows_of(csv);
     AUTO_JSON two = rows_of(array);
