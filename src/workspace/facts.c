@@ -150,7 +150,7 @@ errc gpu_labels_read(const json_t *node, struct gpu_labels *out, struct buf *why
     int64_t mib = 0;
 
     *out = (struct gpu_labels){ .product = product };
-    if (!str_set(product) || !str_set(count) || !str_set(memory))
+    if (!product || !count || !memory)
         buf_addf(why, "missing required nvidia.com labels on node %s", kube_name(node));
     else if (!str_to_i64(str_of(count), &out->count) || out->count < 1)
         buf_addf(why, "invalid nvidia.com/gpu.count value on node %s: %s", kube_name(node), count);

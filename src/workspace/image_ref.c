@@ -9,7 +9,10 @@
 #define PATH_PART   "[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*"
 #define TAG         "[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 #define DIGEST      "[A-Za-z][A-Za-z0-9]*([-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,}"
-#define REFERENCE   "^" DOMAIN_NAME "/" PATH_PART "(/" PATH_PART ")*(:" TAG ")?(@" DIGEST ")?$"
+#define PATH        PATH_PART "(/" PATH_PART ")*"
+#define BEHIND      "(:" TAG ")?(@" DIGEST ")?$"
+/* A registry that is none, such as a_b.com, may still be the first part of a path. */
+#define REFERENCE   "^(" DOMAIN_NAME "/)?" PATH BEHIND
 
 #define REPOSITORY_MAX 255
 

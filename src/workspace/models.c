@@ -80,6 +80,6 @@ errc model_find(const struct model_hub *hub, struct str name, const char *token,
         return ERR_OK;
     }
     if (!hub || preset_check(name) != PRESET_VALID)
-        return err_set(e, ERR_NOT_FOUND, "model is not registered: %.*s", STR_ARG(name));
+        return err_set(e, ERR_NOT_FOUND, "model is not registered: %s", lower(a, name));
     return find_on_hub(hub, lower(a, name), token, a, out, e);
 }

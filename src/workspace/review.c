@@ -107,15 +107,26 @@ static void find_model(const struct ws_cluster *c, const struct workspace *ws, s
         env->model_problem = arena_strdup(a, e.text);
 }
 
-/* A Secret that the user names and that is not there; of a model in the catalogue nobody asks the hub, so it may still come. */
-static const char *missing_secret(const struct ws_cluster *c, const struct workspace *ws, struct arena *a)
+/*
+ * Why the token of a Secret that the user names cannot be had; NULL: it can, or none is named. Of a model in the catalogue nobody asks the
+ * hub, so it may still come.
+ */
+static const char *missing_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a)
 {
-    struct str secret = ws->inference ? ws->inference->preset->options.model_access_secret : (struct str){ 0 };
+    struct str secret = ws->inference ? ws->inference->preset->options.model_access_secret : (struct str){ 0 }, ns = ws->meta.namespace;
+    const char *why;
 
-    if (secret.n == 0 || preset_find(ws_preset_name(ws)) || look_up(c, a, "Secret", ws->meta.namespace, secret))
+    if (secret.n == 0 || preset_find(ws_preset_name(ws)))
         return NULL;
-    return arena_printf(a, "failed to build node estimate request: failed to resolve access token for model \"%.*s\": failed to get secret: %.*s in namespace: %.*s, "
-                           "error: secrets \"%.*s\" not found", STR_ARG(ws_preset_name(ws)), STR_ARG(secret), STR_ARG(ws->meta.namespace), STR_ARG(secret));
+    const json_t *found = look_up(c, a, "Secret", ns, secret);
+
+    if (secret_value(found, "HF_TOKEN", a))
+        return NULL;
+    if (found)
+        why = arena_printf(a, "HF_TOKEN not found in secret: %.*s in namespace: %.*s", STR_ARG(secret), STR_ARG(ns));
+    else
+        why = arena_printf(a, "failed to get secret: %.*s in namespace: %.*s, error: secrets \"%.*s\" not found", STR_ARG(secret), STR_ARG(ns), STR_ARG(secret));
+    return arena_printf(a, "failed to build node estimate request: failed to resolve access token for model \"%.*s\": %s", STR_ARG(ws_preset_name(ws)), why);
 }
 
 void ws_model_look_up(const struct ws_cluster *c, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem)
@@ -127,7 +138,7 @@ void ws_model_look_up(const struct ws_cluster *c, const struct workspace *ws, st
     *problem = NULL;
     if (name.n == 0)
         return;
-    *problem = missing_secret(c, ws, a);
+    *problem = missing_token(c, ws, a);
     if (*problem || model_find(c->hub, name, ws_access_token(c, ws, a), a, out, &e) == ERR_OK)
         return;
     *problem = ws->tuning ? arena_strdup(a, e.text)

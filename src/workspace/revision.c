@@ -1,7 +1,10 @@
 /* A Workspace's spec as Go encodes it, and upstream's hash of it (dossier 4.3). */
 #include "api/k8s/k8s.h"
 #include "base/hash.h"
+#include "base/mem.h"
 #include "workspace/priv.h"
+
+#include <stdlib.h>
 
 #define POD_TEMPLATE  "io.k8s.api.core.v1.PodTemplateSpec"
 #define VOLUME_SOURCE "io.k8s.api.core.v1.VolumeSource"
@@ -24,6 +27,54 @@ static void drop_null_times(json_t *j)
             json_object_del(j, key);
         else
             drop_null_times(value);
+    }
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+static void sort_keys(json_t *object)
+{
+    size_t n = 0, size = json_object_size(object);
+    AUTO_MEM const char **keys = xcalloc(size + 1, sizeof *keys);
+    json_t *sorted = json_object(), *value;
+    const char *key;
+
+    json_object_foreach(object, key, value)
+        keys[n++] = key;
+    qsort(keys, n, sizeof *keys, by_key);
+    for (size_t i = 0; i < n; i++)
+        json_put(sorted, keys[i], json_incref(json_object_get(object, keys[i])));
+    json_object_clear(object);
+    json_object_update(object, sorted);
+    json_decref(sorted);
+}
+
+/* Go writes structs in the order of their fields, but maps in that of their keys. */
+static bool is_map(const char *name)
+{
+    static const char *const maps[] = { "matchLabels", "labels", "annotations", "nodeSelector", "limits", "requests", "overhead", "volumeAttributes", "options" };
+
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++)
+        if (streq(maps[i], name))
+            return true;
+    return false;
+}
+
+static void sort_maps(json_t *j)
+{
+    const char *key;
+    json_t *value;
+    size_t i;
+
+    json_array_foreach(j, i, value)
+        sort_maps(value);
+    json_object_foreach(j, key, value) {
+        if (json_is_object(value) && is_map(key))
+            sort_keys(value);
+        sort_maps(value);
     }
 }
 
@@ -66,10 +117,11 @@ json_t *ws_tuning_json(const struct workspace *ws)
 }
 
 /* Go's encoder escapes these three in strings, and upstream hashes Go's bytes. */
-static void add_go_json(struct buf *out, const json_t *j)
+static void add_go_json(struct buf *out, json_t *j)
 {
     AUTO_BUF plain = { 0 };
 
+    sort_maps(j);
     json_write(j, &plain);
     for (size_t i = 0; i < plain.n; i++)
         switch (plain.p[i]) {

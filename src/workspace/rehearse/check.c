@@ -52,13 +52,24 @@ static void answer(struct stage *st, const json_t *old, json_t **out)
         *out = json_pack("{s:b, s:O}", "allowed", 1, "defaulted", st->ws);
 }
 
+/* Both versions of an update come in the one that is written. New reference. */
+static json_t *as_read(const json_t *stored, const char *version)
+{
+    AUTO_JSON o = json_clone(stored);
+
+    if (version)
+        json_put_str(o, "apiVersion", version);
+    return as_stored(o);
+}
+
 errc workspace_check(const json_t *in, json_t **out, struct err *e)
 {
     const json_t *given = json_object_get(in, "oldObject");
     struct stage st;
 
     TRY(stage_init(&st, in, e));
-    AUTO_JSON old = given ? as_stored(given) : NULL;
+    AUTO_JSON stored = given ? as_stored(given) : NULL;
+    AUTO_JSON old = stored ? as_read(stored, json_cstr(st.ws, "apiVersion")) : NULL;
 
     answer(&st, old, out);
     stage_done(&st);

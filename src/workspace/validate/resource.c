@@ -161,6 +161,24 @@ static void check_partition(struct check *c)
 
 struct gpus { int64_t nodes, per_node_gib; };
 
+/* As Go prints a quantity: 1024 is 1Ti. */
+static void add_gib(int64_t gib, struct buf *out)
+{
+    AUTO_BUF plain = { 0 };
+
+    buf_addf(&plain, "%lldGi", (long long)gib);
+    quantity_canonical(buf_str(&plain), out);
+}
+
+static void refuse_memory(struct check *c, const char *node, int64_t here, int64_t first)
+{
+    AUTO_BUF have = { 0 }, want = { 0 };
+
+    add_gib(here, &have);
+    add_gib(first, &want);
+    problem_add(c->out, NULL, "Non-uniform GPU memory: node %s has %s memory, but previous node has %s memory", node, buf_cstr(&have), buf_cstr(&want));
+}
+
 /* What the user's own nodes have; false when it cannot be told: then it was said. */
 static bool gpus_of_nodes(struct check *c, struct gpus *out)
 {
@@ -183,7 +201,7 @@ static bool gpus_of_nodes(struct check *c, struct gpus *out)
         else if (previous && first.count != here.count)
             problem_add(c->out, NULL, "Non-uniform GPU count: node %s has %lld GPUs, but previous node has %lld GPUs", name, (long long)here.count, (long long)first.count);
         else if (previous && first.node_gib != here.node_gib)
-            problem_add(c->out, NULL, "Non-uniform GPU memory: node %s has %lldGi memory, but previous node has %lldGi memory", name, (long long)here.node_gib, (long long)first.node_gib);
+            refuse_memory(c, name, here.node_gib, first.node_gib);
         if (c->out->n > 0 && previous && (!streq(first.product, here.product) || first.count != here.count || first.node_gib != here.node_gib))
             return false;
         first = here;
@@ -208,9 +226,7 @@ static void check_memory(struct check *c, struct gpus gpus)
         return;
     if (!bypasses_checks(c->ws) && ((__int128)gpus.per_node_gib << 30) * gpus.nodes * NANO < need) {
         quantity_canonical(buf_str(&given), &weights);
-        buf_clear(&given);
-        buf_addf(&given, "%lldGi", (long long)(gpus.per_node_gib * gpus.nodes));
-        quantity_canonical(buf_str(&given), &total);
+        add_gib(gpus.per_node_gib * gpus.nodes, &total);
         lower_add(&preset, ws_preset_name(c->ws));
         problem_add(c->out, "resource.instanceType", "invalid value: Insufficient total GPU memory: Instance type %.*s has a total of %s, but preset %s requires at least %s",
                     STR_ARG(ws_instance_type(c->ws)), buf_cstr(&total), buf_cstr(&preset), buf_cstr(&weights));

@@ -28,7 +28,7 @@ static void check_create(struct check *c)
         problem_add(c->out, "spec", "Either Inference or Tuning must be specified, not neither");
     if (ws->inference && ws->tuning)
         problem_add(c->out, "spec", "Either Inference or Tuning must be specified, but not both");
-    if (c->v1alpha1 && !ws->resource)
+    if (!ws->resource && (ws->tuning || (ws->inference && c->v1alpha1)))
         problem_add(c->out, "spec.resource", MISSING);
     check_instance_type(c);
     check_annotations(c);
