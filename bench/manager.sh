@@ -30,12 +30,13 @@ fresh() {       # a server with the definitions, the namespace and the webhook's
 }
 
 measure() {     # measure NAME MODE words...
-    local file=$T/$1-$2.json mode=$2
+    local file=$T/$1-$2.json mode=$2 ca=''
+    [ "$1" = ours ] || ca="--ca-from kaito-workspace/workspace-webhook-cert"
     shift 2
     fresh "$T/server"
     case $mode in
-    gpu) options="--starts 5 --single 20 --settled ${SETTLED:-500} --rest ${REST:-20}" ;;
-    byo) options="--byo --single 20"; set -- "$@" --node-provisioner byo ;;
+    gpu) options="$ca --starts 5 --single 20 --settled ${SETTLED:-500} --rest ${REST:-20}" ;;
+    byo) options="$ca --byo --single 20"; set -- "$@" --node-provisioner byo ;;
     esac
     # shellcheck disable=SC2086
     python3 "$SOURCE/bench/manager/drive.py" --kubeconfig "$KUBECONFIG" $options -- "$@" >"$file" || exit 1
