@@ -151,7 +151,7 @@ static bool is_untold(const struct workspace *ws)
  */
 static bool revision_may_be_missing(const struct workspace *ws)
 {
-    return is_untold(ws) || was_told(ws, "(last reconcile error: create ");
+    return is_untold(ws) || was_told(ws, "(last reconcile error: create NodeClaim ") || was_told(ws, "(last reconcile error: create ControllerRevision ");
 }
 
 /* The number that workloads are annotated with; it changes with the hashed part of the spec. */

@@ -463,7 +463,7 @@ static bool tells_the_refusal(struct world *w)
     AUTO_JSON ws = world_get(w, &gvr_workspaces, "ws");
     const char *message = json_cstr(kube_condition(ws, "InferenceReady"), "message");
 
-    return message && strstr(message, "last reconcile error: apply StatefulSet ws: ");
+    return message && strstr(message, "last reconcile error: create StatefulSet ws: ");
 }
 
 /* A quota, a policy, a webhook of somebody else's: the Workspace itself tells. */
