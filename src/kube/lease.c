@@ -23,6 +23,7 @@ struct leader {
 
     char *seen_version;                 /* of the lease, and when we saw it first: our clock alone decides that it expired */
     int64_t seen_ms;
+    int64_t left_ms;                    /* how long the last try found it held by another; 0: it was not */
 };
 
 struct leader *leader_new(struct kube_client *c, const struct leader_opts *o)
@@ -64,8 +65,8 @@ static errc lease_create(struct leader *l, struct err *e)
     return kube_create(l->client, &leases_gvr, NULL, lease, NULL, e);
 }
 
-/* Somebody else holds it, and has been seen to renew it lately. */
-static bool is_held_by_other(struct leader *l, const json_t *lease)
+/* How long somebody else still holds it, by when we saw the last renewal; 0: nobody does. */
+static int64_t held_by_other_ms(struct leader *l, const json_t *lease)
 {
     const char *holder = json_str_at(lease, "spec", "holderIdentity", NULL), *version = kube_resource_version(lease);
     if (!streq(l->seen_version, version)) {
@@ -74,9 +75,10 @@ static bool is_held_by_other(struct leader *l, const json_t *lease)
         l->seen_ms = clock_mono_ms();
     }
     if (!str_set(holder) || streq(holder, l->identity))
-        return false;
+        return 0;
     int64_t duration = json_int(json_object_get(lease, "spec"), "leaseDurationSeconds", 0) * 1000;
-    return clock_mono_ms() - l->seen_ms < (duration ? duration : l->lease_ms);
+    int64_t left = l->seen_ms + (duration ? duration : l->lease_ms) - clock_mono_ms();
+    return left > 0 ? left : 0;
 }
 
 /* CONFLICT: another one leads, or was faster. */
@@ -88,11 +90,19 @@ static errc lease_try(struct leader *l, struct err *e)
         return lease_create(l, e);
     if (rc)
         return rc;
-    if (is_held_by_other(l, lease))
+    l->left_ms = held_by_other_ms(l, lease);
+    if (l->left_ms > 0)
         return err_set(e, ERR_CONFLICT, "lease %s/%s: is held by %s", l->ns, l->name, json_str_at(lease, "spec", "holderIdentity", NULL));
     bool taking = !streq(json_str_at(lease, "spec", "holderIdentity", NULL), l->identity);
     put_spec(l, lease, taking, l->identity, l->lease_ms);
     return kube_update(l->client, &leases_gvr, NULL, lease, NULL, e);
+}
+
+/* Twice as often as it is renewed, and when it runs out: nobody waits longer for a dead leader than its lease lasts. */
+static int64_t next_try_ms(const struct leader *l)
+{
+    int64_t ms = l->retry_ms / 2 + (int64_t)(random_u64() % (uint64_t)(l->retry_ms / 10 + 1));
+    return l->left_ms > 0 && l->left_ms < ms ? l->left_ms : ms;
 }
 
 errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
@@ -100,6 +110,7 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
     for (;;) {
         struct err why = { 0 };
         int64_t asked = clock_mono_ms();
+        l->left_ms = 0;
         errc rc = lease_try(l, &why);
         if (!rc) {
             l->renewed_ms = asked;
@@ -108,7 +119,7 @@ errc leader_acquire(struct leader *l, struct cancel *stop, struct err *e)
             return ERR_OK;
         }
         log_debug("leader", "not leading", KV("name", l->name), KV("err", why.text));
-        if (rc == ERR_CANCELLED || cancel_wait_ms(stop, l->retry_ms / 2 + (int64_t)(random_u64() % (uint64_t)(l->retry_ms / 10 + 1))))
+        if (rc == ERR_CANCELLED || cancel_wait_ms(stop, next_try_ms(l)))
             return err_set(e, ERR_CANCELLED, "lease %s/%s: stopped waiting", l->ns, l->name);
     }
 }

@@ -1,6 +1,7 @@
 /*
  * Leader election over a coordination.k8s.io/v1 Lease, with client-go's times: a lease of 15 s, renewed every 2 s, given up when it could
- * not be renewed for 10 s; who waits looks twice as often, so that a hand-over takes little more than a second. Released on a clean stop, so that the next one starts at once.
+ * not be renewed for 10 s; who waits looks twice as often, and when the lease runs out, so that a hand-over takes little more than a second, after a
+ * leader's death little more than its lease. Released on a clean stop, so that the next one starts at once.
  */
 #ifndef KUBE_LEASE_H
 #define KUBE_LEASE_H

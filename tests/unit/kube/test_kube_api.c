@@ -380,6 +380,24 @@ static void clocks_that_differ_do_not_make_two_leaders(void **state)
     }
 }
 
+/* However seldom who waits looks: the lease of a leader that died is taken when it runs out. */
+static void a_dead_leader_is_followed_when_its_lease_runs_out(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_FREE(cancel) stop = cancel_new();
+    AUTO_JSON lease = kube_object("coordination.k8s.io/v1", "Lease", w->ns, "dead");
+
+    json_put(lease, "spec", json_pack("{s:s, s:i}", "holderIdentity", "dead", "leaseDurationSeconds", 1));
+    OK(kube_create(w->client, KUBE_GVR("coordination.k8s.io", "v1", "leases"), NULL, lease, NULL, &e));
+    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "dead", .identity = "us", .retry_ms = 20000 });
+    int64_t began = clock_mono_ms();
+
+    OK(leader_acquire(l, stop, &e));
+    assert_in_range(clock_mono_ms() - began, 900, 3000);
+    leader_free(l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,7 +408,7 @@ int main(void)
         cmocka_unit_test(several_namespaces_are_read_as_one),
         cmocka_unit_test(events_are_counted),
         cmocka_unit_test(one_leader_at_a_time), cmocka_unit_test(a_lease_that_is_not_renewed_runs_out),
-        cmocka_unit_test(clocks_that_differ_do_not_make_two_leaders),
+        cmocka_unit_test(clocks_that_differ_do_not_make_two_leaders), cmocka_unit_test(a_dead_leader_is_followed_when_its_lease_runs_out),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
