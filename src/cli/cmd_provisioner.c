@@ -12,7 +12,7 @@
 #include "provisioner/provisioner.h"
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
-#define LEASE_MS        6000            /* a leader that dies is followed before anybody misses it: well within 10 s */
+#define LEASE_MS        5000            /* a leader that dies is followed, and its claims looked at, well within 10 s */
 
 struct provisioner_cmd {
     const char *kubeconfig, *context, *cloud, *log_level, *health, *metrics, *collect, *gates, *exec_command, *exec_node_label, *lease, *lease_namespace, *name,
