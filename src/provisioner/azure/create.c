@@ -11,6 +11,7 @@
 #define LOOK_MAX_MS   120000
 #define LOOK_POOL_MS  7500
 #define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */
+#define LOOK_AGAIN_MS 2000              /* after a look that said nothing; doubles to LOOK_POOL_MS */
 #define EXISTS_MS     1000
 
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
@@ -185,6 +186,14 @@ static void spend(struct making *m, const char *operation)
     m->w->spent = xstrdup(operation);
 }
 
+/* Nothing is made any more, and what is left cannot be cleared away at the moment: the operation stays noted, so that it is tried again. */
+static errc leftover_waits(struct making *m, const struct arm_progress *p, struct err *e)
+{
+    m->why.failure.fault = FAULT_TRANSIENT;
+    (void)arm_error_set(e, ERR_UNAVAILABLE, &p->error);
+    return err_wrap(e, "the creation has failed, and what is left of it is deleted as soon as ARM may be asked");
+}
+
 /* The pool that a failed operation left is deleted first; a claim whose fault is final would not come back to do it. */
 static errc operation_failed(struct making *m, const char *text, const struct arm_progress *p, struct err *e)
 {
@@ -193,20 +202,31 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     const json_t *pool = NULL;
     enum cloud_fault f = arm_error_fault(&p->error);
 
-    if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over: the pool tells */
+    if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did: the pool tells */
         spend(m, text);
         m->w->put_ms = arm_now_ms(m->a->arm);
-        return pending(m, NULL, LOOK_POOL_MS);
+        return pending(m, NULL, LOOK_GAP_MS);
     }
     errc rc = find_pool(m, m->w->put_ms, &pools, &pool, &i, e);
 
     if (!rc && pool && i.state != CLOUD_DELETING)
         rc = clear_away(m, pool, e);
     if (rc)
-        return is_patience(&m->why) ? pending(m, text, m->why.failure.retry_ms) : rc;
+        return is_patience(&m->why) ? leftover_waits(m, p, e) : rc;
     spend(m, text);
     m->why = (struct arm_refusal){ .failure = { .fault = f }, .error = p->error };
     return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
+}
+
+/* One that said nothing is repeated soon: the operation may have ended long ago. One that found the end needs no other, unless what follows fails. */
+static int64_t next_look_ms(struct pool_writes *w, errc rc, const struct arm_progress *p, int64_t since_ms)
+{
+    int64_t again = (int64_t)LOOK_AGAIN_MS << (w->unanswered < 2 ? w->unanswered : 2);
+
+    w->unanswered = rc ? w->unanswered + 1 : 0;
+    if (rc)
+        return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
+    return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(clock_wall_ms() - since_ms), p->wait_ms) : LOOK_GAP_MS;
 }
 
 static errc follow(struct making *m, const char *text, struct arm_operation *op, int64_t since_ms, struct err *e)
@@ -217,10 +237,8 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     if (early > 0)
         return pending(m, text, early);
     errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
-    int64_t look = azure_look_ms(AZURE_PATIENCE_MS(clock_wall_ms() - since_ms), p.wait_ms);
+    int64_t look = next_look_ms(m->w, rc, &p, since_ms);
 
-    if (rc && look > LOOK_POOL_MS)      /* it said nothing */
-        look = LOOK_POOL_MS;
     azure_look_later(m->w, arm_now_ms(m->a->arm), look, p.wait_ms);
     AUTO_MEM char *moved = operation_text(op, since_ms);
 

@@ -4,7 +4,8 @@
 #include "provisioner/azure/priv.h"
 
 #define LAG_MS       60000              /* a LIST may miss what was made so short ago */
-#define LOOK_BUSY_MS 20000
+#define LOOK_BUSY_MS 20000              /* while another operation runs: at most; at first */
+#define LOOK_BUSY_FIRST_MS 2000
 
 /* From its beginning on; elapsed_ms 0: also when it is not known. */
 static int64_t deletion_look_ms(int64_t elapsed_ms, int64_t asked_ms)
@@ -73,14 +74,24 @@ static errc deletion_failed(struct azure *a, const char *name, struct pool_write
     return err_wrap(e, "agent pool %s: its deletion failed", name);
 }
 
+/* As long again as it has been busy: one that ends in a moment costs a moment. */
+static int64_t busy_look_ms(const struct azure *a, struct pool_writes *w)
+{
+    int64_t now = arm_now_ms(a->arm), lasts;
+
+    w->busy_ms = w->busy_ms ? w->busy_ms : now;
+    lasts = now - w->busy_ms;
+    return lasts < LOOK_BUSY_FIRST_MS ? LOOK_BUSY_FIRST_MS : lasts > LOOK_BUSY_MS ? LOOK_BUSY_MS : lasts;
+}
+
 /* Our own patience and another operation's turn are no failures: come back. */
-static errc later_or(errc rc, const struct arm_refusal *why, int64_t *look_ms)
+static errc later_or(errc rc, const struct azure *a, struct pool_writes *w, const struct arm_refusal *why, int64_t *look_ms)
 {
     bool busy = why->failure.fault == FAULT_BUSY, throttled = why->failure.fault == FAULT_THROTTLED;
 
     if (!busy && !throttled)
         return rc;
-    *look_ms = why->failure.retry_ms > 0 ? why->failure.retry_ms : LOOK_BUSY_MS;
+    *look_ms = why->failure.retry_ms > 0 ? why->failure.retry_ms : busy ? busy_look_ms(a, w) : LOOK_BUSY_MS;
     return ERR_OK;
 }
 
@@ -91,7 +102,8 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
     errc rc = azure_delete_pool(a, name, pool, w, &gone, &why, e);
 
     if (rc)
-        return later_or(rc, &why, look_ms);
+        return later_or(rc, a, w, &why, look_ms);
+    w->busy_ms = 0;
     if (!gone) {
         *look_ms = deletion_look_ms(0, w->deletion.wait_ms);
         azure_look_later(w, w->delete_ms, *look_ms, w->deletion.wait_ms);
@@ -136,7 +148,7 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
     errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, e);
 
     if (rc)
-        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);
+        return is_gone(&why) ? ERR_OK : later_or(rc, a, w, &why, look_ms);
     return seen_step(a, name, r.body, true, w, look_ms, e);
 }
 
@@ -175,7 +187,7 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
     errc rc = pools_look(a->pools, pools_after(w, arm_now_ms(a->arm)), &pools, &why, e);
 
     if (rc)
-        return is_gone(&why) ? ERR_OK : later_or(rc, &why, look_ms);    /* the whole cluster is gone */
+        return is_gone(&why) ? ERR_OK : later_or(rc, a, w, &why, look_ms);    /* the whole cluster is gone */
     const json_t *pool = json_object_get(pools, name);
 
     return pool ? seen_step(a, name, pool, false, w, look_ms, e) : absent(a, name, w, look_ms, e);

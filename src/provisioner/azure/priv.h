@@ -28,6 +28,8 @@ struct pool_writes {
     struct arm_operation deletion;      /* style 0: none is followed */
     int64_t look_ms;                    /* no operation of it is looked at before, */
     int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
+    unsigned unanswered;                /* looks at it, one after the other, that said nothing */
+    int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
     char *spent;                        /* the operation that failed and was dealt with */
 };
 

@@ -320,10 +320,65 @@ static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 503 }, { POLL, 404 }, LIST(POOL("Succeeded")));
-    expect_pending(w, 5000);
+    expect_pending(w, 2000);
     assert_string_equal(w->made.operation, operation);
-    pass(w, 5000);
+    pass(w, 2000);
     expect_running(w);
+    script_done(&w->script);
+}
+
+/* It may have ended long ago: soon at first, and what ARM answers in the end puts the looks back to their pace. */
+static void a_look_that_says_nothing_is_repeated_soon(void **state)
+{
+    static const int64_t waits_ms[] = { 2000, 4000, 7500 };
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 503 }, { POLL, 500 }, { POLL, 502 }, { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 503 });
+    pass(w, 20000);
+    for (size_t i = 0; i < ARRAY_LEN(waits_ms); i++) {
+        expect_pending(w, waits_ms[i]);
+        pass(w, waits_ms[i]);
+    }
+    expect_pending(w, 3 * (20000 + 13500) / 2);
+    pass(w, 3 * (20000 + 13500) / 2);
+    expect_pending(w, 2000);
+    script_done(&w->script);
+}
+
+/* The end was seen, what follows from it failed: that is done again now, not when the operation would have been looked at next. */
+static void a_failed_operation_is_dealt_with_as_soon_as_arm_answers(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, FAILED("AllocationFailed") }, { "GET " P V, 503 }, { POLL, 200, { NULL }, FAILED("AllocationFailed") },
+           LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 });
+    pass(w, 30000);
+    expect_fault(w, FAULT_TRANSIENT);
+    pass(w, 1000);
+    expect_fault(w, FAULT_CAPACITY);
+    script_done(&w->script);
+}
+
+/* What is left of it cannot be deleted yet: the claim says so, and not that its machine is being made. */
+static void a_failed_operation_is_told_while_its_leftover_waits(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 429, { "Retry-After: 3" } },
+           { POLL, 200, { NULL }, FAILED("AllocationFailed") }, { POLL, 200, { NULL }, FAILED("AllocationFailed") }, { "DELETE " P "/ws1" V, 202 });
+    expect_fault(w, FAULT_THROTTLED);
+    pass(w, 1000);
+    expect_fault(w, FAULT_TRANSIENT);
+    assert_int_equal(w->why.retry_ms, 2000);
+    assert_non_null(strstr(w->err.text, "AllocationFailed"));
+    pass(w, 2000);
+    expect_fault(w, FAULT_CAPACITY);
     script_done(&w->script);
 }
 
@@ -334,9 +389,9 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
-    expect_pending(w, 7500);
-    pass(w, 10000);
-    expect_pending(w, 7500);
+    expect_pending(w, 1000);
+    pass(w, 1000);
+    expect_pending(w, 5000);
     script_done(&w->script);
 }
 
@@ -352,7 +407,22 @@ static void a_deletion_that_fails_says_why_and_is_asked_again(void **state)
     pass(w, 15000);
     assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
     assert_non_null(strstr(w->err.text, "PodDrainFailure: pdb"));
-    assert_int_equal(delete_look(w), 20000);    /* another operation has its turn */
+    assert_int_equal(delete_look(w), 2000);     /* another operation has its turn */
+    script_done(&w->script);
+}
+
+#define BUSY { "DELETE " P "/ws1" V, 409, { NULL }, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"another operation\"}}" }
+
+static void another_operations_turn_is_waited_for_as_long_as_it_lasts(void **state)
+{
+    static const int64_t waits_ms[] = { 2000, 2000, 4000, 8000, 16000, 20000 };
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), BUSY, BUSY, BUSY, BUSY, LIST(POOL("Succeeded")), BUSY, LIST(POOL("Succeeded")), BUSY);
+    for (size_t i = 0; i < ARRAY_LEN(waits_ms); i++) {
+        assert_int_equal(delete_look(w), waits_ms[i]);
+        pass(w, waits_ms[i]);
+    }
     script_done(&w->script);
 }
 
@@ -597,6 +667,7 @@ int main(void)
         TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(an_instant_cloud_is_not_polled), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
+        TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_young_pools_deletion_that_fails_is_asked_again),
         TEST(a_cluster_that_is_gone_holds_no_claim_back),
