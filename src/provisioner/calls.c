@@ -41,9 +41,18 @@ errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, 
     return counted(p, "Delete", started, p->cloud->delete(p->cloud->self, claim, out_look_ms, e));
 }
 
+#define RETRY_MS 1000
 #define GONE_MS 1000                    /* until our cache knows that the claim went with its machine */
 
-errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e)
+/* As long again as it has failed. */
+static int64_t retry_ms(struct provisioner *p, const char *key, int64_t max_ms)
+{
+    int64_t ms = failing_for_ms(p, key, clock_wall_ms());
+
+    return ms < RETRY_MS ? RETRY_MS : ms > max_ms ? max_ms : ms;
+}
+
+errc ask_end(struct provisioner *p, const char *claim, int64_t retry_max_ms, int64_t *out_look_ms, bool *out_held, struct err *e)
 {
     AUTO_MEM char *key = end_key(claim);
 
@@ -53,6 +62,8 @@ errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t
         return ERR_OK;
     errc rc = ask_delete(p, claim, out_look_ms, e);
 
-    hold(p, key, rc ? retry_ms : *out_look_ms > 0 ? *out_look_ms : GONE_MS);
+    if (!rc)
+        no_longer_failing(p, key);
+    hold(p, key, rc ? retry_ms(p, key, retry_max_ms) : *out_look_ms > 0 ? *out_look_ms : GONE_MS);
     return rc;
 }

@@ -3,6 +3,8 @@
 #include "base/mem.h"
 #include "provisioner/priv.h"
 
+#define BRIEFLY_MS 1000
+
 /* How long the cloud is left alone about a claim; every event of the claim or its Node would ask it otherwise. */
 void hold(struct provisioner *p, const char *claim, int64_t ms)
 {
@@ -26,6 +28,12 @@ int64_t hold_left_ms(struct provisioner *p, const char *claim)
     return left > 0 ? left : 0;
 }
 
+void hold_briefly(struct provisioner *p, const char *claim)
+{
+    if (hold_left_ms(p, claim) > BRIEFLY_MS)
+        hold(p, claim, BRIEFLY_MS);
+}
+
 void notice(struct provisioner *p, const char *key)
 {
     LOCK_SCOPE(&p->mu);
@@ -43,6 +51,23 @@ void forget_notice(struct provisioner *p, const char *key)
     map_del(p->noticed, str_of(key));
 }
 
+int64_t failing_for_ms(struct provisioner *p, const char *key, int64_t now_ms)
+{
+    LOCK_SCOPE(&p->mu);
+    const int64_t *had = map_get(p->failing, str_of(key));
+
+    if (had)
+        return now_ms - *had;
+    map_put(p->failing, str_of(key), xmemdup(&now_ms, sizeof now_ms));
+    return 0;
+}
+
+void no_longer_failing(struct provisioner *p, const char *key)
+{
+    LOCK_SCOPE(&p->mu);
+    map_del(p->failing, str_of(key));
+}
+
 char *end_key(const char *claim)
 {
     return xasprintf("end of %s", claim);
@@ -55,6 +80,8 @@ void forget_claim(struct provisioner *p, const char *claim)
 
     map_del(p->holds, str_of(claim));
     map_del(p->holds, str_of(key));
+    map_del(p->failing, str_of(claim));
+    map_del(p->failing, str_of(key));
     map_del(p->noticed, str_of(claim));
     map_del(p->noticed, str_of(key));
     map_del(p->types, str_of(claim));

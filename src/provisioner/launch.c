@@ -24,7 +24,7 @@ static void launch_done(struct launch *l)
     cloud_instance_done(&l->made);
 }
 
-static int64_t failing_ms(const struct work *w)
+static int64_t not_launched_ms(const struct work *w)
 {
     const json_t *c = kube_condition(w->object, "Launched");
     int64_t since = c ? kube_time_ms(json_cstr(c, "lastTransitionTime")) : 0;
@@ -82,6 +82,14 @@ static bool fault_is_of_type(enum cloud_fault f)
     return f == FAULT_CAPACITY || f == FAULT_QUOTA || f == FAULT_TYPE;
 }
 
+/* What is failing: the way to the cloud, or the launch, which may have been accepted in between and failed again. */
+static int64_t failing_ms(const struct work *w, enum cloud_fault f)
+{
+    bool no_answer = f == FAULT_TRANSIENT || f == FAULT_OTHER;
+
+    return no_answer ? failing_for_ms(w->p, kube_name(w->object), w->op->now_ms) : not_launched_ms(w);
+}
+
 /* How long after a refusal. A claim with several types waits for none of them in particular. */
 static int64_t wait_after(struct work *w, struct launch *l)
 {
@@ -91,7 +99,7 @@ static int64_t wait_after(struct work *w, struct launch *l)
         return NEXT_TYPE_MS;
     if (l->why.fault == FAULT_TYPE && r && r->n_values > 1)
         l->why.fault = FAULT_CAPACITY;
-    return l->why.retry_ms > 0 ? l->why.retry_ms : cloud_fault_wait_ms(l->why.fault, failing_ms(w));
+    return l->why.retry_ms > 0 ? l->why.retry_ms : cloud_fault_wait_ms(l->why.fault, failing_ms(w, l->why.fault));
 }
 
 /* ---- asking ---- */
@@ -175,6 +183,8 @@ static errc launch(struct work *w, struct launch *l, struct reconcile_result *ou
         l->asked = true;
         prefer_type(w);
         l->rc = ask_create(w->p, &w->claim, &l->made, &l->why, &l->err);
+        if (!l->rc)
+            no_longer_failing(w->p, kube_name(w->object));
         if (!l->rc && l->made.state == CLOUD_BROKEN) {
             l->rc = err_set(&l->err, ERR_UNAVAILABLE, "the %s cloud made a machine that does not work", w->p->cloud->name);
             l->why.fault = FAULT_PROVISIONING;
@@ -208,17 +218,18 @@ static void put_annotation(json_t *patch, const json_t *claim, const char *key, 
     json_put(json_sub(json_sub(patch, "metadata"), "annotations"), key, value ? json_string(value) : json_null());
 }
 
-/* The long-running operation and since when it runs, for a restart to go on with. */
+/* The long-running operation and since when it runs, for a restart to go on with. One whose end is told and that is still noted was cut short there. */
 static void put_operation(const struct work *w, const struct launch *l, json_t *patch)
 {
     const char *since = kube_annotation(w->object, LAUNCH_STARTED_ANNOTATION);
+    bool over = l->asked ? operation_is_over(l) : is_settled(w->object);
     char now[TIME_TEXT_MAX];
 
-    if (!l->asked || (l->rc && !operation_is_over(l)))
+    if (!over && (!l->asked || l->rc))
         return;
     time_rfc3339(w->op->now_ms, now);
-    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, operation_is_over(l) ? NULL : l->made.operation);
-    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, operation_is_over(l) ? NULL : since ? since : now);
+    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, over ? NULL : l->made.operation);
+    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, over ? NULL : since ? since : now);
 }
 
 /* What the claim asked for and the cloud gave, as labels of the claim: `kubectl get nodeclaims` shows them. */
@@ -262,16 +273,44 @@ static errc write_status(struct work *w, const struct claim_plan *plan, struct e
     return claim_patch(w, "status", patch, e);
 }
 
-/*
- * The operation first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
- * Node, or somebody could delete the Node past us.
- */
-static errc apply(struct work *w, const struct launch *l, const struct claim_plan *plan, struct err *e)
+/* What the cloud said does not wait for a Node that somebody else writes at the same time. */
+static errc write_launch(struct work *w, const struct claim_view *v, struct err *e)
 {
-    TRY(write_meta(w, l, e));
+    AUTO_JSON none = json_array();
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+    struct claim_view alone = *v;
+
+    alone.nodes = none;
+    claim_plan(&alone, w->op->now_ms, &plan);
+    return write_status(w, &plan, e);
+}
+
+static errc write_node(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
+{
+    errc rc = ERR_OK;
+    struct err ignored;
+
     if (plan->node_patch)
-        TRY(kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan->node_patch, NULL, e));
-    return write_status(w, plan, e);
+        rc = kube_patch(w->p->client, &nodes_gvr, NULL, kube_name(json_array_get(w->nodes, 0)), NULL, KUBE_PATCH_MERGE, plan->node_patch, NULL, e);
+    if (rc && l->asked)
+        (void)write_launch(w, v, &ignored);
+    return rc;
+}
+
+/*
+ * An operation that runs is noted before it is told, and one that is over is told before the note goes: a crash in between then costs nothing, and
+ * nobody has to find out from the cloud again. The Node before the status: a claim that is registered has its finalizer on the Node, or somebody could
+ * delete the Node past us.
+ */
+static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
+{
+    bool over = l->asked && operation_is_over(l);
+
+    if (!over)
+        TRY(write_meta(w, l, e));
+    TRY(write_node(w, l, v, plan, e));
+    TRY(write_status(w, plan, e));
+    return over ? write_meta(w, l, e) : ERR_OK;
 }
 
 static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)
@@ -310,19 +349,23 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
     }
     bool on_its_way = l.asked && !l.rc && l.made.state != CLOUD_RUNNING;
 
-    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes,
+    const struct claim_view view = { .claim = &w->claim, .object = w->object, .nodes = w->nodes,
                                      .launched = l.asked && !l.rc && !on_its_way, .provider_id = l.rc || on_its_way ? NULL : l.made.provider_id,
                                      .image_id = l.rc || on_its_way ? NULL : l.made.image_id,
                                      .launch_error = l.rc ? l.err.text : NULL, .launch_fault = l.why.fault,
-                                     .launch_wait = on_its_way ? l.wait : NULL }, w->op->now_ms, &plan);
+                                     .launch_wait = on_its_way ? l.wait : NULL };
+
+    claim_plan(&view, w->op->now_ms, &plan);
     if (l.rc)
         tell_failure(w, &l, out->requeue_after_ms);
     const json_t *before = w->object;
 
-    errc rc = apply(w, &l, &plan, e);
+    errc rc = apply(w, &l, &view, &plan, e);
 
     if (rc == ERR_NOT_FOUND && l.asked && !l.rc)
         lose_claim(w->p, kube_name(w->object));
+    if (rc && l.asked)
+        hold_briefly(w->p, kube_name(w->object));
     if (rc)
         return rc;
     count_stages(w, before, &plan);

@@ -30,6 +30,7 @@ struct provisioner {
 
     struct mutex mu;                    /* a leaf; guards what follows */
     struct map *holds;                  /* claim name, or end_key -> int64_t: until then (monotonic ms) the cloud is not asked */
+    struct map *failing;                /* claim name, or end_key -> int64_t: since when the cloud gives no good answer (wall ms) */
     struct map *types;                  /* claim name -> size_t: which of its instance types is tried */
     struct map *lost;                   /* names of claims that went while their machine was made */
     struct map *noticed;                /* keys of claims whose Node's coming or going was acted on */
@@ -64,7 +65,12 @@ const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has n
 
 void hold(struct provisioner *p, const char *claim, int64_t ms);        /* 0: no longer */
 int64_t hold_left_ms(struct provisioner *p, const char *claim);
+/* What the cloud said could not be written down: it is asked again soon, however long it wanted to be left alone. */
+void hold_briefly(struct provisioner *p, const char *claim);
 char *end_key(const char *claim);        /* of the holds of its deletion; no claim is called so. Yours */
+/* How long the cloud has given no good answer about it, for one that it gives none; 0: this is the first. */
+int64_t failing_for_ms(struct provisioner *p, const char *key, int64_t now_ms);
+void no_longer_failing(struct provisioner *p, const char *key);
 /* The Node told something that the cloud will say as well: the first time for this key the hold ends. The key is that of a hold. */
 void notice(struct provisioner *p, const char *key);
 void forget_notice(struct provisioner *p, const char *key);
@@ -82,9 +88,9 @@ errc ask_list(struct provisioner *p, struct cloud_instances *out, struct err *e)
 errc ask_delete(struct provisioner *p, const char *claim, int64_t *out_look_ms, struct err *e);
 /*
  * The same for the reconciles of a claim, which every event of the claim or its Node brings back: not before the cloud's own time, and after a
- * failure not for retry_ms. *out_held: it was not asked.
+ * failure not for a second, then as long as it has been failing, at most retry_max_ms. *out_held: it was not asked.
  */
-errc ask_end(struct provisioner *p, const char *claim, int64_t retry_ms, int64_t *out_look_ms, bool *out_held, struct err *e);
+errc ask_end(struct provisioner *p, const char *claim, int64_t retry_max_ms, int64_t *out_look_ms, bool *out_held, struct err *e);
 
 /* Stages (launch.c, replace.c, repair.c, drift.c, terminate.c). Each may ask to be called again through *out. */
 errc advance(struct work *w, struct reconcile_result *out, struct err *e);

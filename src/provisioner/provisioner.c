@@ -11,7 +11,7 @@
 #include "provisioner/priv.h"
 #include "provisioner/timers.h"
 
-#define LOST_RETRY_MS   1000            /* when the cloud did not take the deletion of what a vanished claim left */
+#define LOST_RETRY_MAX_MS 60000         /* when the cloud does not take the deletion of what a vanished claim left */
 #define TRIM_MS 1000
 
 const struct kube_gvr nodes_gvr = { "", "v1", "nodes" };
@@ -108,7 +108,7 @@ static errc after_claim(struct provisioner *p, const char *name, struct reconcil
     bool held;
 
     if (claim_is_lost(p, name))
-        TRY(ask_end(p, name, LOST_RETRY_MS, &out->requeue_after_ms, &held, e));
+        TRY(ask_end(p, name, LOST_RETRY_MAX_MS, &out->requeue_after_ms, &held, e));
     if (out->requeue_after_ms == 0)
         forget_claim(p, name);
     return ERR_OK;
@@ -242,7 +242,7 @@ errc provisioner_start(struct kube_client *client, const struct provisioner_opts
 {
     struct provisioner *p = xmalloc(sizeof *p);
 
-    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .behind = behind_new(), .holds = map_new(free), .types = map_new(free), .lost = map_new(free),
+    *p = (struct provisioner){ .client = client, .cloud = o->cloud, .cancel = cancel, .o = *o, .behind = behind_new(), .holds = map_new(free), .failing = map_new(free), .types = map_new(free), .lost = map_new(free),
                                 .noticed = map_new(free) };
     mutex_init(&p->mu);
     claim_timers_fill(&p->o.timers);
@@ -340,6 +340,7 @@ void provisioner_join(struct provisioner *p)
     metrics_free(p->metrics);
     behind_free(p->behind);
     map_free(p->holds);
+    map_free(p->failing);
     map_free(p->types);
     map_free(p->lost);
     map_free(p->noticed);

@@ -11,7 +11,7 @@
 #define ATTEMPTS_ANNOTATION "kaito.sh/launch-attempts"
 #define ATTEMPTS_MAX        5
 #define PAUSE_MAX_MS        3600000LL
-#define RETRY_MS            10000       /* when the cloud did not take the deletion */
+#define RETRY_MAX_MS        10000       /* when the cloud does not take the deletion */
 
 static const struct { const char *reason, *text, *stage; } reasons[] = {        /* stage: whose condition says why; NULL: none */
     { "LaunchTimeout", "the cloud did not finish the machine in time", NULL },
@@ -110,7 +110,7 @@ errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struc
     AUTO_MEM char *reason = xstrdup(annotated);
 
     TRY(tell(w, reason, false, e));
-    if (ask_end(w->p, kube_name(w->object), RETRY_MS, &out->requeue_after_ms, &held, e))
+    if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &out->requeue_after_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
     if (out->requeue_after_ms > 0)
         return ERR_OK;

@@ -14,7 +14,6 @@
 #define LOOK_MS         1000            /* upstream's */
 #define LOOK_LATER_MS   5000            /* once a deletion lasts for minutes */
 #define LATER_MS        120000
-#define RETRY_MS        1000
 #define RETRY_MAX_MS    60000
 
 struct ending { struct work *w; int64_t deadline_ms; bool waits; };
@@ -269,14 +268,6 @@ static bool is_foreign(const json_t *claim)
     return streq(json_cstr(launched, "status"), "False") && streq(json_cstr(launched, "reason"), cloud_fault_row(FAULT_NOT_OURS)->reason);
 }
 
-/* After a failure: an eighth of the time that the deletion has lasted. */
-static int64_t retry_ms(const struct work *w)
-{
-    int64_t ms = (w->op->now_ms - w->claim.meta.deleted_us / 1000) / 8;
-
-    return ms < RETRY_MS ? RETRY_MS : ms > RETRY_MAX_MS ? RETRY_MAX_MS : ms;
-}
-
 /* Somebody deletes the Node, most likely because its machine is gone: the cloud is asked now. A Node that was deleted from the start says nothing. */
 static void notice_end(struct work *w)
 {
@@ -289,6 +280,25 @@ static void notice_end(struct work *w)
             notice(w->p, key);
 }
 
+static errc tell_end(struct work *w, const struct kube_condition *going, struct err *e)
+{
+    AUTO_MEM char *key = end_key(kube_name(w->object));
+    errc rc = claim_tell(w, going, e);
+
+    if (rc)
+        hold_briefly(w->p, key);
+    return rc;
+}
+
+/* The cloud is left alone, because of a deletion that was asked for before the claim was deleted: nothing has been told yet. */
+static errc tell_wait(struct work *w, struct err *e)
+{
+    if (kube_condition(w->object, "InstanceTerminating"))
+        return ERR_OK;
+    return claim_tell(w, &(struct kube_condition){ "InstanceTerminating", "Unknown", "AwaitingInstanceTermination", "the machine was given up before, and is deleted already",
+                                                   kube_generation(w->object) }, e);
+}
+
 static errc delete_machine(struct work *w, struct reconcile_result *out, struct err *e)
 {
     if (is_foreign(w->object))
@@ -297,9 +307,11 @@ static errc delete_machine(struct work *w, struct reconcile_result *out, struct 
     struct kube_condition going = { "InstanceTerminating", "True", "InstanceTerminating", "", kube_generation(w->object) };
     struct err why;
     bool held;
-    errc rc = ask_end(w->p, kube_name(w->object), retry_ms(w), &out->requeue_after_ms, &held, &why);
+    errc rc = ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &out->requeue_after_ms, &held, &why);
 
-    if (held || (!rc && out->requeue_after_ms == 0))
+    if (held)
+        return tell_wait(w, e);
+    if (!rc && out->requeue_after_ms == 0)
         return ERR_OK;
     if (rc == ERR_CANCELLED) {          /* we stop, or lead no more: that says nothing about the claim */
         *e = why;
@@ -308,7 +320,7 @@ static errc delete_machine(struct work *w, struct reconcile_result *out, struct 
     if (rc)
         going = (struct kube_condition){ "InstanceTerminating", "Unknown", "InstanceTerminationFailed", why.text, going.generation };
     alarm_late(w, rc ? why.text : "the cloud still deletes the machine");
-    TRY(claim_tell(w, &going, e));
+    TRY(tell_end(w, &going, e));
     return rc ? err_set(e, rc, "delete the machine of %s: %s", kube_name(w->object), why.text) : ERR_OK;
 }
 

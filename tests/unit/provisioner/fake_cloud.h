@@ -25,6 +25,7 @@ struct fake_cloud {
     bool broken, list_fails, delete_fails;
     void (*making)(void *self, const char *claim);      /* called before a create is answered; may be NULL */
     void *making_self;
+    void (*ending)(void *self, const char *claim);      /* the same of a delete, with making_self */
     char operation[40];                 /* that the last create with one was given; "" none */
 };
 
@@ -112,6 +113,9 @@ static inline errc fake_list(void *self, struct cloud_instances *out, struct err
 static inline errc fake_delete(void *self, const char *claim, int64_t *out_look_ms, struct err *e)
 {
     struct fake_cloud *f = self;
+
+    if (f->ending)
+        f->ending(f->making_self, claim);
     LOCK_SCOPE(&f->mu);
     struct fake_machine *m = map_get(f->machines, str_of(claim));
 

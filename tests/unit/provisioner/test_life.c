@@ -161,6 +161,141 @@ static void a_machine_whose_node_never_joins_is_replaced(void **state)
     life_end(l);
 }
 
+/* What the claim says is not so before the machine is gone: a deletion that the cloud did not take is asked for again in a second, not later. */
+static void a_machine_that_is_given_up_goes_although_the_cloud_hesitates(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.registration_ms = 1500;
+    l->cloud->delete_fails = true;
+    life_run(l);
+    life_claim(l, "sticky", "type-a", "");
+    life_until(l, "sticky", "Launched", "Unknown/RegistrationTimeout");
+    life_until_count(l->cloud, &l->cloud->deletes, 3);
+    {
+        LOCK_SCOPE(&l->cloud->mu);
+        l->cloud->delete_fails = false;
+    }
+    life_until_no_machine(l);
+    life_delete(l, "sticky");
+    life_until_gone(l, &claims, NULL, "sticky");
+    life_end(l);
+}
+
+/* A launch that lasts for hours and one call that fails: the next comes a second later, because only the call has failed. */
+static void one_failed_call_in_a_long_launch_is_repeated_soon(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = 100000;
+    life_run(l);
+    life_claim(l, "long", "type-a", "");
+    life_until(l, "long", "Launched", "Unknown/LaunchInProgress");
+    life_patch(l, &claims, NULL, "long", "status", "{status: {conditions: [{type: Launched, status: Unknown, reason: LaunchInProgress, message: m, "
+                                                   "lastTransitionTime: '2026-01-01T00:00:00Z'}]}}");
+    {
+        LOCK_SCOPE(&l->cloud->mu);
+        l->cloud->fault = FAULT_TRANSIENT;
+        l->cloud->fail_times = 1;
+    }
+    life_until(l, "long", "Launched", "Unknown/LaunchRetrying");
+    life_until(l, "long", "Launched", "Unknown/LaunchInProgress");
+    life_delete(l, "long");
+    life_until_gone(l, &claims, NULL, "long");
+    life_end(l);
+}
+
+static void touch_at_first(void *self, const char *claim)
+{
+    struct life *l = self;
+
+    if (fake_read(l->cloud, &l->cloud->creates) == 0)
+        life_patch(l, &claims, NULL, claim, NULL, "{metadata: {labels: {touched: once}}}");
+}
+
+static void touch_at_its_end(void *self, const char *claim)
+{
+    struct life *l = self;
+
+    if (fake_read(l->cloud, &l->cloud->deletes) == 0)
+        life_patch(l, &claims, NULL, claim, NULL, "{metadata: {labels: {touched: twice}}}");
+}
+
+/* Somebody else writes the claim while the cloud is asked, so that its answer, which was to leave it alone for long, cannot be written down. */
+static void what_could_not_be_written_is_asked_for_again(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = l->cloud->deleting_looks = 100000;
+    l->cloud->look_ms = 600000;
+    l->cloud->making = touch_at_first;
+    l->cloud->ending = touch_at_its_end;
+    l->cloud->making_self = l;
+    life_run(l);
+    life_claim(l, "late", "type-a", "");
+    life_until(l, "late", "Launched", "Unknown/LaunchInProgress");
+    life_delete(l, "late");
+    life_until(l, "late", "InstanceTerminating", "True/InstanceTerminating");
+    life_halt(l);
+    l->cloud->deleting_looks = 0;
+    map_clear(l->cloud->machines);
+    life_run(l);
+    life_until_gone(l, &claims, NULL, "late");
+    life_end(l);
+}
+
+static void touch_the_node(void *self, const char *claim)
+{
+    struct life *l = self;
+    AUTO_MEM char *node = xasprintf("node-%s", claim);
+    AUTO_MEM char *patch = xasprintf("{metadata: {labels: {touched: 'n%d'}}}", fake_read(l->cloud, &l->cloud->creates));
+
+    if (life_is_there(l, &nodes, NULL, node))
+        life_patch(l, &nodes, NULL, node, NULL, patch);
+}
+
+/* A kubelet writes its Node each time the cloud is asked, so that our write of the Node comes too late: what the cloud said is told all the same. */
+static void a_node_that_somebody_writes_hides_no_machine(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = 3;
+    l->cloud->look_ms = 300;
+    l->cloud->making = touch_the_node;
+    l->cloud->making_self = l;
+    life_run(l);
+    life_claim(l, "written", "type-a", "");
+    life_until(l, "written", "Launched", "Unknown/LaunchInProgress");
+    life_join(l, "written");
+    life_until(l, "written", "Ready", "True/Ready");
+    AUTO_MEM char *operation = life_annotation(l, "written", CLOUD_OPERATION_ANNOTATION);
+    assert_null(operation);
+    life_delete(l, "written");
+    life_until_gone(l, &claims, NULL, "written");
+    life_end(l);
+}
+
+/* Its machine was given up, and the cloud is left alone while it deletes it: a deletion of the claim is told at once all the same. */
+static void the_deletion_of_a_claim_whose_machine_goes_already_is_told(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.registration_ms = 1500;
+    l->cloud->deleting_looks = 100000;
+    l->cloud->look_ms = 600000;
+    life_run(l);
+    life_claim(l, "going", "type-a", "");
+    life_until(l, "going", "Launched", "Unknown/RegistrationTimeout");
+    life_until_count(l->cloud, &l->cloud->deletes, 1);
+    life_delete(l, "going");
+    life_until(l, "going", "InstanceTerminating", "Unknown/AwaitingInstanceTermination");
+    life_halt(l);
+    map_clear(l->cloud->machines);
+    life_run(l);
+    life_until_gone(l, &claims, NULL, "going");
+    life_end(l);
+}
+
 /* Nobody led while its Node joined, and then for longer than the time-out: the next leader looks before it judges. */
 static void a_node_that_joined_while_nobody_led_is_in_time(void **state)
 {
@@ -364,6 +499,8 @@ int main(void)
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
+        LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
+        LIFE(a_node_that_somebody_writes_hides_no_machine), LIFE(the_deletion_of_a_claim_whose_machine_goes_already_is_told),
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
