@@ -1,5 +1,5 @@
 """What a run saw, written down as FOLDER/record.json for verdict.py."""
-import collections, json, time
+import collections, datetime, json, time
 
 from world import wait
 
@@ -20,18 +20,27 @@ def refusals(journal):
             yield {"at": row["at"], "pool": row["path"].rsplit("/", 1)[-1], "code": row["code"]}
 
 
-def rescues(folder):
-    """What the collectors found, of which each is a leak that nearly was: by the provisioners' logs."""
-    found = collections.Counter()
-    for log in folder.glob("provisioner-*.log"):
+def said_by_provisioners(folder, words):
+    """(process, line) of their logs."""
+    for log in sorted(folder.glob("provisioner-*.log")):
         for line in log.read_text(errors="replace").splitlines():
-            if "deletes what is left over" in line:
-                found[line.split("kind=", 1)[-1].split()[0].strip('"')] += 1
-    return dict(found)
+            if words in line:
+                yield log.stem, line
+
+
+def rescues(folder):
+    """What the collectors found, of which each is a leak that nearly was."""
+    return dict(collections.Counter(line.split("kind=", 1)[-1].split()[0].strip('"') for _, line in said_by_provisioners(folder, "deletes what is left over")))
+
+
+def leads(folder):
+    """Who began to lead, and when by the wall clock."""
+    for who, line in said_by_provisioners(folder, "provisioner leads"):
+        yield {"who": who, "at": datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp()}
 
 
 def take(world, watch, **about):
-    """about: seed, claims, deeds, unsettled. Ends the watch once it has heard of everything."""
+    """about: seed, claims, deeds, troubles, unsettled. Ends the watch once it has heard of everything."""
     claims = world.claims()
     wait(lambda: names(watch.claims()) == names(claims), 10, "the watch's last event")
     watch.stop()
@@ -39,7 +48,7 @@ def take(world, watch, **about):
     record = {
         **about, "state": world.control("GET", "state"), "history": world.control("GET", "history"), "violations": world.control("GET", "violations"),
         "foreign": list(world.FOREIGN), "crashes": world.crashes, "lost_leases": world.lost_leases, "api_away": world.api_away, "end": time.time(),
-        "rows": watch.rows, "refusals": list(refusals(world.folder / "journal.jsonl")), "rescues": rescues(world.folder),
+        "rows": watch.rows, "refusals": list(refusals(world.folder / "journal.jsonl")), "rescues": rescues(world.folder), "leads": list(leads(world.folder)), "cpu_s": world.cpu_s(),
         "claims_at_end": [{"name": c["metadata"]["name"], "deleting": "deletionTimestamp" in c["metadata"], "launched": launched(c)} for c in claims]}
     (world.folder / "record.json").write_text(json.dumps(record))
     return record

@@ -20,6 +20,14 @@ def find_doubles(past):
         last[p["name"]] = p
 
 
+def meanwhile(record, since, seconds):
+    """Who was hurt and who began to lead from a little before a moment on, as a text; ARM's own faults are left out."""
+    told = [(t["from"], t["what"].replace("_", " ") + (f" ({t['who']})" if t["who"] else "")) for t in record.get("troubles", []) if t["who"] or t["what"] == "restart_api"]
+    told += [(row["at"], f"{row['who']} leads") for row in record.get("leads", [])]
+    near = [f"{at - since:+.1f} s {text}" for at, text in sorted(told) if since - 8 < at < since + seconds]
+    return f" [{'; '.join(near)}]" if near else ""
+
+
 def judge(record):
     state, claims = record["state"], record["claims_at_end"]
     live = {c["name"] for c in claims if not c["deleting"]}
@@ -30,7 +38,7 @@ def judge(record):
     return {
         "orphans": [f"pool {n} has no claim" for n in sorted(pools - live)] + [f"claim {n} is Launched and has no pool" for n in sorted(launched - pools)],
         "doubles": [f"pool {n} was made again, although the first was well" for n in sorted(set(find_doubles(state["past"])))],
-        "untruths": [f"{name} {what} for {seconds:.1f} s" for seconds, name, what, _ in late] + lies,
+        "untruths": [f"{name} {what} for {seconds:.1f} s{meanwhile(record, since, seconds)}" for seconds, name, what, since in late] + lies,
         "breaches": [f"{v['rule']}: {v['what']} ({v['method']} {v['path'].rsplit('/', 1)[-1]})" for v in record["violations"]],
         "unsettled": record["unsettled"], "crashes": record["crashes"],
         "foreign pools lost": sorted(set(record["foreign"]) - foreign),
@@ -53,6 +61,7 @@ def report(record, v):
           f"the end; " + ", ".join(f"{len(v[w])} {w}" for w in WRONGS))
     print(f"seed {record['seed']}: longest untruth {longest} of {v['moments']} (at most {LIMIT_S} s); the collectors rescued {rescued}; {record['lost_leases']} leases lost; "
           f"troubles: {troubles}", flush=True)
+    print(f"seed {record['seed']}: CPU " + ", ".join(f"{n} {s:.0f} s" for n, s in sorted(record.get("cpu_s", {}).items())), flush=True)
     for what in WRONGS:
         for item in v[what][:SHOWN]:
             print(f"  {what}: {item}")

@@ -47,6 +47,7 @@ class World:
         self.processes = {}                 # name -> Popen
         self.log_at = {}                    # name -> where its present process's log begins
         self.crashes, self.lost_leases = [], 0
+        self.spent_s = {}                   # name -> CPU seconds of its processes that have ended
         self.api_away = []                  # [from, to] of the wall clock: nobody could write anything
         self.api_port = 0
         # What it starts dies with it, and it lives as long as we do: no process is left over, whatever ends us.
@@ -78,6 +79,7 @@ class World:
         if child:
             if name == "apiserver":
                 self.api_away.append([time.time(), None])
+            self.spent_s[name] = self.spent_s.get(name, 0) + cpu_s(child.pid)
             child.send_signal(how)
             try:
                 child.wait(20)
@@ -85,6 +87,12 @@ class World:
                 self.crashes.append(f"{name} did not end within 20 s of signal {how}")
                 child.kill()
                 child.wait()
+
+    def cpu_s(self):
+        """CPU seconds by name, of all its processes."""
+        with self.lock:
+            now = {n: cpu_s(p.pid) for n, p in self.processes.items()}
+        return {n: round(self.spent_s.get(n, 0) + now.get(n, 0), 1) for n in {**self.spent_s, **now}}
 
     def has_led(self, name):
         """Since it was started, by its own words."""
@@ -177,6 +185,15 @@ class World:
         """None while the API is away."""
         status, answer = self.api("GET", CLAIMS)
         return answer["items"] if status == 200 else None
+
+
+def cpu_s(pid):
+    """What a process has used; 0 when it is gone."""
+    try:
+        user, system = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError):
+        return 0
 
 
 def wait(ready, seconds, what):

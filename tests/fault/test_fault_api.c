@@ -243,13 +243,33 @@ static void karpenter(void **state)
     one_run(*state, &plays[PLAY_NATIVE_INFERENCE], &pool_troubles[0], world_undisturbed(*state, PLAY_NATIVE_INFERENCE));
 }
 
+static int start(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_CLAIMS);
+    return 0;
+}
+
+static int start_with_pools(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_POOLS);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
 /* With a name it plays that alone. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(answers, world_of_claims, world_end),
-        cmocka_unit_test_setup_teardown(events, world_of_claims, world_end),
-        cmocka_unit_test_setup_teardown(karpenter, world_of_pools, world_end),
+        cmocka_unit_test_setup_teardown(answers, start, stop),
+        cmocka_unit_test_setup_teardown(events, start, stop),
+        cmocka_unit_test_setup_teardown(karpenter, start_with_pools, stop),
     };
 
     if (argc > 1)

@@ -8,6 +8,19 @@
 #include "base/clock.h"
 #include "cluster/priv.h"
 
+static int start(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_CLAIMS);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
 static void run(struct world *w)
 {
     struct err e;
@@ -608,5 +621,5 @@ int main(void)
         cmocka_unit_test(karpenter_mode_waits_for_karpenter),
         cmocka_unit_test(an_old_crd_prunes_and_is_lived_with),
     };
-    return cmocka_run_group_tests(tests, world_of_claims, world_end);
+    return cmocka_run_group_tests(tests, start, stop);
 }

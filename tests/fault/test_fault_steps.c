@@ -192,6 +192,26 @@ static void walk(struct world *w, const struct play *play, const struct mode *mo
 
 /* ---- the cases ----------------------------------------------------------------------------------------------------------------- */
 
+static int start(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_CLAIMS);
+    return 0;
+}
+
+static int start_with_pools(void **state)
+{
+    world_log();
+    *state = world_new(MACHINES_OF_POOLS);
+    return 0;
+}
+
+static int stop(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
 /* Of `make test`: one play in all modes, another's deletion. */
 static bool is_asked_for(size_t play, bool deletion)
 {
@@ -231,10 +251,9 @@ static void upstreams_tuning(void **state) { every_step(*state, PLAY_UPSTREAM_TU
 /* With a name it plays that alone: `make test-fault` has them side by side. */
 int main(int argc, char **argv)
 {
-#define T(f, start) cmocka_unit_test_setup_teardown(f, start, world_end)
+#define T(f, start) cmocka_unit_test_setup_teardown(f, start, stop)
     const struct CMUnitTest tests[] = {
-        T(native_inference, world_of_claims), T(native_tuning, world_of_claims), T(vllm_on_several_nodes, world_of_claims),
-        T(upstreams_tuning, world_of_claims), T(karpenter, world_of_pools),
+        T(native_inference, start), T(native_tuning, start), T(vllm_on_several_nodes, start), T(upstreams_tuning, start), T(karpenter, start_with_pools),
     };
 
     if (argc > 1)

@@ -303,23 +303,6 @@ void world_free(struct world *w)
     free(w);
 }
 
-static int begin(void **state, enum machines machines)
-{
-    world_log();
-    *state = world_new(machines);
-    return 0;
-}
-
-int world_of_claims(void **state) { return begin(state, MACHINES_OF_CLAIMS); }
-
-int world_of_pools(void **state) { return begin(state, MACHINES_OF_POOLS); }
-
-int world_end(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 void world_namespace(struct world *w)
 {
     struct err e;

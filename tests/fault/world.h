@@ -71,10 +71,6 @@ struct world {
 void world_log(void);                   /* before the first: errors only; with KAITO_FAULT_LOG all that there is */
 struct world *world_new(enum machines machines);
 void world_free(struct world *w);       /* stops the manager when one runs */
-/* cmocka's setup and teardown around these; the state is the world. */
-int world_of_claims(void **state);
-int world_of_pools(void **state);
-int world_end(void **state);
 void world_namespace(struct world *w);  /* a fresh one, in w->ns, for the next case */
 
 /* False with the reason in *e: the start failed, as a process that ends at once. */

@@ -1,5 +1,14 @@
 /* Weights quantised while loading: how far they are from the numbers they stand for, and products with x in 8 bits. */
-#include "int8_products.h"
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "tensor/gemm.h"
+#include "tensor/vec.h"
 
 static uint64_t seed = 1;
 
@@ -132,9 +141,14 @@ static void check_products_in_8_bits(const struct vec_ops *v, enum panels_kind k
     AUTO_MEM float *f = gausses(out * in), *x = gausses(rows * ldx), *want = xcalloc(rows * ldy, sizeof *want);
     AUTO_MEM float *y = gausses(rows * ldy), *one = xcalloc(out, sizeof *one), *before = xmemdup(y, rows * ldy * sizeof *y);
     struct weight w = quantized(f, out, in, k, 1);
-    AUTO_FREE(compute) c3 = int8_compute(3, v->name);
-    AUTO_FREE(compute) c1 = int8_compute(1, v->name);
+    AUTO_FREE(compute) c3 = NULL;
+    AUTO_FREE(compute) c1 = NULL;
+    struct err e;
 
+    assert_int_equal(compute_new(3, v->name, &c3, &e), ERR_OK);
+    assert_int_equal(compute_new(1, v->name, &c1, &e), ERR_OK);
+    compute_set_math(c3, GEMM_INT8);
+    compute_set_math(c1, GEMM_INT8);
     compute_set_rows(c1, rows > GEMM_FEW_ROWS ? GEMM_ROWS_MANY : GEMM_ROWS_FEW);       /* which is one and the same without AMX */
     gemm_forward_naive(want, ldy, x, ldx, rows, &w);
     gemm_forward(c3, y, ldy, x, ldx, rows, &w);
@@ -186,8 +200,14 @@ static void the_largest_sums_fit(void **state)
 
             gemm_forward_naive(want, OUT, x, IN, ROWS, &w);
             for (size_t v = 0; v < n; v++) {
-                if (!int8_product(all[v], y, x, ROWS, &w))
+                AUTO_FREE(compute) c = NULL;
+                struct err e;
+
+                if (!all[v]->supported())
                     continue;
+                assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+                compute_set_math(c, GEMM_INT8);
+                gemm_forward(c, y, OUT, x, IN, ROWS, &w);
                 for (size_t i = 0; i < ROWS * OUT; i++)
                     assert_true(fabsf(y[i] - want[i]) < 1e-3f);
             }
@@ -199,8 +219,9 @@ static void the_largest_sums_fit(void **state)
 static void what_is_no_number_stays_none(void **state)
 {
     enum { OUT = 20, IN = 75, ROWS = 3 };
+    const float bad[] = { NAN, -NAN, INFINITY, -INFINITY };
     const size_t places[] = { 0, 37, IN - 1 };
-    float f[OUT * IN], x[ROWS * IN];
+    float f[OUT * IN], x[ROWS * IN], y[ROWS * OUT], want[ROWS * OUT];
     size_t n;
     const struct vec_ops *const *all = vec_all(&n);
 
@@ -208,14 +229,28 @@ static void what_is_no_number_stays_none(void **state)
         f[i] = i / IN == 3 ? 0 : gauss();
     for (size_t i = 0; i < ROWS * IN; i++)
         x[i] = gauss();
-    for (int k = 0; k < PANELS_COUNT_; k++) {
-        struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+    for (size_t v = 0; v < n; v++)
+        for (int k = 0; all[v]->supported() && k < PANELS_COUNT_; k++) {
+            struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
 
-        for (size_t v = 0; v < n; v++)
-            for (size_t p = 0; p < ARRAY_LEN(places); p++)
-                expect_no_number(all[v], x, places[p], &w);
-        weight_done(&w);
-    }
+            assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+            compute_set_math(c, GEMM_INT8);
+            gemm_forward(c, want, OUT, x, IN, ROWS, &w);
+            for (size_t i = 0; i < ARRAY_LEN(bad) * ARRAY_LEN(places); i++) {
+                float *at = &x[IN + places[i / ARRAY_LEN(bad)]], before = *at;
+
+                *at = bad[i % ARRAY_LEN(bad)];
+                gemm_forward(c, y, OUT, x, IN, ROWS, &w);
+                *at = before;
+                for (size_t o = 0; o < OUT; o++)
+                    assert_true(isnan(y[OUT + o]));
+                assert_memory_equal(y, want, OUT * sizeof *y);
+                assert_memory_equal(y + 2 * OUT, want + 2 * OUT, OUT * sizeof *y);
+            }
+            weight_done(&w);
+        }
 }
 
 /* Numbers so small that 127 over them is infinite. */
@@ -230,17 +265,19 @@ static void tiny_numbers_are_zeros(void **state)
         f[i] = gauss();
     for (size_t i = 0; i < IN; i++)
         x[i] = i % 2 ? 1e-42f : -3e-38f;
-    for (int k = 0; k < PANELS_COUNT_; k++) {
-        struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+    for (size_t v = 0; v < n; v++)
+        for (int k = 0; all[v]->supported() && k < PANELS_COUNT_; k++) {
+            struct weight w = quantized(f, OUT, IN, (enum panels_kind)k, 1);
+            AUTO_FREE(compute) c = NULL;
+            struct err e;
 
-        for (size_t v = 0; v < n; v++) {
-            if (!int8_product(all[v], y, x, 1, &w))
-                continue;
+            assert_int_equal(compute_new(1, all[v]->name, &c, &e), ERR_OK);
+            compute_set_math(c, GEMM_INT8);
+            gemm_forward(c, y, OUT, x, IN, 1, &w);
             for (size_t o = 0; o < OUT; o++)
                 assert_true(fabsf(y[o]) < 1e-30f);
+            weight_done(&w);
         }
-        weight_done(&w);
-    }
 }
 
 int main(void)

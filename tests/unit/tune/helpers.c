@@ -3,10 +3,6 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "dataset/dataset.h"
-
-#define SPLIT_SEED 42   /* DatasetConfig.shuffle_seed's default */
-
 static char *below(const char *root, const char *path)
 {
     return xasprintf("%s/%s/%s", getenv("KAITO_SOURCE") ? getenv("KAITO_SOURCE") : ".", root, path);
@@ -27,26 +23,13 @@ char *shared_golden(const char *path)
     return NULL;
 }
 
-static json_t *json_file(const char *path)
-{
-    json_t *j = NULL;
-
-    OK(json_parse_file(path, 16 << 20, &j, E));
-    return j;
-}
-
 json_t *golden_json(const char *path)
 {
     AUTO_MEM char *full = golden(path);
+    json_t *j = NULL;
 
-    return json_file(full);
-}
-
-json_t *recorded_json(const char *path)
-{
-    AUTO_MEM char *full = below("tests/golden", path);
-
-    return json_file(full);
+    OK(json_parse_file(full, 16 << 20, &j, E));
+    return j;
 }
 
 char *temp_dir(void)
@@ -136,46 +119,4 @@ double distance_of_files(const char *a, const char *b)
     safetensors_free(x);
     safetensors_free(y);
     return sqrt(diff) / sqrt(size);
-}
-
-void write_split_rows(const char *dir, const json_t *train, const json_t *held)
-{
-    size_t n_held = json_array_size(held), n = json_array_size(train) + n_held, t = 0, h = 0;
-    AUTO_MEM uint32_t *order = xcalloc(n, sizeof *order);
-    AUTO_BUF text = { 0 };
-
-    examples_order(n, SPLIT_SEED, 0, order);
-    for (uint32_t i = 0; i < n; i++) {
-        bool out = false;
-        for (size_t k = 0; k < n_held; k++)
-            out |= order[k] == i;
-        json_write(json_array_get(out ? held : train, out ? h++ : t++), &text);
-        buf_addc(&text, '\n');
-    }
-    assert_int_equal(h, n_held);
-    write_text(dir, "rows.jsonl", buf_cstr(&text));
-}
-
-json_t *history_lines(const char *dir)
-{
-    AUTO_MEM char *path = path_join(dir, "out/history.jsonl");
-    AUTO_BUF text = { 0 };
-    json_t *lines = json_array();
-    struct str rest, line;
-
-    OK(file_read(path, 1 << 20, &text, E));
-    for (rest = buf_str(&text); str_next(&rest, '\n', &line) && line.n;) {
-        json_t *j = NULL;
-        OK(json_parse(line, &j, E));
-        json_push(lines, j);
-    }
-    return lines;
-}
-
-void expect_close(const json_t *got, const json_t *want, const char *key, double tolerance, const char *name)
-{
-    double g = json_num(got, key, NAN), w = json_num(want, key, NAN);
-
-    if (!(fabs(g - w) <= tolerance * fabs(w) + 1e-12))
-        fail_msg("%s step %lld: %s %.9g instead of %.9g", name, (long long)json_int(want, "step", 0), key, g, w);
 }

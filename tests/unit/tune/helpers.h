@@ -20,18 +20,10 @@
 
 char *golden(const char *path);                         /* tests/golden/hf/PATH, malloc'd */
 char *shared_golden(const char *path);                  /* ../shared/golden/hf/PATH, NULL when it is absent; malloc'd */
-json_t *golden_json(const char *path);                  /* of tests/golden/hf */
-json_t *recorded_json(const char *path);                /* of tests/golden */
+json_t *golden_json(const char *path);
 char *temp_dir(void);                                   /* malloc'd; rm_dir removes it */
 void rm_dir(char *path);
 void write_text(const char *dir, const char *name, const char *text);
-
-/* DIR/rows.jsonl with the rows in such an order that a split of as many rows, drawn by the default seed, holds out those of held. */
-void write_split_rows(const char *dir, const json_t *train, const json_t *held);
-/* The lines of DIR/out/history.jsonl, an array. */
-json_t *history_lines(const char *dir);
-/* The Trainer's own line: fails with the case's name unless `got` has its number under that key. */
-void expect_close(const json_t *got, const json_t *want, const char *key, double tolerance, const char *name);
 
 /* sqrt(sum (a-b)^2) / sqrt(sum b^2) */
 double distance(const float *a, const float *b, size_t n);

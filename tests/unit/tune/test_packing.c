@@ -108,10 +108,12 @@ static void check_case(const json_t *c, const struct tokenizer *t)
 
 static void packed_as_trl_packs(void **state)
 {
+    AUTO_MEM char *path = xasprintf("%s/tests/golden/packing/expected.json", getenv("KAITO_SOURCE"));
     AUTO_FREE(tokenizer) t = numbers();
-    AUTO_JSON cases = recorded_json("packing/expected.json");
+    AUTO_JSON cases = NULL;
 
     (void)state;
+    OK(json_parse_file(path, 1 << 20, &cases, E));
     assert_int_equal(json_array_size(cases), 15);
     for (size_t i = 0; i < 15; i++)
         check_case(json_array_get(cases, i), t);
