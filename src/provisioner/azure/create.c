@@ -151,10 +151,14 @@ static bool is_patience(const struct arm_refusal *why)
     return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
 }
 
-/* A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. */
+/*
+ * A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then; one that goes, soon, because nothing
+ * is made before it is gone.
+ */
 static int64_t look_of(const struct making *m, enum cloud_state state)
 {
-    int64_t look = m->w->put_ms && state == CLOUD_PENDING ? azure_look_ms(AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - m->w->put_ms), 0) : LOOK_POOL_MS;
+    int64_t since = state == CLOUD_PENDING ? m->w->put_ms : m->w->delete_ms, patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
+    int64_t look = state == CLOUD_PENDING ? azure_look_ms(patience, 0) : patience > LOOK_AGAIN_MS ? patience : LOOK_AGAIN_MS;
 
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
@@ -177,6 +181,7 @@ static errc look_at_pool(struct making *m, struct err *e)
     }
     if (i.state == CLOUD_BROKEN)
         TRY(clear_away(m, pool, e));
+    m->w->unfinished_ms = arm_now_ms(m->a->arm);
     return pending(m, NULL, look_of(m, i.state));
 }
 
@@ -209,7 +214,7 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     }
     errc rc = find_pool(m, m->w->put_ms, &pools, &pool, &i, e);
 
-    if (!rc && pool && i.state != CLOUD_DELETING)
+    if (!rc && (pool ? i.state != CLOUD_DELETING : azure_is_young(m->a, m->w)))
         rc = clear_away(m, pool, e);
     if (rc)
         return is_patience(&m->why) ? leftover_waits(m, p, e) : rc;

@@ -3,7 +3,6 @@
 #include "base/mem.h"
 #include "provisioner/azure/priv.h"
 
-#define LAG_MS       60000              /* a LIST may miss what was made so short ago */
 #define LOOK_BUSY_MS 20000              /* while another operation runs: at most; at first */
 #define LOOK_BUSY_FIRST_MS 2000
 
@@ -55,7 +54,7 @@ static errc deletion_failed(struct azure *a, const char *name, struct pool_write
     int64_t now = arm_now_ms(a->arm);
 
     if (w->deletion.style == ARM_NO_OPERATION) {
-        w->delete_ms = now - w->delete_ms < LAG_MS ? w->delete_ms : 0;
+        w->delete_ms = now - w->delete_ms < AZURE_LAG_MS ? w->delete_ms : 0;
         return ERR_OK;
     }
     if (now < w->look_ms)
@@ -156,9 +155,9 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
  * A list does not prove that a pool is gone which was made so short ago: it may not know it yet, even if its deletion was asked for meanwhile (that may have
  * failed). So where a deletion's end is looked for, and no list is at hand that shows the pool, it is asked for by name at once.
  */
-static bool is_young(const struct azure *a, const struct pool_writes *w)
+bool azure_is_young(const struct azure *a, const struct pool_writes *w)
 {
-    return w->put_ms && arm_now_ms(a->arm) - w->put_ms < LAG_MS;
+    return w->put_ms && arm_now_ms(a->arm) - w->put_ms < AZURE_LAG_MS;
 }
 
 static errc young_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
@@ -172,7 +171,7 @@ static errc young_step(struct azure *a, const char *name, struct pool_writes *w,
 /* Not in the list: gone, but for what we made a moment ago, and for a process that knows nothing of the pool (it was started a moment ago). */
 static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
-    if (is_young(a, w) && !is_asked_to_end(w))
+    if (azure_is_young(a, w) && !is_asked_to_end(w))
         return ask_for_end(a, name, NULL, w, look_ms, e);
     return !w->put_ms && !w->delete_ms ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
 }
@@ -182,7 +181,7 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
     AUTO_JSON pools = NULL;
     struct arm_refusal why;
 
-    if (is_young(a, w) && is_asked_to_end(w))
+    if (azure_is_young(a, w) && is_asked_to_end(w))
         return young_step(a, name, w, look_ms, e);
     errc rc = pools_look(a->pools, pools_after(w, arm_now_ms(a->arm)), &pools, &why, e);
 

@@ -113,5 +113,6 @@ int64_t pools_after(const struct pool_writes *w, int64_t now_ms)
 {
     int64_t after = w->put_ms > w->delete_ms ? w->put_ms : w->delete_ms;
 
+    after = w->unfinished_ms > after ? w->unfinished_ms : after;
     return after && after < now_ms - FRESH_MS ? now_ms - FRESH_MS : after;
 }

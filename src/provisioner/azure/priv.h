@@ -25,6 +25,7 @@ void pools_forget(struct pools *p);     /* what is known is old: somebody else w
 /* What this process did to a pool and when (monotonic): a restart forgets it, and finds out from the pools again. */
 struct pool_writes {
     int64_t put_ms, delete_ms;          /* 0: never */
+    int64_t unfinished_ms;              /* when it was seen on its way, in or out: the next look wants a newer list; 0: never */
     struct arm_operation deletion;      /* style 0: none is followed */
     int64_t look_ms;                    /* no operation of it is looked at before, */
     int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
@@ -33,6 +34,7 @@ struct pool_writes {
     char *spent;                        /* the operation that failed and was dealt with */
 };
 
+#define AZURE_LAG_MS 60000              /* a LIST may miss what was made so short ago */
 /* What a look must be younger than: the last write, and while something is on its way a few seconds, as often as the budget allows a LIST. */
 int64_t pools_after(const struct pool_writes *w, int64_t now_ms);
 
@@ -53,6 +55,7 @@ struct azure {
 
 struct pool_writes *azure_writes(struct azure *a, const char *pool);    /* made when absent */
 void azure_writes_forget(struct azure *a, const char *pool);
+bool azure_is_young(const struct azure *a, const struct pool_writes *w);        /* made by this process so short ago that a LIST may miss it */
 char *azure_pool_url(const struct azure *a, const char *pool);          /* malloc'd */
 /* Not a foreign pool, not one of mode System; *out is filled then. */
 bool azure_pool_is_ours(const json_t *pool, struct cloud_instance *out);
