@@ -7,7 +7,7 @@
 #include "kube/meta.h"
 #include "provisioner/azure/priv.h"
 
-#define LOOK_FIRST_MS 5000
+#define LOOK_FIRST_MS 4000
 #define LOOK_MAX_MS   120000
 #define LOOK_POOL_MS  7500
 #define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */

@@ -64,10 +64,10 @@ errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, st
 
 /*
  * How long to leave ARM alone: what it asked for, else patience_ms within bounds. Few looks are needed: a Node that becomes ready or goes brings one
- * (hurry). Those in between find what failed: a later one when two and a half times as much time has passed, so that what ends within 12 s is known within 8.
+ * (hurry). Those in between find what failed: a later one when three times as much time has passed, so that what ends within 12 s is known within 8.
  */
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms);
-#define AZURE_PATIENCE_MS(elapsed_ms) (3 * (elapsed_ms) / 2)
+#define AZURE_PATIENCE_MS(elapsed_ms) (2 * (elapsed_ms))
 #define AZURE_DELETION_MS 15000         /* to the first look at a deletion: nothing is wrong while it lasts */
 /* When an operation is looked at next. */
 void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms);

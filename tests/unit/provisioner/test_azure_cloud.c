@@ -164,21 +164,21 @@ static void a_whole_life(void **state)
            LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION }, "", "If-Match: e1" },
            LIST(POOL("Deleting")), LIST(""));
     assert_int_equal(prctl(PR_GET_DUMPABLE), 0);        /* no core dump holds a token */
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     assert_non_null(strstr(w->script.last_body, "\"vmSize\":\"Standard_NC24ads_A100_v4\""));
     keep_operation(w);
     pass(w, 500);
-    expect_pending(w, 4500);            /* an event woke the claim: nothing is asked before its time */
-    pass(w, 4500);
-    expect_pending(w, 7500);
+    expect_pending(w, 3500);            /* an event woke the claim: nothing is asked before its time */
+    pass(w, 3500);
+    expect_pending(w, 8000);
     restart(w);                         /* the operation is in the claim; only the token is new */
     pass(w, 20000);
     expect_running(w);
     pass(w, 3600000 / 4);
     assert_int_equal(delete_look(w), 15000);
     pass(w, 15000);
-    assert_int_equal(delete_look(w), 22500);
-    pass(w, 22500);
+    assert_int_equal(delete_look(w), 30000);
+    pass(w, 30000);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
 }
@@ -252,7 +252,7 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 503 }, LIST(POOL("Creating")));
     expect_fault(w, FAULT_TRANSIENT);
     pass(w, 1000);
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     script_done(&w->script);
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 412, { NULL }, "{\"error\":{\"code\":\"ConditionNotMet\",\"message\":\"x\"}}" }, LIST(POOL("Creating")));
     pass(w, 11000);
@@ -270,7 +270,7 @@ static void what_failed_is_deleted_before_it_is_reported(void **state)
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
            { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 },
            LIST(POOL("Deleting")), LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     keep_operation(w);
     pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
@@ -314,7 +314,7 @@ static void a_failed_pool_that_the_list_does_not_show_is_deleted(void **state)
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
            { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(""), { "DELETE " P "/ws1" V, 202 });
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     keep_operation(w);
     pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
@@ -370,8 +370,8 @@ static void a_look_that_says_nothing_is_repeated_soon(void **state)
         expect_pending(w, waits_ms[i]);
         pass(w, waits_ms[i]);
     }
-    expect_pending(w, 3 * (20000 + 13500) / 2);
-    pass(w, 3 * (20000 + 13500) / 2);
+    expect_pending(w, 2 * (20000 + 13500));
+    pass(w, 2 * (20000 + 13500));
     expect_pending(w, 2000);
     script_done(&w->script);
 }
@@ -420,7 +420,7 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
     expect_pending(w, 1000);
     pass(w, 1000);
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     script_done(&w->script);
 }
 
@@ -461,7 +461,7 @@ static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") }, LIST(""), { "DELETE " P "/ws1" V, 202 },
            GONE);      /* the list says nothing yet */
-    expect_pending(w, 5000);
+    expect_pending(w, 4000);
     pass(w, 1500);
     assert_int_equal(delete_look(w), 15000);
     pass(w, 15000);
