@@ -11,7 +11,8 @@
 #define LOOK_MAX_MS   120000
 #define LOOK_POOL_MS  7500
 #define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */
-#define LOOK_AGAIN_MS 2000              /* after a look that said nothing; doubles to LOOK_POOL_MS */
+#define LOOK_AGAIN_MS 1000              /* after a look that said nothing; doubles to LOOK_POOL_MS */
+#define LOOK_GOING_MS 2000              /* at a pool that goes, at first */
 #define EXISTS_MS     1000
 
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
@@ -158,7 +159,7 @@ static bool is_patience(const struct arm_refusal *why)
 static int64_t look_of(const struct making *m, enum cloud_state state)
 {
     int64_t since = state == CLOUD_PENDING ? m->w->put_ms : m->w->delete_ms, patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
-    int64_t look = state == CLOUD_PENDING ? azure_look_ms(patience, 0) : patience > LOOK_AGAIN_MS ? patience : LOOK_AGAIN_MS;
+    int64_t look = state == CLOUD_PENDING ? azure_look_ms(patience, 0) : patience > LOOK_GOING_MS ? patience : LOOK_GOING_MS;
 
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
@@ -223,12 +224,16 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
 }
 
-/* One that said nothing is repeated soon: the operation may have ended long ago. One that found the end needs no other, unless what follows fails. */
-static int64_t next_look_ms(struct pool_writes *w, errc rc, const struct arm_progress *p, int64_t since_ms)
+/*
+ * One that said nothing is repeated soon: the operation may have ended long ago; an answer that was lost may have asked for some time. One that found the
+ * end needs no other, unless what follows fails.
+ */
+static int64_t next_look_ms(const struct making *m, errc rc, const struct arm_progress *p, int64_t since_ms)
 {
-    int64_t again = (int64_t)LOOK_AGAIN_MS << (w->unanswered < 2 ? w->unanswered : 2);
+    unsigned doublings = m->w->unanswered + (m->why.error.status ? 0 : 1);
+    int64_t again = (int64_t)LOOK_AGAIN_MS << (doublings < 3 ? doublings : 3);
 
-    w->unanswered = rc ? w->unanswered + 1 : 0;
+    m->w->unanswered = rc ? m->w->unanswered + 1 : 0;
     if (rc)
         return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
     return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(clock_wall_ms() - since_ms), p->wait_ms) : LOOK_GAP_MS;
@@ -242,7 +247,7 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     if (early > 0)
         return pending(m, text, early);
     errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
-    int64_t look = next_look_ms(m->w, rc, &p, since_ms);
+    int64_t look = next_look_ms(m, rc, &p, since_ms);
 
     azure_look_later(m->w, arm_now_ms(m->a->arm), look, p.wait_ms);
     AUTO_MEM char *moved = operation_text(op, since_ms);

@@ -349,9 +349,9 @@ static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 503 }, { POLL, 404 }, LIST(POOL("Succeeded")));
-    expect_pending(w, 2000);
+    expect_pending(w, 1000);
     assert_string_equal(w->made.operation, operation);
-    pass(w, 2000);
+    pass(w, 1000);
     expect_running(w);
     script_done(&w->script);
 }
@@ -359,7 +359,7 @@ static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
 /* It may have ended long ago: soon at first, and what ARM answers in the end puts the looks back to their pace. */
 static void a_look_that_says_nothing_is_repeated_soon(void **state)
 {
-    static const int64_t waits_ms[] = { 2000, 4000, 7500 };
+    static const int64_t waits_ms[] = { 1000, 2000, 4000 };
     struct world *w = *state;
     AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
 
@@ -370,9 +370,9 @@ static void a_look_that_says_nothing_is_repeated_soon(void **state)
         expect_pending(w, waits_ms[i]);
         pass(w, waits_ms[i]);
     }
-    expect_pending(w, 2 * (20000 + 13500));
-    pass(w, 2 * (20000 + 13500));
-    expect_pending(w, 2000);
+    expect_pending(w, 2 * (20000 + 7000));
+    pass(w, 2 * (20000 + 7000));
+    expect_pending(w, 1000);
     script_done(&w->script);
 }
 
