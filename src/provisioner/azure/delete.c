@@ -9,7 +9,7 @@
 /* From its beginning on; elapsed_ms 0: also when it is not known. */
 static int64_t deletion_look_ms(int64_t elapsed_ms, int64_t asked_ms)
 {
-    int64_t patience = AZURE_PATIENCE_MS(elapsed_ms);
+    int64_t patience = 3 * elapsed_ms / 2;
 
     return azure_look_ms(patience > AZURE_DELETION_MS ? patience : AZURE_DELETION_MS, asked_ms);
 }

@@ -177,8 +177,8 @@ static void a_whole_life(void **state)
     pass(w, 3600000 / 4);
     assert_int_equal(delete_look(w), 15000);
     pass(w, 15000);
-    assert_int_equal(delete_look(w), 30000);
-    pass(w, 30000);
+    assert_int_equal(delete_look(w), 22500);
+    pass(w, 22500);
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
 }
