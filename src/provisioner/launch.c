@@ -218,18 +218,17 @@ static void put_annotation(json_t *patch, const json_t *claim, const char *key, 
     json_put(json_sub(json_sub(patch, "metadata"), "annotations"), key, value ? json_string(value) : json_null());
 }
 
-/* The long-running operation and since when it runs, for a restart to go on with. One whose end is told and that is still noted was cut short there. */
+/* The long-running operation and since when it runs, for a restart to go on with. */
 static void put_operation(const struct work *w, const struct launch *l, json_t *patch)
 {
     const char *since = kube_annotation(w->object, LAUNCH_STARTED_ANNOTATION);
-    bool over = l->asked ? operation_is_over(l) : is_settled(w->object);
     char now[TIME_TEXT_MAX];
 
-    if (!over && (!l->asked || l->rc))
+    if (!l->asked || (l->rc && !operation_is_over(l)))
         return;
     time_rfc3339(w->op->now_ms, now);
-    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, over ? NULL : l->made.operation);
-    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, over ? NULL : since ? since : now);
+    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, operation_is_over(l) ? NULL : l->made.operation);
+    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, operation_is_over(l) ? NULL : since ? since : now);
 }
 
 /* What the claim asked for and the cloud gave, as labels of the claim: `kubectl get nodeclaims` shows them. */
@@ -298,19 +297,14 @@ static errc write_node(struct work *w, const struct launch *l, const struct clai
 }
 
 /*
- * An operation that runs is noted before it is told, and one that is over is told before the note goes: a crash in between then costs nothing, and
- * nobody has to find out from the cloud again. The Node before the status: a claim that is registered has its finalizer on the Node, or somebody could
- * delete the Node past us.
+ * The operation first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
+ * Node, or somebody could delete the Node past us.
  */
 static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
 {
-    bool over = l->asked && operation_is_over(l);
-
-    if (!over)
-        TRY(write_meta(w, l, e));
+    TRY(write_meta(w, l, e));
     TRY(write_node(w, l, v, plan, e));
-    TRY(write_status(w, plan, e));
-    return over ? write_meta(w, l, e) : ERR_OK;
+    return write_status(w, plan, e);
 }
 
 static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)
