@@ -258,7 +258,7 @@ void check_resource(struct check *c)
     AUTO_BUF name = { 0 };
     struct gpus gpus;
 
-    if (preset.n > 0 && preset_check(preset) != PRESET_VALID) {
+    if (c->ws->inference->preset && preset_check(preset) != PRESET_VALID) {
         lower_add(&name, preset);
         if (preset_check(preset) == PRESET_DEPRECATED)
             problem_add(c->out, "resource.presetName", "Model %s is deprecated and no longer supported", buf_cstr(&name));
