@@ -215,8 +215,8 @@ static void watch_all(struct workspace_manager *m, const struct api_kinds *has)
     m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, NULL, slim_node);
     m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
     m->services = watch(m, (struct kube_gvr){ "", "v1", "services" }, NULL, slim_service);
-    m->statefulsets = watch(m, (struct kube_gvr){ "apps", "v1", "statefulsets" }, NULL, slim_workload);
-    m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_workload);
+    m->statefulsets = watch(m, (struct kube_gvr){ "apps", "v1", "statefulsets" }, NULL, slim_statefulset);
+    m->jobs = watch(m, (struct kube_gvr){ "batch", "v1", "jobs" }, NULL, slim_job);
     m->configs = watch(m, (struct kube_gvr){ "", "v1", "configmaps" }, NULL, slim_config);
     m->secrets = watch(m, (struct kube_gvr){ "", "v1", "secrets" }, NULL, slim_secret);
     m->volume_claims = watch(m, (struct kube_gvr){ "", "v1", "persistentvolumeclaims" }, WORKSPACE_LABEL, slim_volume_claim);

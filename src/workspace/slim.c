@@ -102,14 +102,27 @@ json_t *slim_service(json_t *obj)
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "spec"));
 }
 
-json_t *slim_workload(json_t *obj)
+static json_t *slim_workload(json_t *obj, const char *const *of_spec)
 {
-    json_t *spec = json_object_get(obj, "spec");
-
-    keep_only(spec, KEEP("replicas", "suspend", "backoffLimit"));
+    keep_only(json_object_get(obj, "spec"), of_spec);
     slim_owned(obj);
     slim_metadata(obj);
     return obj;
+}
+
+json_t *slim_job(json_t *obj) { return slim_workload(obj, KEEP("suspend", "backoffLimit")); }
+
+/* Of its pods only what an update leaves as it is: render_gpu_update. */
+json_t *slim_statefulset(json_t *obj)
+{
+    json_t *template = json_at(obj, "spec", "template", NULL), *pod = json_object_get(template, "spec"), *containers = json_object_get(pod, "containers");
+
+    keep_only(template, KEEP("spec"));
+    keep_only(pod, KEEP("affinity", "tolerations", "containers"));
+    while (json_array_size(containers) > 1)
+        json_array_remove(containers, 1);
+    keep_only(json_array_get(containers, 0), KEEP("image", "resources", "ports"));
+    return slim_workload(obj, KEEP("replicas", "template"));
 }
 
 json_t *slim_config(json_t *obj)

@@ -45,18 +45,26 @@ static size_t n_in_pod(const json_t *set, const char *list)
     return json_array_size(json_at(set, "spec", "template", "spec", list, NULL));
 }
 
-static void what_came_with_the_creation_goes(void **state)
+/* A manager, and a Node that suits the Workspace. */
+static void open_with_node(struct test_manager *t)
 {
-    struct test_manager t;
     const struct workspace_manager_opts o = { .install_crds = true, .settings.byo = true };
     struct err e;
 
-    test_manager_open(&t);
-    OK(test_manager_start(&t, &o, &e));
-    test_manager_wait_ready(&t, WAIT_MS);
-    create(&t, NODES, "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {for: ws}}}");
-    patch(&t, NODES, NULL, "n1", "status", "{status: {capacity: {nvidia.com/gpu: \"1\"}, allocatable: {nvidia.com/gpu: \"1\"}, "
-                                           "conditions: [{type: Ready, status: \"True\", reason: KubeletReady}]}}");
+    test_manager_open(t);
+    OK(test_manager_start(t, &o, &e));
+    test_manager_wait_ready(t, WAIT_MS);
+    create(t, NODES, "{apiVersion: v1, kind: Node, metadata: {name: n1, labels: {for: ws}}}");
+    patch(t, NODES, NULL, "n1", "status", "{status: {capacity: {nvidia.com/gpu: \"1\"}, allocatable: {nvidia.com/gpu: \"1\"}, "
+                                          "conditions: [{type: Ready, status: \"True\", reason: KubeletReady}]}}");
+}
+
+static void what_came_with_the_creation_goes(void **state)
+{
+    struct test_manager t;
+    struct err e;
+
+    open_with_node(&t);
     create(&t, WORKSPACES, WITH_ADAPTER);
     AUTO_JSON with = set_of_revision(&t, "1");
     AUTO_JSON label = test_yaml("{apiVersion: apps/v1, kind: StatefulSet, metadata: {namespace: default, name: ws, labels: {team: a}}}");
@@ -71,9 +79,32 @@ static void what_came_with_the_creation_goes(void **state)
     test_manager_close(&t);
 }
 
+/* Where and by which image a StatefulSet runs is not changed by a later version of the Workspace: as upstream. */
+static void what_runs_stays_where_and_what_it_is(void **state)
+{
+    struct test_manager t;
+
+    open_with_node(&t);
+    create(&t, WORKSPACES, WITH_ADAPTER);
+    AUTO_JSON made = set_of_revision(&t, "1");
+    AUTO_JSON edit = test_yaml("[{op: replace, path: /spec/template/spec/containers/0/image, value: 'example.com/older:1'}, "
+                               "{op: add, path: /spec/template/spec/tolerations/-, value: {key: mine, operator: Exists}}, {op: replace, path: /spec/replicas, value: 2}]");
+    struct err e;
+
+    OK(kube_patch(t.user, SETS, "default", "ws", NULL, KUBE_PATCH_JSON, edit, NULL, &e));
+    patch(&t, WORKSPACES, "default", "ws", NULL, "{inference: {adapters: null}}");
+    AUTO_JSON set = set_of_revision(&t, "2");
+    const json_t *pod = json_at(set, "spec", "template", "spec", NULL);
+
+    assert_string_equal(json_cstr(json_array_get(json_object_get(pod, "containers"), 0), "image"), "example.com/older:1");
+    assert_int_equal(n_in_pod(set, "tolerations"), n_in_pod(made, "tolerations") + 1);
+    assert_int_equal(json_int(json_object_get(set, "spec"), "replicas", 0), 2);
+    test_manager_close(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
