@@ -39,9 +39,21 @@ def leads(folder):
         yield {"who": who, "at": datetime.datetime.fromisoformat(line.split()[0].replace("Z", "+00:00")).timestamp()}
 
 
+def claims_at_end(world):
+    """The API server may be on its way back from its last restart."""
+    claims = None
+
+    def told():
+        nonlocal claims
+        claims = world.claims()
+        return claims is not None
+    wait(told, 30, "the API server")
+    return claims
+
+
 def take(world, watch, **about):
     """about: seed, claims, deeds, troubles, unsettled. Ends the watch once it has heard of everything."""
-    claims = world.claims()
+    claims = claims_at_end(world)
     wait(lambda: names(watch.claims()) == names(claims), 10, "the watch's last event")
     watch.stop()
     world.tend()
