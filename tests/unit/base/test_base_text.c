@@ -152,7 +152,8 @@ static void yaml_errors_say_where(void **state)
     static const struct { const char *text, *error; } cases[] = {
         { "a: 1\nb: c: 2\n", "yaml: line 2, column 5: mapping values are not allowed in this context" },
         { "a: [1\nb: 2\n", "yaml: line 2, column 2: did not find expected ',' or ']'" },
-        { "a:\n\tb: 1\n", "yaml: line 2, column 1: found character that cannot start any token" },
+        { "a:\n\tb: 1\n", "yaml: line 2, column 1: a tab cannot indent; use spaces" },
+        { "a: 1\nb: @c\n", "yaml: line 2, column 4: found character that cannot start any token" },
         { "a: *nobody\n", "yaml: unknown anchor 'nobody'" },
         { "a: &x [*x]\n", "yaml: unknown anchor 'x'" },
         { "a: 1\nb: 2\na: 3\n", "yaml: line 3: key \"a\" already set in map" },
