@@ -201,6 +201,9 @@ def named_optimiser(how):
     from transformers import Trainer, TrainingArguments
     args = TrainingArguments(output_dir="unused", optim=how["optim"], optim_args=how.get("optim_args"), report_to=[], use_cpu=True, adam_beta1=0.9, adam_beta2=0.999)
     kind, kwargs = Trainer.get_optimizer_cls_and_kwargs(args)
+    unread = [a.split("=")[0] for a in how.get("optim_args", "").split(",") if a and a.split("=")[0] not in kwargs]
+    if unread:      # transformers 4 drops those of torch's own
+        raise ValueError(f"optim_args: {', '.join(unread)} not read for {how['optim']}")
     return lambda groups, **_: kind(groups, **dict(kwargs, lr=RATE))
 
 
