@@ -65,6 +65,8 @@ static struct row *row_of_ref(struct gc *g, const json_t *ref)
     return NULL;
 }
 
+static json_t *references(const json_t *obj) { return json_at(obj, "metadata", "ownerReferences", NULL); }
+
 static void queue_object(const struct row *r, const char *ns, const char *name)
 {
     AUTO_MEM char *where = xasprintf("%zu|%s", r->index, ns);
@@ -87,25 +89,32 @@ static void queue_owners(struct gc *g, const json_t *obj)
 {
     size_t i;
     json_t *ref;
-    json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), i, ref) {
+    json_array_foreach(references(obj), i, ref) {
         struct row *r = row_of_ref(g, ref);
         if (r && json_cstr(ref, "name"))
             queue_object(r, r->namespaced ? kube_namespace(obj) : "", json_cstr(ref, "name"));
     }
 }
 
+/* What hangs on an object that is gone, or on the references that it had. */
+static void queue_left(const struct row *r, const json_t *old, const json_t *new_)
+{
+    bool gone = !new_ || !streq(kube_uid(old), kube_uid(new_));     /* a namesake may have come while nobody watched */
+
+    if (gone)
+        queue_dependents(r->gc, kube_uid(old));
+    if (gone || (references(old) && !json_equal(references(old), references(new_))))
+        queue_owners(r->gc, old);
+}
+
 /* Only objects with owners, or on their way out, are of interest: the rest costs nothing. */
 static void on_event(void *self, const json_t *old, const json_t *new_)
 {
     struct row *r = self;
-    const json_t *obj = new_ ? new_ : old;
-    if (!new_) {
-        queue_dependents(r->gc, kube_uid(old));
-        queue_owners(r->gc, old);
-        return;
-    }
-    if (json_array_size(json_at(obj, "metadata", "ownerReferences", NULL)) || kube_deleting(obj))
-        queue_object(r, kube_namespace(obj), kube_name(obj));
+    if (old)
+        queue_left(r, old, new_);
+    if (new_ && (json_array_size(references(new_)) || kube_deleting(new_)))
+        queue_object(r, kube_namespace(new_), kube_name(new_));
 }
 
 static json_t *metadata_only(json_t *obj)
@@ -219,7 +228,7 @@ static size_t count_dependents(struct gc *g, const char *uid, bool blocking)
         size_t k, m;
         json_t *obj, *ref;
         json_array_foreach(list, k, obj)
-            json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), m, ref)
+            json_array_foreach(references(obj), m, ref)
                 if (streq(json_cstr(ref, "uid"), uid) && (!blocking || json_flag(ref, "blockOwnerDeletion", false)))
                     found++;
     }
@@ -230,7 +239,7 @@ static errc cut_reference(struct gc *g, const struct row *r, const json_t *obj, 
 {
     json_t *left = json_array(), *ref;
     size_t i;
-    json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), i, ref)
+    json_array_foreach(references(obj), i, ref)
         if (!streq(json_cstr(ref, "uid"), uid))
             json_push(left, json_incref(ref));
     return patch_list(g, r, obj, "ownerReferences", left, e);
@@ -274,7 +283,7 @@ static errc judge(struct gc *g, const json_t *obj, struct verdict *v, struct err
 {
     size_t i;
     json_t *ref;
-    json_array_foreach(json_at(obj, "metadata", "ownerReferences", NULL), i, ref) {
+    json_array_foreach(references(obj), i, ref) {
         enum owner_state state = OWNER_SOLID;
         TRY(owner_state(g, obj, ref, &state, e));
         v->solid += state == OWNER_SOLID;
@@ -286,6 +295,7 @@ static errc judge(struct gc *g, const json_t *obj, struct verdict *v, struct err
     return ERR_OK;
 }
 
+/* Deletes only what was judged: who got another owner, or was cut loose, since it was looked at has another version. */
 static errc collect(struct gc *g, const struct row *r, const json_t *obj, const struct verdict *v, struct err *e)
 {
     if (v->solid && (v->gone || v->waiting))
@@ -295,10 +305,11 @@ static errc collect(struct gc *g, const struct row *r, const json_t *obj, const 
     bool foreground = v->waiting && count_dependents(g, kube_uid(obj), false);
     struct kube_delete_opts o = {
         .uid = kube_uid(obj),
+        .resource_version = kube_resource_version(obj),
         .propagation = kube_has_finalizer(obj, ORPHAN) ? "Orphan" : foreground || kube_has_finalizer(obj, FOREGROUND) ? "Foreground" : "Background",
     };
     errc rc = kube_delete(g->c->client, &r->gvr, kube_namespace(obj), kube_name(obj), &o, e);
-    return ok_if(ok_if(rc, ERR_NOT_FOUND), ERR_CONFLICT);
+    return ok_if(rc, ERR_NOT_FOUND);
 }
 
 static errc reconcile_object(struct gc *g, const struct row *r, const json_t *obj, struct reconcile_result *out, struct err *e)

@@ -75,18 +75,13 @@ static void start_webhook(struct hooked *h)
 
 static void rotate(struct hooked *h, unsigned turn)
 {
+    AUTO_JSON patch = json_pack("[{s:s, s:s, s:o}]", "op", "replace", "path", "/webhooks/1/clientConfig/url",
+                                "value", json_strf("https://turn-%u.example:%u/validate", turn, h->port));
     struct webhook_stats s = { 0 };
     struct err e;
-    errc rc;
 
-    do {                                /* the webhook writes it, too */
-        AUTO_JSON c = NULL;
-
-        OK(kube_get(h->w->user, CONFIGURATIONS, NULL, NAME, &c, &e));
-        json_put(json_sub(json_array_get(json_object_get(c, "webhooks"), 1), "clientConfig"), "url", json_strf("https://turn-%u.example:%u/validate", turn, h->port));
-        rc = kube_update(h->w->user, CONFIGURATIONS, NULL, c, NULL, &e);
-    } while (rc == ERR_CONFLICT);
-    OK(rc);
+    assert_non_null(patch);
+    OK(kube_patch(h->w->user, CONFIGURATIONS, NULL, NAME, NULL, KUBE_PATCH_JSON, patch, NULL, &e));
     for (int64_t end = clock_mono_ms() + PATIENCE_MS; s.rotations < turn; poll(NULL, 0, 5)) {
         webhook_stats(h->webhook, &s);
         if (clock_mono_ms() > end)
