@@ -14,13 +14,14 @@
 
 #include <cmocka.h>
 
+#include "../unit/patience.h"
 #include "../unit/test_api.h"
 #include "cluster/cluster.h"
 #include "proxy.h"
 #include "workspace/workspace.h"
 
 #define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
-#define PATIENCE_MS 20000
+#define PATIENCE_MS patience_ms(7000)
 
 /* What is played: a Workspace "ws" and what it needs. */
 struct play { const char *name, *yaml; };

@@ -20,4 +20,16 @@ static inline int64_t patience_ms(int64_t at_rest_ms)
 /* The moment on clock_mono_ms at which it ends. */
 static inline int64_t patience_end(int64_t at_rest_ms) { return clock_mono_ms() + patience_ms(at_rest_ms); }
 
+/*
+ * Whether what must be quick was so once in several tries: a machine that stands still for a moment lengthens one of them, not all. took
+ * makes a try and says how many ms it took.
+ */
+static inline bool once_below_ms(int64_t (*took)(void *self), void *self, int64_t limit_ms)
+{
+    for (int i = 0; i < 10; i++)
+        if (took(self) < limit_ms)
+            return true;
+    return false;
+}
+
 #endif

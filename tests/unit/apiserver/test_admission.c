@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "../patience.h"
 #include "../test_api.h"
 #include "base/clock.h"
 #include "base/hash.h"
@@ -24,7 +25,7 @@
 #define VALIDATING KUBE_GVR("admissionregistration.k8s.io", "v1", "validatingwebhookconfigurations")
 #define MUTATING KUBE_GVR("admissionregistration.k8s.io", "v1", "mutatingwebhookconfigurations")
 #define MAPS KUBE_GVR("", "v1", "configmaps")
-#define SEEN_MS 20000                   /* until an API server acts on a new configuration */
+#define SEEN_MS patience_ms(7000)       /* until an API server acts on a new configuration */
 #define MEET_MS 4000                    /* less than a webhook may take */
 
 struct world {

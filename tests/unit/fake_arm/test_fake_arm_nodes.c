@@ -2,13 +2,14 @@
 #include <errno.h>
 
 #include "arm_world.h"
+#include "../patience.h"
 #include "../test_api.h"
 #include "kube/kube.h"
 #include "kube/meta.h"
 
 #define POOL "{\"properties\": {\"count\": 1, \"vmSize\": \"Standard_NC24ads_A100_v4\", \"nodeLabels\": {\"kaito.sh/workspace\": \"w\"}, \"nodeTaints\": [\"sku=gpu:NoSchedule\"]}}"
 
-enum { PATIENCE_MS = 20000 };
+#define WAIT_MS patience_ms(7000)
 
 struct cluster { struct world w; struct test_api api; struct cancel *stop; struct kube_client *client; };
 
@@ -61,7 +62,7 @@ static bool has_gpu(const json_t *list) { return joined(list) && json_str_at(jso
 
 static json_t *wait_for(struct cluster *c, bool (*fits)(const json_t *))
 {
-    for (int waited = 0; waited < PATIENCE_MS; waited += 50) {
+    for (int waited = 0; waited < WAIT_MS; waited += 50) {
         json_t *list = nodes(c);
 
         if (fits(list))
@@ -69,7 +70,7 @@ static json_t *wait_for(struct cluster *c, bool (*fits)(const json_t *))
         json_decref(list);
         (void)cancel_wait_ms(c->stop, 50);
     }
-    fail_msg("the Nodes of ws1 did not become so within %d ms", PATIENCE_MS);
+    fail_msg("the Nodes of ws1 did not become so within %lld ms", (long long)WAIT_MS);
     return NULL;
 }
 

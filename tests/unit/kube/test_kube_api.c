@@ -15,12 +15,14 @@
 #include "kube/events.h"
 #include "kube/lease.h"
 #include "kube/meta.h"
+#include "../patience.h"
 #include "../test_api.h"
 
 static const struct kube_gvr configmaps = { "", "v1", "configmaps" }, events = { "", "v1", "events" };
 
 struct world { struct test_api api; struct kube_client *client; struct cancel *cancel; char ns[64]; };
 
+#define LONG_MS 3600000                 /* longer than any test */
 #define OK(call) do { errc rc_ = (call); if (rc_) fail_msg("%s: %s", #call, e.text); } while (0)
 
 static int start(void **state)
@@ -145,7 +147,7 @@ static void count_event(void *self, const json_t *old, const json_t *new_) { n_s
 
 static bool becomes(struct informer *i, size_t n)
 {
-    for (int64_t until = clock_mono_ms() + 5000; clock_mono_ms() < until; poll(NULL, 0, 10))
+    for (int64_t until = patience_end(1700); clock_mono_ms() < until; poll(NULL, 0, 10))
         if (informer_len(i) == n)
             return true;
     return false;
@@ -177,7 +179,7 @@ static void follow(struct world *w, const char *mark, bool compact)
         OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
     }
     informers_start(set, cancel);
-    OK(informers_wait_synced(set, 5000, &e));
+    OK(informers_wait_synced(set, patience_ms(1700), &e));
     assert_int_equal(informer_len(i), 3);
     AUTO_JSON first = informer_get(i, w->ns, names[0]);
     AUTO_JSON owned = configmap(w, names[3], "x");
@@ -231,7 +233,7 @@ static void what_is_not_kept_makes_no_event(void **state)
     informer_on(i, &(struct informer_handler){ count_event, NULL });
     OK(kube_create(w->client, &configmaps, NULL, o, NULL, &e));
     informers_start(set, cancel);
-    OK(informers_wait_synced(set, 5000, &e));
+    OK(informers_wait_synced(set, patience_ms(1700), &e));
     OK(kube_patch(w->client, &configmaps, w->ns, "beats", NULL, KUBE_PATCH_MERGE, beat, NULL, &e));
     OK(kube_patch(w->client, &configmaps, w->ns, "beats", NULL, KUBE_PATCH_MERGE, label, NULL, &e));
     OK(kube_delete(w->client, &configmaps, w->ns, "beats", NULL, &e));
@@ -270,7 +272,7 @@ static void several_namespaces_are_read_as_one(void **state)
     n_seen = 0;
     informer_on(i, &(struct informer_handler){ count_event, NULL });
     informers_start(set, cancel);
-    OK(informers_wait_synced(set, 5000, &e));
+    OK(informers_wait_synced(set, patience_ms(1700), &e));
     create_in(w, w->ns, "here");
     create_in(w, second, "there");
     create_in(w, third, "elsewhere");
@@ -328,7 +330,7 @@ static void one_leader_at_a_time(void **state)
     struct err e;
     AUTO_FREE(cancel) lost = cancel_new();
     AUTO_FREE(cancel) impatient = cancel_new();
-    struct leader_opts o = { .ns = w->ns, .name = "lead", .identity = "a", .retry_ms = 100 };
+    struct leader_opts o = { .ns = w->ns, .name = "lead", .identity = "a", .retry_ms = 100, .lease_ms = LONG_MS };
     struct leader *a = leader_new(w->client, &o);
     o.identity = "b";
     struct leader *b = leader_new(w->client, &o);
@@ -340,7 +342,7 @@ static void one_leader_at_a_time(void **state)
     leader_free(a);                             /* released: b leads at once */
     int64_t began = clock_mono_ms();
     OK(leader_acquire(b, lost, &e));
-    assert_true(clock_mono_ms() - began < 1500);
+    assert_true(clock_mono_ms() - began < patience_ms(1000));
     leader_free(b);
 }
 
@@ -350,11 +352,11 @@ static void a_lease_that_is_not_renewed_runs_out(void **state)
     struct world *w = world(state);
     struct err e;
     AUTO_FREE(cancel) stop = cancel_new();
-    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "out", .identity = "us", .lease_ms = 1000 });
+    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "out", .identity = "us", .lease_ms = 2500 });
 
     OK(leader_acquire(l, stop, &e));
     assert_true(leader_is(l));
-    poll(NULL, 0, 1001);
+    poll(NULL, 0, 2501);
     assert_false(leader_is(l));
     leader_free(l);
 }
@@ -375,7 +377,7 @@ static void clocks_that_differ_do_not_make_two_leaders(void **state)
         struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = name, .identity = "us", .retry_ms = 50 });
         int64_t began = clock_mono_ms();
         OK(leader_acquire(l, stop, &e));
-        assert_in_range(clock_mono_ms() - began, 900, 3000);
+        assert_in_range(clock_mono_ms() - began, 900, patience_ms(1500));
         leader_free(l);
     }
 }
@@ -390,11 +392,11 @@ static void a_dead_leader_is_followed_when_its_lease_runs_out(void **state)
 
     json_put(lease, "spec", json_pack("{s:s, s:i}", "holderIdentity", "dead", "leaseDurationSeconds", 1));
     OK(kube_create(w->client, KUBE_GVR("coordination.k8s.io", "v1", "leases"), NULL, lease, NULL, &e));
-    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "dead", .identity = "us", .retry_ms = 20000 });
+    struct leader *l = leader_new(w->client, &(struct leader_opts){ .ns = w->ns, .name = "dead", .identity = "us", .retry_ms = LONG_MS });
     int64_t began = clock_mono_ms();
 
     OK(leader_acquire(l, stop, &e));
-    assert_in_range(clock_mono_ms() - began, 900, 3000);
+    assert_in_range(clock_mono_ms() - began, 900, patience_ms(1500));
     leader_free(l);
 }
 

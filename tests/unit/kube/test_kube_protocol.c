@@ -15,6 +15,7 @@
 #include "kube/controller.h"
 #include "kube/events.h"
 #include "kube/meta.h"
+#include "../patience.h"
 
 /* Objects are "cm-<n>" with resourceVersion <n>; a script says what the n-th list and the n-th watch answer. */
 struct script {
@@ -123,7 +124,7 @@ static void see(void *self, const json_t *old, const json_t *new_)
 
 static bool saw(struct seen *s, const char *want)
 {
-    for (int64_t until = clock_mono_ms() + 5000; clock_mono_ms() < until; poll(NULL, 0, 5)) {
+    for (int64_t until = patience_end(1700); clock_mono_ms() < until; poll(NULL, 0, 5)) {
         LOCK_SCOPE(&s->mu);
         if (streq(buf_cstr(&s->log), want))
             return true;
@@ -143,14 +144,14 @@ static void run_informer(struct script *s, const char *want, int want_watches)
         struct informer *i = informers_of(set, "", "v1", "configmaps");
         informer_on(i, &(struct informer_handler){ see, &seen });
         informers_start(set, s->cancel);
-        assert_int_equal(informers_wait_synced(set, 5000, &e), ERR_OK);
+        assert_int_equal(informers_wait_synced(set, patience_ms(1700), &e), ERR_OK);
         assert_true(saw(&seen, want));
-        for (int64_t until = clock_mono_ms() + 5000; s->n_watches < want_watches && clock_mono_ms() < until;)
+        for (int64_t until = patience_end(1700); s->n_watches < want_watches && clock_mono_ms() < until;)
             poll(NULL, 0, 5);
         int64_t began = clock_mono_ms();
         cancel_now(s->cancel);
         informers_join(set);
-        assert_true(clock_mono_ms() - began < 500);     /* an open watch ends at once */
+        assert_true(clock_mono_ms() - began < patience_ms(500));       /* an open watch ends at once, not after its minutes */
     }
     buf_done(&seen.log);
     script_stop(s);
@@ -248,7 +249,7 @@ static void a_controller_retries_until_it_succeeds(void **state)
         informers_start(set, s.cancel);
         controller_start(c, s.cancel);
         struct controller_stats stats = { 0 };
-        for (int64_t until = clock_mono_ms() + 5000; stats.reconciles < 4 && clock_mono_ms() < until; poll(NULL, 0, 5))
+        for (int64_t until = patience_end(1700); stats.reconciles < 4 && clock_mono_ms() < until; poll(NULL, 0, 5))
             controller_stats(c, &stats);
         cancel_now(s.cancel);
         controller_join(c);
@@ -259,11 +260,11 @@ static void a_controller_retries_until_it_succeeds(void **state)
     script_stop(&s);
 }
 
-/* 12 failures in a row: 20 s of back-off, were each like the one before. */
+/* 17 failures in a row: eleven minutes of back-off, were each like the one before. */
 static void what_gets_on_is_not_held_up(void **state)
 {
     struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
-    struct counted n = { .fail = 12, .progressed = true };
+    struct counted n = { .fail = 17, .progressed = true };
     script_start(&s);
     {
         AUTO_FREE(informers) set = informers_new(s.client);
@@ -271,12 +272,12 @@ static void what_gets_on_is_not_held_up(void **state)
         controller_watch(c, informers_of(set, "", "v1", "configmaps"));
         informers_start(set, s.cancel);
         controller_start(c, s.cancel);
-        for (int64_t until = clock_mono_ms() + 6000; n.runs < 13 && clock_mono_ms() < until; poll(NULL, 0, 5))
+        for (int64_t until = patience_end(4000); n.runs < 18 && clock_mono_ms() < until; poll(NULL, 0, 5))
             ;
         cancel_now(s.cancel);
         controller_join(c);
         informers_join(set);
-        assert_int_equal(n.runs, 13);
+        assert_int_equal(n.runs, 18);
     }
     script_stop(&s);
 }

@@ -14,6 +14,7 @@
 #include "base/thread.h"
 #include "node/container_log.h"
 #include "node/pod_files.h"
+#include "../patience.h"
 
 struct fixture { char folder[64]; struct arena *a; pid_t pid; };
 
@@ -79,7 +80,7 @@ static void wait_for_end(struct fixture *f)
 {
     int status;
 
-    assert_int_equal(process_wait(f->pid, 10000, &status, NULL), ERR_OK);
+    assert_int_equal(process_wait(f->pid, patience_ms(3500), &status, NULL), ERR_OK);
     f->pid = 0;
     assert_int_equal(status, 0);
 }
@@ -92,11 +93,11 @@ static struct pod_state state_of(struct fixture *f)
     return st;
 }
 
-/* Looks until ok says yes; fails after ten seconds. */
+/* Looks until ok says yes; fails when its patience ends. */
 static struct pod_state wait_for(struct fixture *f, bool (*ok)(const struct pod_state *))
 {
     struct cancel *never = cancel_new();
-    int64_t deadline = clock_mono_ms() + 10000;
+    int64_t deadline = patience_end(3500);
     struct pod_state st = { 0 };
 
     while (pod_file_read(f->folder, "status.json", &pod_state_type, f->a, &st, NULL) || !ok(&st)) {

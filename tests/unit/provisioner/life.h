@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <cmocka.h>
 
+#include "../patience.h"
 #include "../test_api.h"
 #include "base/yaml.h"
 #include "fake_cloud.h"
@@ -178,7 +179,7 @@ static inline void life_pod(struct life *l, const char *name, const char *claim,
     life_patch(l, &pods, "default", name, "status", "{status: {phase: Running, conditions: [{type: Ready, status: 'True'}]}}");
 }
 
-#define LIFE_WAIT_MS 15000
+#define LIFE_WAIT_MS patience_ms(5000)
 
 /* The condition's "status/reason"; "" when it or the claim is not there. */
 static inline char *life_condition(struct life *l, const char *claim, const char *type)

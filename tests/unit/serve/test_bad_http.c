@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "../patience.h"
 
 #define HEAD(n) "POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " n "\r\n\r\n"
 #define GOOD "{\"prompt\":\"a\",\"max_tokens\":1}"
@@ -37,7 +38,7 @@ static void say(int fd, struct str text)
 /* Reads until the text holds `until` so many times, the end, or ten seconds. */
 static void hear(int fd, const char *until, int times, struct buf *out)
 {
-    int64_t end = clock_mono_ms() + 10000;
+    int64_t end = patience_end(3500);
 
     while (clock_mono_ms() < end) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
@@ -224,7 +225,7 @@ static void slow_clients_do_not_stop_others(void **state)
     }
     for (size_t i = 0; i < ARRAY_LEN(slow); i++)
         close(slow[i]);
-    for (int64_t end = clock_mono_ms() + 10000; open_descriptors() > before + 2 && clock_mono_ms() < end;)
+    for (int64_t end = patience_end(3500); open_descriptors() > before + 2 && clock_mono_ms() < end;)
         pause_ms(10);
     assert_true(open_descriptors() <= before + 2);           /* the client's own connection may be new */
 }
@@ -242,10 +243,10 @@ static void who_leaves_in_mid_stream_leaves_nothing(void **state)
         hear(fd, i % 2 ? "data: " : "HTTP/1.1", 1, &out);
         close(fd);
     }
-    for (int64_t end = clock_mono_ms() + 20000; open_descriptors() > before + 2 && clock_mono_ms() < end;)
+    for (int64_t end = patience_end(7000); open_descriptors() > before + 2 && clock_mono_ms() < end;)
         pause_ms(10);
     assert_true(open_descriptors() <= before + 2);
-    for (int64_t end = clock_mono_ms() + 20000; clock_mono_ms() < end;) {
+    for (int64_t end = patience_end(7000); clock_mono_ms() < end;) {
         AUTO_BUF text = { 0 };
         assert_int_equal(ask(*state, "GET", "/metrics", STR(""), &text), 200);
         if (strstr(buf_cstr(&text), "vllm:num_requests_running{engine=\"0\",model_name=\"phi-3\"} 0\n"))

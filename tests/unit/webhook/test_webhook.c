@@ -15,6 +15,7 @@
 #include "base/tls.h"
 #include "kube/meta.h"
 #include "webhook/webhook.h"
+#include "../patience.h"
 #include "../port.h"
 #include "../test_api.h"
 
@@ -51,7 +52,7 @@ static void define_configurations(struct world *w)
         "schema", "openAPIV3Schema", "type", "object", "x-kubernetes-preserve-unknown-fields", 1);
     assert_non_null(crd);
     OK(kube_create(w->client, KUBE_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions"), NULL, crd, NULL, &e));
-    for (int i = 0; i < 200 && !served; i++, poll(NULL, 0, 20))
+    for (int64_t end = patience_end(1500); !served && clock_mono_ms() < end; poll(NULL, 0, 20))
         OK(kube_has_resource(w->client, CONFIGURATIONS, &served, &e));
     assert_true(served);
 }
@@ -179,7 +180,7 @@ static errc ask(struct world *w, const char *body, struct http_response *r, stru
 static void wait_serving(struct world *w, struct webhook *h)
 {
     bool told = false;
-    for (int i = 0; i < 1000 && !(told && webhook_serving(h)); i++, poll(NULL, 0, 10)) {
+    for (int64_t until = patience_end(3500); !(told && webhook_serving(h)) && clock_mono_ms() < until; poll(NULL, 0, 10)) {
         AUTO_JSON bundle = bundle_now(w);
         told = bundle != NULL;
     }
@@ -283,7 +284,7 @@ static void rotation_is_not_seen_by_requests(void **state)
 
     change_host(w, "other.example");
     struct webhook_stats stats = { 0 };
-    for (int64_t until = clock_mono_ms() + 10000; stats.rotations == 0 && clock_mono_ms() < until; webhook_stats(h, &stats))
+    for (int64_t until = patience_end(3500); stats.rotations == 0 && clock_mono_ms() < until; webhook_stats(h, &stats))
         poll(NULL, 0, 10);
     assert_int_equal(stats.rotations, 1);
     w->hold = false;
@@ -336,7 +337,7 @@ static void no_request_fails_through_rotations(void **state)
     struct webhook_stats stats = { 0 };
     for (unsigned turn = 1; turn <= 3; turn++) {
         change_host(w, hosts[turn - 1]);
-        for (int64_t until = clock_mono_ms() + 10000; stats.rotations < turn && clock_mono_ms() < until; webhook_stats(h, &stats))
+        for (int64_t until = patience_end(3500); stats.rotations < turn && clock_mono_ms() < until; webhook_stats(h, &stats))
             poll(NULL, 0, 10);
     }
     storm.over = true;
@@ -363,7 +364,7 @@ static void damage_is_repaired(void **state)
         AUTO_JSON before = secret_now(w);
         AUTO_JSON after = NULL;
         OK(kube_patch(w->client, SECRETS, w->ns, CERT, NULL, KUBE_PATCH_MERGE, patch, NULL, &e));
-        for (int k = 0; k < 500; k++, poll(NULL, 0, 10)) {
+        for (int64_t until = patience_end(2000); clock_mono_ms() < until; poll(NULL, 0, 10)) {
             json_decref(after);
             after = secret_now(w);
             if (!streq(json_str_at(after, "data", "server-cert.pem", NULL), json_str_at(before, "data", "server-cert.pem", NULL)))
@@ -372,7 +373,7 @@ static void damage_is_repaired(void **state)
         assert_string_not_equal(json_str_at(after, "data", damage[i].key, NULL), damage[i].value);
     }
     errc rc = ERR_UNAVAILABLE;
-    for (int k = 0; k < 500 && rc; k++, poll(NULL, 0, 10)) {     /* the bundle follows */
+    for (int64_t until = patience_end(2000); rc && clock_mono_ms() < until; poll(NULL, 0, 10)) {     /* the bundle follows */
         AUTO_RESPONSE r = { 0 };
         rc = ask(w, REVIEW("blue"), &r, &e);
     }

@@ -6,9 +6,10 @@
 
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "../patience.h"
 
 #define NAMESPACES KUBE_GVR("", "v1", "namespaces")
-#define WAIT_MS 10000
+#define WAIT_MS patience_ms(3500)
 #define QUIET_MS 1000
 #define MANY 5
 

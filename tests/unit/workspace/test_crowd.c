@@ -7,12 +7,13 @@
 #include "api/kaito/crds.h"
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "../patience.h"
 
 #define CRDS KUBE_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 #define REVISIONS KUBE_GVR("apps", "v1", "controllerrevisions")
 #define MANY 60
 #define AT_THE_EDGE 12                  /* workers that find the queue empty while others still ask for the last machines */
-#define WAIT_MS 20000
+#define WAIT_MS patience_ms(7000)
 
 static void create(struct test_manager *t, const struct kube_gvr *r, json_t *object)
 {

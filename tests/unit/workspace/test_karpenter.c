@@ -6,12 +6,13 @@
 
 #include "kube/meta.h"
 #include "workspace/node_classes.h"
+#include "../patience.h"
 
 #define CRDS KUBE_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions")
 #define CLASSES KUBE_GVR("karpenter.azure.com", "v1beta1", "aksnodeclasses")
 #define POOLS KUBE_GVR("karpenter.sh", "v1", "nodepools")
 #define POOL "default-ws-k"
-#define WAIT_MS 10000
+#define WAIT_MS patience_ms(3500)
 
 /* ---- the flag -------------------------------------------------------------------------------------------------------------- */
 

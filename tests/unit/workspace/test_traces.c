@@ -9,10 +9,11 @@
 #include "kube/informer.h"
 #include "kube/meta.h"
 #include "webhook/admission.h"
+#include "../patience.h"
 
 #define JOBS KUBE_GVR("batch", "v1", "jobs")
 #define SERVICES KUBE_GVR("", "v1", "services")
-#define WAIT_MS 10000                   /* for what must be seen */
+#define WAIT_MS patience_ms(3500)       /* for what must be seen */
 #define QUIET_MS 120                    /* without news and work: nothing more comes */
 
 struct world {

@@ -3,8 +3,9 @@
 
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "../patience.h"
 
-#define WAIT_MS 10000
+#define WAIT_MS patience_ms(3500)
 #define WITH_ADAPTER "{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: default, name: ws}, resource: {labelSelector: {matchLabels: {for: ws}}}, " \
     "inference: {preset: {name: phi-4-mini-instruct}, adapters: [{source: {name: a1, image: \"example.com/a1:1\"}}]}}"
 
