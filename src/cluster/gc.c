@@ -324,13 +324,45 @@ static errc reconcile_object(struct gc *g, const struct row *r, const json_t *ob
     return rc;
 }
 
+static bool serves_any(const json_t *crd)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach(json_at(crd, "spec", "versions", NULL), i, v)
+        if (json_flag(v, "served", false))
+            return true;
+    return false;
+}
+
+/* A kind that its definition says is served, but that discovery did not show. */
+static bool misses_kinds(struct gc *g)
+{
+    AUTO_JSON all = informer_list(informers_get(g->c->informers, &crds), NULL, NULL);
+    size_t i;
+    json_t *crd;
+    json_array_foreach(all, i, crd) {
+        struct kube_gvr r = { json_str_at(crd, "spec", "group", NULL), "", json_str_at(crd, "spec", "names", "plural", NULL) };
+        if (kube_condition_is(crd, "Established", "True") && serves_any(crd) && !is_known(g, &r))
+            return row_count(g) < ROWS_MAX;
+    }
+    return false;
+}
+
+static errc discover(struct gc *g, struct reconcile_result *out, struct err *e)
+{
+    TRY(kube_each_resource(g->c->client, add_row, g, e));
+    if (misses_kinds(g))
+        out->requeue_after_ms = LOOK_AGAIN_MS;
+    return ERR_OK;
+}
+
 static errc reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
     struct gc *g = ((struct cluster *)self)->gc;
     struct str index, ns;
     int64_t at;
     if (streq(key->name, DISCOVER_KEY) && !*key->ns)
-        return kube_each_resource(g->c->client, add_row, g, e);
+        return discover(g, out, e);
     if (!str_cut(str_of(key->ns), '|', &index, &ns) || !str_to_i64(index, &at))
         return ERR_OK;
     struct row *r = row_at(g, (size_t)at);

@@ -25,10 +25,21 @@ errc kube_has_resource(struct kube_client *c, const struct kube_gvr *r, bool *ou
     return ERR_OK;
 }
 
-static errc each_of(struct kube_client *c, const char *group, const char *version, each_fn *each, void *self, struct err *e)
+/* The versions of a group, one after the other; a resource is told of once, however many of them serve it. */
+struct walk { struct kube_client *c; each_fn *each; void *self; json_t *told; };
+
+static void tell(struct walk *w, const struct kube_gvr *r, const json_t *entry)
+{
+    if (json_object_get(w->told, r->resource))
+        return;
+    json_put(w->told, r->resource, json_true());
+    w->each(w->self, r, json_cstr(entry, "kind"), json_flag(entry, "namespaced", false), json_object_get(entry, "verbs"));
+}
+
+static errc each_of(struct walk *w, const char *group, const char *version, struct err *e)
 {
     AUTO_JSON list = NULL;
-    errc rc = resource_list(c, group, version, &list, e);
+    errc rc = resource_list(w->c, group, version, &list, e);
     if (rc == ERR_NOT_FOUND || rc == ERR_UNAVAILABLE)
         return ERR_OK;          /* a CRD that just left, an aggregated API that is down: the others still count */
     if (rc)
@@ -37,10 +48,27 @@ static errc each_of(struct kube_client *c, const char *group, const char *versio
     json_t *entry;
     json_array_foreach(json_object_get(list, "resources"), i, entry) {
         const char *name = json_cstr(entry, "name");
-        if (!name || strchr(name, '/'))
-            continue;
-        struct kube_gvr r = { group, version, name };
-        each(self, &r, json_cstr(entry, "kind"), json_flag(entry, "namespaced", false), json_object_get(entry, "verbs"));
+        if (name && !strchr(name, '/'))
+            tell(w, &(struct kube_gvr){ group, version, name }, entry);
+    }
+    return ERR_OK;
+}
+
+/* The preferred version first. */
+static errc each_of_group(struct walk *w, const json_t *group, struct err *e)
+{
+    const char *name = json_cstr(group, "name"), *preferred = json_str_at(group, "preferredVersion", "version", NULL);
+    size_t i;
+    json_t *v;
+    if (!name || !preferred)
+        return ERR_OK;
+    AUTO_JSON told = json_object();
+    w->told = told;
+    TRY(each_of(w, name, preferred, e));
+    json_array_foreach(json_object_get(group, "versions"), i, v) {
+        const char *version = json_cstr(v, "version");
+        if (version && !streq(version, preferred))
+            TRY(each_of(w, name, version, e));
     }
     return ERR_OK;
 }
@@ -48,14 +76,13 @@ static errc each_of(struct kube_client *c, const char *group, const char *versio
 errc kube_each_resource(struct kube_client *c, each_fn *each, void *self, struct err *e)
 {
     AUTO_JSON groups = NULL;
-    TRY(each_of(c, "", "v1", each, self, e));
-    TRY(kube_do_json(c, &(struct kube_call){ .method = "GET", .path = "/apis" }, &groups, e));
+    AUTO_JSON core = json_object();
+    struct walk w = { c, each, self, core };
     size_t i;
     json_t *group;
-    json_array_foreach(json_object_get(groups, "groups"), i, group) {
-        const char *name = json_cstr(group, "name"), *version = json_str_at(group, "preferredVersion", "version", NULL);
-        if (name && version)
-            TRY(each_of(c, name, version, each, self, e));
-    }
+    TRY(each_of(&w, "", "v1", e));
+    TRY(kube_do_json(c, &(struct kube_call){ .method = "GET", .path = "/apis" }, &groups, e));
+    json_array_foreach(json_object_get(groups, "groups"), i, group)
+        TRY(each_of_group(&w, group, e));
     return ERR_OK;
 }

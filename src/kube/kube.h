@@ -111,7 +111,7 @@ errc kube_stream(struct kube_client *c, const char *path, int64_t idle_timeout_m
 
 /* Is the resource served? *out false is no error. Discovery is asked each time. */
 errc kube_has_resource(struct kube_client *c, const struct kube_gvr *r, bool *out, struct err *e);
-/* Everything the API serves in its preferred versions: calls each(self, gvr, kind, namespaced, verbs array). */
+/* Everything the API serves, each resource in its group's preferred version or else another: calls each(self, gvr, kind, namespaced, verbs array). */
 errc kube_each_resource(struct kube_client *c,
                         void (*each)(void *self, const struct kube_gvr *r, const char *kind, bool namespaced, const json_t *verbs),
                         void *self, struct err *e);

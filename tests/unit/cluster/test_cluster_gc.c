@@ -251,6 +251,63 @@ static void a_namesake_does_not_inherit(void **state)
     wait_gone(w, "heir", "its owner is gone; one of the same name is another");
 }
 
+#define LATE_GROUP "late.example.com"
+#define LATES KUBE_GVR(LATE_GROUP, "v1", "lates")
+
+static void define(struct world *w, const char *kind, const char *plural, const char *version)
+{
+    struct err e;
+    AUTO_JSON crd = json_pack("{s:s, s:s, s:{s:o}, s:{s:s, s:s, s:{s:s, s:s}, s:[{s:s, s:b, s:b, s:{s:{s:s}}}]}}",
+        "apiVersion", "apiextensions.k8s.io/v1", "kind", "CustomResourceDefinition", "metadata", "name", json_strf("%s." LATE_GROUP, plural),
+        "spec", "group", LATE_GROUP, "scope", "Namespaced", "names", "plural", plural, "kind", kind,
+        "versions", "name", version, "served", 1, "storage", 1, "schema", "openAPIV3Schema", "type", "object");
+    assert_non_null(crd);
+    OK(kube_create(w->user, KUBE_GVR("apiextensions.k8s.io", "v1", "customresourcedefinitions"), NULL, crd, NULL, &e));
+}
+
+static void wait_served(struct world *w, const struct kube_gvr *r)
+{
+    struct err e;
+    bool served = false;
+    for (int64_t end = patience_end(WAIT_MS); !served; poll(NULL, 0, 10)) {
+        OK(kube_has_resource(w->user, r, &served, &e));
+        if (clock_mono_ms() > end)
+            fail_msg("%s are not served", r->resource);
+    }
+}
+
+/* Discovery that lags behind a definition: the first time nothing is there. */
+static struct fault shows_nothing_at_first(void *self, const struct proxy_call *call)
+{
+    struct world *w = self;
+    bool now = streq(call->method, "GET") && streq(call->path, w->held_path) && w->held++ == 0;
+    return now ? (struct fault){ FAULT_ANSWER, .status = 404 } : (struct fault){ FAULT_NONE };
+}
+
+/* Found though discovery shows it late, and though the group prefers a version that it does not have. */
+static void a_kind_that_comes_late_is_followed(void **state)
+{
+    struct world *w = *state;
+    struct err e;
+    w->held = 0;
+    snprintf(w->held_path, sizeof w->held_path, "/apis/" LATE_GROUP "/v1");
+    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = shows_nothing_at_first, .self = w });
+    define(w, "Late", "lates", "v1");
+    wait_held(w);
+    define(w, "Later", "laters", "v2");
+    wait_served(w, LATES);
+    AUTO_JSON owner = make(w, "owner-of-late", NULL, 0);
+    AUTO_JSON late = kube_object(LATE_GROUP "/v1", "Late", w->ns, "late");
+    kube_set_owner(late, owner);
+    OK(kube_create(w->user, LATES, NULL, late, NULL, &e));
+    delete_with(w, "owner-of-late", "Background");
+    errc rc = ERR_OK;
+    for (int64_t end = patience_end(WAIT_MS); !rc && clock_mono_ms() < end; poll(NULL, 0, 10))
+        rc = kube_get(w->user, LATES, w->ns, "late", NULL, &e);
+    assert_int_equal(rc, ERR_NOT_FOUND);
+    proxy_arm(w->proxy, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +315,7 @@ int main(void)
         cmocka_unit_test(what_is_written_meanwhile_goes),
         cmocka_unit_test(a_dependent_that_leaves_frees_its_owner),
         cmocka_unit_test(a_namesake_does_not_inherit),
+        cmocka_unit_test(a_kind_that_comes_late_is_followed),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
