@@ -21,18 +21,32 @@ static const char *const start_reasons[] = {
     "CreateContainerConfigError", "PreCreateHookError", "CreateContainerError", "PreStartHookError", "RunContainerError", "PostStartHookError",
 };
 
-static void set(struct cause *out, const char *reason, const char *fmt, ...) PRINTF(3, 4);
-static void set(struct cause *out, const char *reason, const char *fmt, ...)
+#define MESSAGE_MAX 256
+
+void message_cut(const char *text, char *out, size_t size)
 {
+    size_t n = strlen(text), cut = n > MESSAGE_MAX ? MESSAGE_MAX : n;
+
+    while (cut < n && cut > 0 && ((unsigned char)text[cut] & 0xC0) == 0x80)
+        cut--;
+    snprintf(out, size, "%.*s%s", (int)cut, text, cut < n ? "..." : "");
+}
+
+static bool set(struct cause *out, const char *reason, const char *fmt, ...) PRINTF(3, 4);
+static bool set(struct cause *out, const char *reason, const char *fmt, ...)
+{
+    AUTO_BUF text = { 0 };
     va_list ap;
 
-    out->reason = reason;
     va_start(ap, fmt);
-    vsnprintf(out->message, sizeof out->message, fmt, ap);
+    buf_vaddf(&text, fmt, ap);
     va_end(ap);
+    out->reason = reason;
+    message_cut(buf_cstr(&text), out->message, sizeof out->message);
     for (char *p = out->message; *p; p++)
         if (iscntrl((unsigned char)*p))
             *p = ' ';
+    return true;
 }
 
 /* The container's last words (of a log: its last line); "exit code N" when it left none. */
@@ -48,62 +62,123 @@ static void last_words(const json_t *terminated, char *out, size_t size)
         snprintf(out, size, "exit code %lld", (long long)json_int(terminated, "exitCode", -1));
 }
 
-static bool cause_of_container(const json_t *status, struct cause *out)
+static const char *waiting(const json_t *status, const char *key)
 {
-    const char *name = json_cstr(status, "name");
-    const json_t *waiting = json_at(status, "state", "waiting", NULL);
-    const json_t *now = json_at(status, "state", "terminated", NULL), *last = json_at(status, "lastState", "terminated", NULL);
-    const json_t *ended = now ? now : last;
-    const char *reason = json_cstr(waiting, "reason"), *message = json_cstr(waiting, "message");
-    char words[320];
+    const char *text = json_str_at(status, "state", "waiting", key, NULL);
 
-    last_words(ended, words, sizeof words);
-    if (ended && streq(json_cstr(ended, "reason"), "OOMKilled"))
-        set(out, "ContainerOOMKilled", "container \"%s\" was OOMKilled (exit code %lld); reduce memory usage or use a larger instance type",
-            name, (long long)json_int(ended, "exitCode", 137));
-    else if (reason_in(reason, image_reasons, ARRAY_LEN(image_reasons)))
-        set(out, "ImagePullError", "container \"%s\" image pull failed (%s): %s", name, reason, message ? message : "");
-    else if (reason_in(reason, start_reasons, ARRAY_LEN(start_reasons)))
-        set(out, "ContainerStartError", "container \"%s\" failed to start (%s): %s", name, reason, message ? message : "");
-    else if (streq(reason, "CrashLoopBackOff"))
-        set(out, "ContainerCrashLoopBackOff", "container \"%s\" is in CrashLoopBackOff%s%s", name, ended ? "; last termination: " : "", ended ? words : "");
-    else if (ended && json_int(ended, "exitCode", 0) != 0)
-        set(out, "ContainerFailed", "container \"%s\" failed: %s", name, words);
-    return out->reason != NULL;
+    return text ? text : "";
 }
 
-static bool cause_of_list(const json_t *statuses, struct cause *out)
+static const json_t *ended(const json_t *status)
 {
+    const json_t *now = json_at(status, "state", "terminated", NULL);
+
+    return now ? now : json_at(status, "lastState", "terminated", NULL);
+}
+
+static bool of_memory(const json_t *status, struct cause *out)
+{
+    const json_t *now = json_at(status, "state", "terminated", NULL), *last = json_at(status, "lastState", "terminated", NULL);
+    const json_t *killed = streq(json_cstr(now, "reason"), "OOMKilled") ? now : streq(json_cstr(last, "reason"), "OOMKilled") ? last : NULL;
+
+    return killed && set(out, "ContainerOOMKilled", "container \"%s\" was OOMKilled (exit code %lld); reduce memory usage or use a larger instance type",
+                         json_cstr(status, "name"), (long long)json_int(killed, "exitCode", 137));
+}
+
+static bool of_image(const json_t *status, struct cause *out)
+{
+    return reason_in(waiting(status, "reason"), image_reasons, ARRAY_LEN(image_reasons)) &&
+           set(out, "ImagePullError", "container \"%s\" image pull failed (%s): %s", json_cstr(status, "name"), waiting(status, "reason"), waiting(status, "message"));
+}
+
+static bool of_start(const json_t *status, struct cause *out)
+{
+    return reason_in(waiting(status, "reason"), start_reasons, ARRAY_LEN(start_reasons)) &&
+           set(out, "ContainerStartError", "container \"%s\" failed to start (%s): %s", json_cstr(status, "name"), waiting(status, "reason"), waiting(status, "message"));
+}
+
+static bool of_crash(const json_t *status, struct cause *out)
+{
+    const json_t *last = ended(status);
+    char words[320];
+
+    last_words(last, words, sizeof words);
+    return streq(waiting(status, "reason"), "CrashLoopBackOff") &&
+           set(out, "ContainerCrashLoopBackOff", "container \"%s\" is in CrashLoopBackOff%s%s", json_cstr(status, "name"), last ? "; last termination: " : "", last ? words : "");
+}
+
+static bool of_end(const json_t *status, struct cause *out)
+{
+    const json_t *last = ended(status);
+    char words[320];
+
+    last_words(last, words, sizeof words);
+    return last && json_int(last, "exitCode", 0) != 0 && set(out, "ContainerFailed", "container \"%s\" failed: %s", json_cstr(status, "name"), words);
+}
+
+static bool of_containers(const json_t *pod, bool (*of)(const json_t *status, struct cause *out), struct cause *out)
+{
+    static const char *const lists[] = { "initContainerStatuses", "containerStatuses" };
     const json_t *s;
     size_t i;
 
-    json_array_foreach(statuses, i, s)
-        if (cause_of_container(s, out))
-            return true;
+    for (size_t l = 0; l < ARRAY_LEN(lists); l++)
+        json_array_foreach(json_at(pod, "status", lists[l], NULL), i, s)
+            if (of(s, out))
+                return true;
     return false;
 }
 
-static bool cause_of_pod(const json_t *pod, struct cause *out)
-{
-    const char *name = kube_name(pod), *message = json_str_at(pod, "status", "message", NULL);
-    const json_t *scheduled = kube_condition(pod, "PodScheduled");
+static bool of_container_memory(const json_t *pod, struct cause *out) { return of_containers(pod, of_memory, out); }
+static bool of_container_image(const json_t *pod, struct cause *out) { return of_containers(pod, of_image, out); }
+static bool of_container_start(const json_t *pod, struct cause *out) { return of_containers(pod, of_start, out); }
+static bool of_container_crash(const json_t *pod, struct cause *out) { return of_containers(pod, of_crash, out); }
+static bool of_container_end(const json_t *pod, struct cause *out) { return of_containers(pod, of_end, out); }
 
-    if (cause_of_list(json_at(pod, "status", "initContainerStatuses", NULL), out) ||
-        cause_of_list(json_at(pod, "status", "containerStatuses", NULL), out))
-        return true;
-    if (streq(json_str_at(pod, "status", "reason", NULL), "Evicted"))
-        set(out, "PodEvicted", "pod \"%s\" was evicted: %s", name, message ? message : "");
-    else if (streq(json_cstr(scheduled, "status"), "False"))
-        set(out, "Unschedulable", "pod \"%s\" is unschedulable: %s", name, json_cstr(scheduled, "message") ? json_cstr(scheduled, "message") : "");
-    else if (streq(json_str_at(pod, "status", "phase", NULL), "Failed"))
-        set(out, "PodFailed", "pod \"%s\" failed: %s", name, message ? message : "no container says why");
-    return out->reason != NULL;
+static const char *pod_message(const json_t *pod, const char *otherwise)
+{
+    const char *message = json_str_at(pod, "status", "message", NULL);
+
+    return message ? message : otherwise;
 }
 
-/* The newest pod speaks for the workload: an older attempt's failure is past. */
-static const json_t *newest_pod(const json_t *pods, const char *owner_kind)
+static bool of_eviction(const json_t *pod, struct cause *out)
 {
-    const json_t *pod, *newest = NULL;
+    const char *message = pod_message(pod, ""), *name = kube_name(pod);
+
+    if (!streq(json_str_at(pod, "status", "phase", NULL), "Failed") || !streq(json_str_at(pod, "status", "reason", NULL), "Evicted"))
+        return false;
+    if (strcasestr(message, "ephemeral-storage") || strcasestr(message, "disk"))
+        return set(out, "NodeDiskPressure", "pod \"%s\" evicted due to node disk pressure: %s", name, message);
+    if (strcasestr(message, "memory"))
+        return set(out, "NodeMemoryPressure", "pod \"%s\" evicted due to node memory pressure: %s", name, message);
+    return set(out, "PodEvicted", "pod \"%s\" was evicted: %s", name, message);
+}
+
+static bool of_scheduling(const json_t *pod, struct cause *out)
+{
+    const json_t *scheduled = kube_condition(pod, "PodScheduled");
+    const char *message = json_cstr(scheduled, "message");
+
+    return streq(json_str_at(pod, "status", "phase", NULL), "Pending") && streq(json_cstr(scheduled, "status"), "False") &&
+           streq(json_cstr(scheduled, "reason"), "Unschedulable") && set(out, "Unschedulable", "pod \"%s\" is unschedulable: %s", kube_name(pod), message ? message : "");
+}
+
+static bool of_failure(const json_t *pod, struct cause *out)
+{
+    return streq(json_str_at(pod, "status", "phase", NULL), "Failed") &&
+           set(out, "PodFailed", "pod \"%s\" failed: %s", kube_name(pod), pod_message(pod, "no container says why"));
+}
+
+/* In upstream's order, whichever pod shows it; what upstream does not tell comes last. */
+static bool (*const checks[])(const json_t *pod, struct cause *out) = {
+    of_container_memory, of_container_image, of_container_start, of_container_crash, of_eviction, of_scheduling, of_container_end, of_failure,
+};
+
+/* An older attempt's failure is past. */
+static json_t *newest_pod(const json_t *pods, const char *owner_kind)
+{
+    json_t *pod, *newest = NULL;
     size_t i;
 
     json_array_foreach(pods, i, pod) {
@@ -126,11 +201,30 @@ const char *job_container_said(const json_t *pods, const char *container)
     return NULL;
 }
 
+/* Pods that run side by side each count; of attempts the newest one does. */
+static json_t *speaking_pods(const json_t *pods, const char *owner_kind)
+{
+    json_t *out = json_array(), *pod;
+    size_t i;
+
+    if (!streq(owner_kind, "StatefulSet"))
+        json_array_append(out, newest_pod(pods, owner_kind));
+    else
+        json_array_foreach(pods, i, pod)
+            if (streq(json_cstr(kube_controller_of(pod), "kind"), owner_kind) && !kube_deleting(pod))
+                json_array_append(out, pod);
+    return out;
+}
+
 void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out)
 {
-    const json_t *newest = newest_pod(pods, owner_kind);
+    AUTO_JSON speaking = speaking_pods(pods, owner_kind);
+    const json_t *pod;
+    size_t i;
 
     *out = (struct cause){ 0 };
-    if (newest)
-        cause_of_pod(newest, out);
+    for (size_t c = 0; c < ARRAY_LEN(checks); c++)
+        json_array_foreach(speaking, i, pod)
+            if (checks[c](pod, out))
+                return;
 }

@@ -5,8 +5,10 @@
 #include "base/json.h"
 
 struct cause { const char *reason; char message[512]; };                /* reason NULL: nothing wrong seen */
-/* Of the newest pod that a controller of this kind owns. */
+/* Of the pods that a controller of this kind owns: of all that a StatefulSet runs side by side, of the newest attempt of others. */
 void cause_of_pods(const json_t *pods, const char *owner_kind, struct cause *out);
+/* A message as upstream cuts it: after 256 bytes, with "..."; here between characters. */
+void message_cut(const char *text, char *out, size_t size);
 /* What a container that ended well said, in the newest pod of the Job: "pushed REF@sha256:..."; NULL: nothing. Borrowed. */
 const char *job_container_said(const json_t *pods, const char *container);
 

@@ -112,7 +112,7 @@ bool claim_is_ready(const json_t *claim)
     return kube_condition_is(claim, "Ready", "True");
 }
 
-/* What the first claim that is not well says: a real reason beats "awaiting". Cut at 256 bytes, between characters. */
+/* What the first claim that is not well says: a real reason beats "awaiting". */
 static void claim_trouble(const struct ws_view *v, struct node_state *out)
 {
     static const char *const stages[] = { "Launched", "Registered", "Initialized" };
@@ -128,12 +128,8 @@ static void claim_trouble(const struct ws_view *v, struct node_state *out)
                 continue;
             if (out->claim_reason && (streq(reason, "AwaitingReconciliation") || !streq(out->claim_reason, "AwaitingReconciliation")))
                 continue;
-            size_t n = strlen(message), cut = n > 256 ? 253 : n;
-
-            while (cut < n && cut > 0 && ((unsigned char)message[cut] & 0xC0) == 0x80)
-                cut--;
             out->claim_reason = reason;
-            snprintf(out->claim_message, sizeof out->claim_message, "%.*s%s", (int)cut, message, cut < n ? "..." : "");
+            message_cut(message, out->claim_message, sizeof out->claim_message);
         }
     }
 }

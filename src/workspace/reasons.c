@@ -67,7 +67,9 @@ const struct reason_row ws_reasons[] = {
     { "", "ContainerCrashLoopBackOff", "A container ends again and again.", LOGS },
     { "", "ContainerOOMKilled", "A container took more memory than there is: a smaller context, a quantised model, a larger machine.", "kaito plan FILE shows where the memory goes" },
     { "", "ContainerFailed", "A container ended with an error.", LOGS },
-    { "", "PodEvicted", "A node ran out of disk or memory and put the pod out.", "kubectl describe nodes" },
+    { "", "NodeDiskPressure", "A node ran out of disk and put the pod out.", "kubectl describe nodes" },
+    { "", "NodeMemoryPressure", "A node ran out of memory and put the pod out.", "kubectl describe nodes" },
+    { "", "PodEvicted", "A node was short of something else, or was emptied, and put the pod out.", "kubectl describe nodes" },
     { "", "PodFailed", "The pod failed and no container says why.", EVENTS },
     { "", "Unschedulable", "No node takes the pod; the message counts why.", PODS },
 };
