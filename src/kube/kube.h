@@ -83,9 +83,10 @@ errc kube_apply(struct kube_client *c, const struct kube_gvr *r, const char *sub
                 json_t **out, struct err *e);
 /*
  * Before kube_apply to an object that `manager` has made with kube_create_as: what it wrote counts as applied from then on, so that fields which the
- * apply leaves out go. Fine when the object is gone or nothing was so written. CONFLICT: it changed meanwhile.
+ * apply leaves out go. So does what `former` wrote (NULL: nobody), whom `manager` follows. Fine when the object is gone or nothing was so written.
+ * CONFLICT: it changed meanwhile.
  */
-errc kube_own_as_applied(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const char *manager, struct err *e);
+errc kube_own_as_applied(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const char *manager, const char *former, struct err *e);
 
 struct kube_delete_opts {
     const char *propagation;            /* "Background", "Foreground", "Orphan"; NULL: the server's default */

@@ -4,7 +4,7 @@
 
 static bool is_entry(const json_t *entry, const char *manager, const char *operation)
 {
-    return streq(json_cstr(entry, "manager"), manager) && streq(json_cstr(entry, "operation"), operation) && !json_object_get(entry, "subresource");
+    return manager && streq(json_cstr(entry, "manager"), manager) && streq(json_cstr(entry, "operation"), operation) && !json_object_get(entry, "subresource");
 }
 
 /* The union of two sets of fields: a set is a tree of objects. */
@@ -21,7 +21,7 @@ static void add_fields(json_t *to, const json_t *from)
 }
 
 /* NULL: there is nothing to change. */
-static json_t *applied_entries(const json_t *entries, const char *manager)
+static json_t *applied_entries(const json_t *entries, const char *manager, const char *former)
 {
     AUTO_JSON out = json_array();
     AUTO_JSON fields = json_object();
@@ -30,7 +30,7 @@ static json_t *applied_entries(const json_t *entries, const char *manager)
     size_t i;
 
     json_array_foreach((json_t *)(uintptr_t)entries, i, entry) {
-        if (is_entry(entry, manager, "Update")) {
+        if (is_entry(entry, manager, "Update") || is_entry(entry, former, "Update")) {
             written = true;
             add_fields(fields, json_object_get(entry, "fieldsV1"));
         } else if (is_entry(entry, manager, "Apply")) {
@@ -44,6 +44,7 @@ static json_t *applied_entries(const json_t *entries, const char *manager)
     }
     if (!written)
         return NULL;
+    json_put_str(applied, "manager", manager);
     json_put_str(applied, "operation", "Apply");
     json_put(applied, "fieldsV1", TAKE(fields));
     return TAKE(out);
@@ -58,14 +59,14 @@ static errc get_with_fields(struct kube_client *c, const struct kube_gvr *r, con
     return json_parse(buf_str(&body), out, e);
 }
 
-errc kube_own_as_applied(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const char *manager, struct err *e)
+errc kube_own_as_applied(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const char *manager, const char *former, struct err *e)
 {
     AUTO_JSON object = NULL;
     errc rc = get_with_fields(c, r, ns, name, &object, e);
 
     if (rc)
         return rc == ERR_NOT_FOUND ? ERR_OK : rc;
-    json_t *entries = applied_entries(json_at(object, "metadata", "managedFields", NULL), manager);
+    json_t *entries = applied_entries(json_at(object, "metadata", "managedFields", NULL), manager, former);
 
     if (!entries)
         return ERR_OK;

@@ -16,6 +16,7 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
 #define TELL_LATEST_MS 5000             /* how far a status may be behind while others wait */
+#define UPSTREAM_MANAGER "kaito-workspace"                /* whose fields upstream's are: the first word of its user agent */
 #define CLAIM_RECORDER "KAITO-Workspace-controller"      /* as upstream's events of NodeClaims name their source */
 
 static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
@@ -200,13 +201,13 @@ static errc create_objects(struct workspace_manager *m, const struct observed *o
     return ERR_OK;
 }
 
-/* What a later version leaves out must go, also when it came with the creation. */
+/* What a later version leaves out must go, also when it came with the creation, and when upstream's manager made it. */
 static errc apply_object(struct workspace_manager *m, const json_t *object, struct err *e)
 {
     const struct kube_gvr *gvr = gvr_of(object);
 
     if (streq(kube_kind(object), "StatefulSet"))
-        TRY(kube_own_as_applied(m->client, gvr, kube_namespace(object), kube_name(object), MANAGER_NAME, e));
+        TRY(kube_own_as_applied(m->client, gvr, kube_namespace(object), kube_name(object), MANAGER_NAME, UPSTREAM_MANAGER, e));
     return kube_apply(m->client, gvr, NULL, object, MANAGER_NAME, true, NULL, e);
 }
 

@@ -126,14 +126,35 @@ static void what_was_created_can_be_applied(void **state)
     AUTO_JSON theirs = json_pack("{s:{s:s}}", "data", "other", "stays");
     OK(kube_patch(w->client, &configmaps, w->ns, "made", NULL, KUBE_PATCH_MERGE, theirs, NULL, &e));
     for (int i = 0; i < 2; i++) {               /* the second time there is nothing left to do */
-        OK(kube_own_as_applied(w->client, &configmaps, w->ns, "made", "me", &e));
+        OK(kube_own_as_applied(w->client, &configmaps, w->ns, "made", "me", NULL, &e));
         OK(kube_apply(w->client, &configmaps, NULL, next, "me", false, NULL, &e));
     }
     OK(kube_get(w->client, &configmaps, w->ns, "made", &got, &e));
     assert_string_equal(json_str_at(got, "data", "key", NULL), "b");
     assert_string_equal(json_str_at(got, "data", "other", NULL), "stays");
     assert_null(json_at(got, "data", "old", NULL));
-    OK(kube_own_as_applied(w->client, &configmaps, w->ns, "absent", "me", &e));
+    OK(kube_own_as_applied(w->client, &configmaps, w->ns, "absent", "me", "former", &e));
+}
+
+/* Who follows another manager owns what that one wrote, and nothing of third ones. */
+static void what_a_former_manager_wrote_can_be_applied(void **state)
+{
+    struct world *w = world(state);
+    struct err e;
+    AUTO_JSON first = configmap(w, "left", "a");
+    AUTO_JSON next = configmap(w, "left", "b");
+    AUTO_JSON got = NULL;
+
+    json_put_str(json_object_get(first, "data"), "old", "goes");
+    OK(kube_create_as(w->client, &configmaps, first, "former", NULL, &e));
+    AUTO_JSON theirs = json_pack("{s:{s:s}}", "data", "other", "stays");
+    OK(kube_patch(w->client, &configmaps, w->ns, "left", NULL, KUBE_PATCH_MERGE, theirs, NULL, &e));
+    OK(kube_own_as_applied(w->client, &configmaps, w->ns, "left", "me", "former", &e));
+    OK(kube_apply(w->client, &configmaps, NULL, next, "me", false, NULL, &e));      /* without force: nobody else owns them */
+    OK(kube_get(w->client, &configmaps, w->ns, "left", &got, &e));
+    assert_string_equal(json_str_at(got, "data", "key", NULL), "b");
+    assert_string_equal(json_str_at(got, "data", "other", NULL), "stays");
+    assert_null(json_at(got, "data", "old", NULL));
 }
 
 static void count_kinds(void *self, const struct kube_gvr *r, const char *kind, bool namespaced, const json_t *verbs)
@@ -405,6 +426,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(objects_and_their_errors),
         cmocka_unit_test(patches_and_apply), cmocka_unit_test(what_was_created_can_be_applied),
+        cmocka_unit_test(what_a_former_manager_wrote_can_be_applied),
         cmocka_unit_test(kinds_are_discovered), cmocka_unit_test(informers_follow), cmocka_unit_test(compact_informers_follow),
         cmocka_unit_test(what_is_not_kept_makes_no_event),
         cmocka_unit_test(several_namespaces_are_read_as_one),
