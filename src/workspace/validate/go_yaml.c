@@ -31,6 +31,61 @@ static void explain(const yaml_parser_t *p, struct str text, struct buf *why)
     buf_adds(why, p->problem ? p->problem : "unknown problem parsing YAML content");
 }
 
+#define OPEN_MAX 64                     /* deeper ones are not looked for */
+
+/* The anchors of the collections that are not at their end yet, outermost first. */
+struct open_anchors { char name[OPEN_MAX][64]; size_t n; };
+
+static void open_collection(struct open_anchors *open, const yaml_char_t *anchor)
+{
+    if (open->n < OPEN_MAX)
+        snprintf(open->name[open->n], sizeof open->name[0], "%s", anchor ? (const char *)anchor : "");
+    open->n++;
+}
+
+static bool is_open(const struct open_anchors *open, const char *anchor)
+{
+    for (size_t i = 0; i < open->n && i < OPEN_MAX; i++)
+        if (streq(open->name[i], anchor))
+            return true;
+    return false;
+}
+
+/* What one event does to them; false: it is an alias of one, named in why. */
+static bool follow(struct open_anchors *open, const yaml_event_t *event, struct buf *why)
+{
+    if (event->type == YAML_MAPPING_START_EVENT)
+        open_collection(open, event->data.mapping_start.anchor);
+    else if (event->type == YAML_SEQUENCE_START_EVENT)
+        open_collection(open, event->data.sequence_start.anchor);
+    else if (event->type == YAML_MAPPING_END_EVENT || event->type == YAML_SEQUENCE_END_EVENT)
+        open->n--;
+    else if (event->type == YAML_ALIAS_EVENT && is_open(open, (const char *)event->data.alias.anchor))
+        buf_addf(why, "yaml: anchor '%s' value contains itself", event->data.alias.anchor);
+    return why->n == 0;
+}
+
+errc go_yaml_check_aliases(struct str text, struct buf *why)
+{
+    struct open_anchors open = { 0 };
+    yaml_parser_t p;
+    bool on = true;
+
+    if (!yaml_parser_initialize(&p))
+        abort();
+    yaml_parser_set_input_string(&p, (const unsigned char *)(text.p ? text.p : ""), text.n);
+    while (on) {
+        yaml_event_t event;
+
+        if (!yaml_parser_parse(&p, &event))
+            break;              /* go_yaml_parse tells why */
+        on = follow(&open, &event, why) && event.type != YAML_DOCUMENT_END_EVENT && event.type != YAML_STREAM_END_EVENT;
+        yaml_event_delete(&event);
+    }
+    yaml_parser_delete(&p);
+    return why->n > 0 ? ERR_INVALID : ERR_OK;
+}
+
 errc go_yaml_parse(struct str text, struct go_yaml **out, struct buf *why)
 {
     yaml_parser_t p;
@@ -243,7 +298,7 @@ static go_ref find(const struct go_yaml *y, go_ref map, const char *name, int de
     go_ref key, value, found = 0;
 
     for (size_t i = 0; depth < MERGES_MAX && go_yaml_pair(y, map, i, &key, &value); i++) {
-        go_ref merged = str_is(go_yaml_text(y, key), "<<") ? find_merged(y, value, name, depth) : 0;
+        go_ref merged = go_yaml_is_merge(y, key) ? find_merged(y, value, name, depth) : 0;
 
         if (merged)
             found = merged;
@@ -251,6 +306,23 @@ static go_ref find(const struct go_yaml *y, go_ref map, const char *name, int de
             found = value;
     }
     return found;
+}
+
+bool go_yaml_is_merge(const struct go_yaml *y, go_ref key)
+{
+    const yaml_node_t *n = node_of(y, key);
+
+    return n && n->type == YAML_SCALAR_NODE && n->data.scalar.style == YAML_PLAIN_SCALAR_STYLE && str_is(go_yaml_text(y, key), "<<");
+}
+
+bool go_yaml_item(const struct go_yaml *y, go_ref list, size_t i, go_ref *item)
+{
+    const yaml_node_t *n = node_of(y, list);
+
+    if (!n || n->type != YAML_SEQUENCE_NODE || i >= (size_t)(n->data.sequence.items.top - n->data.sequence.items.start))
+        return false;
+    *item = n->data.sequence.items.start[i];
+    return true;
 }
 
 go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *name)

@@ -12,6 +12,8 @@ struct go_yaml;
 
 /* *out NULL: an empty document. ERR_INVALID: why holds "yaml: line 2: ...". */
 errc go_yaml_parse(struct str text, struct go_yaml **out, struct buf *why);
+/* ERR_INVALID: a list or map holds an alias of itself, which Go finds when it decodes all of the document; why names the anchor. */
+errc go_yaml_check_aliases(struct str text, struct buf *why);
 void go_yaml_free(struct go_yaml *y);
 DEFINE_AUTO_FREE(go_yaml)
 
@@ -28,6 +30,9 @@ bool go_yaml_is_bool(const struct go_yaml *y, go_ref node, bool *value);
 const char *go_yaml_type(const struct go_yaml *y, go_ref node);
 /* The i-th pair of a map; false past the end. */
 bool go_yaml_pair(const struct go_yaml *y, go_ref map, size_t i, go_ref *key, go_ref *value);
+/* The i-th item of a list; false past the end. */
+bool go_yaml_item(const struct go_yaml *y, go_ref list, size_t i, go_ref *item);
+bool go_yaml_is_merge(const struct go_yaml *y, go_ref key);             /* "<<": the value is a map, or a list of maps, whose pairs are meant */
 /* The last of that name, also from maps merged by "<<"; 0: none. */
 go_ref go_yaml_get(const struct go_yaml *y, go_ref map, const char *key);
 /* "  line 2: cannot unmarshal !!seq into string" */

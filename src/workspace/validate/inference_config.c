@@ -6,11 +6,48 @@
 #define KEY "inference_config.yaml"
 #define V1ALPHA1_TEMPLATE "inference-params-template"
 
+#define MERGES_MAX 8
+
+static void check_values(const struct go_yaml *y, go_ref map, int depth, struct buf *why);
+
+/* What "<<" brings in counts as if it stood here. False: it is neither a map nor a list of maps. */
+static bool check_merged(const struct go_yaml *y, go_ref from, int depth, struct buf *why)
+{
+    go_ref item;
+
+    if (depth == MERGES_MAX)
+        return true;
+    if (go_yaml_kind(y, from) == GO_MAP)
+        check_values(y, from, depth, why);
+    for (size_t i = 0; go_yaml_item(y, from, i, &item); i++) {
+        if (go_yaml_kind(y, item) != GO_MAP)
+            return false;
+        check_values(y, item, depth, why);
+    }
+    return go_yaml_kind(y, from) != GO_SCALAR;
+}
+
+static void check_values(const struct go_yaml *y, go_ref map, int depth, struct buf *why)
+{
+    go_ref key, value;
+
+    for (size_t i = 0; go_yaml_pair(y, map, i, &key, &value); i++) {
+        if (!go_yaml_is_merge(y, key)) {
+            if (go_yaml_kind(y, value) != GO_SCALAR)
+                go_yaml_mismatch(y, value, "string", why);
+        } else if (!check_merged(y, value, depth + 1, why)) {
+            buf_clear(why);
+            buf_adds(why, " map merge requires map or sequence of maps as the value");
+            return;
+        }
+    }
+}
+
 /* The map under vllm: 0 when there is none. False: what is wrong was said. */
 static bool vllm_section(struct check *c, const struct go_yaml *y, const char *type, go_ref *out)
 {
     AUTO_BUF why = { 0 };
-    go_ref root = go_yaml_root(y), key, value;
+    go_ref root = go_yaml_root(y);
 
     *out = 0;
     if (go_yaml_is_null(y, root))
@@ -22,12 +59,10 @@ static bool vllm_section(struct check *c, const struct go_yaml *y, const char *t
     if (*out && !go_yaml_is_null(y, *out)) {
         if (go_yaml_kind(y, *out) != GO_MAP)
             go_yaml_mismatch(y, *out, "map[string]string", &why);
-        for (size_t i = 0; go_yaml_pair(y, *out, i, &key, &value); i++)
-            if (go_yaml_kind(y, value) != GO_SCALAR)
-                go_yaml_mismatch(y, value, "string", &why);
+        check_values(y, *out, 0, &why);
     }
     if (why.n > 0)
-        problem_add(c->out, KEY, "Failed to parse " KEY ": yaml: unmarshal errors:%s", buf_cstr(&why));
+        problem_add(c->out, KEY, "Failed to parse " KEY ": yaml:%s%s", *buf_cstr(&why) == '\n' ? " unmarshal errors:" : "", buf_cstr(&why));
     return why.n == 0;
 }
 

@@ -160,7 +160,7 @@ void tuning_config_problems(const json_t *config_map, struct str method, struct 
         problem_add(out, "config", "ConfigMap '%s' does not contain 'training_config.yaml' in namespace '%.*s'", name, STR_ARG(ns));
         return;
     }
-    if (go_yaml_parse(str_of(text), &y, &why)) {
+    if (go_yaml_parse(str_of(text), &y, &why) || go_yaml_check_aliases(str_of(text), &why)) {
         problem_add(out, "training_config.yaml", "invalid value: %s", buf_cstr(&why));
         refuse_text(buf_cstr(&why), name, ns, out);
         return;

@@ -72,13 +72,29 @@ static void yaml_errors_are_gos(void **state)
     }
 }
 
+/* Of lists and maps that hold themselves: Go says so when it decodes them. */
+static void aliases_of_themselves_are_found(void **state)
+{
+    static const struct { const char *text, *why; } rows[] = {
+        { "a: &x [1, *x]\n", "yaml: anchor 'x' value contains itself" }, { "a: &x {b: &y {c: *x}}\n", "yaml: anchor 'x' value contains itself" },
+        { "a: &x [1]\nb: *x\nc: [*x]\n", NULL }, { "a: 1\n---\nb: &x [*x]\n", NULL }, { "a: [\n", NULL },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_BUF why = { 0 };
+
+        assert_int_equal(go_yaml_check_aliases(str_of(rows[i].text), &why), rows[i].why ? ERR_INVALID : ERR_OK);
+        assert_string_equal(buf_cstr(&why), rows[i].why ? rows[i].why : "");
+    }
+}
+
 static json_t *nothing(void *self, const char *kind, const char *ns, const char *name) { return NULL; }
 static json_t *no_nodes(void *self, const json_t *labels) { return json_array(); }
 
-static const char *answer(const char *inference, struct buf *out)
+static const char *answer_with(const char *inference, json_t *(*look)(void *self, const char *kind, const char *ns, const char *name), void *self, struct buf *out)
 {
     struct workspace_settings s = { 0 };
-    struct ws_cluster cluster = { nothing, no_nodes, NULL, NULL };
+    struct ws_cluster cluster = { look, no_nodes, self, NULL };
     AUTO_JSON object = json_pack("{s:s, s:s, s:{s:s,s:s}, s:{s:s, s:{s:{s:s}}}, s:o}", "apiVersion", "kaito.sh/v1beta1", "kind", "Workspace", "metadata", "name", "w",
                                  "namespace", "default", "resource", "instanceType", "Standard_NC24ads_A100_v4", "labelSelector", "matchLabels", "a", "b",
                                  "inference", json_loads(inference, 0, NULL));
@@ -86,6 +102,34 @@ static const char *answer(const char *inference, struct buf *out)
     workspace_settings_default(&s);
     buf_clear(out);
     return workspace_review(WS_CREATE, object, NULL, &s, &cluster, out) ? buf_cstr(out) : NULL;
+}
+
+static const char *answer(const char *inference, struct buf *out) { return answer_with(inference, nothing, NULL, out); }
+
+static json_t *config_of(void *self, const char *kind, const char *ns, const char *name)
+{
+    return streq(kind, "ConfigMap") ? json_pack("{s:{s:s}}", "data", "inference_config.yaml", (const char *)self) : NULL;
+}
+
+/* The vllm section is a map of texts, whatever it is merged from. */
+static void merged_options_count(void **state)
+{
+    static const struct { const char *text, *why; } rows[] = {
+        { "x: &x {max-model-len: 4096}\nvllm:\n  <<: *x\n", NULL }, { "x: &x {a: 1}\nvllm:\n  <<: [*x, {b: 2}]\n", NULL },
+        { "x: &x {a: [1]}\nvllm:\n  <<: *x\n", "yaml: unmarshal errors:\n  line 1: cannot unmarshal !!seq into string" },
+        { "x: &x {max-model-len: many}\nvllm:\n  <<: *x\n", "max-model-len must be an integer: strconv.Atoi: parsing \"many\": invalid syntax" },
+        { "vllm:\n  <<: [1]\n", "inference_config.yaml: yaml: map merge requires map or sequence of maps as the value: " },
+        { "vllm:\n  <<: 1\n", "inference_config.yaml: yaml: map merge requires map or sequence of maps as the value: " },
+        { "vllm:\n  '<<': {a: 1}\n", "cannot unmarshal !!map into string" },
+    };
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_BUF out = { 0 };
+        const char *said = answer_with("{\"preset\": {\"name\": \"phi-4-mini-instruct\"}, \"config\": \"c\"}", config_of, (void *)(uintptr_t)rows[i].text, &out);
+
+        if (!rows[i].why != !said || (said && !strstr(said, rows[i].why)))
+            fail_msg("%s: %s", rows[i].text, said ? said : "admitted");
+    }
 }
 
 static void open_parts_are_decoded_as_go_does(void **state)
@@ -104,7 +148,7 @@ static void open_parts_are_decoded_as_go_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(references_are_docker_references), cmocka_unit_test(floats_are_gos), cmocka_unit_test(yaml_errors_are_gos),
+        cmocka_unit_test(references_are_docker_references), cmocka_unit_test(floats_are_gos), cmocka_unit_test(yaml_errors_are_gos), cmocka_unit_test(aliases_of_themselves_are_found), cmocka_unit_test(merged_options_count),
         cmocka_unit_test(open_parts_are_decoded_as_go_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
