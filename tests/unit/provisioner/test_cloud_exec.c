@@ -65,6 +65,7 @@ static void sample(struct scene *s)
     s->cloud = cloud_exec_new(&(struct cloud_exec_opts){ .command = path, .node_label = "machine" });
 }
 
+/* A body that sleeps has a second; the others answer at once, by a busy machine's clock. */
 static void program(struct scene *s, const char *body)
 {
     AUTO_MEM char *path = xasprintf("%s/cloud", s->dir);
@@ -73,7 +74,7 @@ static void program(struct scene *s, const char *body)
 
     OK(file_write_atomic(path, str_of(text), 0755, &e));
     cloud_free(s->cloud);
-    s->cloud = cloud_exec_new(&(struct cloud_exec_opts){ .command = path, .timeout_ms = 1000 });
+    s->cloud = cloud_exec_new(&(struct cloud_exec_opts){ .command = path, .timeout_ms = strstr(body, "sleep") ? 1000 : patience_ms(10000) });
 }
 
 static void the_sample_keeps_the_contract(void **state)
