@@ -51,7 +51,7 @@ chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000 JOBS=2: claims come and go 
 chaos-short: everything ## the same with three seeds and few claims
 	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 40
 
-FAULT_TESTS := $(addprefix test_fault_,vllm tuning inference upstreams_tuning karpenter karpenter_api api events others crowd kill clock webhook)
+FAULT_TESTS := $(addprefix test_fault_,vllm tuning inference upstreams_tuning karpenter karpenter_api api events others orphans crowd kill clock webhook)
 
 test-fault: everything         ## the Workspace controller killed and disturbed at every step (make test walks some of them)
 	@KAITO_FAULT=all MESON_TESTTHREADS=3 python3 tests/run --build $(BUILD) --only meson --patience 2 --tests "$(FAULT_TESTS)"

@@ -139,6 +139,14 @@ static errc revision_is_ours(struct workspace_manager *m, const struct observed 
     return err_set(e, ERR_CONFLICT, "ControllerRevision %s: is of the former Workspace of this name; waiting until it is gone", kube_name(object));
 }
 
+/* What brings machines is marked. */
+static json_t *as_written(const struct observed *o, const json_t *object)
+{
+    bool machine = streq(kube_kind(object), "NodeClaim") || streq(kube_kind(object), "NodePool");
+
+    return machine ? machine_marked(object, &o->ws) : json_incref((json_t *)(uintptr_t)object);
+}
+
 /* What is applied later says from the start whose it is. A plain creation costs the API half of what the first apply would. */
 static errc create_object(struct workspace_manager *m, const json_t *object, struct err *e)
 {
@@ -147,13 +155,14 @@ static errc create_object(struct workspace_manager *m, const json_t *object, str
     return kube_create(m->client, gvr_of(object), NULL, object, NULL, e);
 }
 
-static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *object, struct writes *w, struct err *e)
+static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *planned, struct writes *w, struct err *e)
 {
+    AUTO_JSON object = as_written(o, planned);
     bool claim = streq(kube_kind(object), "NodeClaim");
     errc rc = create_object(m, object, e);
 
     if (rc == ERR_EXISTS && claim)
-        return claim_keep_labels(m, object, e) ? err_wrap(e, "create NodeClaim %s", kube_name(object)) : ERR_OK;
+        return claim_keep_marks(m, object, e) ? err_wrap(e, "create NodeClaim %s", kube_name(object)) : ERR_OK;
     if (rc == ERR_EXISTS && streq(kube_kind(object), "ControllerRevision"))
         return revision_is_ours(m, o, object, e);
     /* a small API may keep no history */
@@ -211,12 +220,14 @@ static errc apply_object(struct workspace_manager *m, const json_t *object, stru
     return kube_apply(m->client, gvr, NULL, object, MANAGER_NAME, true, NULL, e);
 }
 
-static errc apply_objects(struct workspace_manager *m, const json_t *list, struct writes *w, struct err *e)
+static errc apply_objects(struct workspace_manager *m, const struct observed *o, const json_t *list, struct writes *w, struct err *e)
 {
-    const json_t *object;
+    const json_t *planned;
     size_t i;
 
-    json_array_foreach(list, i, object) {
+    json_array_foreach(list, i, planned) {
+        AUTO_JSON object = as_written(o, planned);
+
         if (apply_object(m, object, e))
             return err_wrap(e, "apply %s %s", kube_kind(object), kube_name(object));
         w->done++;
@@ -319,7 +330,7 @@ static errc apply_all(struct workspace_manager *m, const struct observed *o, con
     TRY(label_nodes(m, p->label_nodes, w, e));
     TRY(mend_objects(m, p->mend, w, e));
     TRY(create_objects(m, o, p->create, STAGE_WORKLOAD, w, e));
-    TRY(apply_objects(m, p->apply, w, e));
+    TRY(apply_objects(m, o, p->apply, w, e));
     TRY(remove_objects(m, p->remove, w, e));
     if (!p->remove_finalizer && !p->error.code && !w->told && p->status && put_off(m, o))
         return ERR_OK;

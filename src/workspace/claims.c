@@ -8,33 +8,32 @@ static const struct kube_gvr claims_gvr = { "karpenter.sh", "v1", "nodeclaims" }
 
 #define LABEL_VALUE_MAX 63
 
-static bool has_labels(const json_t *object, const json_t *labels)
+static bool has_marks(const json_t *object, const json_t *claim)
 {
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)(uintptr_t)labels, key, value)
+    json_object_foreach(json_at(claim, "metadata", "labels", NULL), key, value)
         if (!streq(kube_label(object, key), json_string_value(value)))
             return false;
-    return true;
+    return streq(kube_annotation(object, UID_ANNOTATION), kube_annotation(claim, UID_ANNOTATION));
 }
 
 /*
  * A claim of this name is there, though the cache did not show it: either the cache is late, or somebody took its labels away, and then
  * nobody would find it again. Its name holds the Workspace's uid: it is ours.
  */
-errc claim_keep_labels(struct workspace_manager *m, const json_t *claim, struct err *e)
+errc claim_keep_marks(struct workspace_manager *m, const json_t *claim, struct err *e)
 {
     AUTO_JSON there = NULL;
-    json_t *labels = json_at(claim, "metadata", "labels", NULL);
     errc rc = kube_get(m->client, &claims_gvr, NULL, kube_name(claim), &there, e);
 
-    if (rc == ERR_NOT_FOUND || (!rc && has_labels(there, labels)))
+    if (rc == ERR_NOT_FOUND || (!rc && has_marks(there, claim)))
         return ERR_OK;
     if (rc)
         return err_wrap(e, "get NodeClaim %s", kube_name(claim));
-    AUTO_JSON patch = json_object();
-    json_put(json_sub(patch, "metadata"), "labels", json_incref(labels));
+    AUTO_JSON patch = json_pack("{s:{s:O, s:{s:s}}}", "metadata", "labels", json_at(claim, "metadata", "labels", NULL),
+                                "annotations", UID_ANNOTATION, kube_annotation(claim, UID_ANNOTATION));
     return kube_patch(m->client, &claims_gvr, NULL, kube_name(claim), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
 }
 

@@ -18,6 +18,7 @@ const struct ws_key ws_keys[] = {
     { KEY_ANNOTATION, REVISION_ANNOTATION, "Workspace, StatefulSet, Job", "manager", "Number of the spec's version; a workload of another one is made again." },
     { KEY_ANNOTATION, HASH_ANNOTATION, "Workspace, ControllerRevision", "manager", "SHA-256 of resource, inference and tuning." },
     { KEY_ANNOTATION, ATTEMPT_ANNOTATION, "Workspace, Job", "manager", "How often a tuning Job was made again." },
+    { KEY_ANNOTATION, UID_ANNOTATION, "NodeClaim, NodePool", "manager", "uid of the Workspace that it was made for; it goes when there is no such Workspace any more." },
     { KEY_ANNOTATION, INPUTS_ANNOTATION, "Job", "manager", "Digest of secret, ConfigMap and spec that the Job was made for." },
     { KEY_LABEL, WORKSPACE_LABEL, "NodeClaim, Node, StatefulSet, Job, pods", "manager", "Name of the Workspace." },
     { KEY_LABEL, WORKSPACE_NS_LABEL, "NodeClaim, Node", "manager", "Namespace of the Workspace." },

@@ -25,12 +25,17 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     struct observed o;
     struct ws_plan plan;
 
+    bool strays;
+
     if (!object) {
         behind_forget(m->behind, key);
-        return ERR_OK;          /* gone: children go with their owner reference */
+        return orphans_remove(m, key, NULL, &strays, e);        /* gone: its other children go with their owner reference */
     }
     if (behind_is(m->behind, key, kube_resource_version(object)))
         return ERR_OK;          /* the event of our own write wakes this key again */
+    TRY(orphans_remove(m, key, kube_uid(object), &strays, e));
+    if (strays)
+        return ERR_OK;          /* and so does what happens to them, or the event that the cache lacks */
     errc rc = workspace_observe(m, op, object, &o, e);
     if (rc)
         return rc;

@@ -57,10 +57,18 @@ errc lookup_start(struct workspace_manager *m, const struct workspace_manager_op
 void lookup_observe(struct workspace_manager *m, struct op *op, struct observed *o);
 /* For admission, as ws_cluster wants it: waits a little, and has nothing against what it could not learn. */
 void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
-/* claims.c. After a create that met one of the same name: gives it back the labels by which it is found. */
-errc claim_keep_labels(struct workspace_manager *m, const json_t *claim, struct err *e);
+/* claims.c. After a create that met one of the same name: gives it back the labels and the mark by which it is found. */
+errc claim_keep_marks(struct workspace_manager *m, const json_t *claim, struct err *e);
 /* Before the finalizer goes: deletes claims (or the pool) that the API has and the cache does not, or that lost their labels. */
 errc claims_remove_unseen(struct workspace_manager *m, const struct observed *o, struct err *e);
+
+/* orphans.c. A copy of a NodeClaim or NodePool that says which Workspace it is for. */
+json_t *machine_marked(const json_t *object, const struct workspace *ws);
+/*
+ * Deletes what was made for another Workspace of this name than the one that the API has now. uid: of the one in the cache; NULL: none. *out_some: there
+ * was something of another than the cached one, whether it went or the cache is late; the event that tells of the change wakes this key again.
+ */
+errc orphans_remove(struct workspace_manager *m, const struct key *key, const char *uid, bool *out_some, struct err *e);
 
 /* node_classes.c: Karpenter mode. NOT_FOUND: a kind that it needs is not served; the text says which. */
 errc node_classes_served(struct workspace_manager *m, struct err *e);

@@ -82,6 +82,7 @@ enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 #define REVISION_ANNOTATION "workspace.kaito.io/revision"
 #define HASH_ANNOTATION     "workspace.kaito.io/hash"
 #define ATTEMPT_ANNOTATION  "kaito.sh/tuning-attempt"   /* on Workspace and Job: how often the Job was made again */
+#define UID_ANNOTATION      "kaito.sh/workspace-uid"    /* on what brings machines: of the Workspace that it was made for */
 #define INPUTS_ANNOTATION   "kaito.sh/tuning-inputs"    /* on the Job: digest of secret, config and spec it was made for */
 
 #endif

@@ -30,6 +30,7 @@ static const struct mode {
     { "deleted before the answer", .delete_after = true },
     { "deleted and killed before the answer", FAULT_CUT_AFTER, .delete_before = true },
     { "killed before it arrives, and deleted", FAULT_CUT_BEFORE, .delete_after = true },
+    { "killed and deleted, and it arrives late", FAULT_CUT_LATE, .delete_before = true },
 };
 
 struct step {                           /* the n-th write, which the rules of the proxy wait for */
@@ -118,6 +119,17 @@ static void expect_life(struct world *w, const struct ends *undisturbed, const c
         fail_msg("%s: %zu NodeClaims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
 }
 
+/* A write that was on its way all the time arrives when nothing is left that it belongs to. */
+static void expect_no_afterlife(struct world *w, const struct ends *undisturbed, const char *what)
+{
+    bool was_late = false;
+    struct err e;
+
+    OK(proxy_deliver(w->proxy, &was_late, &e));
+    if (was_late)
+        world_expect_gone(w, undisturbed, what);
+}
+
 /* Life up to and beyond the n-th write. False: there is no such write. */
 static bool run_life(struct world *w, const struct play *play, const struct mode *mode, unsigned n, const struct ends *undisturbed)
 {
@@ -145,6 +157,7 @@ static bool run_life(struct world *w, const struct play *play, const struct mode
         expect_life(w, undisturbed, what);
     world_delete(w, &gvr_workspaces, "ws");
     world_expect_gone(w, undisturbed, what);
+    expect_no_afterlife(w, undisturbed, what);
     world_stop(w);
     return true;
 }

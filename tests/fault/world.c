@@ -491,7 +491,7 @@ static bool is_fleeting(const char *key)
     static const char *const keys[] = { "uid", "resourceVersion", "creationTimestamp", "lastTransitionTime", "managedFields", "startTime",
                                         "completionTime", "clusterIP", "clusterIPs", "nodeName", "lastProbeTime", "selfLink", "controller-uid",
                                         "batch.kubernetes.io/controller-uid", "controller-revision-hash", "currentRevision", "updateRevision",
-                                        "kaito.sh/tuning-inputs", "kaito.sh/requested-at", "collisionCount", "job-name", "batch.kubernetes.io/job-name" };
+                                        "kaito.sh/tuning-inputs", "kaito.sh/workspace-uid", "kaito.sh/requested-at", "collisionCount", "job-name", "batch.kubernetes.io/job-name" };
     for (size_t i = 0; i < ARRAY_LEN(keys); i++)
         if (streq(key, keys[i]))
             return true;
