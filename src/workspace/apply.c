@@ -79,7 +79,7 @@ static errc remove_finalizer(struct workspace_manager *m, const struct observed 
     return rc == ERR_NOT_FOUND ? ERR_OK : rc;
 }
 
-/* Before anything that would outlive the Workspace; the first time with all there is to write. */
+/* Before anything that would outlive the Workspace, but for the first claims; the first time with all there is to write. */
 static errc write_first(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
 {
     json_t *patch = json_object();
@@ -316,10 +316,23 @@ static errc tell(struct workspace_manager *m, const struct observed *o, const st
     return ERR_OK;
 }
 
+/*
+ * Who waits for a machine does not wait for the finalizer of a new Workspace: its claims go first. Should it vanish between the two, or the finalizer
+ * not come to it, orphans.c deletes them.
+ */
+static errc begin(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
+{
+    bool is_new = p->first && p->add_finalizer;
+
+    if (is_new)
+        TRY(create_objects(m, o, p->create, STAGE_MACHINES, w, e));
+    TRY(write_first(m, o, p, w, e));
+    return is_new ? ERR_OK : create_objects(m, o, p->create, STAGE_MACHINES, w, e);
+}
+
 static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
 {
-    TRY(write_first(m, o, p, w, e));
-    TRY(create_objects(m, o, p->create, STAGE_MACHINES, w, e));
+    TRY(begin(m, o, p, w, e));
     if (may_wait(p) && put_off(m, o))
         return ERR_OK;
     TRY(create_objects(m, o, p->create, STAGE_HISTORY, w, e));

@@ -265,6 +265,55 @@ static void a_successor_that_no_cache_saw_keeps_its_claim(void **state)
     world_stop(w);
 }
 
+/* ---- a Workspace that vanishes ------------------------------------------------------------------------------------------------------- */
+
+/* The first claim is there, the finalizer is not: nothing holds the Workspace. */
+struct vanishing { struct world *w; _Atomic bool gone; enum fault_kind kill; };
+
+static struct fault delete_before_finalizer(void *self, const struct proxy_call *call)
+{
+    struct vanishing *v = self;
+    struct err ignored;
+
+    if (v->gone || call->n_write == 0 || !strstr(call->path, "/workspaces/ws"))
+        return (struct fault){ 0 };
+    if (world_claims(v->w) == 0)
+        fail_msg("%s %s comes before the claim", call->method, call->path);
+    (void)kube_delete(v->w->user, &gvr_workspaces, v->w->ns, "ws", NULL, &ignored);
+    v->gone = true;
+    return (struct fault){ v->kill };
+}
+
+static bool has_no_claim(struct world *w) { return world_claims(w) == 0; }
+static bool is_cut(struct world *w) { return proxy_is_cut(w->proxy); }
+
+static void vanish(struct world *w, enum fault_kind kill)
+{
+    struct vanishing v = { .w = w, .kill = kill };
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = delete_before_finalizer, .self = &v });
+    run(w);
+    if (kill) {
+        assert_true(world_until(w, is_cut));
+        world_stop(w);
+        assert_int_equal(world_claims(w), 1);   /* nobody is there to delete it */
+        proxy_revive(w->proxy);
+        run(w);
+    } else {
+        while (!v.gone)
+            poll(NULL, 0, 5);
+    }
+    assert_true(world_until(w, workspace_gone) && world_until(w, has_no_claim));
+    proxy_arm(w->proxy, NULL);
+    assert_int_equal(world_claims_ever(w), 1);
+    world_wait_quiet(w);
+    world_stop(w);
+}
+
+static void a_workspace_may_vanish_before_its_finalizer(void **state) { vanish(*state, FAULT_NONE); }
+static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEFORE); }
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
@@ -272,6 +321,7 @@ int main(void)
         T(what_has_no_workspace_goes), T(what_others_made_stays), T(other_namespaces_are_left_alone),
         cmocka_unit_test_setup_teardown(pools_go_too, start_with_pools, stop),
         T(a_former_workspaces_claim_goes), T(a_workspace_that_no_cache_saw_keeps_its_claim), T(a_successor_that_no_cache_saw_keeps_its_claim),
+        T(a_workspace_may_vanish_before_its_finalizer), T(and_its_manager_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
