@@ -234,7 +234,7 @@ static errc next_page(struct arm *a, struct map *seen, char **url, json_t *items
     return ERR_OK;
 }
 
-errc arm_list(struct arm *a, const char *url, json_t **out, struct arm_refusal *why, struct err *e)
+errc arm_list(struct arm *a, const char *url, json_t **out, size_t *out_pages, struct arm_refusal *why, struct err *e)
 {
     AUTO_JSON items = json_array();
     AUTO_FREE(map) seen = map_new(NULL);
@@ -248,6 +248,8 @@ errc arm_list(struct arm *a, const char *url, json_t **out, struct arm_refusal *
         TRY(next_page(a, seen, &at, items, why, e));
     }
     *out = TAKE(items);
+    if (out_pages)
+        *out_pages = map_len(seen);
     return ERR_OK;
 }
 

@@ -56,8 +56,8 @@ struct arm_refusal {                    /* beside an error; zero: nothing known 
 /* FORBIDDEN: the URL is not the endpoint's; CANCELLED: another process writes now (nothing was sent in both). THROTTLED: not its turn, or 429. The rest as err_from_http. */
 errc arm_send(struct arm *a, const struct arm_request *q, struct arm_reply *out, struct arm_refusal *why, struct err *e);
 
-/* All pages' `value` items as one array; a failure of any page is a failure of the whole. CORRUPT: the pages go in a circle. */
-errc arm_list(struct arm *a, const char *url, json_t **out, struct arm_refusal *why, struct err *e);
+/* All pages' `value` items as one array; a failure of any page is a failure of the whole. CORRUPT: the pages go in a circle. *out_pages: their number; may be NULL. */
+errc arm_list(struct arm *a, const char *url, json_t **out, size_t *out_pages, struct arm_refusal *why, struct err *e);
 
 enum arm_operation_style { ARM_NO_OPERATION, ARM_ASYNC, ARM_LOCATION };
 struct arm_operation { enum arm_operation_style style; char *url; int64_t wait_ms; };   /* wait_ms: what was asked for; 0: nothing */

@@ -169,9 +169,20 @@ struct pool_writes *azure_writes(struct azure *a, const char *pool)
     return w;
 }
 
+void azure_making(struct azure *a, struct pool_writes *w, bool making)
+{
+    if (w->making != making)
+        atomic_fetch_add(&a->making, making ? 1 : -1);
+    w->making = making;
+}
+
 void azure_writes_forget(struct azure *a, const char *pool)
 {
     LOCK_SCOPE(&a->mu);
+    struct pool_writes *w = map_get(a->writes, str_of(pool));
+
+    if (w)
+        azure_making(a, w, false);
     map_del(a->writes, str_of(pool));
 }
 

@@ -14,6 +14,7 @@
 #define LOOK_AGAIN_MS 1000              /* after a look that said nothing; doubles to LOOK_POOL_MS */
 #define LOOK_GOING_MS 2000              /* at a pool that goes, at first */
 #define EXISTS_MS     1000
+#define TOGETHER      3                 /* so many creations for each page of a LIST are looked at by one LIST instead of a poll each */
 
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
 {
@@ -26,12 +27,15 @@ void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, in
 {
     w->look_ms = now_ms + look_ms;
     w->soonest_ms = now_ms + (asked_ms > 0 ? asked_ms : LOOK_GAP_MS);
+    w->asked = asked_ms > 0;
+    w->hurried = false;
 }
 
 void azure_hurry(void *self, const char *claim_name)
 {
     struct pool_writes *w = azure_writes(self, claim_name);
 
+    w->hurried = true;
     if (w->look_ms > w->soonest_ms)
         w->look_ms = w->soonest_ms;
 }
@@ -228,7 +232,7 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
  * One that said nothing is repeated soon: the operation may have ended long ago; an answer that was lost may have asked for some time. One that found the
  * end needs no other, unless what follows fails.
  */
-static int64_t next_look_ms(const struct making *m, errc rc, const struct arm_progress *p, int64_t since_ms)
+static int64_t next_look_ms(const struct making *m, errc rc, const struct arm_progress *p, int64_t lasts_ms)
 {
     unsigned doublings = m->w->unanswered + (m->why.error.status ? 0 : 1);
     int64_t again = (int64_t)LOOK_AGAIN_MS << (doublings < 3 ? doublings : 3);
@@ -236,30 +240,74 @@ static int64_t next_look_ms(const struct making *m, errc rc, const struct arm_pr
     m->w->unanswered = rc ? m->w->unanswered + 1 : 0;
     if (rc)
         return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
-    return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(clock_wall_ms() - since_ms), p->wait_ms) : LOOK_GAP_MS;
+    return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(lasts_ms), p->wait_ms) : LOOK_GAP_MS;
+}
+
+/* One that is there, or a new one where that costs less than their polls. New reference; NULL: neither. */
+static json_t *list_for_many(const struct making *m, int64_t after_ms)
+{
+    json_t *pools = pools_known(m->a->pools, after_ms);
+    size_t pages = pools_pages(m->a->pools), making = (size_t)atomic_load(&m->a->making);
+    struct arm_refusal ignored;
+
+    if (!pools && pages > 0 && making >= TOGETHER * pages && pools_look(m->a->pools, after_ms, &pools, &ignored, NULL))
+        pools = NULL;
+    return pools;
+}
+
+/*
+ * Several creations are looked at together, by a LIST. It is believed about a pool that this process made, for the first time under this name, and only that
+ * its creation goes on or is done; all else the operation itself must say. So it does where ARM said when to look, and when a Node says that the end is near:
+ * a list may be a little old.
+ */
+static bool list_tells(struct making *m, struct arm_progress *out)
+{
+    const struct pool_writes *w = m->w;
+
+    if (!w->put_ms || w->delete_ms || w->spent || w->asked || w->hurried)
+        return false;
+    AUTO_JSON pools = list_for_many(m, pools_after(w, arm_now_ms(m->a->arm)));
+    const json_t *pool = json_object_get(pools, m->name);
+    const char *state = json_str_at(pool, "properties", "provisioningState", NULL);
+
+    *out = (struct arm_progress){ .state = streq(state, "Succeeded") ? ARM_SUCCEEDED : ARM_RUNNING };
+    return pool_is_of(pool, m->claim) && (streq(state, "Succeeded") || streq(state, "Creating"));
+}
+
+static errc look(struct making *m, struct arm_operation *op, int64_t since_ms, struct arm_progress *out, int64_t *look_ms, struct err *e)
+{
+    int64_t lasts_ms = clock_wall_ms() - since_ms;
+
+    if (list_tells(m, out)) {           /* costs little: it is asked more often than a poll, because it may be a little old */
+        *look_ms = out->state == ARM_RUNNING ? azure_look_ms(lasts_ms / 2, 0) : LOOK_GAP_MS;
+        return ERR_OK;
+    }
+    errc rc = arm_poll(m->a->arm, op, out, &m->why, e);
+
+    *look_ms = next_look_ms(m, rc, out, lasts_ms);
+    return rc;
 }
 
 static errc follow(struct making *m, const char *text, struct arm_operation *op, int64_t since_ms, struct err *e)
 {
     struct arm_progress p = { 0 };
-    int64_t early = m->w->look_ms - arm_now_ms(m->a->arm);
+    int64_t early = m->w->look_ms - arm_now_ms(m->a->arm), look_ms;
 
     if (early > 0)
         return pending(m, text, early);
-    errc rc = arm_poll(m->a->arm, op, &p, &m->why, e);
-    int64_t look = next_look_ms(m, rc, &p, since_ms);
+    errc rc = look(m, op, since_ms, &p, &look_ms, e);
 
-    azure_look_later(m->w, arm_now_ms(m->a->arm), look, p.wait_ms);
+    azure_look_later(m->w, arm_now_ms(m->a->arm), look_ms, p.wait_ms);
     AUTO_MEM char *moved = operation_text(op, since_ms);
 
     if (rc == ERR_FORBIDDEN)            /* somebody wrote a foreign URL into the annotation */
         return look_at_pool(m, e);
     if (rc && m->why.failure.fault != FAULT_AUTH)
-        return pending(m, text, m->why.failure.retry_ms > 0 ? m->why.failure.retry_ms : look);  /* it goes on without our looking */
+        return pending(m, text, m->why.failure.retry_ms > 0 ? m->why.failure.retry_ms : look_ms);       /* it goes on without our looking */
     if (rc)
         return rc;
     if (p.state == ARM_RUNNING)
-        return pending(m, moved, look);
+        return pending(m, moved, look_ms);
     if (p.state == ARM_SUCCEEDED)
         return running(m, e);
     return p.state == ARM_LOST ? look_at_pool(m, e) : operation_failed(m, text, &p, e);
@@ -289,6 +337,7 @@ errc azure_create(void *self, const struct node_claim *claim, struct cloud_insta
     m.w = azure_writes(m.a, m.name);
     errc rc = make(&m, e);
 
+    azure_making(m.a, m.w, !rc && out->state == CLOUD_PENDING);
     if (rc)
         *why = m.why.failure;
     return rc;

@@ -12,6 +12,7 @@ struct pools {
     struct mutex mu;                    /* a leaf; guards the rest */
     json_t *seen;                       /* name -> pool; never changed once it is here */
     int64_t taken_ms, asked_ms;         /* when the LIST of `seen` began; when the last one began */
+    size_t pages;                       /* of `seen`: what a LIST costs */
 };
 
 struct pools *pools_new(struct arm *arm, const char *url)
@@ -63,6 +64,7 @@ static errc list(struct pools *p, json_t **out, struct arm_refusal *why, struct 
 {
     int64_t now = arm_now_ms(p->arm), since;
     AUTO_JSON items = NULL;
+    size_t pages = 0;
 
     {
         LOCK_SCOPE(&p->mu);
@@ -74,13 +76,14 @@ static errc list(struct pools *p, json_t **out, struct arm_refusal *why, struct 
         why->failure = (struct cloud_failure){ FAULT_THROTTLED, LIST_GAP_MS - since };
         return err_set(e, ERR_THROTTLED, "the pools were listed a moment ago, the next look is in a second");
     }
-    TRY(arm_list(p->arm, p->url, &items, why, e));
+    TRY(arm_list(p->arm, p->url, &items, &pages, why, e));
     json_t *seen = by_name(items);
     LOCK_SCOPE(&p->mu);
 
     json_decref(p->seen);
     p->seen = seen;
     p->taken_ms = now;
+    p->pages = pages;
     *out = json_incref(seen);
     return ERR_OK;
 }
@@ -100,6 +103,12 @@ json_t *pools_last(struct pools *p)
 {
     LOCK_SCOPE(&p->mu);
     return json_incref(p->seen);
+}
+
+size_t pools_pages(struct pools *p)
+{
+    LOCK_SCOPE(&p->mu);
+    return p->pages;
 }
 
 void pools_forget(struct pools *p)

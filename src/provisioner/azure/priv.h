@@ -2,6 +2,8 @@
 #ifndef PROVISIONER_AZURE_PRIV_H
 #define PROVISIONER_AZURE_PRIV_H
 
+#include <stdatomic.h>
+
 #include "base/map.h"
 #include "provisioner/azure/arm.h"
 #include "provisioner/azure/cloud_azure.h"
@@ -20,6 +22,7 @@ DEFINE_AUTO_FREE(pools)
 errc pools_look(struct pools *p, int64_t after_ms, json_t **out, struct arm_refusal *why, struct err *e);
 json_t *pools_known(struct pools *p, int64_t after_ms);      /* the same where nothing need be asked; NULL: it must. New reference */
 json_t *pools_last(struct pools *p);    /* the last look, however old; NULL: there was none. New reference */
+size_t pools_pages(struct pools *p);    /* requests that the last LIST took; 0: there was none */
 void pools_forget(struct pools *p);     /* what is known is old: somebody else writes too */
 
 /* What this process did to a pool and when (monotonic): a restart forgets it, and finds out from the pools again. */
@@ -29,6 +32,8 @@ struct pool_writes {
     struct arm_operation deletion;      /* style 0: none is followed */
     int64_t look_ms;                    /* no operation of it is looked at before, */
     int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
+    bool making;                        /* its creation is counted in azure.making */
+    bool hurried, asked;                /* its Node says that the end is near; ARM said when to look */
     unsigned unanswered;                /* looks at it, one after the other, that said nothing */
     int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
     char *spent;                        /* the operation that failed and was dealt with */
@@ -49,12 +54,14 @@ struct azure {
     struct pool_settings settings;
     struct http_pairs headers;
 
+    atomic_int making;                  /* creations on their way, as far as this process knows */
     struct mutex mu;                    /* a leaf; guards writes, not what they point to: no two calls are for the same claim */
     struct map *writes;                 /* pool name -> struct pool_writes */
 };
 
 struct pool_writes *azure_writes(struct azure *a, const char *pool);    /* made when absent */
 void azure_writes_forget(struct azure *a, const char *pool);
+void azure_making(struct azure *a, struct pool_writes *w, bool making);         /* its creation is on its way, or no more */
 bool azure_is_young(const struct azure *a, const struct pool_writes *w);        /* made by this process so short ago that a LIST may miss it */
 char *azure_pool_url(const struct azure *a, const char *pool);          /* malloc'd */
 /* Not a foreign pool, not one of mode System; *out is filled then. */

@@ -85,7 +85,7 @@ static void no_token_goes_to_another_host(void **state)
     SCRIPT(&w->script, { "GET /list", 200, { NULL }, "{\"value\":[{\"name\":\"a\"}],\"nextLink\":\"http://evil.example/list?page=2\"}" });
     AUTO_MEM char *url = xasprintf("%s/list", w->script.self);
 
-    assert_int_equal(arm_list(w->arm, url, &items, &why, &e), ERR_FORBIDDEN);
+    assert_int_equal(arm_list(w->arm, url, &items, NULL, &why, &e), ERR_FORBIDDEN);
     assert_null(items);
     script_done(&w->script);
 }
@@ -233,12 +233,12 @@ static void all_pages_or_none(void **state)
            { "GET /list?api-version=1", 200, { NULL }, "{\"value\":[{\"name\":\"p\"}],\"nextLink\":\"SELF/list?s=b\"}" },
            { "GET /list?s=b", 200, { NULL }, "{\"value\":[{\"name\":\"p\"}],\"nextLink\":\"SELF/list?api-version=1\"}" },
            { "GET /list?api-version=1", 200, { NULL }, "<html>" });
-    assert_int_equal(arm_list(w->arm, url, &items, &why, &e), ERR_OK);
+    assert_int_equal(arm_list(w->arm, url, &items, NULL, &why, &e), ERR_OK);
     assert_int_equal(json_array_size(items), 1);
-    assert_int_equal(arm_list(w->arm, url, &none, &why, &e), ERR_UNAVAILABLE);
-    assert_int_equal(arm_list(w->arm, url, &none, &why, &e), ERR_CORRUPT);
+    assert_int_equal(arm_list(w->arm, url, &none, NULL, &why, &e), ERR_UNAVAILABLE);
+    assert_int_equal(arm_list(w->arm, url, &none, NULL, &why, &e), ERR_CORRUPT);
     assert_non_null(strstr(e.text, "circle"));
-    assert_int_equal(arm_list(w->arm, url, &none, &why, &e), ERR_CORRUPT);
+    assert_int_equal(arm_list(w->arm, url, &none, NULL, &why, &e), ERR_CORRUPT);
     assert_null(none);
     script_done(&w->script);
 }
