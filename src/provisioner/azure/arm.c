@@ -10,6 +10,7 @@
 #define PAGES_MAX      1000
 #define DAY_MS         86400000LL
 #define SEND_TIMEOUT_MS 60000
+#define WRITE_TIMEOUT_MS 25000          /* less than a pod has to stop */
 
 struct arm {
     struct arm_opts o;
@@ -101,14 +102,19 @@ static size_t headers_of(const struct arm *a, const struct arm_request *q, const
     return n;
 }
 
+/*
+ * A write that is on its way is waited for when we stop or lead no more: whoever leads next would look before it has happened, and see that there is nothing
+ * to delete.
+ */
 static errc send_with(struct arm *a, const struct arm_request *q, const char *token, const char *refusal, struct http_response *out, struct err *e)
 {
     char id[37];
+    bool writes = !streq(q->method, "GET");
     AUTO_BUF body = { 0 };
     AUTO_SECRET bearer = { 0 };
     AUTO_MEM struct http_pair *headers = xcalloc(FIXED_HEADERS + a->o.n_headers, sizeof *headers);
     struct http_request r = { .method = q->method, .url = q->url, .headers = headers, .no_bearer = true, .max_body = REPLY_MAX,
-                              .timeout_ms = SEND_TIMEOUT_MS, .cancel = a->o.cancel };
+                              .timeout_ms = writes ? WRITE_TIMEOUT_MS : SEND_TIMEOUT_MS, .cancel = writes ? NULL : a->o.cancel };
 
     buf_reserve(&bearer, strlen(token) + 16);
     buf_adds(&bearer, "Bearer ");
@@ -135,13 +141,15 @@ static errc no_token(errc rc, struct arm_refusal *why)
     return rc;
 }
 
-/* A process that was stopped, and followed, wakes up in the middle of what it did: what it knows is old. */
+/* A process that stops; or one that was halted, and followed, and wakes up in the middle of what it did: what it knows is old. */
 static errc may_write(const struct arm *a, const struct arm_request *q, struct arm_refusal *why, struct err *e)
 {
-    if (streq(q->method, "GET") || !a->o.leads || a->o.leads(a->o.leads_self))
+    bool stops = a->o.cancel && cancel_is(a->o.cancel), leads = !a->o.leads || a->o.leads(a->o.leads_self);
+
+    if (streq(q->method, "GET") || (leads && !stops))
         return ERR_OK;
     why->failure.fault = FAULT_TRANSIENT;
-    return err_set(e, ERR_CANCELLED, "ARM: nothing is written any more, another provisioner leads");
+    return err_set(e, ERR_CANCELLED, "ARM: nothing is written any more, %s", stops ? "this provisioner stops" : "another provisioner leads");
 }
 
 static errc take_turn(struct arm *a, const struct arm_request *q, struct arm_refusal *why, struct err *e)

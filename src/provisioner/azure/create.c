@@ -11,8 +11,10 @@
 #define LOOK_MAX_MS   120000
 #define LOOK_POOL_MS  7500
 #define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */
-#define LOOK_AGAIN_MS 1000              /* after a look that said nothing; doubles to LOOK_POOL_MS */
-#define LOOK_GOING_MS 2000              /* at a pool that goes, at first */
+#define LOOK_AGAIN_MS 1000              /* after a look that was answered by an error; doubles after the third, to LOOK_POOL_MS */
+#define LOOK_LOST_MS  2000              /* after one without an answer: that may have asked for some time */
+#define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first */
+#define CLOCK_MS      5                 /* ARM's clock and ours count what it asked for differently */
 #define EXISTS_MS     1000
 #define TOGETHER      3                 /* so many creations for each page of a LIST are looked at by one LIST instead of a poll each */
 
@@ -25,8 +27,10 @@ int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
 
 void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms)
 {
-    w->look_ms = now_ms + look_ms;
-    w->soonest_ms = now_ms + (asked_ms > 0 ? asked_ms : LOOK_GAP_MS);
+    int64_t slack = asked_ms > 0 ? CLOCK_MS : 0;
+
+    w->look_ms = now_ms + look_ms + slack;
+    w->soonest_ms = now_ms + (asked_ms > 0 ? asked_ms : LOOK_GAP_MS) + slack;
     w->asked = asked_ms > 0;
     w->hurried = false;
 }
@@ -36,6 +40,7 @@ void azure_hurry(void *self, const char *claim_name)
     struct pool_writes *w = azure_writes(self, claim_name);
 
     w->hurried = true;
+    w->near_ms = w->near_ms ? w->near_ms : arm_now_ms(((struct azure *)self)->arm);
     if (w->look_ms > w->soonest_ms)
         w->look_ms = w->soonest_ms;
 }
@@ -106,6 +111,7 @@ static errc put(struct making *m, struct err *e)
     struct arm_request q = { .class = BUDGET_WRITE, .method = "PUT", .url = url, .body = m->body, .if_none_match = "*" };
     errc rc = arm_send(m->a->arm, &q, &r, &m->why, e);
 
+    m->w->near_ms = 0;
     if (!rc || m->why.sent || arm_error_is_busy(&m->why.error))
         m->w->put_ms = arm_now_ms(m->a->arm);   /* looks older than this say nothing */
     if (m->why.error.status == 412)
@@ -157,13 +163,15 @@ static bool is_patience(const struct arm_refusal *why)
 }
 
 /*
- * A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then; one that goes, soon, because nothing
- * is made before it is gone.
+ * A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. Soon, and then as long again, one whose
+ * Node is ready, and one that goes, because nothing is made before it is gone.
  */
 static int64_t look_of(const struct making *m, enum cloud_state state)
 {
-    int64_t since = state == CLOUD_PENDING ? m->w->put_ms : m->w->delete_ms, patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
-    int64_t look = state == CLOUD_PENDING ? azure_look_ms(patience, 0) : patience > LOOK_GOING_MS ? patience : LOOK_GOING_MS;
+    const struct pool_writes *w = m->w;
+    bool making = state == CLOUD_PENDING;
+    int64_t since = !making ? w->delete_ms : w->near_ms ? w->near_ms : w->put_ms, patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
+    int64_t look = making && !w->near_ms ? azure_look_ms(patience, 0) : patience > LOOK_SOON_MS ? patience : LOOK_SOON_MS;
 
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
@@ -228,18 +236,26 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
 }
 
-/*
- * One that said nothing is repeated soon: the operation may have ended long ago; an answer that was lost may have asked for some time. One that found the
- * end needs no other, unless what follows fails.
- */
-static int64_t next_look_ms(const struct making *m, errc rc, const struct arm_progress *p, int64_t lasts_ms)
+/* One that said nothing is repeated soon, because the operation may have ended long ago; one that had to wait for its turn, when that comes. */
+static int64_t repeat_ms(struct making *m)
 {
-    unsigned doublings = m->w->unanswered + (m->why.error.status ? 0 : 1);
-    int64_t again = (int64_t)LOOK_AGAIN_MS << (doublings < 3 ? doublings : 3);
+    bool answered = m->why.error.status != 0;
+    int64_t first = answered ? LOOK_AGAIN_MS : LOOK_LOST_MS;
 
-    m->w->unanswered = rc ? m->w->unanswered + 1 : 0;
+    if (m->why.failure.fault == FAULT_THROTTLED)
+        return m->why.failure.retry_ms;
+    unsigned had = m->w->unanswered++, doublings = had < 2 ? 0 : had - 1;
+    int64_t again = first << (doublings < 3 ? doublings : 3);
+
+    return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
+}
+
+/* One that found the end needs no other, unless what follows fails. */
+static int64_t next_look_ms(struct making *m, errc rc, const struct arm_progress *p, int64_t lasts_ms)
+{
     if (rc)
-        return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
+        return repeat_ms(m);
+    m->w->unanswered = 0;
     return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(lasts_ms), p->wait_ms) : LOOK_GAP_MS;
 }
 

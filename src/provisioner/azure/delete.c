@@ -117,8 +117,8 @@ static bool is_asked_to_end(const struct pool_writes *w)
 }
 
 /*
- * A pool that is to go, as a look saw it. One that was asked to go and does not: its operation says why, once that may be looked at; before, what a look by
- * name saw is asked to go again.
+ * A pool that is to go, as a look saw it. One that was asked to go and does not: its operation says why, once that may be looked at; before, and where no
+ * operation is known (an answer was lost), what a look by name saw is asked to go again.
  */
 static errc seen_step(struct azure *a, const char *name, const json_t *pool, bool by_name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
@@ -133,7 +133,7 @@ static errc seen_step(struct azure *a, const char *name, const json_t *pool, boo
         *look_ms = deletion_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
         return ERR_OK;
     }
-    if (!is_asked_to_end(w) || (by_name && now < w->look_ms))
+    if (!is_asked_to_end(w) || (by_name && (now < w->look_ms || w->deletion.style == ARM_NO_OPERATION)))
         return ask_for_end(a, name, pool, w, look_ms, e);
     *look_ms = deletion_look_ms(now - w->delete_ms, 0);
     return deletion_failed(a, name, w, e);
@@ -148,16 +148,19 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
 
     if (rc)
         return is_gone(&why) ? ERR_OK : later_or(rc, a, w, &why, look_ms);
+    w->seen_ms = arm_now_ms(a->arm);
     return seen_step(a, name, r.body, true, w, look_ms, e);
 }
 
 /*
- * A list does not prove that a pool is gone which was made so short ago: it may not know it yet, even if its deletion was asked for meanwhile (that may have
- * failed). So where a deletion's end is looked for, and no list is at hand that shows the pool, it is asked for by name at once.
+ * A list does not prove that a pool is gone which was made, or seen, so short ago: it may not know it yet, even if its deletion was asked for meanwhile (that
+ * may have failed). So where a deletion's end is looked for, and no list is at hand that shows the pool, it is asked for by name at once.
  */
 bool azure_is_young(const struct azure *a, const struct pool_writes *w)
 {
-    return w->put_ms && arm_now_ms(a->arm) - w->put_ms < AZURE_LAG_MS;
+    int64_t there_ms = w->put_ms > w->seen_ms ? w->put_ms : w->seen_ms;
+
+    return there_ms && arm_now_ms(a->arm) - there_ms < AZURE_LAG_MS;
 }
 
 static errc young_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)

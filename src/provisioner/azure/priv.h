@@ -28,6 +28,8 @@ void pools_forget(struct pools *p);     /* what is known is old: somebody else w
 /* What this process did to a pool and when (monotonic): a restart forgets it, and finds out from the pools again. */
 struct pool_writes {
     int64_t put_ms, delete_ms;          /* 0: never */
+    int64_t seen_ms;                    /* when a look by name, not a list, showed it last; 0: none did */
+    int64_t near_ms;                    /* since when its Node has been ready before its creation was done; 0: it has not */
     int64_t unfinished_ms;              /* when it was seen on its way, in or out: the next look wants a newer list; 0: never */
     struct arm_operation deletion;      /* style 0: none is followed */
     int64_t look_ms;                    /* no operation of it is looked at before, */

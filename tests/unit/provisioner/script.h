@@ -32,6 +32,8 @@ struct script {
     size_t n_steps;
     atomic_size_t at;
     atomic_int tokens;
+    void (*meanwhile)(void *self);      /* runs while a request waits for its answer; may be NULL */
+    void *meanwhile_self;
     char trouble[2048];                 /* the first thing that went wrong */
     char last_body[4096];
 };
@@ -111,6 +113,8 @@ static void script_handle(void *self, struct http_exchange *x)
     }
     snprintf(s->last_body, sizeof s->last_body, "%.*s", STR_ARG(x->body));
     script_check(s, x, &s->steps[i]);
+    if (s->meanwhile)
+        s->meanwhile(s->meanwhile_self);
     script_answer(s, x, &s->steps[i]);
 }
 

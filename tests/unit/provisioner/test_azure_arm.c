@@ -117,6 +117,34 @@ static void who_does_not_lead_writes_nothing(void **state)
     script_done(&w->script);
 }
 
+static void stop_asking(void *self)
+{
+    cancel_now(self);
+}
+
+/* A write on its way is waited for when we stop: whoever comes next would look before it has happened. A new one does not begin, and no look is waited for. */
+static void a_write_on_its_way_is_waited_for_when_we_stop(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *url = xasprintf("%s/x", w->script.self);
+    AUTO_FREE(cancel) cancel = cancel_new();
+    AUTO_FREE(arm) a = arm_new(&(struct arm_opts){ .http = w->script.http, .auth = w->script.auth, .endpoint = w->script.self, .cancel = cancel });
+    struct arm_refusal why;
+    struct err e;
+
+    SCRIPT(&w->script, { "PUT /x", 201 });
+    w->script.meanwhile = stop_asking;
+    w->script.meanwhile_self = cancel;
+    for (int i = 0; i < 2; i++) {
+        AUTO_REPLY r = { 0 };
+
+        assert_int_equal(arm_send(a, &(struct arm_request){ .class = BUDGET_WRITE, .method = "PUT", .url = url }, &r, &why, &e), i ? ERR_CANCELLED : ERR_OK);
+        assert_int_equal(r.status, i ? 0 : 201);
+        assert_false(why.sent);
+    }
+    script_done(&w->script);
+}
+
 static void what_a_server_says_back_is_blotted(void **state)
 {
     struct world *w = *state;
@@ -349,7 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_request_carries_what_arm_wants), TEST(a_refused_token_is_replaced_once), TEST(no_token_goes_to_another_host),
-        TEST(who_does_not_lead_writes_nothing), TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
+        TEST(who_does_not_lead_writes_nothing), TEST(a_write_on_its_way_is_waited_for_when_we_stop), TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
         TEST(a_429_without_a_time_doubles), TEST(all_pages_or_none), TEST(what_to_follow_after_a_write), TEST(what_an_operation_says), TEST(polls),
         TEST(requests_are_counted),
     };

@@ -53,8 +53,8 @@ static void a_ready_node_brings_the_look_forward(void **state)
     pass(w, 900);
     expect_pending(w, 7000);
     w->cloud->hurry(w->cloud->self, "ws1");
-    expect_pending(w, 7000);
-    pass(w, 7000);
+    expect_pending(w, 7005);            /* two clocks */
+    pass(w, 7005);
     expect_running(w);
     script_done(&w->script);
 }
@@ -212,7 +212,7 @@ static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
 /* It may have ended long ago: soon at first, and what ARM answers in the end puts the looks back to their pace. */
 static void a_look_that_says_nothing_is_repeated_soon(void **state)
 {
-    static const int64_t waits_ms[] = { 1000, 2000, 4000 };
+    static const int64_t waits_ms[] = { 1000, 1000, 2000 };
     struct world *w = *state;
     AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
 
@@ -223,9 +223,42 @@ static void a_look_that_says_nothing_is_repeated_soon(void **state)
         expect_pending(w, waits_ms[i]);
         pass(w, waits_ms[i]);
     }
-    expect_pending(w, 2 * (20000 + 7000));
-    pass(w, 2 * (20000 + 7000));
+    expect_pending(w, 2 * (20000 + 4000));
+    pass(w, 2 * (20000 + 4000));
     expect_pending(w, 1000);
+    script_done(&w->script);
+}
+
+/* To wait for one's turn says nothing about the operation: it is looked at when the turn comes, however often that was. */
+static void a_look_that_waits_for_its_turn_is_not_put_off_further(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 429, { "Retry-After: 3" } }, { POLL, 429, { "Retry-After: 2" } }, { POLL, 503 }, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
+    expect_pending(w, 3000);
+    pass(w, 3000);
+    expect_pending(w, 2000);
+    pass(w, 2000);
+    expect_pending(w, 1000);
+    pass(w, 1000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+/* Of a process that has just begun to lead: whose pool it is and how far, only lists say; that its Node is ready says that the end is near. */
+static void a_ready_node_brings_the_look_at_a_pool_forward(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Creating")), LIST(POOL("Creating")), LIST(POOL("Succeeded")));
+    expect_pending(w, 7500);
+    w->cloud->hurry(w->cloud->self, "ws1");
+    pass(w, 1000);
+    expect_pending(w, 2000);
+    pass(w, 2000);
+    expect_running(w);
     script_done(&w->script);
 }
 
@@ -340,6 +373,22 @@ static void the_end_of_a_young_pool_is_one_look_by_name(void **state)
     assert_int_equal(delete_look(w), 0);
     script_done(&w->script);
     cloud_instances_done(&l);
+}
+
+/* Of a process that has just begun: a look by name showed the pool that its list lacks, so a list that lacks it still proves nothing. */
+static void a_pool_that_only_a_look_by_name_showed_is_not_gone_yet(void **state)
+{
+    struct world *w = *state;
+    int64_t look = -1;
+
+    SCRIPT(&w->script, LIST(""), { "GET " P "/ws1" V, 200, { NULL }, POOL("Succeeded") }, { "DELETE " P "/ws1" V, 504 }, { "GET " P "/ws1" V, 200, { NULL }, POOL("Succeeded") },
+           { "DELETE " P "/ws1" V, 202 }, GONE);
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
+    pass(w, 1000);
+    assert_int_equal(delete_look(w), 15000);
+    pass(w, 15000);
+    assert_int_equal(delete_look(w), 0);
+    script_done(&w->script);
 }
 
 static void a_young_pools_deletion_that_fails_is_asked_again(void **state)
@@ -549,10 +598,11 @@ int main(void)
         TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(an_instant_cloud_is_not_polled), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
-        TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
+        TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
+        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
-        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_young_pools_deletion_that_fails_is_asked_again),
+        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_young_pools_deletion_that_fails_is_asked_again),
         TEST(a_cluster_that_is_gone_holds_no_claim_back),
         TEST(a_spec_that_cannot_be_sends_nothing), TEST(a_missing_pool_in_any_wording_is_gone), TEST(upstreams_environment_is_read), TEST(lists_are_whole_and_hold_ours_only), TEST(throttling_is_no_failure_of_a_deletion),
         TEST(pools_of_old_machines_are_counted_and_left_alone),

@@ -104,12 +104,12 @@ static void a_ready_node_and_arms_wish_ask_the_operation(void **state)
     SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), { "PUT " P "/ws3" V, 201, { "Azure-AsyncOperation: " OPERATION, "Retry-After: 4" }, IS("ws3", "Creating") },
            LIST(IS("ws1", "Creating") "," IS("ws2", "Creating") "," IS("ws3", "Creating")), { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" }, GOES_ON);
     begin(&t, 3);
-    pass(t.w, 4000);
+    pass(t.w, 4005);             /* two clocks */
     expect_look(&t, 0, 4000);
     t.w->cloud->hurry(t.w->cloud->self, "ws2");
     assert_int_equal(step(&t, 1), ERR_OK);
     assert_int_equal(t.w->made.state, CLOUD_RUNNING);
-    expect_look(&t, 2, 8000);
+    expect_look(&t, 2, 8010);
     done(&t);
 }
 
