@@ -4,6 +4,7 @@
  * The cloud is in this process: a machine's Node joins, ready, within the call that makes it. A child process runs the provisioner, so that
  * its memory is its own; this one writes the claims, waits, deletes them and waits again.
  */
+#include <malloc.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -173,6 +174,7 @@ int main(int argc, char **argv)
 
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+        mallopt(M_ARENA_MAX, 2);        /* as kaito's main does */
         must(kube_client_new(config, "bench-provisioner", NULL, &client, &e), &e);
         run_provisioner(client, workers);
         return 0;

@@ -229,9 +229,9 @@ static errc choose_kind(struct provisioner *p, struct err *e)
 static void watch_all(struct provisioner *p)
 {
     p->informers = informers_new(p->client);
-    p->claims = informers_get(p->informers, &(struct informer_opts){ .gvr = p->kind->gvr, .transform = *p->kind->prefix ? machine_read : NULL });
-    p->nodes = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "nodes" }, .transform = slim_node });
-    p->pods = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "pods" }, .transform = slim_pod });
+    p->claims = informers_get(p->informers, &(struct informer_opts){ .gvr = p->kind->gvr, .transform = *p->kind->prefix ? machine_read : NULL, .compact = true });
+    p->nodes = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "nodes" }, .transform = slim_node, .compact = true });
+    p->pods = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "pods" }, .transform = slim_pod, .compact = true });
     p->controller = controller_new(&(struct controller_opts){ .name = "nodeclaim.lifecycle", .workers = p->o.workers > 0 ? (unsigned)p->o.workers : 4,
                                                               .reconcile = reconcile, .self = p });
     controller_watch(p->controller, p->claims);
