@@ -7,13 +7,15 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/wipe.h"
 #include "http/client_priv.h"
 
 #define BODY_MAX_DEFAULT (64u << 20)
 #define BEARER_REREAD_MS 60000
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
-static void curl_setup(void) { curl_global_init(CURL_GLOBAL_ALL); }
+/* What curl frees held tokens and passwords. */
+static void curl_setup(void) { curl_global_init_mem(CURL_GLOBAL_ALL, malloc, wiping_free, wiping_realloc, strdup, calloc); }
 
 /*
  * curl's GnuTLS flavour takes certificates from files only: PEM text goes into a file in memory, named through /proc.
@@ -62,6 +64,7 @@ errc http_client_new(const struct http_client_opts *o, struct http_client **out,
     c->o.user_agent = xstrdup(o->user_agent ? o->user_agent : "kaito/" KAITO_VERSION);
     c->o.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 10000;
     c->o.timeout_ms = o->timeout_ms ? o->timeout_ms : 60000;
+    c->o.secretive = o->secretive;
     c->bearer = xstrdup(o->bearer);
     for (size_t i = 0; i < o->n_headers; i++)
         http_pairs_add(&c->headers, str_of(o->headers[i].name), str_of(o->headers[i].value));
@@ -116,6 +119,12 @@ struct handle handle_take(struct http_client *c)
 
 void handle_give(struct http_client *c, struct handle h)
 {
+    if (c->o.secretive) {               /* its buffers hold what was sent and received; the connection is the multi's */
+        curl_easy_cleanup(h.easy);
+        h.easy = curl_easy_init();
+        if (!h.easy)
+            abort();
+    }
     curl_easy_reset(h.easy);
     {
         LOCK_SCOPE(&c->mu);
@@ -157,6 +166,7 @@ struct collect {
     struct http_response *out;
     size_t max;
     const char *url;
+    bool secret;
 };
 
 static errc collect_head(void *self, int status, const struct http_pairs *headers, struct err *e)
@@ -168,11 +178,28 @@ static errc collect_head(void *self, int status, const struct http_pairs *header
     return ERR_OK;
 }
 
+/* No copy is left behind when it moves. */
+static void grow_wiped(struct buf *b, size_t more)
+{
+    struct buf moved = { 0 };
+
+    if (b->p && b->n + more < b->cap)
+        return;
+    buf_reserve(&moved, 2 * (b->n + more) + 1);
+    buf_addstr(&moved, buf_str(b));
+    if (b->p)
+        explicit_bzero(b->p, b->cap);
+    buf_done(b);
+    *b = moved;
+}
+
 static errc collect_data(void *self, struct str chunk, struct err *e)
 {
     struct collect *k = self;
     if (chunk.n > k->max - k->out->body.n)
         return err_set(e, ERR_TOO_LARGE, "%s: the reply is larger than %zu bytes", k->url, k->max);
+    if (k->secret)
+        grow_wiped(&k->out->body, chunk.n);
     buf_addstr(&k->out->body, chunk);
     return ERR_OK;
 }
@@ -180,7 +207,7 @@ static errc collect_data(void *self, struct str chunk, struct err *e)
 errc http_send(struct http_client *c, const struct http_request *q, struct http_response *out, struct err *e)
 {
     struct http_response got = { 0 };
-    struct collect k = { &got, q->max_body ? q->max_body : BODY_MAX_DEFAULT, q->url };
+    struct collect k = { &got, q->max_body ? q->max_body : BODY_MAX_DEFAULT, q->url, c->o.secretive };
     struct http_sink sink = { collect_head, collect_data, &k };
     errc rc = transfer(c, q, &sink, &got.url, e);
     if (rc) {

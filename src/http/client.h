@@ -34,6 +34,7 @@ struct http_client_opts {       /* zero is the default; everything is copied */
     const char *user_agent;                     /* default "kaito/<version>" */
     int64_t connect_timeout_ms;                 /* 0: 10 s */
     int64_t timeout_ms;                         /* default for requests; 0: 60 s */
+    bool secretive;                             /* nothing of requests and replies stays in memory: what they lay in is overwritten */
 };
 errc http_client_new(const struct http_client_opts *o, struct http_client **out, struct err *e);
 void http_client_free(struct http_client *c);   /* NULL is fine; every call must have returned */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/wipe.h"
 #include "http/client_priv.h"
 
 #define HEADERS_MAX (256u << 10)        /* of one reply */
@@ -201,11 +202,20 @@ static bool list_has(const struct http_pair *l, size_t n, const char *name)
     return false;
 }
 
+/* Printing would grow the text, and leave copies of its beginning behind. */
+static char *joined(const char *a, const char *between, const char *b)
+{
+    size_t n = strlen(a) + strlen(between) + strlen(b) + 1;
+    char *out = xmalloc(n);
+    snprintf(out, n, "%s%s%s", a, between, b);
+    return out;
+}
+
 static errc add_header(struct transfer *t, const char *name, const char *value, struct err *e)
 {
     if (strpbrk(name, "\r\n:") || strpbrk(value, "\r\n"))
         return err_set(e, ERR_BAD_REQUEST, "header %s: holds a line break", name);
-    AUTO_MEM char *line = *value ? xasprintf("%s: %s", name, value) : xasprintf("%s;", name);
+    AUTO_WIPED char *line = joined(name, *value ? ": " : ";", value);
     t->headers = curl_slist_append(t->headers, line);
     return ERR_OK;
 }
@@ -224,7 +234,7 @@ static errc set_headers(struct http_client *c, struct transfer *t, struct err *e
         t->headers = curl_slist_append(t->headers, "Content-Type:");    /* not curl's form type */
     AUTO_MEM char *bearer = q->no_bearer || list_has(q->headers, q->n_headers, "Authorization") ? NULL : bearer_now(c);
     if (bearer) {
-        AUTO_MEM char *value = xasprintf("Bearer %s", bearer);
+        AUTO_WIPED char *value = joined("Bearer", " ", bearer);
         TRY(add_header(t, "Authorization", value, e));
     }
     if (q->body.n < (1u << 20) && !q->read && !q->body_file)
@@ -458,5 +468,7 @@ errc transfer(struct http_client *c, const struct http_request *q, const struct 
     if (t->file >= 0)
         close(t->file);
     free(t);
+    if (c->o.secretive)
+        wipe_stack();
     return rc;
 }

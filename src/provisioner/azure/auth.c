@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/wipe.h"
 #include "provisioner/azure/assertion.h"
 #include "provisioner/azure/cli_token.h"
 #include "provisioner/azure/fault.h"
@@ -31,7 +32,7 @@ struct azure_auth {
     struct mutex mu;                    /* a leaf; guards the rest */
     struct cond asked;
     bool asking;                        /* a thread is out for a token */
-    char *token;
+    char *token;                        /* this, the secret and the password: secret_keep */
     int64_t ends_ms, renew_ms;          /* monotonic */
     int64_t again_ms, wait_ms;          /* nobody asks before again_ms; the wait that led there, 0 after a success */
     struct err failure;                 /* what callers get meanwhile */
@@ -103,8 +104,8 @@ errc azure_auth_new(struct http_client *http, const struct azure_auth_opts *o, s
     *a = (struct azure_auth){
         .http = http, .kind = o->kind, .scope = xasprintf("%s/.default", o->endpoints->audience), .audience = xstrdup(o->endpoints->audience),
         .token_url = o->kind == AZURE_AUTH_CLI ? NULL : o->kind == AZURE_AUTH_MANAGED ? imds_url(o) : oauth_url(o),
-        .tenant = xstrdup(o->tenant), .client_id = xstrdup(o->client_id), .token_file = xstrdup(o->token_file), .secret = xstrdup(o->secret),
-        .certificate = xstrdup(o->certificate), .certificate_password = xstrdup(o->certificate_password),
+        .tenant = xstrdup(o->tenant), .client_id = xstrdup(o->client_id), .token_file = xstrdup(o->token_file), .secret = secret_keep(o->secret),
+        .certificate = xstrdup(o->certificate), .certificate_password = secret_keep(o->certificate_password),
         .now_ms = o->now_ms ? o->now_ms : machine_now, .now_self = o->now_self,
     };
     mutex_init(&a->mu);
@@ -121,9 +122,9 @@ void azure_auth_free(struct azure_auth *a)
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
-    azure_secret_free(a->token);
-    azure_secret_free(a->secret);
-    azure_secret_free(a->certificate_password);
+    secret_drop(a->token);
+    secret_drop(a->secret);
+    secret_drop(a->certificate_password);
     cond_done(&a->asked);
     mutex_done(&a->mu);
     free(a);
@@ -323,8 +324,9 @@ static void keep_locked(struct azure_auth *a, struct azure_token *t, int64_t now
     int64_t life = t->life_s * 1000, half = life / 2;
 
     mutex_assert_held(&a->mu);
-    azure_secret_free(a->token);
-    a->token = TAKE(t->text);
+    secret_drop(a->token);
+    a->token = secret_keep(t->text);
+    azure_secret_free(TAKE(t->text));
     a->ends_ms = now + life;
     /* a token of a whole day (managed identity) is renewed at half its life: the identity may have got new roles */
     a->renew_ms = now + (t->renew_s ? t->renew_s * 1000 : life > 24 * RENEW_BEFORE_MS || life < 2 * RENEW_BEFORE_MS ? half : life - RENEW_BEFORE_MS);
@@ -411,6 +413,6 @@ void azure_auth_reject(struct azure_auth *a, const char *token)
     LOCK_SCOPE(&a->mu);
     if (!streq(a->token, token))
         return;
-    azure_secret_free(a->token);
+    secret_drop(a->token);
     a->token = NULL;
 }

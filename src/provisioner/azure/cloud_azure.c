@@ -1,9 +1,8 @@
 #include "provisioner/azure/cloud_azure.h"
 
-#include <sys/prctl.h>
-
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/wipe.h"
 #include "catalog/skus.h"
 #include "provisioner/azure/priv.h"
 
@@ -279,7 +278,7 @@ static void free_cloud(void *self)
 
 static errc connect_to(struct azure *a, const struct azure_settings *s, struct cancel *cancel, struct err *e)
 {
-    TRY(http_client_new(&(struct http_client_opts){ .user_agent = "kaito-provisioner/" KAITO_VERSION }, &a->http, e));
+    TRY(http_client_new(&(struct http_client_opts){ .user_agent = "kaito-provisioner/" KAITO_VERSION, .secretive = true }, &a->http, e));
     TRY(endpoints_of(a, s, cancel, e));
     TRY(auth_of(a, s, e));
     TRY(headers_of(a, s, e));
@@ -301,7 +300,7 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     mutex_init(&a->mu);
     a->writes = map_new(writes_free);
     a->settings = s->pool;
-    prctl(PR_SET_DUMPABLE, 0);          /* tokens and secrets are in no core dump */
+    wipe_process();
     TRY(connect_to(a, s, cancel, e));
     a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .get = azure_get, .list = azure_list,
                                .delete = azure_delete, .hurry = azure_hurry, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
