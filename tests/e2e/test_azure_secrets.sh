@@ -40,6 +40,13 @@ provisioner() {
 }
 # What root's debugger sees of it, tokens having been used a moment ago. Not everywhere may root do that: then there is nothing to see.
 image() { python3 "$SOURCE/tests/e2e/memory_image" "$(cat "$T/run-$1/pid")" "${@:2}" >"$T/image"; }
+# A prime of the certificate's key, in the order of bytes of files or of big numbers: how often it is there.
+primes() {
+    openssl rsa -in "$T/key.pem" -passin "pass:$PASSWORD" -text -noout 2>/dev/null | python3 -c 'import re, sys
+prime = bytes.fromhex(re.sub(r"[^0-9a-f]", "", re.search(r"prime1:(.*?)prime2", sys.stdin.read(), re.S)[1]))[-64:]
+image = open(sys.argv[1], "rb").read()
+print(image.count(prime) + image.count(prime[::-1]))' "$T/image"
+}
 readable() { image secret || [ $? -ne 3 ]; }
 crash() { kill -SEGV "$(cat "$T/run-$1/pid")" && until_ok 20 test -s "$T/run-$1/dumped"; }
 
@@ -100,6 +107,7 @@ for kind in $KINDS; do
         image "$kind"
         t "$kind: a core image taken of it while it runs holds no secret" is "$(planted | grep -v '^$' | grep -caF -f - "$T/image")" 0
         t "$kind: nor does its environment" is "$(planted | grep -v '^$' | grep -caF -f - "/proc/$(cat "$T/run-$kind/pid")/environ")" 0
+        t "$kind: nor a key" is "$(primes)" 0
         t "$kind: and what was searched is its memory" is "$(grep -caF -- --azure-auth "$T/image" | grep -c '^[1-9]')" 1
     fi
     t "$kind: it crashes" crash "$kind"
