@@ -219,6 +219,26 @@ static void what_is_written_meanwhile_goes(void **state)
     proxy_arm(w->proxy, NULL);
 }
 
+/* Of its two owners one is gone, and the other orphans it before the collector has cut the first: what is left is an owner that is gone. */
+static void who_is_orphaned_beside_a_dead_owner_goes(void **state)
+{
+    struct world *w = *state;
+    AUTO_JSON dead = make(w, "dead", NULL, 0);
+    AUTO_JSON orphaning = make(w, "orphaning", NULL, 0);
+    json_decref(MAKE(w, "of-both", { dead, false }, { orphaning, false }));
+    wait_seen(w, "probe-1");
+    arm_hold(w, "dead");
+    delete_with(w, "dead", "Background");
+    wait_held(w);
+    delete_with(w, "orphaning", "Orphan");
+    wait_gone(w, "orphaning", "nothing holds it");
+    AUTO_JSON both = get(w, "of-both");
+    assert_int_equal(json_array_size(json_at(both, "metadata", "ownerReferences", NULL)), 1);
+    w->let_go = true;
+    wait_gone(w, "of-both", "its last owner is gone");
+    proxy_arm(w->proxy, NULL);
+}
+
 /* An owner that is deleted in the foreground must hear that a dependent is not its own any more. */
 static void a_dependent_that_leaves_frees_its_owner(void **state)
 {
@@ -313,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_cut_loose_meanwhile_stays),
         cmocka_unit_test(what_is_written_meanwhile_goes),
+        cmocka_unit_test(who_is_orphaned_beside_a_dead_owner_goes),
         cmocka_unit_test(a_dependent_that_leaves_frees_its_owner),
         cmocka_unit_test(a_namesake_does_not_inherit),
         cmocka_unit_test(a_kind_that_comes_late_is_followed),
