@@ -135,6 +135,7 @@ static double two_decimals(double gib)
 errc model_derive(struct arena *a, const char *id, struct model_files files, const json_t *given, const struct preset **out, struct err *e)
 {
     AUTO_JSON config = merged_config(given);
+    const char *quantization = json_str_at(config, "quantization_config", "quant_method", NULL);
     struct preset *p = arena_new_of(a, struct preset);
     struct str owner, name;
     const char **archs;
@@ -153,7 +154,8 @@ errc model_derive(struct arena *a, const char *id, struct model_files files, con
     p->kv_bytes_per_token = kv_bytes_per_token(config);
     p->context = number_of(config, context_keys, DEFAULT_CONTEXT);
     p->vllm.format = p->vllm.tokenizer_mode = files.mistral_format ? "mistral" : "auto";
-    p->vllm.traits = str_set(json_str_at(config, "quantization_config", "quant_method", NULL)) ? PRESET_QUANTIZED : 0;
+    if (str_set(quantization))
+        p->vllm.quantization = arena_strdup(a, quantization);
     model_traits(p, archs, n);
     *out = p;
     return ERR_OK;

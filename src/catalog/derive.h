@@ -21,7 +21,7 @@ errc model_files_read(const json_t *files, struct model_files *out, struct err *
  */
 errc model_derive(struct arena *a, const char *id, struct model_files files, const json_t *config, const struct preset **out, struct err *e);
 
-/* The vLLM settings of a short name and its architectures: p->vllm but for format and PRESET_QUANTIZED. */
+/* The vLLM settings of a short name and its architectures: p->vllm but for format and quantization. */
 void model_traits(struct preset *p, const char *const *architectures, size_t n);
 /* Architectures assumed for names whose config lists none; NULL: none. */
 const char *model_assumed_architecture(const char *name);

@@ -13,7 +13,6 @@
 #include "base/str.h"
 
 enum preset_traits {                    /* what upstream's vLLM image is told beyond the common flags */
-    PRESET_QUANTIZED       = 1 << 0,    /* dtype auto */
     PRESET_NO_KV_OFFLOAD   = 1 << 1,
     PRESET_GDN_TRITON      = 1 << 2,
     PRESET_KV_FP8          = 1 << 3,
@@ -26,6 +25,7 @@ struct preset_vllm {
     const char *format, *tokenizer_mode;        /* load_format and config_format; tokenizer_mode */
     const char *tool_parser, *reasoning_parser, *chat_template;         /* NULL: none; the template is the stem of tool-chat-*.jinja */
     unsigned traits;
+    const char *quantization;   /* method of the weights, as their config.json names it; then dtype is auto. NULL: none */
 };
 
 struct preset {

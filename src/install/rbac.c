@@ -18,6 +18,7 @@ static const struct right cluster_rights[] = {
     { "", "configmaps", READ " create patch" },
     { "", "secrets", READ },                                    /* which keys a push secret has (values are dropped on arrival); a hub token when the hub is asked */
     { "", "pods", "list watch" },
+    { "", "pods/log", "get" },                                  /* what vLLM's image measured before it was ready */
     { "", "persistentvolumeclaims", "list watch" },             /* counted in the metrics */
     { "", "events", "create patch" },
     { "apps", "statefulsets controllerrevisions", WHOLE },

@@ -94,6 +94,9 @@ json_t *slim_volume_claim(json_t *obj);
 /* Prometheus text about these PersistentVolumeClaims. */
 void volume_metrics(const json_t *claims, struct buf *out);
 
+/* benchmark.c: what the pod of a ready StatefulSet measured, while BenchmarkCompleted is not True. */
+void benchmark_observe(struct workspace_manager *m, struct op *op, struct observed *o);
+
 /* The progress line of the pod that trains: "step 12 of 80, loss 1.23"; NULL when it does not answer. In the arena. *out_left_s stays as it
    is when nobody knows. */
 const char *tuning_progress(struct workspace_manager *m, struct op *op, const json_t *pods, int64_t *out_left_s);

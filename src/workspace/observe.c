@@ -124,5 +124,6 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, json_t *objec
     if (o->ws.inference && o->ws.inference->config.n > 0)
         v->inference_config = own(op, informer_get(m->configs, ns, text(op, o->ws.inference->config)));
     lookup_observe(m, op, o);
+    benchmark_observe(m, op, o);
     return observe_revisions(m, op, o, e);
 }

@@ -30,6 +30,8 @@ struct ws_view {
     const char *model_problem;          /* why it is unknown; NULL: nobody looked */
     const char *failed;                 /* what the writes of this very plan ended with; NULL: they were not tried, or went well */
     bool local_nvme_class;              /* the StorageClass kaito-local-nvme-disk exists */
+    const json_t *benchmark;            /* status.performance, as the log of a ready pod has it just now; NULL: not looked for, or not found */
+    const char *benchmark_problem;      /* why it was not found; NULL: it was, or nobody looked */
     const char *progress;               /* one line from the tuning process ("step 12 of 80, loss 1.2"); NULL */
 };
 

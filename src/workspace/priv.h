@@ -103,6 +103,15 @@ json_t *render_inference_template(const char *release_namespace);
 const char *native_model_path(const struct ws_view *v, struct buf *out);
 
 /* ---- status.c ---- */
+/* ---- upstream's benchmark: benchmark.c -------------------------------------------------------------------------- */
+
+/* Its pods have measured, and the result is neither recorded nor has the Workspace succeeded without. */
+bool ws_awaits_benchmark(const struct ws_view *v);
+/* The last result in a pod's log as status.performance. */
+errc benchmark_of_log(struct str log, const struct preset *model, json_t **out, struct err *e);
+/* Whether the model answers, with the pods of this revision or still with those of the one before. */
+bool statefulset_is_ready(const json_t *s);
+
 struct status_builder {
     const struct ws_view *v;
     int64_t now_ms;
@@ -110,6 +119,7 @@ struct status_builder {
     json_t *events;         /* of the plan */
     const struct err *error;            /* of the plan: code set when it has failed */
     size_t kept;                        /* the first of conditions are those of before (status_keep) */
+    const json_t *performance;          /* news for the status; NULL: as it is. Borrowed */
 };
 /* Before any status_set: what the Workspace has, as it is, but for one type. */
 void status_keep(struct status_builder *b, const char *but);

@@ -13,6 +13,7 @@ const struct condition_row ws_conditions[] = {
     { "ModelMirrorReady", "Model streaming: the weights are in their blob container." },
     { "JobStarted", "The tuning Job runs or has ended well; the message tells how far it is." },
     { "InferenceReady", "The model answers." },
+    { "BenchmarkCompleted", "vLLM's image measured before its pod was ready, and the result is in status.performance." },
     { "WorkspaceDeleting", "Seen only where the deletion cannot go on: the message tells why." },
     { "WorkspaceSucceeded", "Everything that was asked for is there. `kubectl get` shows it as WORKSPACEREADY." },
 };
@@ -56,9 +57,13 @@ const struct reason_row ws_reasons[] = {
     { "InferenceReady", "ModelStreamingStorageClassNotFound", "The StorageClass of the mirror is not there.", "kubectl get storageclasses" },
     { "InferenceReady", "ModelStreamingInvalidStorageClass", "The StorageClass of the mirror is not of blob.csi.azure.com.", "kubectl get storageclasses" },
     { "InferenceReady", "ModelStreamingServiceAccountInvalid", "The ServiceAccount is not there, or has no identity.", "kubectl get serviceaccounts -n {ns} -o yaml" },
+    { "BenchmarkCompleted", "BenchmarkCompleted", "The result is recorded; it stays.", NULL },
+    { "BenchmarkCompleted", "BenchmarkFailed", "No result in the last 500 lines of the first pod's log, or none that counts; looked for again every minute.",
+      "kubectl logs -n {ns} {ws}-0 | grep KAITO_BENCHMARK; or annotate the Workspace with kaito.sh/disable-benchmark: \"true\"" },
     { "WorkspaceDeleting", "workspaceDeleted", "Its claims or its finalizer cannot be removed; tried again until they can.", CLAIMS },
     { "WorkspaceSucceeded", "workspaceSucceeded", "Done.", NULL },
     { "WorkspaceSucceeded", "workspacePending", "Not yet: the other conditions tell why.", NULL },
+    { "WorkspaceSucceeded", "BenchmarkFailed", "As BenchmarkCompleted says.", NULL },
     { "WorkspaceSucceeded", "workspaceFailed", "The tuning Job failed.", LOGS },
     { "WorkspaceSucceeded", "ValidationFailed", "As ResourceReady says.", EDIT },
     /* of pods: under InferenceReady, and under JobStarted while a Job runs */

@@ -6,6 +6,7 @@
 
 #define PACK json_pack
 #define BASE_TAG "0.5.0"                /* upstream v0.12's kaito-base */
+#define VLLM_VERSION "0.25.1"           /* in it, as upstream says */
 
 /* What one node gives to a pod. */
 struct gpu_share {

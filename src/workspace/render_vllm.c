@@ -8,7 +8,7 @@ static void flags_of_model(const struct preset *p, struct buf *out)
     const struct preset_vllm *m = &p->vllm;
 
     buf_addf(out, " --config_format=%s --tokenizer_mode=%s --trust-remote-code --dtype=%s", m->format, m->tokenizer_mode,
-             m->traits & PRESET_QUANTIZED ? "auto" : "bfloat16");
+             m->quantization ? "auto" : "bfloat16");
     if (m->tool_parser)
         buf_addf(out, " --tool-call-parser=%s --enable-auto-tool-choice", m->tool_parser);
     if (m->reasoning_parser)

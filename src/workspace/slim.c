@@ -112,7 +112,7 @@ static json_t *slim_workload(json_t *obj, const char *const *of_spec)
 
 json_t *slim_job(json_t *obj) { return slim_workload(obj, KEEP("suspend", "backoffLimit")); }
 
-/* Of its pods only what an update leaves as it is: render_gpu_update. */
+/* Of its pods only what an update leaves as it is (render_gpu_update), and whether they measure (benchmark.c). */
 json_t *slim_statefulset(json_t *obj)
 {
     json_t *template = json_at(obj, "spec", "template", NULL), *pod = json_object_get(template, "spec"), *containers = json_object_get(pod, "containers");
@@ -121,7 +121,8 @@ json_t *slim_statefulset(json_t *obj)
     keep_only(pod, KEEP("affinity", "tolerations", "containers"));
     while (json_array_size(containers) > 1)
         json_array_remove(containers, 1);
-    keep_only(json_array_get(containers, 0), KEEP("image", "resources", "ports"));
+    keep_only(json_array_get(containers, 0), KEEP("image", "resources", "ports", "startupProbe"));
+    keep_only(json_object_get(json_array_get(containers, 0), "startupProbe"), KEEP("exec"));
     return slim_workload(obj, KEEP("replicas", "template"));
 }
 

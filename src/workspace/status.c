@@ -1,5 +1,6 @@
 /* Puts the status together: conditions in upstream's order, times that move only with the status, events on news. */
 #include "workspace/priv.h"
+#include "workspace/reasons.h"
 
 #include "base/clock.h"
 
@@ -116,15 +117,54 @@ static void add_error(struct status_builder *b)
             json_put(c, "message", json_strf("%s (last reconcile error: %s)", json_cstr(c, "message"), error));
 }
 
+static bool is_told(const json_t *conditions, struct str type)
+{
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(conditions, i, c)
+        if (str_eq(json_to_str(json_object_get(c, "type")), type))
+            return true;
+    return false;
+}
+
+/* Whether a condition that is not told any more goes: of ours all do, but for what was measured once. */
+static bool is_ours(struct str type)
+{
+    for (size_t i = 0; i < n_ws_conditions; i++)
+        if (str_is(type, ws_conditions[i].type))
+            return !str_is(type, "BenchmarkCompleted");
+    return false;
+}
+
+/* Others' conditions stay, and so does a result: it holds for later versions of the Workspace, too. */
+static void keep_others(struct status_builder *b)
+{
+    const struct workspace *ws = b->v->ws;
+
+    for (size_t i = 0; i < ws->status.n_conditions; i++) {
+        struct condition c = ws->status.conditions[i];
+
+        if (is_ours(c.type) || is_told(b->conditions, c.type))
+            continue;
+        if (str_is(c.type, "BenchmarkCompleted") && str_is(c.status, "True"))
+            c.observed_generation = ws->meta.generation;
+        json_push(b->conditions, schema_encode(&condition_type, &c));
+    }
+}
+
 json_t *status_finish(struct status_builder *b, const char *state, int64_t target, json_t *worker_nodes)
 {
     json_t *s = json_object();
 
     add_error(b);
+    keep_others(b);
     if (json_array_size(worker_nodes) > 0)
         json_put(s, "workerNodes", json_incref(worker_nodes));
     json_put(s, "conditions", json_incref(b->conditions));
     json_put_str(s, "state", state);
+    if (b->performance)
+        json_put(s, "performance", json_clone(b->performance));
     if (target > 0)
         json_put_int(s, "targetNodeCount", target);
     if (!same_status(b->v->ws, s))

@@ -80,7 +80,6 @@ static void derived_flags_are_the_tables(void **state)
         struct preset have = { .name = want->name, .vllm = { .format = want->vllm.format, .tokenizer_mode = want->vllm.format } };
 
         model_traits(&have, &want->architecture, 1);
-        have.vllm.traits |= want->vllm.traits & PRESET_QUANTIZED;       /* of the weights, not of the name */
         if (have.vllm.traits != want->vllm.traits)
             fail_msg("%s: traits %#x, in the table %#x", want->name, have.vllm.traits, want->vllm.traits);
         const char *const pairs[][2] = { { have.vllm.tokenizer_mode, want->vllm.tokenizer_mode }, { have.vllm.tool_parser, want->vllm.tool_parser },

@@ -51,12 +51,12 @@ static void patch_status(struct test_manager *t, const struct kube_gvr *r, const
     OK(kube_patch(t->user, r, ns, name, "status", KUBE_PATCH_MERGE, p, NULL, &e));
 }
 
-/* A node with a GPU, and a Workspace that may use no other. */
+/* A node with a GPU, and a Workspace that may use no other; without a benchmark, because there is no pod whose log would hold one. */
 static void create_workspace(struct test_manager *t, const char *ns, const char *name)
 {
     AUTO_MEM char *node = xasprintf("{apiVersion: v1, kind: Node, metadata: {name: node-%s, labels: {for: %s}}}", name, name);
     AUTO_MEM char *node_name = xasprintf("node-%s", name);
-    AUTO_MEM char *ws = xasprintf("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: %s, name: %s}, "
+    AUTO_MEM char *ws = xasprintf("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: %s, name: %s, annotations: {kaito.sh/disable-benchmark: \"true\"}}, "
                                   "resource: {labelSelector: {matchLabels: {for: %s}}}, inference: {preset: {name: phi-4-mini-instruct}}}", ns, name, name);
 
     create(t, NODES, NULL, node);

@@ -308,7 +308,9 @@ static void stop(struct world *w)
 
 /* ---- what user, cloud and kubelet do ----------------------------------------------------------------------------------------- */
 
-#define META(name) "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: " name ", namespace: default}\n"
+/* Upstream's manager calls a Workspace ready without a benchmark only where it is switched off: the recording was made so. */
+#define META(name) "apiVersion: kaito.sh/v1beta1\nkind: Workspace\nmetadata: {name: " name ", namespace: default, " \
+                   "annotations: {kaito.sh/disable-benchmark: \"true\"}}\n"
 #define MACHINE(type) "resource: {instanceType: " type ", labelSelector: {matchLabels: {apps: demo}}}\n"
 #define SERVES "inference: {preset: {name: phi-4-mini-instruct}}\n"
 #define TUNES "tuning: {preset: {name: phi-3-mini-128k-instruct}, method: qlora, input: {urls: [\"https://data.example.com/train.parquet\"]}, " \
