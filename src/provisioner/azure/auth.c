@@ -13,7 +13,7 @@
 
 #define RENEW_BEFORE_MS  (5 * 60000)    /* before the end of a token, */
 #define RENEW_AGAIN_MS   30000          /* and so long after a renewal that failed while the old one was good */
-#define RETRY_FIRST_MS   2000           /* after a refusal; doubles */
+#define RETRY_FIRST_MS   1000           /* after a refusal; doubles */
 #define RETRY_MAX_MS     60000
 #define LIFE_MAX_S       (7 * 86400)
 #define TOKEN_FILE_MAX   (64u << 10)

@@ -142,18 +142,42 @@ static errc clear_away(struct making *m, const json_t *pool, struct err *e)
     return ERR_OK;
 }
 
-/* *pool lives in *pools; NULL: there is none. FAULT_NOT_OURS and FAULT_BUSY: it is not this claim's. */
+/* FAULT_NOT_OURS and FAULT_BUSY: it is not this claim's. */
+static errc check_owner(struct making *m, const json_t *pool, struct cloud_instance *i, struct err *e)
+{
+    if (!azure_pool_is_ours(pool, i))
+        return fault(m, FAULT_NOT_OURS, ERR_CONFLICT, e, "it exists and is not of our making; it is left alone");
+    if (!pool_is_of(pool, m->claim) && i->state != CLOUD_DELETING)
+        return fault(m, FAULT_BUSY, ERR_CONFLICT, e, "it was made for an earlier claim of this name and is still there");
+    return ERR_OK;
+}
+
+/* *pool lives in *pools; NULL: there is none. As check_owner. */
 static errc find_pool(struct making *m, int64_t after_ms, json_t **pools, const json_t **pool, struct cloud_instance *i, struct err *e)
 {
     TRY(pools_look(m->a->pools, after_ms, pools, &m->why, e));
     *pool = json_object_get(*pools, m->name);
-    if (!*pool)
+    return *pool ? check_owner(m, *pool, i, e) : ERR_OK;
+}
+
+/* A list may be a little old: it lacks a pool that was begun, shows one that goes, or is made, although its Node is ready. */
+static bool is_doubtful(const struct making *m, const json_t *pool, enum cloud_state state)
+{
+    bool begun = azure_is_young(m->a, m->w) || str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
+
+    return pool ? state == CLOUD_DELETING || (state == CLOUD_PENDING && m->w->near_ms) : begun;
+}
+
+/* Asks for the pool itself, which is never old. What the list said stands where there is no answer. *pool lives in *named. */
+static errc ask_by_name(struct making *m, json_t **named, const json_t **pool, struct cloud_instance *i, struct err *e)
+{
+    struct arm_refusal ignored;
+
+    if (azure_pool_by_name(m->a, m->name, named, &ignored, NULL))
         return ERR_OK;
-    if (!azure_pool_is_ours(*pool, i))
-        return fault(m, FAULT_NOT_OURS, ERR_CONFLICT, e, "it exists and is not of our making; it is left alone");
-    if (!pool_is_of(*pool, m->claim) && i->state != CLOUD_DELETING)
-        return fault(m, FAULT_BUSY, ERR_CONFLICT, e, "it was made for an earlier claim of this name and is still there");
-    return ERR_OK;
+    *pool = *named;
+    cloud_instance_done(i);
+    return *pool ? check_owner(m, *pool, i, e) : ERR_OK;
 }
 
 /* Our own patience (no answer of ARM's): nothing has failed. */
@@ -179,12 +203,15 @@ static int64_t look_of(const struct making *m, enum cloud_state state)
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO_JSON pools = NULL;
+    AUTO_JSON named = NULL;
     AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
     const json_t *pool = NULL;
     errc rc = find_pool(m, pools_after(m->w, arm_now_ms(m->a->arm)), &pools, &pool, &i, e);
 
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
+    if (is_doubtful(m, pool, i.state))
+        TRY(ask_by_name(m, &named, &pool, &i, e));
     if (!pool)
         return put(m, e);
     if (i.state == CLOUD_RUNNING) {

@@ -139,17 +139,33 @@ static errc seen_step(struct azure *a, const char *name, const json_t *pool, boo
     return deletion_failed(a, name, w, e);
 }
 
-static errc look_by_name(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+errc azure_pool_by_name(struct azure *a, const char *name, json_t **out, struct arm_refusal *why, struct err *e)
 {
     AUTO_MEM char *url = azure_pool_url(a, name);
     AUTO_REPLY r = { 0 };
+    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, why, e);
+
+    *out = NULL;
+    if (rc)
+        return is_gone(why) ? ERR_OK : rc;
+    if (!r.body)
+        return err_set(e, ERR_CORRUPT, "agent pool %s: ARM's answer is no JSON", name);
+    *out = json_incref(r.body);
+    return ERR_OK;
+}
+
+static errc look_by_name(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    AUTO_JSON pool = NULL;
     struct arm_refusal why;
-    errc rc = arm_send(a->arm, &(struct arm_request){ .class = BUDGET_READ, .method = "GET", .url = url }, &r, &why, e);
+    errc rc = azure_pool_by_name(a, name, &pool, &why, e);
 
     if (rc)
-        return is_gone(&why) ? ERR_OK : later_or(rc, a, w, &why, look_ms);
+        return later_or(rc, a, w, &why, look_ms);
+    if (!pool)
+        return ERR_OK;
     w->seen_ms = arm_now_ms(a->arm);
-    return seen_step(a, name, r.body, true, w, look_ms, e);
+    return seen_step(a, name, pool, true, w, look_ms, e);
 }
 
 /*

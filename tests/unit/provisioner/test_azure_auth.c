@@ -226,12 +226,12 @@ static void a_refused_login_is_not_asked_again_at_once(void **state)
         assert_non_null(strstr(e.text, "AADSTS70021"));
     }
     assert_int_equal(s->asked, 1);
-    s->now_ms += 2000;
+    s->now_ms += 1000;
     assert_int_equal(refused(a, &e), ERR_UNAUTHORIZED);
-    s->now_ms += 2000;
+    s->now_ms += 1000;
     assert_int_equal(refused(a, &e), ERR_UNAUTHORIZED);
-    assert_int_equal(s->asked, 2);      /* four seconds the second time */
-    s->now_ms += 2000;
+    assert_int_equal(s->asked, 2);      /* two seconds the second time */
+    s->now_ms += 1000;
     s->body = NULL;
     expect_token(a, "planted-token-3");
 }
