@@ -1,10 +1,15 @@
 /*
- * Why pods do not run: the chain waiting reason, exit code, termination message, eviction, scheduling, as one condition.
+ * Why pods do not run: the chain waiting reason, exit code, termination message, eviction, scheduling, probe, as one condition.
  * Reasons and texts of upstream where it has them (dossier 4.5), a plain reading of the containers otherwise.
  */
 #include "workspace/priv.h"
 
 #include <ctype.h>
+#include <signal.h>
+#include <string.h>
+
+#define SIGNAL_BASE 128         /* a container that a signal ended has this and the signal as its exit code */
+#define KILLED_HINT " (unless somebody did: no memory was left, or its liveness probe failed)"
 
 static bool reason_in(const char *reason, const char *const *list, size_t n)
 {
@@ -32,34 +37,71 @@ void message_cut(const char *text, char *out, size_t size)
     snprintf(out, size, "%.*s%s", (int)cut, text, cut < n ? "..." : "");
 }
 
-static bool set(struct cause *out, const char *reason, const char *fmt, ...) PRINTF(3, 4);
-static bool set(struct cause *out, const char *reason, const char *fmt, ...)
+static bool vset(struct cause *out, const char *reason, bool cut, const char *fmt, va_list ap)
 {
     AUTO_BUF text = { 0 };
-    va_list ap;
 
-    va_start(ap, fmt);
     buf_vaddf(&text, fmt, ap);
-    va_end(ap);
     out->reason = reason;
-    message_cut(buf_cstr(&text), out->message, sizeof out->message);
+    if (cut)
+        message_cut(buf_cstr(&text), out->message, sizeof out->message);
+    else
+        snprintf(out->message, sizeof out->message, "%s", buf_cstr(&text));
     for (char *p = out->message; *p; p++)
         if (iscntrl((unsigned char)*p))
             *p = ' ';
     return true;
 }
 
-/* The container's last words (of a log: its last line); "exit code N" when it left none. */
+static bool set(struct cause *out, const char *reason, const char *fmt, ...) PRINTF(3, 4);
+static bool set(struct cause *out, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vset(out, reason, true, fmt, ap);
+    va_end(ap);
+    return true;
+}
+
+/* What upstream does not tell is told whole: what to do comes last. */
+static bool tell(struct cause *out, const char *reason, const char *fmt, ...) PRINTF(3, 4);
+static bool tell(struct cause *out, const char *reason, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)vset(out, reason, false, fmt, ap);
+    va_end(ap);
+    return true;
+}
+
+/* NULL: it ended by itself. */
+static const char *signal_of(int64_t exit_code)
+{
+    return exit_code > SIGNAL_BASE && exit_code < SIGNAL_BASE + NSIG ? sigabbrev_np((int)(exit_code - SIGNAL_BASE)) : NULL;
+}
+
+/*
+ * The container's last words (of a log: its last line); "exit code N" when it left none. What a signal ended did not know of it: its last
+ * words are then no cause.
+ */
 static void last_words(const json_t *terminated, char *out, size_t size)
 {
     struct str message = str_trim(str_of(json_cstr(terminated, "message"))), before, line = message;
+    int64_t code = json_int(terminated, "exitCode", -1);
+    const char *by = signal_of(code);
 
     if (str_rcut(message, '\n', &before, &line))
         message = str_trim(line);
-    if (message.n > 0)
-        snprintf(out, size, "%.*s", (int)(message.n > 300 ? 300 : message.n), message.p);
+    message.n = message.n > 300 ? 300 : message.n;
+    if (by)
+        snprintf(out, size, "exit code %lld, ended by SIG%s%s%s%.*s", (long long)code, by, streq(by, "KILL") ? KILLED_HINT : "",
+                 message.n > 0 ? "; last words: " : "", STR_ARG(message));
+    else if (message.n > 0)
+        snprintf(out, size, "%.*s", STR_ARG(message));
     else
-        snprintf(out, size, "exit code %lld", (long long)json_int(terminated, "exitCode", -1));
+        snprintf(out, size, "exit code %lld", (long long)code);
 }
 
 static const char *waiting(const json_t *status, const char *key)
@@ -100,7 +142,7 @@ static bool of_start(const json_t *status, struct cause *out)
 static bool of_crash(const json_t *status, struct cause *out)
 {
     const json_t *last = ended(status);
-    char words[320];
+    char words[480];
 
     last_words(last, words, sizeof words);
     return streq(waiting(status, "reason"), "CrashLoopBackOff") &&
@@ -110,10 +152,10 @@ static bool of_crash(const json_t *status, struct cause *out)
 static bool of_end(const json_t *status, struct cause *out)
 {
     const json_t *last = ended(status);
-    char words[320];
+    char words[480];
 
     last_words(last, words, sizeof words);
-    return last && json_int(last, "exitCode", 0) != 0 && set(out, "ContainerFailed", "container \"%s\" failed: %s", json_cstr(status, "name"), words);
+    return last && json_int(last, "exitCode", 0) != 0 && tell(out, "ContainerFailed", "container \"%s\" failed: %s", json_cstr(status, "name"), words);
 }
 
 static bool of_containers(const json_t *pod, bool (*of)(const json_t *status, struct cause *out), struct cause *out)
@@ -167,12 +209,34 @@ static bool of_scheduling(const json_t *pod, struct cause *out)
 static bool of_failure(const json_t *pod, struct cause *out)
 {
     return streq(json_str_at(pod, "status", "phase", NULL), "Failed") &&
-           set(out, "PodFailed", "pod \"%s\" failed: %s", kube_name(pod), pod_message(pod, "no container says why"));
+           tell(out, "PodFailed", "pod \"%s\" failed: %s", kube_name(pod), pod_message(pod, "no container says why"));
+}
+
+/*
+ * Started, and its readiness probe does not succeed. It failed when the pod was ready since the container runs; otherwise it may only take
+ * its time, and the message alone is set.
+ */
+static bool of_silence(const json_t *pod, struct cause *out)
+{
+    int64_t turned_ms = kube_time_ms(json_cstr(kube_condition(pod, "Ready"), "lastTransitionTime"));
+    const json_t *s;
+    size_t i;
+
+    json_array_foreach(json_at(pod, "status", "containerStatuses", NULL), i, s) {
+        const json_t *running = json_at(s, "state", "running", NULL);
+        bool was_ready = turned_ms > kube_time_ms(json_cstr(running, "startedAt"));
+
+        if (running && json_flag(s, "started", false) && !json_flag(s, "ready", false))
+            return tell(out, was_ready ? "ContainerNotReady" : NULL, "container \"%s\" runs, and its readiness probe %s; kubectl describe pod %s tells what it says",
+                        json_cstr(s, "name"), was_ready ? "does not succeed any more" : "has not succeeded yet", kube_name(pod)) &&
+                   was_ready;
+    }
+    return false;
 }
 
 /* In upstream's order, whichever pod shows it; what upstream does not tell comes last. */
 static bool (*const checks[])(const json_t *pod, struct cause *out) = {
-    of_container_memory, of_container_image, of_container_start, of_container_crash, of_eviction, of_scheduling, of_container_end, of_failure,
+    of_container_memory, of_container_image, of_container_start, of_container_crash, of_eviction, of_scheduling, of_container_end, of_failure, of_silence,
 };
 
 /* An older attempt's failure is past. */

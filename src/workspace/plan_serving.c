@@ -117,7 +117,7 @@ bool plan_serving(struct planner *p)
     if (cause.reason)
         status_fail(&p->status, "InferenceReady", cause.reason, "%s", cause.message);
     else
-        status_set(&p->status, "InferenceReady", false, "WorkspaceInferenceStatusPending", "Inference workload is not ready");
+        status_set(&p->status, "InferenceReady", false, "WorkspaceInferenceStatusPending", "Inference workload is not ready%s%s", *cause.message ? ": " : "", cause.message);
     return false;
 }
 

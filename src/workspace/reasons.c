@@ -71,6 +71,7 @@ const struct reason_row ws_reasons[] = {
     { "", "ContainerStartError", "A container cannot be started: a missing Secret, ConfigMap or volume, a bad command.", PODS },
     { "", "ContainerCrashLoopBackOff", "A container ends again and again.", LOGS },
     { "", "ContainerOOMKilled", "A container took more memory than there is: a smaller context, a quantised model, a larger machine.", "kaito plan FILE shows where the memory goes" },
+    { "", "ContainerNotReady", "A container that was ready does not answer its readiness probe any more: it is busy, stuck, or has lost what it needs.", PODS },
     { "", "ContainerFailed", "A container ended with an error.", LOGS },
     { "", "NodeDiskPressure", "A node ran out of disk and put the pod out.", "kubectl describe nodes" },
     { "", "NodeMemoryPressure", "A node ran out of memory and put the pod out.", "kubectl describe nodes" },
