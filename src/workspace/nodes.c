@@ -112,6 +112,26 @@ bool claim_is_ready(const json_t *claim)
     return kube_condition_is(claim, "Ready", "True");
 }
 
+/* What our own provisioner says to do next stays; what is before it is cut. */
+static void shorten(const char *message, char *out, size_t size)
+{
+    const char *next = strstr(message, "; next: ");
+    size_t whole = size - sizeof "...", tail = next ? strlen(next) : 0, cut;
+
+    if (!next || tail > whole / 2 || strlen(message) <= whole) {
+        message_cut(message, out, size);
+        return;
+    }
+    for (cut = whole - tail; cut > 0 && ((unsigned char)message[cut] & 0xC0) == 0x80; cut--)
+        ;
+    snprintf(out, size, "%.*s...%s", (int)cut, message, next);
+}
+
+static bool better_told(const struct node_state *out, const char *reason)
+{
+    return !out->claim_reason || (!streq(reason, "AwaitingReconciliation") && streq(out->claim_reason, "AwaitingReconciliation"));
+}
+
 /* What the first claim that is not well says: a real reason beats "awaiting". */
 static void claim_trouble(const struct ws_view *v, struct node_state *out)
 {
@@ -124,12 +144,10 @@ static void claim_trouble(const struct ws_view *v, struct node_state *out)
             const json_t *c = kube_condition(claim, stages[s]);
             const char *reason = json_cstr(c, "reason"), *message = json_cstr(c, "message");
 
-            if (!c || streq(json_cstr(c, "status"), "True") || !str_set(message) || !str_set(reason))
-                continue;
-            if (out->claim_reason && (streq(reason, "AwaitingReconciliation") || !streq(out->claim_reason, "AwaitingReconciliation")))
+            if (!c || streq(json_cstr(c, "status"), "True") || !str_set(message) || !str_set(reason) || !better_told(out, reason))
                 continue;
             out->claim_reason = reason;
-            message_cut(message, out->claim_message, sizeof out->claim_message);
+            shorten(message, out->claim_message, sizeof out->claim_message);
         }
     }
 }
@@ -241,6 +259,17 @@ static void list_pressure(const struct ws_view *v, struct buf *out)
     }
 }
 
+/*
+ * A pod template says itself which devices its containers take; on this machine's own Nodes there is none to wait for, and the scheduler
+ * tells about one that takes some.
+ */
+static bool has_its_devices(const struct ws_view *v, const json_t *node)
+{
+    bool of_template = v->ws->inference && v->ws->inference->pod_template;
+
+    return node_gpus(node) > 0 || (of_template && kube_label(node, "kaito.sh/local-node"));
+}
+
 errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *e)
 {
     const json_t *item;
@@ -266,7 +295,7 @@ errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *
         ready_nodes++;
         own_nodes += kube_label(item, "karpenter.sh/nodepool") == NULL;
         ready_typed += type && str_is(ws_instance_type(v->ws), type);
-        with_gpu += node_gpus(item) > 0;
+        with_gpu += has_its_devices(v, item);
     }
     json_array_foreach(v->claims, i, item)
         ready_claims += claim_is_ready(item);
