@@ -124,7 +124,8 @@ static void add_parts(const struct patient *p, json_t *root)
     }
     if (kube_condition(p->ws_json, "ResourceReady"))
         diagnose_nodes(p, is_true(p, "ResourceReady") ? NULL : of_condition(p, "ResourceReady"), root);
-    if (!is_true(p, "ResourceReady"))
+    /* what was made before the machines went wrong may have a cause of its own */
+    if (!is_true(p, "ResourceReady") && !p->statefulset && !p->job)
         return;
     if (p->ws.tuning)
         add_workload(p, root, "JobStarted", "Job", p->job);

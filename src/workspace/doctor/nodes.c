@@ -66,7 +66,7 @@ static void add_node(const struct patient *p, const json_t *node, json_t *parent
         finding_next(f, "kubectl describe node %s", kube_name(node));
     else if (type && !p->settings.byo && ws_instance_type(&p->ws).n > 0 && !str_is(ws_instance_type(&p->ws), type))
         finding_add(f, finding("warn", "is not of the type that the Workspace asks for, %.*s", STR_ARG(ws_instance_type(&p->ws))));
-    else if (gpus == 0 && sku_find(p->settings.cloud, ws_instance_type(&p->ws)) && streq(kube_label(node, "kaito.sh/machine-type"), "gpu"))
+    else if (gpus == 0 && !kube_label(node, "kaito.sh/local-node") && sku_find(p->settings.cloud, ws_instance_type(&p->ws)) && streq(kube_label(node, "kaito.sh/machine-type"), "gpu"))
         finding_next(f, "its GPUs are not registered: kubectl get pods -A -l name=nvidia-device-plugin-ds -o wide");
     finding_add(parent, f);
 }

@@ -141,6 +141,22 @@ static void your_own_nodes_without_the_label_are_told(void **state)
     assert_non_null(strstr(buf_cstr(&text), "-> kubectl label node NODE apps=gpu\n"));
 }
 
+static void a_workload_is_told_beside_machines_that_are_not_ready(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told(WS(CONDITION("ResourceReady", "False", "NodePluginsNotReady", "waiting all node plugins to be ready") ", "
+            CONDITION("InferenceReady", "False", "ImagePullError", "container m image pull failed"))
+         "nodes: [{kind: Node, metadata: {name: n1, labels: {a: b, kaito.sh/workspace: w, kaito.sh/workspacenamespace: default, "
+         "kaito.sh/local-node: 'true', kaito.sh/machine-type: gpu, node.kubernetes.io/instance-type: Standard_NC24ads_A100_v4}}, "
+         "status: {conditions: [{type: Ready, status: 'True'}]}}]\n"
+         "statefulset: {kind: StatefulSet, metadata: {name: w, namespace: default}}\n", &text);
+    assert_non_null(strstr(buf_cstr(&text), "  [fail] InferenceReady: ImagePullError: container m image pull failed\n"));
+    /* this machine has no devices that could register */
+    assert_null(strstr(buf_cstr(&text), "its GPUs are not registered"));
+}
+
 static void logs_are_wished_for_of_what_has_run(void **state)
 {
     AUTO_JSON j = NULL;
@@ -159,6 +175,7 @@ int main(void)
         cmocka_unit_test(a_crash_is_followed_to_the_last_log_line), cmocka_unit_test(an_image_and_a_probe_are_told),
         cmocka_unit_test(what_is_well_is_short), cmocka_unit_test(a_workspace_that_nobody_looked_at_is_told),
         cmocka_unit_test(your_own_nodes_without_the_label_are_told), cmocka_unit_test(logs_are_wished_for_of_what_has_run),
+        cmocka_unit_test(a_workload_is_told_beside_machines_that_are_not_ready),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
