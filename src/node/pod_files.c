@@ -16,6 +16,12 @@ static const struct field probe_fields[] = {
 };
 static const struct type probe_type = TYPE("probe_plan", struct probe_plan, probe_fields);
 
+static const struct field path_map_fields[] = {
+    FIELD(struct path_map, from, STR, "from"),
+    FIELD(struct path_map, to, STR, "to"),
+};
+static const struct type path_map_type = TYPE("path_map", struct path_map, path_map_fields);
+
 static const struct field container_fields[] = {
     FIELD(struct container_plan, name, STR, "name"),
     FIELD_LIST(struct container_plan, argv, n_argv, struct str, "argv", ITEM_STR),
@@ -23,6 +29,7 @@ static const struct field container_fields[] = {
     FIELD(struct container_plan, cwd, STR, "cwd"),
     FIELD(struct container_plan, termination_file, STR, "terminationFile"),
     FIELD(struct container_plan, termination_from_log, BOOL, "terminationFromLog"),
+    FIELD_LIST(struct container_plan, told, n_told, struct path_map, "told", ITEM_OBJ(&path_map_type)),
     FIELD(struct container_plan, blocked_reason, STR, "blockedReason"),
     FIELD(struct container_plan, blocked_message, STR, "blockedMessage"),
     FIELD_PTR(struct container_plan, startup, struct probe_plan, "startupProbe", &probe_type),

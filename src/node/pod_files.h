@@ -20,6 +20,8 @@ struct probe_plan {
     int64_t initial_delay_s, period_s, timeout_s, success_threshold, failure_threshold;
 };
 
+struct path_map { struct str from, to; };
+
 struct container_plan {
     struct str name;
     struct str *argv;
@@ -29,6 +31,8 @@ struct container_plan {
     struct str cwd;                     /* absent: the container's folder */
     struct str termination_file;        /* host path; what the container writes there becomes terminated.message */
     bool termination_from_log;          /* FallbackToLogsOnError */
+    struct path_map *told;              /* folders of this pod -> where the container believes them; other folders of this machine are told as they are */
+    size_t n_told;
     struct str blocked_reason;          /* cannot be started: ErrImagePull, CreateContainerConfigError, ... */
     struct str blocked_message;
     struct probe_plan *startup, *readiness, *liveness;

@@ -186,6 +186,17 @@ static errc build_paths(const struct plan_input *in, struct arena *a, const stru
     return ERR_OK;
 }
 
+/* What a container says of its own volumes is told with the paths that its pod has for them: they are the same in the next pod. */
+static void build_told(const struct plan_input *in, struct arena *a, const struct path_map *maps, size_t n, struct container_plan *out)
+{
+    struct str own = str_of(arena_printf(a, "%s/volumes/", in->folder));
+
+    out->told = arena_calloc(a, n, sizeof *out->told);
+    for (size_t i = 0; i < n; i++)
+        if (str_has_prefix(maps[i].to, own))
+            out->told[out->n_told++] = (struct path_map){ .from = maps[i].to, .to = maps[i].from };
+}
+
 static bool is_runtime_program(struct str word)
 {
     struct str folder, file;
@@ -282,6 +293,7 @@ static errc build_container(const struct plan_input *in, struct arena *a, const 
     out->cwd = c->working_dir.n ? paths_replace(a, c->working_dir, maps, n_maps) : (struct str){ 0 };
     out->termination_file = str_of(termination_file(in, a, c));
     out->termination_from_log = str_is(c->termination_policy, "FallbackToLogsOnError");
+    build_told(in, a, maps, n_maps, out);
     build_argv(in, a, c, out, maps, n_maps);
     TRY(build_probe(in, a, c, c->startup, &out->startup, e));
     TRY(build_probe(in, a, c, c->readiness, &out->readiness, e));

@@ -59,7 +59,6 @@ const char *pod_volume_path(const struct plan_input *in, struct arena *a, struct
 errc pod_plan_make(const struct plan_input *in, struct arena *a, struct pod_plan *out, struct err *e);
 
 /* Replaces mount paths in a text by where they are on this machine: "--data=/mnt/data/x" -> "--data=/host/x". */
-struct path_map { struct str from, to; };
 struct str paths_replace(struct arena *a, struct str text, const struct path_map *maps, size_t n);
 /* $(NAME) and $$ as Kubernetes expands them; unknown names stay. */
 struct str variables_expand(struct arena *a, struct str text, const struct str *env, size_t n_env);

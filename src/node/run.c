@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/process.h"
+#include "node/priv.h"
 
 enum {
     BACKOFF_FIRST_MS = 10 * 1000, BACKOFF_MAX_MS = 300 * 1000,  /* kubelet's crash loop back-off */
@@ -53,7 +54,7 @@ static struct str termination_message(struct run *r, int64_t exit_code)
         log_tail(log, &text);
     }
     AUTO_JSON clean = json_strn(buf_str(&text));
-    return text.n ? arena_str(r->m->arena, json_to_str(clean)) : (struct str){ 0 };
+    return text.n ? paths_replace(r->m->arena, json_to_str(clean), r->plan->told, r->plan->n_told) : (struct str){ 0 };
 }
 
 void run_set_terminated(struct run *r, int64_t exit_code, int64_t sig, const char *reason, struct str message)

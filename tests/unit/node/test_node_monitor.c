@@ -112,9 +112,12 @@ static void containers_run_in_order_and_leave_messages(void **state)
 {
     struct fixture *f = *state;
     struct container_plan init[] = { shell(f, "first", "echo one > order"), shell(f, "second", "echo two >> order") };
-    struct container_plan main[] = { shell(f, "main", "cat order; echo oops >&2; echo the cause > $MSG; exit 3") };
+    struct container_plan main[] = { shell(f, "main", "cat order; echo oops >&2; echo the cause is in /host/d/x.csv > $MSG; exit 3") };
+    struct path_map told = { STR("/host/d"), STR("/mnt/data") };
     AUTO_BUF text = { 0 };
 
+    main[0].told = &told;
+    main[0].n_told = 1;
     plan(f, "Never", init, 2, main, 1);
     start_monitor(f);
     wait_for_end(f);
@@ -125,7 +128,7 @@ static void containers_run_in_order_and_leave_messages(void **state)
     const struct state_terminated *t = st.containers[0].state.terminated;
     assert_int_equal(t->exit_code, 3);
     assert_true(str_is(t->reason, "Error"));
-    assert_true(str_is(t->message, "the cause\n"));
+    assert_true(str_is(t->message, "the cause is in /mnt/data/x.csv\n"));
     AUTO_MEM char *log = xasprintf("%s/containers/main/0.log", f->folder);
     const struct log_query q = { .tail_lines = 2 };
     struct log_reader *r;

@@ -80,6 +80,8 @@ static void a_pod_becomes_a_plan(void **state)
     assert_true(str_is(c->argv[0], "/opt/kaito-runtime") && str_is(c->argv[1], "serve") && str_is(c->argv[2], "--host=127.64.0.7"));
     assert_true(str_is(c->argv[4], arena_printf(a, "%s/volumes/cfg/a.yaml", folder)));
     assert_true(str_is(c->argv[5], arena_printf(a, "--log=%s/containers/main/termination-log", folder)));
+    assert_int_equal(c->n_told, 2);
+    assert_true(str_is(paths_replace(a, str_of(arena_printf(a, "read %s/volumes/cfg/a.yaml: no", folder)), c->told, c->n_told), "read /mnt/config/a.yaml: no"));
     assert_true(has_env(c, "APP=x") && has_env(c, "T=secret") && has_env(c, "S_LEVEL=info") && has_env(c, "POD_IP=127.64.0.7"));
     assert_true(str_is(c->readiness->http_url, "http://127.64.0.7:5000/health"));
     assert_int_equal(c->readiness->period_s, 2);
