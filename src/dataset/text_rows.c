@@ -97,6 +97,12 @@ static errc json_array_end(struct reader *r, struct err *e)
     return more ? err_set(e, ERR_CORRUPT, "line %zu: something follows the end of the JSON array; remove it", r->line) : ERR_OK;
 }
 
+/* Python writes these, and reads them again; JSON has no such numbers. */
+static const char *json_hint(const char *why)
+{
+    return strstr(why, "near 'NaN'") || strstr(why, "near 'Infinity'") || strstr(why, "near '-'") ? "; JSON has no NaN and no Infinity: write null, or leave the row out" : "";
+}
+
 static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
 {
     *out = NULL;
@@ -118,7 +124,7 @@ static errc json_rows_next(struct reader *r, json_t **out, struct err *e)
                        r->row, r->line, ROW_MAX_BYTES >> 20);
     struct err why;
     if (json_parse(str_n(r->text.p + r->at, end - r->at), out, &why))
-        return err_set(e, ERR_CORRUPT, "row %zu, line %zu: %s", r->row, r->line, why.text);
+        return err_set(e, ERR_CORRUPT, "row %zu, line %zu: %s%s", r->row, r->line, why.text, json_hint(why.text));
     for (; r->at < end; r->at++)
         r->line += r->text.p[r->at] == '\n';
     r->row++;

@@ -126,7 +126,8 @@ static errc status_error(const struct registry *r, const char *what, const struc
         return err_set(e, ERR_FORBIDDEN, "registry %s: %s of %s is forbidden%s; grant the user \"%s\" this right", r->host, what, r->repository, said,
                        r->cred.user ? r->cred.user : "(anonymous)");
     errc rc = resp->status >= 300 && resp->status < 400 ? ERR_INVALID : err_from_http(resp->status);
-    return err_set(e, rc ? rc : ERR_INVALID, "registry %s: %s of %s: status %d%s", r->host, what, r->repository, resp->status, said);
+    return err_set(e, rc ? rc : ERR_INVALID, "registry %s: %s of %s: status %d%s%s", r->host, what, r->repository, resp->status, said,
+                   resp->status == 404 ? "; check the image's name and tag" : "");
 }
 
 static bool may_retry(errc rc, int status, const struct err *e)

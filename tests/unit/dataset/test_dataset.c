@@ -145,6 +145,10 @@ static void faults_name_the_file_the_place_and_the_fix(void **state)
     assert_fault("a.csv", STR("a,b\n1,2\nx,\xe9t\xe9\n"), ERR_CORRUPT, "a.csv: row 1, line 3, column b: not UTF-8 text: save the file as UTF-8");
     assert_fault("a.csv", STR("\xff\xfe\x61\x00"), ERR_UNSUPPORTED, "a.csv: the file is UTF-16 text: save it as UTF-8");
     assert_fault("a.json.gz", STR("\x1f\x8b\x08\x00"), ERR_UNSUPPORTED, "a.json.gz: the file is compressed as a whole: unpack it first (gunzip, unzstd, unzip)");
+    assert_fault("a.jsonl", STR("{\"a\":NaN}"), ERR_CORRUPT,
+                 "a.jsonl: row 0, line 1: line 1, column 8: invalid token near 'NaN'; JSON has no NaN and no Infinity: write null, or leave the row out");
+    assert_fault("a.jsonl", STR("{\"a\":-Infinity}"), ERR_CORRUPT,
+                 "a.jsonl: row 0, line 1: line 1, column 6: invalid token near '-'; JSON has no NaN and no Infinity: write null, or leave the row out");
     assert_fault("a.jsonl", STR("{\"a\":1}\n{\"a\":\"\xff\"}"), ERR_CORRUPT, "a.jsonl: row 1, line 2: line 1, column 6: unable to decode byte 0xff near '\"'");
 }
 

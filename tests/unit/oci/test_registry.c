@@ -194,6 +194,7 @@ static void each_way_to_fail_names_its_cause(void **state)
     AUTO_MEM char *out = path_join(f->dir, "out"), *absent = xasprintf("%s:absent", digest);
     assert_int_equal(pull(f, absent, out, NULL, &e), ERR_NOT_FOUND);
     assert_non_null(strstr(e.text, "MANIFEST_UNKNOWN"));
+    assert_non_null(strstr(e.text, "; check the image's name and tag"));
 }
 
 static void a_registry_that_comes_back_takes_the_push(void **state)
