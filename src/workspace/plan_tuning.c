@@ -176,27 +176,39 @@ static void plan_new_job(struct planner *p, const char *inputs)
 
 enum tuning_phase { TUNING_WAITS, TUNING_RUNS, TUNING_FAILED, TUNING_DONE };
 
-/* A process too busy to answer has not lost what it did. */
-static void keep_progress(struct planner *p)
+/* A process too busy to answer has not lost what it did; text: what is told of one that has not answered yet. */
+static void keep_progress(struct planner *p, struct str text)
 {
     const struct condition *old = condition_find(p->v->ws->status.conditions, p->v->ws->status.n_conditions, "JobStarted");
-    bool keep = old && str_is(old->reason, "WorkspaceTuningJobStatusStarted") && str_has_prefix(old->message, STR("Tuning job has started"));
+    bool keep = old && str_is(old->reason, "WorkspaceTuningJobStatusStarted") && str_has_prefix(old->message, text);
 
-    status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "%.*s", STR_ARG(keep ? old->message : STR("Tuning job has started")));
+    status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "%.*s", STR_ARG(keep ? old->message : text));
+}
+
+/* Between two failures it looks well: a reader must not take that for a cure. */
+static void started_text(const struct planner *p, struct buf *out)
+{
+    int64_t attempt = attempt_of(p->v->job);
+
+    buf_adds(out, "Tuning job has started");
+    if (attempt > 0)
+        buf_addf(out, " (try %lld; the events tell why the one before failed)", (long long)attempt + 1);
 }
 
 static void report_running_job(struct planner *p)
 {
     struct cause cause;
+    AUTO_BUF text = { 0 };
 
+    started_text(p, &text);
     cause_of_pods(p->v->pods, "Job", &cause);
     p->out->poll_progress = p->nodes.runtime == WS_RUNTIME_NATIVE;
     if (cause.reason)
         status_fail(&p->status, "JobStarted", cause.reason, "%s", cause.message);
     else if (p->v->progress)
-        status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "Tuning job has started: %s", p->v->progress);
+        status_set(&p->status, "JobStarted", true, "WorkspaceTuningJobStatusStarted", "%s: %s", buf_cstr(&text), p->v->progress);
     else
-        keep_progress(p);
+        keep_progress(p, buf_str(&text));
 }
 
 /* Sets JobStarted. */

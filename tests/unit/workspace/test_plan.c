@@ -398,6 +398,11 @@ static void progress_is_in_the_condition(void **state)
     assert_string_equal(condition(s, "JobStarted", "message"), "Tuning job has started: step 3 of 9, loss 1.250");
     assert_string_equal(json_cstr(s->plan.status, "state"), "Running");
     assert_true(s->plan.poll_progress);
+
+    json_object_set_new(json_at(s->v.job, "metadata", "annotations", NULL), "kaito.sh/tuning-attempt", json_string("2"));
+    decide(s);
+    assert_string_equal(condition(s, "JobStarted", "message"),
+                        "Tuning job has started (try 3; the events tell why the one before failed): step 3 of 9, loss 1.250");
 }
 
 static void deletion_takes_the_claims_along(void **state)
