@@ -155,6 +155,8 @@ static errc take_option(const struct option_row *rows, size_t n, char **argv, in
         r = find_row(rows, n, name, &negated);
     } else {
         name = str_of(word + 1);
+        if (str_cut(name, '=', &name, &rest))
+            value = rest.p;
         r = name.n == 1 ? find_short(rows, n, name.p[0]) : NULL;
     }
     if (!r)

@@ -1,6 +1,6 @@
 /*
  * Command-line options as data: one table per subcommand gives parsing, --help and the errors.
- * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` for short names; `_` in a name is `-`.
+ * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` and `-x=value` for short names; `_` in a name is `-`.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H

@@ -22,6 +22,7 @@
 
 struct manager_cmd {
     const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
+    const char *zap_level, *zap_encoder;        /* upstream's names of log_level and log_json; they count where they are given */
     int64_t workers, webhook_port;
     const char *gates, *node_class_json;
     struct node_classes classes;        /* Karpenter mode */
@@ -116,12 +117,31 @@ static errc use_karpenter(struct manager_cmd *c, struct err *e)
     return ERR_OK;
 }
 
+/* As zap reads it: a name, or a number that counts how much more than info is wanted. */
+static errc read_log_options(struct manager_cmd *c, enum log_level *level, struct err *e)
+{
+    int64_t more = 0;
+
+    if (c->zap_encoder && !streq(c->zap_encoder, "json") && !streq(c->zap_encoder, "console"))
+        return err_set(e, ERR_BAD_REQUEST, "--zap-encoder %s: is none of json, console", c->zap_encoder);
+    if (c->zap_encoder)
+        c->log_json = streq(c->zap_encoder, "json");
+    if (!c->zap_level)
+        return log_level_parse(c->log_level, level) ? ERR_OK : err_set(e, ERR_BAD_REQUEST, "--log-level %s: is none of debug, info, warn, error", c->log_level);
+    if (str_to_i64(str_of(c->zap_level), &more) && more > 0)
+        *level = LOG_DEBUG;
+    else if (streq(c->zap_level, "panic"))
+        *level = LOG_ERROR;
+    else if (!log_level_parse(c->zap_level, level))
+        return err_set(e, ERR_BAD_REQUEST, "--zap-log-level %s: is none of debug, info, warn, error, panic, and no number above 0", c->zap_level);
+    return ERR_OK;
+}
+
 static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
 {
     const char *cloud = c->o.settings.cloud, *np = c->node_provisioner;
 
-    if (!log_level_parse(c->log_level, level))
-        return err_set(e, ERR_BAD_REQUEST, "--log-level %s: is none of debug, info, warn, error", c->log_level);
+    TRY(read_log_options(c, level, e));
     if (!streq(cloud, "azure") && !streq(cloud, "aws") && !streq(cloud, "arc"))
         return err_set(e, ERR_BAD_REQUEST, "--cloud %s: is none of azure, aws, arc", cloud);
     if (!streq(np, "azure-gpu-provisioner") && !streq(np, "byo") && !streq(np, "karpenter"))
@@ -286,12 +306,17 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "default-streaming-service-account", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "model-mirror-download-cpu", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "model-mirror-download-memory", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "zap-log-level", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "zap-devel", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "zap-encoder", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "zap-stacktrace-level", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "zap-time-encoding", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "v", 'v', OPT_NOTED, &c.noted, NULL, NULL },             /* klog's */
+        { "vmodule", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "logtostderr", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "alsologtostderr", 0, OPT_NOTED, &c.noted, NULL, NULL },
+        { "stderrthreshold", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "log-level", 0, OPT_STR, &c.log_level, "LEVEL", "debug, info, warn or error." },
+        { "zap-log-level", 0, OPT_STR, &c.zap_level, "LEVEL", "The same as upstream names it; also panic, and a number above 0 for debug." },
+        { "zap-encoder", 0, OPT_STR, &c.zap_encoder, "FORM", "json or console, as upstream names it." },
     };
     struct strlist args = { 0 };
     errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e);

@@ -18,6 +18,12 @@ t "plan of a bad file ends with 1" ends_with 1 "$KAITO" plan "$T/bad.yaml"
 t "plan reads standard input" says "Admission: admitted" "$KAITO" plan - <"$EXAMPLE"
 t "plan names the file that is not there" says "$T/none.yaml" "$KAITO" plan "$T/none.yaml"
 t "a missing kubeconfig is answered with what to do" says "leave --kubeconfig out" "$KAITO" manager --kubeconfig /missing
+t "upstream's options of logging count: JSON" says '"option":"v"' "$KAITO" manager --kubeconfig /missing -v=2 --zap-encoder=json
+lacks_said() { lacks "$("${@:2}" 2>&1)" "$1"; }
+t "and the level" lacks_said 'without effect' "$KAITO" manager --kubeconfig /missing --v 2 --zap-log-level error
+t "a level that zap lacks is refused" says '--zap-log-level loud: is none of debug, info, warn, error, panic' "$KAITO" manager --kubeconfig /missing --zap-log-level=loud
+t "an unknown gate is refused by name" says '--feature-gates: invalid feature gate(s) nonsense; there are vLLM,' "$KAITO" manager --kubeconfig /missing --feature-gates=nonsense=true
+t "a gate that is not built is, too" says 'gatewayAPIInferenceExtension=true: not built yet' "$KAITO" manager --kubeconfig /missing --feature-gates=gatewayAPIInferenceExtension=true
 t "doctor without a cluster says so" says "/missing: there is no such file" "$KAITO" doctor --kubeconfig /missing
 printf 'apiVersion: v1\nkind: Config\ncurrent-context: x\ncontexts: [{name: x, context: {cluster: x}}]\nclusters: [{name: x, cluster: {server: "http://127.0.0.1:9"}}]\n' >"$T/away.yaml"
 t "doctor tells a server that is not there" says "is it the right kubeconfig and context?" "$KAITO" doctor --kubeconfig "$T/away.yaml"

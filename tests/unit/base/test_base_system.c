@@ -233,6 +233,11 @@ static void options_are_checked(void **state)
     setenv("KAITO_TEST_COUNT", "11", 1);
     assert_int_equal(parse(good, 2, &name, &n, &flag, &args, &e), ERR_OK);
     assert_int_equal(n, 11);
+    const char *joined[] = { "t", "-n=y=z" }, *unknown[] = { "t", "-m=y" };
+    assert_int_equal(parse(joined, 2, &name, &n, &flag, &args, &e), ERR_OK);
+    assert_string_equal(name, "y=z");
+    assert_int_equal(parse(unknown, 2, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "unknown option -m=y; --help lists the options");
     strlist_done(&args);
 }
 
