@@ -109,8 +109,9 @@ errc claim_tell(struct work *w, const struct kube_condition *c, struct err *e)
     return claim_patch(w, "status", json_pack("{s:{s:o}}", "status", "conditions", list), e);
 }
 
-errc claim_delete(struct work *w, struct err *e)
+errc claim_disrupt(struct work *w, const char *reason, const char *text, struct err *e)
 {
+    TRY(claim_tell(w, &(struct kube_condition){ "DisruptionReason", "True", reason, text, kube_generation(w->object) }, e));
     struct kube_delete_opts o = { .uid = kube_uid(w->object) };
     errc rc = kube_delete(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), &o, e);
 

@@ -63,7 +63,7 @@ static errc give_up(struct work *w, const char *text, bool *out_deleted, struct 
     log_info("provisioner", "a claim that drifted is given up", KV("name", kube_name(w->object)), KV("why", text));
     metrics_add(w->p->metrics, "karpenter_nodeclaims_disrupted_total", "reason=\"drifted\",nodepool=\"%s\",capacity_type=\"\"", claim_pool(w->object));
     *out_deleted = true;
-    return claim_delete(w, e);
+    return claim_disrupt(w, DRIFTED, text, e);
 }
 
 errc drift(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e)

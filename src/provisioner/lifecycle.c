@@ -4,6 +4,7 @@
 #include "kube/meta.h"
 
 #define MESSAGE_MAX 800
+#define CAPACITY_LABEL "karpenter.sh/capacity-type"
 
 bool claim_is_ours(const struct node_claim *c, const char *group)
 {
@@ -14,6 +15,21 @@ bool claim_is_ours(const struct node_claim *c, const char *group)
     if (!str_empty(class) && !str_is(class, "kaito.sh") && !str_is(class, group))
         return false;                   /* a Karpenter of its cloud makes that machine */
     return str_map_get(&c->meta.labels, "kaito.sh/workspace").p || str_map_get(&c->meta.labels, "kaito.sh/ragengine").p;
+}
+
+bool claim_wants_spot(const struct node_claim *c)
+{
+    bool spot = false, on_demand = false;
+
+    for (size_t i = 0; i < c->spec.n_requirements; i++) {
+        const struct claim_requirement *r = &c->spec.requirements[i];
+
+        for (size_t k = 0; k < r->n_values && str_is(r->key, CAPACITY_LABEL) && str_is(r->op, "In"); k++) {
+            spot = spot || str_is(r->values[k], "spot");
+            on_demand = on_demand || str_is(r->values[k], "on-demand");
+        }
+    }
+    return spot && !on_demand;
 }
 
 void claim_plan_done(struct claim_plan *p)

@@ -13,6 +13,9 @@
  */
 bool claim_is_ours(const struct node_claim *c, const char *group);
 
+/* Only such a machine will do: one that the cloud may take back. on-demand wins where both are allowed. */
+bool claim_wants_spot(const struct node_claim *c);
+
 #define NODE_CLASS_LABEL "kaito.sh/kaitonodeclass"     /* on Nodes: one of ours also when its claim has none of KAITO's labels, or is gone */
 
 struct claim_view {

@@ -58,7 +58,8 @@ errc claim_annotate(struct work *w, const char *key, const char *value /* NULL r
 errc claim_set_finalizer(struct work *w, bool present, struct err *e);
 /* Sets one condition when it differs. */
 errc claim_tell(struct work *w, const struct kube_condition *c, struct err *e);
-errc claim_delete(struct work *w, struct err *e);
+/* Deletes it for a reason of ours, which the condition DisruptionReason (upstream's type) says until it is gone. */
+errc claim_disrupt(struct work *w, const char *reason, const char *text, struct err *e);
 const char *claim_pool(const json_t *claim);    /* for metrics; "" when it has none */
 
 /* ---- holds.c ---- */

@@ -19,6 +19,24 @@ const struct kube_gvr pods_gvr = { "", "v1", "pods" };
 
 /* ---- one reconcile ------------------------------------------------------------------------------------------------------- */
 
+static errc give_up(struct work *w, const char *event_type, const char *reason, const char *metric, const char *text, struct err *e)
+{
+    recorder_event(w->p->recorder, w->object, event_type, reason, "%s", text);
+    TRY(claim_disrupt(w, reason, text, e));
+    metrics_add(w->p->metrics, "karpenter_nodeclaims_disrupted_total", "reason=\"%s\",nodepool=\"%s\",capacity_type=\"\"", metric, claim_pool(w->object));
+    return ERR_OK;
+}
+
+/* Its machine goes along. Of a spot machine it is the cloud's way to say that it took it back. */
+static errc node_is_deleted(struct work *w, const json_t *node, struct err *e)
+{
+    bool spot = claim_wants_spot(&w->claim);
+    AUTO_MEM char *text = xasprintf(spot ? "Node %s is deleted, most likely because the cloud took its spot machine back; next: its owner asks for another machine"
+                                         : "Node %s is deleted by somebody; next: its machine is deleted, and its owner asks for another", kube_name(node));
+
+    return spot ? give_up(w, EVENT_WARNING, "SpotEvicted", "spot_evicted", text, e) : give_up(w, EVENT_NORMAL, "NodeDeleted", "node_deleted", text, e);
+}
+
 /* A Node that somebody deletes takes its machine along; so does a claim's age, where that is wanted. */
 static errc deleted_otherwise(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e)
 {
@@ -27,14 +45,15 @@ static errc deleted_otherwise(struct work *w, bool *out_deleted, struct reconcil
     size_t i;
 
     json_array_foreach(w->nodes, i, node)
-        *out_deleted = *out_deleted || kube_deleting(node);
-    if (wait == 0) {
-        recorder_event(w->p->recorder, w->object, EVENT_NORMAL, "Expired", "older than spec.expireAfter: the claim is deleted");
-        metrics_add(w->p->metrics, "karpenter_nodeclaims_disrupted_total", "reason=\"expired\",nodepool=\"%s\",capacity_type=\"\"", claim_pool(w->object));
-        *out_deleted = true;
-    }
+        if (kube_deleting(node)) {
+            *out_deleted = true;
+            return node_is_deleted(w, node, e);
+        }
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait);
-    return *out_deleted ? claim_delete(w, e) : ERR_OK;
+    *out_deleted = wait == 0;
+    if (wait != 0)
+        return ERR_OK;
+    return give_up(w, EVENT_NORMAL, "Expired", "expired", "older than spec.expireAfter: the claim is deleted", e);
 }
 
 /*

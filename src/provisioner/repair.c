@@ -8,6 +8,8 @@
 #include "kube/meta.h"
 #include "provisioner/priv.h"
 
+#define UNHEALTHY "NodeUnhealthy"
+
 static void count_nodes(struct provisioner *p, size_t *nodes, size_t *unready)
 {
     AUTO_JSON all = informer_list(p->nodes, NULL, NULL);
@@ -46,13 +48,15 @@ static errc begin(struct work *w, const json_t *node, struct err *e)
     char now[TIME_TEXT_MAX];
 
     time_rfc3339(w->op->now_ms, now);
-    recorder_event(w->p->recorder, w->object, EVENT_WARNING, "NodeUnhealthy", "Node %s has Ready=%s for too long: the claim is deleted", kube_name(node), status);
+    AUTO_MEM char *text = xasprintf("Node %s has Ready=%s for too long: the claim is deleted", kube_name(node), status);
+
+    recorder_event(w->p->recorder, w->object, EVENT_WARNING, UNHEALTHY, "%s", text);
     log_warn("provisioner", "a Node is given up", KV("name", kube_name(w->object)), KV("node", kube_name(node)), KV("ready", status));
     metrics_add(w->p->metrics, "karpenter_nodeclaims_unhealthy_disrupted_total", "condition=\"Ready\",nodepool=\"%s\",capacity_type=\"\"", claim_pool(w->object));
     metrics_add(w->p->metrics, "karpenter_nodeclaims_disrupted_total", "reason=\"unhealthy\",nodepool=\"%s\",capacity_type=\"\"", claim_pool(w->object));
     /* its kubelet cannot end pods any more: nothing is waited for */
     TRY(claim_annotate(w, TERMINATION_ANNOTATION, now, e));
-    return claim_delete(w, e);
+    return claim_disrupt(w, UNHEALTHY, text, e);
 }
 
 errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e)

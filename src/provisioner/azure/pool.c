@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "provisioner/lifecycle.h"
 
 #define GIB (1LL << 30)
 #define DISK_MIN_GIB 30                 /* what AKS accepts; 0 leaves it to the service */
@@ -12,7 +13,6 @@
 #define CREATED_LABEL "kaito.sh/creation-timestamp"
 #define MACHINE_LABEL "kaito.sh/machine-type"
 #define IMAGE_ANNOTATION "kaito.sh/node-image-family"
-#define CAPACITY_LABEL "karpenter.sh/capacity-type"
 #define ZONE_LABEL "topology.kubernetes.io/zone"
 #define LABEL_VALUE_MAX 63
 
@@ -119,20 +119,9 @@ static const struct claim_requirement *requirement(const struct node_claim *clai
     return NULL;
 }
 
-static bool requirement_allows(const struct claim_requirement *r, const char *value)
-{
-    for (size_t i = 0; r && i < r->n_values; i++)
-        if (str_is(r->values[i], value))
-            return true;
-    return false;
-}
-
-/* on-demand wins where both are allowed: a spot machine may be taken away. */
 static void put_priority(json_t *p, const struct node_claim *claim)
 {
-    const struct claim_requirement *r = requirement(claim, CAPACITY_LABEL);
-
-    if (!requirement_allows(r, "spot") || requirement_allows(r, "on-demand"))
+    if (!claim_wants_spot(claim))
         return;
     json_put_str(p, "scaleSetPriority", "Spot");
     json_put_str(p, "scaleSetEvictionPolicy", "Delete");

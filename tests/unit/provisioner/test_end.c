@@ -150,6 +150,34 @@ static void deleting_the_node_deletes_machine_and_claim(void **state)
     life_end(l);
 }
 
+/* Of a spot machine that means that the cloud took it back: until the claim is gone it says so. */
+static void a_claim_says_why_its_node_ended_it(void **state)
+{
+    static const struct { const char *name, *capacity, *says; } rows[] = {
+        { "evicted", "[spot]", "True/SpotEvicted" }, { "removed", "[spot, on-demand]", "True/NodeDeleted" },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct life *l = life_scene(state);
+        AUTO_MEM char *node = xasprintf("node-%s", rows[i].name);
+        AUTO_MEM char *text = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: %s, labels: {kaito.sh/workspace: w}}, spec: {nodeClassRef: {group: kaito.sh, "
+                                        "kind: KaitoNodeClass, name: default}, expireAfter: Never, requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [type-a]}, "
+                                        "{key: karpenter.sh/capacity-type, operator: In, values: %s}]}}", rows[i].name, rows[i].capacity);
+        struct err e;
+
+        l->cloud->deleting_looks = 50;
+        life_run(l);
+        life_make(l, &claims, text);
+        life_until(l, rows[i].name, "Launched", "True/Launched");
+        life_join(l, rows[i].name);
+        life_until(l, rows[i].name, "Ready", "True/Ready");
+        OK(kube_delete(l->client, &nodes, NULL, node, NULL, &e));
+        life_until(l, rows[i].name, "DisruptionReason", rows[i].says);
+        life_until_gone(l, &claims, NULL, rows[i].name);
+        life_end(l);
+    }
+}
+
 static void no_phase_leaves_a_machine_behind(void **state)
 {
     static const struct { const char *name; int pending; enum cloud_fault fault; const char *until, *reason; bool join; } rows[] = {
@@ -338,7 +366,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_budget_holds_up_the_machine), LIFE(the_claims_grace_period_ends_what_a_budget_holds_up),
         LIFE(other_pods_leave_before_daemonsets_and_static_ones_stay), LIFE(a_volume_is_waited_for),
-        LIFE(a_machine_that_vanished_needs_no_drain), LIFE(deleting_the_node_deletes_machine_and_claim), LIFE(a_claim_without_kaitos_labels_ends_like_any_other),
+        LIFE(a_machine_that_vanished_needs_no_drain), LIFE(deleting_the_node_deletes_machine_and_claim), LIFE(a_claim_says_why_its_node_ended_it), LIFE(a_claim_without_kaitos_labels_ends_like_any_other),
         LIFE(no_phase_leaves_a_machine_behind), LIFE(a_claim_that_goes_while_its_machine_is_made_leaves_none), LIFE(the_claim_stays_while_the_cloud_cannot_delete_and_says_why),
         LIFE(a_machine_of_somebody_else_is_never_deleted), LIFE(a_machine_without_claim_goes_and_one_with_claim_stays),
         LIFE(a_dry_run_deletes_nothing_and_says_what_it_would), LIFE(a_cloud_that_does_not_list_condemns_nothing),
