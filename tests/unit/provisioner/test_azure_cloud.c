@@ -195,6 +195,26 @@ static void a_forged_operation_moves_nothing(void **state)
     script_done(&w->script);
 }
 
+/* A role whose scope is the cluster may not reach the operations of the subscription's locations. */
+static void a_pool_tells_where_operations_may_not_be_read(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
+           { POLL, 403, { NULL }, "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"does not have authorization\"}}" }, LIST(POOL("Creating")), LIST(POOL("Succeeded")));
+    expect_pending(w, 4000);
+    keep_operation(w);
+    pass(w, 4000);
+    if (create(w))
+        fail_msg("%s", w->err.text);
+    assert_int_equal(w->made.state, CLOUD_PENDING);
+    assert_null(w->made.operation);     /* it is asked no more */
+    claim_is(w, NULL);
+    pass(w, 8000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
 static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
 {
     struct world *w = *state;
@@ -615,7 +635,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(an_instant_cloud_is_not_polled), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
-        TEST(a_forged_operation_moves_nothing), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
+        TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
         TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
