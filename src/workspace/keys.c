@@ -26,6 +26,7 @@ const struct ws_key ws_keys[] = {
     { KEY_LABEL, POOL_NS_LABEL, "NodePool, NodeClaim, Node", "manager", "Karpenter: namespace of the Workspace." },
     { KEY_LABEL, SET_LABEL, "Workspace, pods", "who made the Workspace", "The InferenceSet; its name is what the model is served as." },
     { KEY_LABEL, GROUP_LABEL, "Workspace, pods", "who made the Workspace", "The group of roles." },
+    { KEY_LABEL, UPGRADE_LABEL, "Workspace", "you", "Where it is the version of the base image that this manager uses, a StatefulSet of another one is made of it." },
     { KEY_LABEL, ROLE_LABEL, "Workspace, pods", "who made the Workspace", "prefill or decode." },
     { KEY_LABEL, "accelerator", "Node", "manager", "nvidia: what device plugins wait for." },
     { KEY_LABEL, "kaito.sh/machine-type", "Node", "provisioner", "gpu: the node's devices are waited for." },

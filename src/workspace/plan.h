@@ -77,6 +77,7 @@ enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 #define LOCAL_WEIGHTS_ANNOTATION "kaito.sh/use-local-weights"
 #define SET_LABEL           "inferenceset.kaito.sh/created-by"          /* on a Workspace that an InferenceSet made */
 #define GROUP_LABEL         "multiroleinference.kaito.sh/created-by"
+#define UPGRADE_LABEL       "kaito.sh/upgrade-to-version"               /* on a Workspace: of upstream's base image */
 #define ROLE_LABEL          "kaito.sh/inference-role"                   /* prefill, decode */
 #define POOL_NAME_LABEL     "karpenter.kaito.sh/workspace-name"         /* on a NodePool and its nodes */
 #define POOL_NS_LABEL       "karpenter.kaito.sh/workspace-namespace"

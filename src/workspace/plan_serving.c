@@ -1,5 +1,6 @@
 /* Services, the serving workload and InferenceReady. Texts: dossier, Workspace, 4.5. */
 #include "workspace/plan_priv.h"
+#include "workspace/render.h"
 
 #define BENCHMARK_AGAIN_MS 60000
 
@@ -57,6 +58,17 @@ static void make_or_apply(struct planner *p, json_t *wanted)
     json_push(p->v->statefulset ? p->out->apply : p->out->create, wanted);
 }
 
+static const char *image_of(const json_t *statefulset)
+{
+    return json_cstr(json_array_get(json_at(statefulset, "spec", "template", "spec", "containers", NULL), 0), "image");
+}
+
+/* The Workspace is labelled with the version of the base image that we make pods of: then all of the StatefulSet may change. */
+static bool asks_for_upgrade(const struct ws_view *v)
+{
+    return v->statefulset && str_is(str_map_get(&v->ws->meta.labels, UPGRADE_LABEL), BASE_TAG);
+}
+
 static void plan_gpu_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
@@ -72,7 +84,15 @@ static void plan_gpu_statefulset(struct planner *p)
         plan_fails(p, "WorkspaceInferenceStatusPending", &e);
         return;
     }
-    make_or_apply(p, v->statefulset ? render_gpu_update(v->statefulset, wanted) : wanted);
+    bool upgrade = asks_for_upgrade(v) && !streq(image_of(v->statefulset), image_of(wanted));
+
+    p->status.measured_anew = upgrade;
+    if (upgrade || !v->statefulset)
+        make_or_apply(p, wanted);
+    else if (!is_of_revision(p, v->statefulset))
+        make_or_apply(p, render_gpu_update(v->statefulset, wanted));
+    else
+        json_decref(wanted);
 }
 
 static void plan_statefulset(struct planner *p)
@@ -82,7 +102,7 @@ static void plan_statefulset(struct planner *p)
     bool of_template = inf && inf->pod_template;
 
     /* a workload that exists is only touched when the spec has changed: adopting upstream's must not restart a pod */
-    if (v->statefulset && (of_template || is_of_revision(p, v->statefulset)))
+    if (v->statefulset && (of_template || (is_of_revision(p, v->statefulset) && (!asks_for_upgrade(v) || p->nodes.runtime == WS_RUNTIME_NATIVE))))
         return;
     if (of_template)
         json_push(p->out->create, render_template_inference(v, p->nodes.target));

@@ -120,6 +120,7 @@ struct status_builder {
     const struct err *error;            /* of the plan: code set when it has failed */
     size_t kept;                        /* the first of conditions are those of before (status_keep) */
     const json_t *performance;          /* news for the status; NULL: as it is. Borrowed */
+    bool measured_anew;                 /* what was measured was another image: the result goes */
 };
 /* Before any status_set: what the Workspace has, as it is, but for one type. */
 void status_keep(struct status_builder *b, const char *but);

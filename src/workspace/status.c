@@ -145,7 +145,7 @@ static void keep_others(struct status_builder *b)
     for (size_t i = 0; i < ws->status.n_conditions; i++) {
         struct condition c = ws->status.conditions[i];
 
-        if (is_ours(c.type) || is_told(b->conditions, c.type))
+        if (is_ours(c.type) || is_told(b->conditions, c.type) || (b->measured_anew && str_is(c.type, "BenchmarkCompleted")))
             continue;
         if (str_is(c.type, "BenchmarkCompleted") && str_is(c.status, "True"))
             c.observed_generation = ws->meta.generation;
@@ -165,6 +165,8 @@ json_t *status_finish(struct status_builder *b, const char *state, int64_t targe
     json_put_str(s, "state", state);
     if (b->performance)
         json_put(s, "performance", json_clone(b->performance));
+    else if (b->measured_anew)
+        json_put(s, "performance", json_null());
     if (target > 0)
         json_put_int(s, "targetNodeCount", target);
     if (!same_status(b->v->ws, s))

@@ -188,11 +188,28 @@ static void what_others_told_stays(void **state)
     done(&s);
 }
 
+/* Another image is another measurement. */
+static void an_upgrade_forgets_the_result(void **state)
+{
+    struct scene s = { 0 };
+    (void)state;
+    serves(&s, "{}", DONE);
+    decide(&s);
+    assert_non_null(condition(&s, "BenchmarkCompleted"));
+    done(&s);
+    serves(&s, "{}, labels: {kaito.sh/upgrade-to-version: 0.5.0}", DONE);
+    decide(&s);
+    assert_int_equal(json_array_size(s.plan.apply), 1);
+    assert_null(condition(&s, "BenchmarkCompleted"));
+    assert_true(json_is_null(json_object_get(s.plan.status, "performance")));
+    done(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_are_read), cmocka_unit_test(the_settings_are_told), cmocka_unit_test(who_measures), cmocka_unit_test(a_result_is_recorded),
-        cmocka_unit_test(without_a_result_it_has_not_succeeded), cmocka_unit_test(what_others_told_stays),
+        cmocka_unit_test(without_a_result_it_has_not_succeeded), cmocka_unit_test(what_others_told_stays), cmocka_unit_test(an_upgrade_forgets_the_result),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

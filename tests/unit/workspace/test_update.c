@@ -103,9 +103,45 @@ static void what_runs_stays_where_and_what_it_is(void **state)
     test_manager_close(&t);
 }
 
+static const char *image_of(const json_t *set)
+{
+    return json_cstr(json_array_get(json_at(set, "spec", "template", "spec", "containers", NULL), 0), "image");
+}
+
+/* As upstream: a label with the version of our base image brings a StatefulSet of another one up to it, replicas and all. */
+static void a_label_asks_for_the_image(void **state)
+{
+    struct test_manager t;
+    struct err e;
+    json_t *now = NULL;
+
+    open_with_node(&t);
+    create(&t, WORKSPACES, WITH_ADAPTER);
+    AUTO_JSON made = set_of_revision(&t, "1");
+    AUTO_JSON edit = test_yaml("[{op: replace, path: /spec/template/spec/containers/0/image, value: 'example.com/older:1'}, {op: replace, path: /spec/replicas, value: 2}]");
+
+    OK(kube_patch(t.user, SETS, "default", "ws", NULL, KUBE_PATCH_JSON, edit, NULL, &e));
+    patch(&t, WORKSPACES, "default", "ws", NULL, "{metadata: {labels: {kaito.sh/upgrade-to-version: 0.4.9}}, inference: {adapters: null}}");
+    AUTO_JSON of_other = set_of_revision(&t, "2");
+
+    assert_string_equal(image_of(of_other), "example.com/older:1");
+    patch(&t, WORKSPACES, "default", "ws", NULL, "{metadata: {labels: {kaito.sh/upgrade-to-version: 0.5.0}}}");
+    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until; poll(NULL, 0, 5)) {
+        json_decref(now);
+        OK(kube_get(t.user, SETS, "default", "ws", &now, &e));
+        if (streq(image_of(now), image_of(made)))
+            break;
+    }
+    assert_string_equal(image_of(now), image_of(made));
+    assert_int_equal(json_int(json_object_get(now, "spec"), "replicas", 0), 1);
+    json_decref(now);
+    test_manager_close(&t);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is),
+                                        cmocka_unit_test(a_label_asks_for_the_image) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
