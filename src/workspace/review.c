@@ -167,7 +167,7 @@ static void look_around(const struct ws_cluster *c, const struct workspace *ws, 
 
     if (template_name)
         env->tuning_template = look_up(c, a, "ConfigMap", str_of(s->release_namespace), str_of(template_name));
-    else if (ws->tuning)
+    else if (ws->tuning && ws->tuning->config.n > 0)        /* without a name an API answers with the list of all */
         env->tuning_config = look_up(c, a, "ConfigMap", ws->meta.namespace, ws->tuning->config);
     if (ws->inference && ws->inference->config.n > 0)
         env->inference_config = look_up(c, a, "ConfigMap", ws->meta.namespace, ws->inference->config);

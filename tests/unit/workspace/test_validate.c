@@ -91,24 +91,41 @@ static void aliases_of_themselves_are_found(void **state)
 static json_t *nothing(void *self, const char *kind, const char *ns, const char *name) { return NULL; }
 static json_t *no_nodes(void *self, const json_t *labels) { return json_array(); }
 
-static const char *answer_with(const char *inference, json_t *(*look)(void *self, const char *kind, const char *ns, const char *name), void *self, struct buf *out)
+static const char *answer_with(const char *part, const char *spec, json_t *(*look)(void *self, const char *kind, const char *ns, const char *name), void *self, struct buf *out)
 {
     struct workspace_settings s = { 0 };
     struct ws_cluster cluster = { look, no_nodes, self, NULL };
     AUTO_JSON object = json_pack("{s:s, s:s, s:{s:s,s:s}, s:{s:s, s:{s:{s:s}}}, s:o}", "apiVersion", "kaito.sh/v1beta1", "kind", "Workspace", "metadata", "name", "w",
                                  "namespace", "default", "resource", "instanceType", "Standard_NC24ads_A100_v4", "labelSelector", "matchLabels", "a", "b",
-                                 "inference", json_loads(inference, 0, NULL));
+                                 part, json_loads(spec, 0, NULL));
 
     workspace_settings_default(&s);
     buf_clear(out);
     return workspace_review(WS_CREATE, object, NULL, &s, &cluster, out) ? buf_cstr(out) : NULL;
 }
 
-static const char *answer(const char *inference, struct buf *out) { return answer_with(inference, nothing, NULL, out); }
+static const char *answer(const char *inference, struct buf *out) { return answer_with("inference", inference, nothing, NULL, out); }
 
 static json_t *config_of(void *self, const char *kind, const char *ns, const char *name)
 {
     return streq(kind, "ConfigMap") ? json_pack("{s:{s:s}}", "data", "inference_config.yaml", (const char *)self) : NULL;
+}
+
+static json_t *all_of_them(void *self, const char *kind, const char *ns, const char *name)
+{
+    return streq(name, "") ? json_pack("{s:s, s:[]}", "kind", "ConfigMapList", "items") : NULL;
+}
+
+/* Neither a method nor a config: there is no name to look for. */
+static void a_config_without_a_name_is_not_found(void **state)
+{
+    AUTO_BUF out = { 0 };
+    (void)state;
+    const char *said = answer_with("tuning", "{\"preset\": {\"name\": \"phi-3-mini-128k-instruct\"}, \"input\": {\"urls\": [\"https://example.com/a\"]}, \"output\": {\"volumeSource\": {\"emptyDir\": {}}}}",
+                                   all_of_them, NULL, &out);
+
+    assert_non_null(said);
+    assert_non_null(strstr(said, "ConfigMap '' specified in 'config' not found in namespace 'kaito-workspace'"));
 }
 
 /* The vllm section is a map of texts, whatever it is merged from. */
@@ -125,7 +142,7 @@ static void merged_options_count(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         AUTO_BUF out = { 0 };
-        const char *said = answer_with("{\"preset\": {\"name\": \"phi-4-mini-instruct\"}, \"config\": \"c\"}", config_of, (void *)(uintptr_t)rows[i].text, &out);
+        const char *said = answer_with("inference", "{\"preset\": {\"name\": \"phi-4-mini-instruct\"}, \"config\": \"c\"}", config_of, (void *)(uintptr_t)rows[i].text, &out);
 
         if (!rows[i].why != !said || (said && !strstr(said, rows[i].why)))
             fail_msg("%s: %s", rows[i].text, said ? said : "admitted");
@@ -148,7 +165,7 @@ static void open_parts_are_decoded_as_go_does(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(references_are_docker_references), cmocka_unit_test(floats_are_gos), cmocka_unit_test(yaml_errors_are_gos), cmocka_unit_test(aliases_of_themselves_are_found), cmocka_unit_test(merged_options_count),
+        cmocka_unit_test(references_are_docker_references), cmocka_unit_test(floats_are_gos), cmocka_unit_test(yaml_errors_are_gos), cmocka_unit_test(aliases_of_themselves_are_found), cmocka_unit_test(merged_options_count), cmocka_unit_test(a_config_without_a_name_is_not_found),
         cmocka_unit_test(open_parts_are_decoded_as_go_does),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
