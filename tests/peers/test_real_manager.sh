@@ -58,6 +58,8 @@ changed() { ! kubectl patch workspace good --type=merge -p '{"resource": {"insta
 ok "an update that may not be is refused" holds "denied the request: validation failed: " changed
 ok "status and finalizers pass" within 10 is '["workspace.finalizer.kaito.sh"]' kubectl get workspace good -o 'jsonpath={.metadata.finalizers}'
 ok "the Workspace gets its NodeClaim" within 10 holds ws kubectl get nodeclaims -l kaito.sh/workspace=good -o name
+ok "which says for whom it was made" is "$(kubectl get workspace good -o 'jsonpath={.metadata.uid}')" \
+    kubectl get nodeclaims -l kaito.sh/workspace=good -o 'jsonpath={.items[0].metadata.annotations.kaito\.sh/workspace-uid}'
 
 # ---- rotation: a certificate that is about to end is replaced while Workspaces come in ----
 expire() {  # puts one into the Secret that the present authority did not sign and that ends tomorrow
@@ -105,8 +107,23 @@ start three
 ok "a manager without election becomes ready" within 10 ready three
 ok "Workspaces go" kubectl delete workspace good after-rotation by-two --timeout=60s
 ok "with their NodeClaims" within 10 is "" kubectl get nodeclaims -o name
+claim() {   # claim NAME ANNOTATIONS: for the Workspace "nobody"
+    cat <<YAML | kubectl apply -f -
+apiVersion: karpenter.sh/v1
+kind: NodeClaim
+metadata: {name: $1, labels: {kaito.sh/workspace: nobody, kaito.sh/workspacenamespace: default}, annotations: {$2}}
+spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, requirements: [{key: kubernetes.io/os, operator: In, values: [linux]}]}
+YAML
+}
+ok "a claim that somebody else made" claim theirs "note: x"
+ok "and one of a Workspace that is no more" claim ours "kaito.sh/workspace-uid: 4be3"
+ok "of which that one goes" within 10 is nodeclaim.karpenter.sh/theirs kubectl get nodeclaims -o name
+ok "the other one is its maker's" kubectl delete nodeclaim theirs
 ok "a Workspace waits for its node" apply waits v1beta1 phi-4-mini-instruct
 ok "and says so" within 10 holds False kubectl get workspace waits -o 'jsonpath={.status.conditions[?(@.type=="ResourceReady")].status}'
+unlabel() { kubectl label "$(kubectl get nodeclaims -o name)" kaito.sh/workspace- kaito.sh/workspacenamespace-; }
+ok "somebody takes the labels of its NodeClaim" within 10 unlabel
+ok "which gets them back" within 10 holds ws kubectl get nodeclaims -l kaito.sh/workspace=waits,kaito.sh/workspacenamespace=default -o name
 settle() { local a b; a=$(metric three rest_client_requests_total); sleep 3; b=$(metric three rest_client_requests_total); [ -n "$a" ] && [ "$a" = "$b" ]; }
 ok "then it asks nothing and writes nothing" within 20 settle
 ok "the state can be looked at" holds '"serving": true' curl -sf "127.0.0.1:${metrics[three]}/debug/state"
