@@ -317,8 +317,8 @@ static errc tell(struct workspace_manager *m, const struct observed *o, const st
 }
 
 /*
- * Who waits for a machine does not wait for the finalizer of a new Workspace: its claims go first. Should it vanish between the two, or the finalizer
- * not come to it, orphans.c deletes them.
+ * Who waits for a machine does not wait for the finalizer of a new Workspace: its claims go first. Should it vanish between the two they are
+ * taken back, by whoever is alive then (orphans.c).
  */
 static errc begin(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)
 {
@@ -326,8 +326,13 @@ static errc begin(struct workspace_manager *m, const struct observed *o, const s
 
     if (is_new)
         TRY(create_objects(m, o, p->create, STAGE_MACHINES, w, e));
-    TRY(write_first(m, o, p, w, e));
-    return is_new ? ERR_OK : create_objects(m, o, p->create, STAGE_MACHINES, w, e);
+    errc rc = write_first(m, o, p, w, e);
+
+    if (rc == ERR_NOT_FOUND && is_new) {
+        TRY(orphans_take_back(m, o->object, p->create, e));
+        return err_set(e, ERR_CONFLICT, "Workspace %s: is gone before it had its finalizer", kube_name(o->object));
+    }
+    return rc || is_new ? rc : create_objects(m, o, p->create, STAGE_MACHINES, w, e);
 }
 
 static errc apply_all(struct workspace_manager *m, const struct observed *o, const struct ws_plan *p, struct writes *w, struct err *e)

@@ -69,6 +69,8 @@ json_t *machine_marked(const json_t *object, const struct workspace *ws);
  * was something of another than the cached one, whether it went or the cache is late; the event that tells of the change wakes this key again.
  */
 errc orphans_remove(struct workspace_manager *m, const struct key *key, const char *uid, bool *out_some, struct err *e);
+/* The Workspace vanished while its first claims were made, which no cache may know yet: deletes them by their names. made: what was created. */
+errc orphans_take_back(struct workspace_manager *m, const json_t *object, const json_t *made, struct err *e);
 
 /* node_classes.c: Karpenter mode. NOT_FOUND: a kind that it needs is not served; the text says which. */
 errc node_classes_served(struct workspace_manager *m, struct err *e);

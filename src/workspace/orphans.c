@@ -9,7 +9,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" };
+static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" }, claims_gvr = { "karpenter.sh", "v1", "nodeclaims" },
+    pools_gvr = { "karpenter.sh", "v1", "nodepools" };
 
 json_t *machine_marked(const json_t *object, const struct workspace *ws)
 {
@@ -70,13 +71,31 @@ static errc delete_stray(struct workspace_manager *m, const struct key *key, con
 {
     const char *kind = m->settings.karpenter ? "NodePool" : "NodeClaim";
     struct kube_delete_opts opts = { .propagation = "Background", .uid = kube_uid(machine), .resource_version = kube_resource_version(machine) };
-    const struct kube_gvr *gvr = m->settings.karpenter ? KUBE_GVR("karpenter.sh", "v1", "nodepools") : KUBE_GVR("karpenter.sh", "v1", "nodeclaims");
-    errc rc = kube_delete(m->client, gvr, NULL, kube_name(machine), &opts, e);
+    errc rc = kube_delete(m->client, m->settings.karpenter ? &pools_gvr : &claims_gvr, NULL, kube_name(machine), &opts, e);
 
     if (rc)
         return rc == ERR_NOT_FOUND ? ERR_OK : err_wrap(e, "delete %s %s", kind, kube_name(machine));
     log_info("workspace", "deleted a machine of a Workspace that is gone", KV("kind", kind), KV("name", kube_name(machine)), KV("namespace", key->ns), KV("workspace", key->name),
              KV("uid", kube_annotation(machine, UID_ANNOTATION)));
+    return ERR_OK;
+}
+
+/* Asked of the API first: NOT_FOUND of a write may also mean that it does not serve the kind just now. */
+errc orphans_take_back(struct workspace_manager *m, const json_t *object, const json_t *made, struct err *e)
+{
+    AUTO_MEM char *now = NULL;
+    const json_t *claim;
+    size_t i;
+
+    TRY(uid_now(m, KEY(kube_namespace(object), kube_name(object)), &now, e));
+    json_array_foreach(made, i, claim) {
+        if (streq(now, kube_uid(object)) || !streq(kube_kind(claim), "NodeClaim"))
+            continue;
+        errc rc = kube_delete(m->client, &claims_gvr, NULL, kube_name(claim), &(struct kube_delete_opts){ .propagation = "Background" }, e);
+
+        if (rc && rc != ERR_NOT_FOUND)
+            return err_wrap(e, "delete NodeClaim %s", kube_name(claim));
+    }
     return ERR_OK;
 }
 

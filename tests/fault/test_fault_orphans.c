@@ -286,12 +286,14 @@ static struct fault delete_before_finalizer(void *self, const struct proxy_call 
 static bool has_no_claim(struct world *w) { return world_claims(w) == 0; }
 static bool is_cut(struct world *w) { return proxy_is_cut(w->proxy); }
 
-static void vanish(struct world *w, enum fault_kind kill)
+static bool lose_claims(void *self, const char *path, struct str line) { return !strstr(path, "/nodeclaims"); }
+
+static void vanish(struct world *w, enum fault_kind kill, bool (*event)(void *self, const char *path, struct str line))
 {
     struct vanishing v = { .w = w, .kill = kill };
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
-    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = delete_before_finalizer, .self = &v });
+    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = delete_before_finalizer, .event = event, .self = &v });
     run(w);
     for (int64_t end = clock_mono_ms() + PATIENCE_MS; !v.gone; poll(NULL, 0, 5))
         assert_true(clock_mono_ms() < end);
@@ -310,8 +312,9 @@ static void vanish(struct world *w, enum fault_kind kill)
     world_stop(w);
 }
 
-static void a_workspace_may_vanish_before_its_finalizer(void **state) { vanish(*state, FAULT_NONE); }
-static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEFORE); }
+static void a_workspace_may_vanish_before_its_finalizer(void **state) { vanish(*state, FAULT_NONE, NULL); }
+static void before_a_cache_saw_its_claim(void **state) { vanish(*state, FAULT_NONE, lose_claims); }
+static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEFORE, NULL); }
 
 int main(void)
 {
@@ -320,7 +323,7 @@ int main(void)
         T(what_has_no_workspace_goes), T(what_others_made_stays), T(other_namespaces_are_left_alone),
         cmocka_unit_test_setup_teardown(pools_go_too, start_with_pools, stop),
         T(a_former_workspaces_claim_goes), T(a_workspace_that_no_cache_saw_keeps_its_claim), T(a_successor_that_no_cache_saw_keeps_its_claim),
-        T(a_workspace_may_vanish_before_its_finalizer), T(and_its_manager_with_it),
+        T(a_workspace_may_vanish_before_its_finalizer), T(before_a_cache_saw_its_claim), T(and_its_manager_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
