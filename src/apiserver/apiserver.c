@@ -122,7 +122,6 @@ static errc write_kubeconfig(struct apiserver *s, struct err *e)
     json_put(o, "preferences", json_object());
     yaml_write(o, &text);
     TRY(file_write_atomic(path, buf_str(&text), 0600, e));
-    s->kubeconfig = buf_take(&text);
     return ERR_OK;
 }
 
@@ -346,7 +345,6 @@ static void server_free(struct apiserver *s)
     free_text(s->o.node_ca_pem);
     free(s->ca_pem);
     free(s->token);
-    free(s->kubeconfig);
     free(s);
 }
 
@@ -448,4 +446,3 @@ void apiserver_set_ready(struct apiserver *s) { __atomic_store_n(&s->ready, true
 uint16_t apiserver_port(const struct apiserver *s) { return s->port; }
 const char *apiserver_ca_pem(const struct apiserver *s) { return s->ca_pem; }
 const char *apiserver_token(const struct apiserver *s) { return s->token; }
-const char *apiserver_kubeconfig(const struct apiserver *s) { return s->kubeconfig; }

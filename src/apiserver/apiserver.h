@@ -52,6 +52,5 @@ void apiserver_set_ready(struct apiserver *s);
 uint16_t apiserver_port(const struct apiserver *s);
 const char *apiserver_ca_pem(const struct apiserver *s);
 const char *apiserver_token(const struct apiserver *s);         /* the administrator's bearer token */
-const char *apiserver_kubeconfig(const struct apiserver *s);    /* its text; also in STATE_DIR/kubeconfig, 0600 */
 
 #endif

@@ -123,7 +123,6 @@ struct registry *registry_now(struct apiserver *s);             /* a reference *
 errc registry_rebuild(struct apiserver *s, struct err *e);
 bool registry_has_group(const struct registry *g, const char *group, const char *version /* NULL: any */);
 const struct resource *registry_find(const struct registry *g, const char *group, const char *version, const char *plural);
-const struct resource *registry_find_kind(const struct registry *g, const char *group, const char *version, const char *kind);
 const struct subresource *resource_sub(const struct resource *res, const char *name);
 void registry_add_builtin(struct registry *g);
 errc registry_add_custom(struct registry *g, const json_t *definition, struct err *e);
@@ -143,7 +142,7 @@ struct apiserver {
     struct registry *registry;
     int lock_fd;
     bool ready;                                 /* atomic; for /readyz */
-    char *ca_pem, *token, *kubeconfig;
+    char *ca_pem, *token;
     uint16_t port;
     struct http_client *nodes;                  /* to the nodes' log endpoints */
 };

@@ -112,14 +112,6 @@ const struct resource *registry_find(const struct registry *g, const char *group
     return NULL;
 }
 
-const struct resource *registry_find_kind(const struct registry *g, const char *group, const char *version, const char *kind)
-{
-    for (size_t i = 0; i < g->n; i++)
-        if (streq(g->rows[i].kind, kind) && streq(g->rows[i].group, group) && (!version || streq(g->rows[i].version, version)))
-            return &g->rows[i];
-    return NULL;
-}
-
 const struct subresource *resource_sub(const struct resource *res, const char *name)
 {
     for (size_t i = 0; i < res->n_subs; i++)

@@ -83,7 +83,6 @@ struct store_event {
     struct str text;            /* for DELETED: the last state with the version of the deletion */
     struct str prev;            /* absent for ADDED */
 };
-struct store_event *store_event_ref(struct store_event *ev);
 void store_event_free(struct store_event *ev);  /* drops one reference */
 DEFINE_AUTO_FREE(store_event)
 

@@ -34,7 +34,7 @@ struct store_event *event_new(enum store_event_type type, int64_t rv, const char
     return ev;
 }
 
-struct store_event *store_event_ref(struct store_event *ev)
+static struct store_event *store_event_ref(struct store_event *ev)
 {
     __atomic_add_fetch(&ev->refs, 1, __ATOMIC_RELAXED);
     return ev;

@@ -98,7 +98,6 @@ bool hybrid_next(struct hybrid *h, uint32_t *out);
 struct delta { struct bytes in; uint64_t left, in_block, in_mini; uint64_t block, minis; uint64_t last; int64_t min; const uint8_t *widths; size_t mini; unsigned width; size_t bit; const uint8_t *bits; bool first; };
 bool delta_init(struct delta *d, struct bytes in);
 bool delta_next(struct delta *d, int64_t *out);
-bool delta_skip_all(struct delta d, const uint8_t **end);       /* where the stream ends */
 
 struct pq_value { union { int64_t i; double f; bool b; struct str s; }; };
 

@@ -123,7 +123,7 @@ bool delta_next(struct delta *d, int64_t *out)
     return true;
 }
 
-bool delta_skip_all(struct delta d, const uint8_t **end)
+static bool delta_skip_all(struct delta d, const uint8_t **end)
 {
     uint64_t left = d.left ? d.left - 1 : 0;
 

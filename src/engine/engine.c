@@ -133,8 +133,6 @@ size_t engine_kv_token_bytes(const struct engine *g) { return engine_kv_block_by
 size_t engine_chunk(const struct engine *g) { return g->chunk; }
 bool engine_shares(const struct engine *g) { return g->share; }
 struct kv_cache_stats engine_kv_stats(const struct engine *g) { return kv_cache_stats(g->cache); }
-void engine_kv_forget(struct engine *g) { kv_cache_forget(g->cache); }
-
 size_t engine_kv_block_bytes(const struct engine *g)
 {
     size_t bytes = 0;

@@ -44,7 +44,6 @@ size_t engine_chunk(const struct engine *g);
 bool engine_shares(const struct engine *g);     /* prefix caching is on */
 struct kv_cache_stats engine_kv_stats(const struct engine *g);          /* blocks of KV_BLOCK_TOKENS */
 size_t engine_kv_block_bytes(const struct engine *g);
-void engine_kv_forget(struct engine *g);        /* empties the prefix cache */
 errc engine_not_numbers(const struct engine *g, struct err *e);         /* why logits are NULL: names the damaged weight if one is */
 
 struct adapters *engine_adapters(struct engine *g);     /* for any thread */

@@ -49,8 +49,6 @@ void source_free(struct source *s)
     map_free(s->used);
     free(s);
 }
-
-const char *source_path(const struct source *s) { return s->gguf ? gguf_path(s->gguf) : safetensors_path(s->files); }
 const char *source_file(const struct source *s, const char *name)
 {
     return s->gguf ? gguf_path(s->gguf) : safetensors_file(s->files, name);

@@ -22,7 +22,6 @@ errc source_open(const char *path, struct source **out, struct err *e);
 void source_free(struct source *s);
 DEFINE_AUTO_FREE(source)
 
-const char *source_path(const struct source *s);            /* for messages */
 const char *source_file(const struct source *s, const char *name);      /* the same of one tensor: its shard */
 /* NULL when the tensors are not in safetensors files. */
 const struct safetensors *source_safetensors(const struct source *s);

@@ -224,8 +224,6 @@ void controller_join(struct controller *c)
 bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms) { return workq_put_off(c->q, k, at_most_ms); }
 bool controller_is_crowded(struct controller *c) { return workq_is_crowded(c->q); }
 void controller_enqueue(struct controller *c, const struct key *k) { workq_add(c->q, k); }
-void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms) { workq_add_after(c->q, k, delay_ms); }
-
 const char *controller_name(const struct controller *c) { return c->o.name; }
 void controller_queue_stats(struct controller *c, struct workq_stats *out) { workq_stats(c->q, out); }
 

@@ -54,7 +54,6 @@ void controller_join(struct controller *c);     /* after cancel */
 bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms);
 bool controller_is_crowded(struct controller *c);       /* keys are ready that no worker has taken yet */
 void controller_enqueue(struct controller *c, const struct key *k);
-void controller_enqueue_after(struct controller *c, const struct key *k, int64_t delay_ms);
 
 struct controller_stats { uint64_t reconciles, errors, requeues; size_t queued; int64_t busy_us; unsigned active, workers; struct histogram took, worked; };
 void controller_stats(struct controller *c, struct controller_stats *out);

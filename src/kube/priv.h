@@ -97,6 +97,5 @@ bool informer_is_for(const struct informer *i, const struct informer_opts *o);
 bool informer_is_whole(const struct informer *i, const struct kube_gvr *r);
 errc informer_wait_until(struct informer *i, struct cancel *cancel, int64_t mono_ms, struct err *e);
 
-bool kube_wait_ms(struct cancel *c, int64_t ms);          /* true when cancelled */
 
 #endif

@@ -51,7 +51,8 @@ void kube_client_free(struct kube_client *c)
 const char *kube_client_namespace(const struct kube_client *c) { return c->namespace_; }
 const char *kube_client_server(const struct kube_client *c) { return c->server; }
 
-bool kube_wait_ms(struct cancel *c, int64_t ms)
+/* True when cancelled. */
+static bool kube_wait_ms(struct cancel *c, int64_t ms)
 {
     if (c)
         return cancel_wait_ms(c, ms);

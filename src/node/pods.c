@@ -19,12 +19,13 @@
 
 enum { RETRY_MS = 2000, HOST_OCTET = 64 };
 
-char *pod_folder(const struct node_agent *n, const char *ns, const char *name, const char *uid)
+/* One pod's folder is NS_NAME_UID: none of the three may hold an underscore. */
+static char *pod_folder(const struct node_agent *n, const char *ns, const char *name, const char *uid)
 {
     return xasprintf("%s/%s_%s_%s", n->pods_dir, ns, name, uid);
 }
 
-bool pods_is_ours(struct node_agent *n, const char *node_name)
+static bool pods_is_ours(struct node_agent *n, const char *node_name)
 {
     AUTO_JSON node = str_set(node_name) ? informer_get(n->nodes, NULL, node_name) : NULL;
 

@@ -32,8 +32,6 @@ struct node_agent {
     size_t n_children, cap_children;
 };
 
-/* One pod's folder is NS_NAME_UID: none of the three may hold an underscore. */
-char *pod_folder(const struct node_agent *n, const char *ns, const char *name, const char *uid);
 
 /* Which object of the API a pod may look at while it is planned. */
 struct lookup {
@@ -75,7 +73,6 @@ json_t *pod_status_render(const struct status_input *in);
 
 /* pods.c */
 errc pods_reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e);
-bool pods_is_ours(struct node_agent *n, const char *node_name);
 errc pods_sweep(struct node_agent *n, struct err *e);   /* queues a key for each folder, so that leftovers go */
 
 /* heartbeat.c */

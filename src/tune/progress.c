@@ -17,11 +17,6 @@ struct progress_server {
 
 static const char *const phase_names[] = { "loading", "tokenising", "training", "saving", "done", "failed" };
 
-const char *tune_phase_name(enum tune_phase p)
-{
-    return phase_names[p];
-}
-
 struct progress *progress_new(void)
 {
     struct progress *p = xzalloc(sizeof *p);
@@ -44,13 +39,7 @@ void progress_set(struct progress *p, const struct progress_view *v)
     p->v = *v;
 }
 
-void progress_phase(struct progress *p, enum tune_phase phase)
-{
-    LOCK_SCOPE(&p->mu);
-    p->v.phase = phase;
-}
-
-void progress_get(struct progress *p, struct progress_view *out)
+static void progress_get(struct progress *p, struct progress_view *out)
 {
     LOCK_SCOPE(&p->mu);
     *out = p->v;
@@ -117,7 +106,7 @@ static void answer(void *self, struct http_exchange *x)
         progress_metrics(&v, &text);
         http_reply_take(x, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
     } else if (streq(x->path, "/healthz") || streq(x->path, "/health")) {
-        http_replyf(x, 200, "ok: %s\n", tune_phase_name(v.phase));
+        http_replyf(x, 200, "ok: %s\n", phase_names[v.phase]);
     } else {
         http_replyf(x, 404, "no such path; there are /metrics and /healthz\n");
     }

@@ -16,7 +16,6 @@
 #include "base/str.h"
 
 enum tune_phase { TUNE_PHASE_LOADING, TUNE_PHASE_TOKENISING, TUNE_PHASE_TRAINING, TUNE_PHASE_SAVING, TUNE_PHASE_DONE, TUNE_PHASE_FAILED };
-const char *tune_phase_name(enum tune_phase p);         /* "loading", "tokenising", "training", "saving", "done", "failed" */
 
 struct progress_view {
     enum tune_phase phase;
@@ -31,8 +30,6 @@ struct progress *progress_new(void);
 void progress_free(struct progress *p);
 DEFINE_AUTO_FREE(progress)
 void progress_set(struct progress *p, const struct progress_view *v);
-void progress_phase(struct progress *p, enum tune_phase phase);
-void progress_get(struct progress *p, struct progress_view *out);
 
 /* Prometheus text format 0.0.4. */
 void progress_metrics(const struct progress_view *v, struct buf *out);

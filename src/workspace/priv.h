@@ -100,7 +100,6 @@ const json_t *first_ready_node(const struct ws_view *v);                /* NULL:
 json_t *render_tuning_config_copy(const struct ws_view *v);             /* the template, in the Workspace's namespace */
 json_t *render_tuning_template(const char *release_namespace, const char *name);
 json_t *render_inference_template(const char *release_namespace);
-const char *native_model_path(const struct ws_view *v, struct buf *out);
 
 /* ---- status.c ---- */
 /* ---- upstream's benchmark: benchmark.c -------------------------------------------------------------------------- */

@@ -14,7 +14,7 @@
 
 #include "base/mem.h"
 
-const char *native_model_path(const struct ws_view *v, struct buf *out)
+static const char *native_model_path(const struct ws_view *v, struct buf *out)
 {
     const struct preset *p = ws_preset(v->ws);
     struct str name = ws_preset_name(v->ws);
