@@ -67,7 +67,8 @@ class Api:
             r = c.getresponse()
             while line := r.readline():
                 e = json.loads(line)
-                event(e["type"], e["object"], time.monotonic())
+                if "type" in e:         # a server that ends says so without one
+                    event(e["type"], e["object"], time.monotonic())
         threading.Thread(target=run, daemon=True).start()
 
 
