@@ -17,16 +17,23 @@ static void add(json_t *list, size_t max, json_t *row)
         json_decref(row);
 }
 
-/* Signatures and tokens stay out. */
-static json_t *row_of(const struct sim_request *q)
+/* Signatures and tokens stay out. A look at an operation says whose it is, and how far. */
+static json_t *row_of(const struct sim *s, const struct sim_request *q)
 {
-    return json_pack("{s:I,s:s,s:s,s:s,s:s,s:I}", "at", (json_int_t)q->now, "call", sim_call_name(q->call), "method", q->x->method,
-                     "path", q->x->path, "apiVersion", q->api_version ? q->api_version : "", "client", (json_int_t)q->client);
+    const struct sim_operation *o = map_get(s->operations, str_of(q->operation));
+    json_t *row = json_pack("{s:I,s:s,s:s,s:s,s:s,s:I}", "at", (json_int_t)q->now, "call", sim_call_name(q->call), "method", q->x->method,
+                            "path", q->x->path, "apiVersion", q->api_version ? q->api_version : "", "client", (json_int_t)q->client);
+
+    if (o) {
+        json_put_str(row, "pool", o->pool);
+        json_put_str(row, "operation", o->lost ? "lost" : o->status);
+    }
+    return row;
 }
 
 void sim_journal(struct sim *s, const struct sim_request *q, const struct sim_answer *a)
 {
-    json_t *row = row_of(q);
+    json_t *row = row_of(s, q);
     struct err e;
 
     json_put_int(row, "status", a->cut ? 0 : a->status);
@@ -54,7 +61,7 @@ void sim_violation(struct sim *s, const struct sim_request *q, const char *rule,
     va_start(ap, fmt);
     buf_vaddf(&text, fmt, ap);
     va_end(ap);
-    json_t *row = row_of(q);
+    json_t *row = row_of(s, q);
     json_put_str(row, "rule", rule);
     json_put_str(row, "what", buf_cstr(&text));
     add(s->violations, VIOLATIONS_MAX, row);
