@@ -69,7 +69,7 @@ struct allocator *allocator_new(const char *cidr, struct err *e)
     al->base = ntohl(a.s_addr) & ~(al->size - 1);
     al->cidr = xstrdup(cidr);
     al->taken = xcalloc(al->size / 8 + 1, 1);
-    al->next = 2;
+    al->next = 2 + (uint32_t)(random_u64() % (al->size - 3));   /* as upstream at random: two clusters of one range seldom meet on one machine */
     bit_set(al->taken, 0, true);                /* the network, the kubernetes service, the broadcast address */
     bit_set(al->taken, 1, true);
     bit_set(al->taken, al->size - 1, true);

@@ -188,6 +188,27 @@ static void a_second_server_on_the_folder_is_refused(void **state)
     assert_non_null(strstr(e.text, f->dir));
 }
 
+static char *first_cluster_ip(struct fixture *f)
+{
+    AUTO_JSON made = NULL;
+
+    assert_int_equal(ask(f, "POST", "/api/v1/namespaces/default/services", "application/json", NULL,
+                         "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"web\"},\"spec\":{\"ports\":[{\"port\":80}]}}", &made), 201);
+    return xstrdup(json_str_at(made, "spec", "clusterIP", NULL));
+}
+
+/* On one machine both would listen on the addresses of their Services, and one answer for the other. */
+static void two_servers_of_one_range_give_other_addresses(void **state)
+{
+    void *other = NULL;
+
+    assert_int_equal(setup(&other), 0);
+    AUTO_MEM char *a = first_cluster_ip(*state);
+    AUTO_MEM char *b = first_cluster_ip(other);
+    assert_string_not_equal(a, b);
+    teardown(&other);
+}
+
 static void strangers_see_the_version_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
@@ -265,7 +286,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(status_is_written_below_status_only), T(a_table_shows_what_kubectl_prints), T(a_bound_pod_gets_its_grace_period),
-        T(a_finalizer_holds_until_it_is_taken_away), T(everything_is_there_after_a_restart), T(a_second_server_on_the_folder_is_refused),
+        T(a_finalizer_holds_until_it_is_taken_away), T(everything_is_there_after_a_restart), T(a_second_server_on_the_folder_is_refused), T(two_servers_of_one_range_give_other_addresses),
         T(strangers_see_the_version_and_nothing_else), T(a_token_dies_with_its_account), T(hooks_may_refuse), T(a_claim_template_is_a_volume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
