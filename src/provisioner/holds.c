@@ -44,11 +44,13 @@ void notice(struct provisioner *p, const char *key)
     map_del(p->holds, str_of(key));
 }
 
-void forget_notice(struct provisioner *p, const char *key)
+bool forget_notice(struct provisioner *p, const char *key)
 {
     LOCK_SCOPE(&p->mu);
+    bool had = map_get(p->noticed, str_of(key)) != NULL;
 
     map_del(p->noticed, str_of(key));
+    return had;
 }
 
 int64_t failing_for_ms(struct provisioner *p, const char *key, int64_t now_ms)

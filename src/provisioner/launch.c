@@ -166,6 +166,20 @@ static errc is_there(struct work *w, struct err *e)
     return ERR_OK;
 }
 
+/*
+ * A Node that is ready says that the end of the launch is near; one that was and is no more, that it may have passed meanwhile: the cloud is asked now, and not
+ * when it would have been.
+ */
+static bool end_is_near(struct work *w, int64_t ready_ms)
+{
+    if (ready_ms >= 0 && is_on_its_way(w->object))
+        notice(w->p, kube_name(w->object));
+    if (ready_ms >= 0 || !is_on_its_way(w->object) || !forget_notice(w->p, kube_name(w->object)))
+        return ready_ms >= 0;
+    hold(w->p, kube_name(w->object), 0);
+    return true;
+}
+
 /* Asks the cloud unless it is launched, final or held; sets when to ask again. */
 static errc launch(struct work *w, struct launch *l, struct reconcile_result *out, struct err *e)
 {
@@ -173,12 +187,12 @@ static errc launch(struct work *w, struct launch *l, struct reconcile_result *ou
 
     if (is_settled(w->object))
         return ERR_OK;
-    if (ready_ms >= 0 && is_on_its_way(w->object))
-        notice(w->p, kube_name(w->object));
+    bool near = end_is_near(w, ready_ms);
+
     wait_ms = hold_left_ms(w->p, kube_name(w->object));
     if (wait_ms == 0) {
         TRY(is_there(w, e));
-        if (ready_ms >= 0 && w->p->cloud->hurry)
+        if (near && w->p->cloud->hurry)
             w->p->cloud->hurry(w->p->cloud->self, kube_name(w->object));
         l->asked = true;
         prefer_type(w);

@@ -74,7 +74,7 @@ int64_t failing_for_ms(struct provisioner *p, const char *key, int64_t now_ms);
 void no_longer_failing(struct provisioner *p, const char *key);
 /* The Node told something that the cloud will say as well: the first time for this key the hold ends. The key is that of a hold. */
 void notice(struct provisioner *p, const char *key);
-void forget_notice(struct provisioner *p, const char *key);
+bool forget_notice(struct provisioner *p, const char *key);     /* true: it was noticed */
 void forget_claim(struct provisioner *p, const char *claim);
 /* The claim was gone when its machine was to be written down: the machine is deleted once the cache knows, too. */
 void lose_claim(struct provisioner *p, const char *claim);

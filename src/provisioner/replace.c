@@ -92,7 +92,7 @@ static errc replaced(struct work *w, const char *reason, struct reconcile_result
     json_put(notes, LAUNCH_STARTED_ANNOTATION, json_null());
     TRY(claim_patch(w, NULL, patch, e));
     out->requeue_after_ms = pause_ms(w->p->o.timers.replace_pause_ms, attempts);
-    forget_notice(w->p, kube_name(w->object));
+    (void)forget_notice(w->p, kube_name(w->object));
     hold(w->p, kube_name(w->object), out->requeue_after_ms);
     return ERR_OK;
 }

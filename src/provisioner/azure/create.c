@@ -298,23 +298,39 @@ static json_t *list_for_many(const struct making *m, int64_t after_ms)
     return pools;
 }
 
+/* What a list says of a pool that this process made, for the first time under this name; "": nothing to be believed. */
+static const char *listed_state(const struct making *m, const json_t *pools)
+{
+    const struct pool_writes *w = m->w;
+    const json_t *pool = json_object_get(pools, m->name);
+    const char *state = json_str_at(pool, "properties", "provisioningState", NULL);
+
+    return state && w->put_ms && !w->delete_ms && !w->spent && pool_is_of(pool, m->claim) ? state : "";
+}
+
 /*
- * Several creations are looked at together, by a LIST. It is believed about a pool that this process made, for the first time under this name, and only that
- * its creation goes on or is done; all else the operation itself must say. So it does where ARM said when to look, and when a Node says that the end is near:
- * a list may be a little old.
+ * Several creations are looked at together, by a LIST. It is believed only that a creation goes on or is done; all else the operation itself must say. So it
+ * does where ARM said when to look, and when a Node says that the end is near, unless a list at hand shows the end: it may be a little old.
  */
 static bool list_tells(struct making *m, struct arm_progress *out)
 {
     const struct pool_writes *w = m->w;
+    int64_t after = pools_after(w, arm_now_ms(m->a->arm));
+    AUTO_JSON pools = w->asked || w->hurried ? pools_known(m->a->pools, after) : list_for_many(m, after);
+    const char *state = listed_state(m, pools);
+    bool done = streq(state, "Succeeded");
 
-    if (!w->put_ms || w->delete_ms || w->spent || w->asked || w->hurried)
-        return false;
-    AUTO_JSON pools = list_for_many(m, pools_after(w, arm_now_ms(m->a->arm)));
-    const json_t *pool = json_object_get(pools, m->name);
-    const char *state = json_str_at(pool, "properties", "provisioningState", NULL);
+    *out = (struct arm_progress){ .state = done ? ARM_SUCCEEDED : ARM_RUNNING };
+    return done || (streq(state, "Creating") && !w->asked && !w->hurried);
+}
 
-    *out = (struct arm_progress){ .state = streq(state, "Succeeded") ? ARM_SUCCEEDED : ARM_RUNNING };
-    return pool_is_of(pool, m->claim) && (streq(state, "Succeeded") || streq(state, "Creating"));
+/* The way to operations is closed, or an answer was lost, while a Node says that the end is near: a list goes another way. */
+static bool list_shows_the_end(struct making *m)
+{
+    struct arm_refusal ignored;
+    AUTO_JSON pools = NULL;
+
+    return m->w->near_ms && !pools_look(m->a->pools, arm_now_ms(m->a->arm) - LOOK_GAP_MS, &pools, &ignored, NULL) && streq(listed_state(m, pools), "Succeeded");
 }
 
 static errc look(struct making *m, struct arm_operation *op, int64_t since_ms, struct arm_progress *out, int64_t *look_ms, struct err *e)
@@ -327,6 +343,11 @@ static errc look(struct making *m, struct arm_operation *op, int64_t since_ms, s
     }
     errc rc = arm_poll(m->a->arm, op, out, &m->why, e);
 
+    if (rc && list_shows_the_end(m)) {
+        *out = (struct arm_progress){ .state = ARM_SUCCEEDED };
+        m->why = (struct arm_refusal){ 0 };
+        rc = ERR_OK;
+    }
     *look_ms = next_look_ms(m, rc, out, lasts_ms);
     return rc;
 }

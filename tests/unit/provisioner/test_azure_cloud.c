@@ -282,6 +282,38 @@ static void a_ready_node_brings_the_look_at_a_pool_forward(void **state)
     script_done(&w->script);
 }
 
+/* The way to operations is closed while a Node is ready: the list goes another way. One that somebody else needed costs nothing. */
+static void a_list_that_shows_the_end_is_enough(void **state)
+{
+    struct world *w = *state;
+    struct cloud_instances l = { 0 };
+    const struct step made = { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") };
+    const struct step closed[] = { LIST(""), made, { POLL, 429, { "Retry-After: 3" } }, LIST(POOL("Creating")), LIST(POOL("Succeeded")) };
+    const struct step at_hand[] = { LIST(""), made, LIST(POOL("Succeeded")) };
+
+    script_play(&w->script, closed, ARRAY_LEN(closed));
+    expect_pending(w, 4000);
+    keep_operation(w);
+    pass(w, 1000);
+    w->cloud->hurry(w->cloud->self, "ws1");
+    expect_pending(w, 3000);
+    pass(w, 2000);
+    w->cloud->hurry(w->cloud->self, "ws1");
+    expect_running(w);
+    script_done(&w->script);
+    restart(w);
+    claim_is(w, NULL);
+    script_play(&w->script, at_hand, ARRAY_LEN(at_hand));
+    expect_pending(w, 4000);
+    keep_operation(w);
+    pass(w, 11000);
+    assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
+    w->cloud->hurry(w->cloud->self, "ws1");
+    expect_running(w);
+    script_done(&w->script);
+    cloud_instances_done(&l);
+}
+
 /* A list that lags lacks what was begun and shows what is gone; without an answer to the question by name it stands. */
 static void a_list_that_may_be_old_is_not_believed(void **state)
 {
@@ -637,7 +669,7 @@ int main(void)
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
-        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed),
+        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_list_that_shows_the_end_is_enough),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),

@@ -277,6 +277,27 @@ static void a_node_that_somebody_writes_hides_no_machine(void **state)
     life_end(l);
 }
 
+/* What the cloud said last, while its Node was ready, was to leave it alone for long; it may have ended when the Node fell silent. */
+static void a_node_that_was_ready_and_is_no_more_brings_a_look(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->pending_looks = 2;
+    l->cloud->look_ms = 600000;
+    l->cloud->cloud.node_label = "pool";        /* its providerID is not known before */
+    life_run(l);
+    life_claim(l, "silent", "type-a", "");
+    life_until(l, "silent", "Launched", "Unknown/LaunchInProgress");
+    life_join(l, "silent");
+    life_patch(l, &nodes, NULL, "node-silent", NULL, "{metadata: {labels: {pool: silent}}}");
+    life_until_count(l->cloud, &l->cloud->creates, 2);
+    life_patch(l, &nodes, NULL, "node-silent", "status", "{status: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown}]}}");
+    life_until(l, "silent", "Launched", "True/Launched");
+    life_delete(l, "silent");
+    life_until_gone(l, &claims, NULL, "silent");
+    life_end(l);
+}
+
 /* Its machine was given up, and the cloud is left alone while it deletes it: a deletion of the claim is told at once all the same. */
 static void the_deletion_of_a_claim_whose_machine_goes_already_is_told(void **state)
 {
@@ -506,7 +527,7 @@ static void metrics_have_karpenters_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(refused_claims_are_held),
+        LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(a_node_that_was_ready_and_is_no_more_brings_a_look), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
