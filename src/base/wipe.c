@@ -28,11 +28,11 @@ void *wiping_realloc(void *p, size_t size)
     size_t had = p ? malloc_usable_size(p) : 0;
     void *moved;
 
-    if (p && size > 0 && size <= had)
+    if (p && size <= had)               /* also 0: nothing is freed */
         return p;
     moved = malloc(size);
     if (moved && p) {
-        memcpy(moved, p, had);          /* size is more: 0 frees nothing here */
+        memcpy(moved, p, had);
         wiping_free(p);
     }
     return moved;
