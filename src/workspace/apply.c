@@ -128,13 +128,15 @@ static errc write_target(struct workspace_manager *m, const struct observed *o, 
     return patch_workspace(m, o, "status", json_pack("{s:{s:I}}", "status", "targetNodeCount", (json_int_t)target), w, e);
 }
 
-/* CONFLICT, which is tried again: it is of the former Workspace of this name and about to go. */
+/* CONFLICT, which is tried again: it is of the former Workspace of this name, and about to go or gone by now. */
 static errc revision_is_ours(struct workspace_manager *m, const struct observed *o, const json_t *object, struct err *e)
 {
     AUTO_JSON there = NULL;
+    errc rc = kube_get(m->client, gvr_of(object), kube_namespace(object), kube_name(object), &there, e);
 
-    TRY(kube_get(m->client, gvr_of(object), kube_namespace(object), kube_name(object), &there, e));
-    if (!ws_is_of_another(&o->ws, there))
+    if (rc && rc != ERR_NOT_FOUND)
+        return err_wrap(e, "create ControllerRevision %s", kube_name(object));
+    if (!rc && !ws_is_of_another(&o->ws, there))
         return ERR_OK;
     return err_set(e, ERR_CONFLICT, "ControllerRevision %s: is of the former Workspace of this name; waiting until it is gone", kube_name(object));
 }

@@ -29,10 +29,11 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
 
     if (!object) {
         behind_forget(m->behind, key);
+        behind_forget(m->vanished, key);
         return orphans_remove(m, key, NULL, &strays, e);        /* gone: its other children go with their owner reference */
     }
-    if (behind_is(m->behind, key, kube_resource_version(object)))
-        return ERR_OK;          /* the event of our own write wakes this key again */
+    if (behind_is(m->behind, key, kube_resource_version(object)) || behind_is(m->vanished, key, kube_uid(object)))
+        return ERR_OK;          /* the event of our own write, or of its end, wakes this key again */
     TRY(orphans_remove(m, key, kube_uid(object), &strays, e));
     if (strays)
         return ERR_OK;          /* and so does what happens to them, or the event that the cache lacks */
@@ -254,6 +255,7 @@ static void manager_free(struct workspace_manager *m)
     controller_free(m->controller);
     recorder_free(m->recorder);
     behind_free(m->behind);
+    behind_free(m->vanished);
     mentions_free(m->mentions);
     free(m->config_namespaces);
     http_client_free(m->http);
@@ -291,6 +293,7 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
         TRY(workspace_install(m, o->install_crds, e));
     TRY(what_there_is(m, &has, e));
     m->behind = behind_new();
+    m->vanished = behind_new();
     m->mentions = mentions_new(m->settings.release_namespace);
     m->config_namespaces = config_namespaces(&m->settings);
     m->recorder = recorder_new(m->client, "Workspace", NULL);

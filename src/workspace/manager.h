@@ -26,6 +26,7 @@ struct workspace_manager {
     struct controller *controller;
     struct recorder *recorder;
     struct behind *behind;
+    struct behind *vanished;            /* uids, not versions: of Workspaces that the cache still shows */
     struct http_client *http;           /* asks tuning processes for their progress */
     struct model_book *models;          /* outside the catalogue; NULL: nobody is asked */
     struct mentions *mentions;

@@ -83,11 +83,14 @@ static errc delete_stray(struct workspace_manager *m, const struct key *key, con
 /* Asked of the API first: NOT_FOUND of a write may also mean that it does not serve the kind just now. */
 errc orphans_take_back(struct workspace_manager *m, const json_t *object, const json_t *made, struct err *e)
 {
+    const struct key *key = KEY(kube_namespace(object), kube_name(object));
     AUTO_MEM char *now = NULL;
     const json_t *claim;
     size_t i;
 
-    TRY(uid_now(m, KEY(kube_namespace(object), kube_name(object)), &now, e));
+    TRY(uid_now(m, key, &now, e));
+    if (!streq(now, kube_uid(object)))
+        behind_note(m->vanished, key, kube_uid(object));        /* until the cache knows, nothing is made for it again */
     json_array_foreach(made, i, claim) {
         if (streq(now, kube_uid(object)) || !streq(kube_kind(claim), "NodeClaim"))
             continue;

@@ -268,7 +268,7 @@ static void a_successor_that_no_cache_saw_keeps_its_claim(void **state)
 /* ---- a Workspace that vanishes ------------------------------------------------------------------------------------------------------- */
 
 /* The first claim is there, the finalizer is not: nothing holds the Workspace. */
-struct vanishing { struct world *w; _Atomic bool gone, too_early; enum fault_kind kill; };
+struct vanishing { struct world *w; _Atomic bool going, gone, too_early; enum fault_kind kill; };
 
 static struct fault delete_before_finalizer(void *self, const struct proxy_call *call)
 {
@@ -278,6 +278,7 @@ static struct fault delete_before_finalizer(void *self, const struct proxy_call 
     if (v->gone || call->n_write == 0 || !strstr(call->path, "/workspaces/ws"))
         return (struct fault){ 0 };
     v->too_early = world_claims(v->w) == 0;
+    v->going = true;
     (void)kube_delete(v->w->user, &gvr_workspaces, v->w->ns, "ws", NULL, &ignored);
     v->gone = true;
     return (struct fault){ v->kill };
@@ -306,14 +307,25 @@ static void vanish(struct world *w, enum fault_kind kill, bool (*event)(void *se
         run(w);
     }
     assert_true(world_until(w, workspace_gone) && world_until(w, has_no_claim));
+    world_wait_quiet(w);
     proxy_arm(w->proxy, NULL);
     assert_int_equal(world_claims_ever(w), 1);
+    proxy_end_watches(w->proxy, true);
     world_wait_quiet(w);
+    assert_int_equal(world_claims_ever(w), 1);
     world_stop(w);
+}
+
+static bool lose_its_end(void *self, const char *path, struct str line)
+{
+    const struct vanishing *v = self;
+
+    return !v->going || !strstr(path, "/workspaces");
 }
 
 static void a_workspace_may_vanish_before_its_finalizer(void **state) { vanish(*state, FAULT_NONE, NULL); }
 static void before_a_cache_saw_its_claim(void **state) { vanish(*state, FAULT_NONE, lose_claims); }
+static void and_no_cache_hears_of_it(void **state) { vanish(*state, FAULT_NONE, lose_its_end); }
 static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEFORE, NULL); }
 
 int main(void)
@@ -323,7 +335,7 @@ int main(void)
         T(what_has_no_workspace_goes), T(what_others_made_stays), T(other_namespaces_are_left_alone),
         cmocka_unit_test_setup_teardown(pools_go_too, start_with_pools, stop),
         T(a_former_workspaces_claim_goes), T(a_workspace_that_no_cache_saw_keeps_its_claim), T(a_successor_that_no_cache_saw_keeps_its_claim),
-        T(a_workspace_may_vanish_before_its_finalizer), T(before_a_cache_saw_its_claim), T(and_its_manager_with_it),
+        T(a_workspace_may_vanish_before_its_finalizer), T(before_a_cache_saw_its_claim), T(and_no_cache_hears_of_it), T(and_its_manager_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

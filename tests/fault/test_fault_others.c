@@ -279,6 +279,54 @@ static void a_successor_of_the_same_name_starts_anew(void **state)
     world_stop(w);
 }
 
+/* One of the former Workspace is there when the revision is to be made, and is collected before anybody has looked whose it is. */
+struct former { struct world *w; bool made; };
+
+static void make_former(struct world *w, struct str body)
+{
+    AUTO_JSON copy = NULL;
+    struct err e;
+
+    assert_int_equal(json_parse(body, &copy, &e), ERR_OK);
+    json_t *owner = json_array_get(json_at(copy, "metadata", "ownerReferences", NULL), 0);
+
+    json_put_str(owner, "uid", "00000000-0000-0000-0000-000000000000");
+    if (kube_create(w->user, &gvr_revisions, NULL, copy, NULL, &e))
+        fail_msg("%s", e.text);
+}
+
+static struct fault revisions(void *self, const struct proxy_call *call)
+{
+    struct former *f = self;
+    const char *name = strrchr(call->path, '/');
+    struct err ignored;
+
+    if (!f->made && streq(name, "/controllerrevisions") && streq(call->method, "POST")) {
+        make_former(f->w, call->body);
+        f->made = true;
+    } else if (f->made && strstr(call->path, "/controllerrevisions/") && streq(call->method, "GET")) {
+        (void)kube_delete(f->w->user, &gvr_revisions, f->w->ns, name + 1, NULL, &ignored);
+    }
+    return (struct fault){ 0 };
+}
+
+static void a_former_revision_that_goes_meanwhile_is_made_again(void **state)
+{
+    struct world *w = *state;
+    struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);
+    struct former f = { .w = w };
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    proxy_arm(w->proxy, &(struct proxy_rules){ .judge = revisions, .self = &f });
+    run(w);
+    world_expect(w, e.living, "beside a former revision");
+    assert_true(f.made);
+    proxy_arm(w->proxy, NULL);
+    world_delete(w, &gvr_workspaces, "ws");
+    world_expect_gone(w, &e, "with its own revision");
+    world_stop(w);
+}
+
 /* ---- names and letters ------------------------------------------------------------------------------------------------------- */
 
 #define X10 "xxxxxxxxxx"
@@ -619,7 +667,7 @@ int main(void)
         cmocka_unit_test(a_claim_without_labels_goes_with_its_workspace),
         cmocka_unit_test(a_claim_that_no_cache_saw_goes_with_its_workspace),
         cmocka_unit_test(a_name_that_is_taken_is_left_alone),
-        cmocka_unit_test(a_successor_of_the_same_name_starts_anew),
+        cmocka_unit_test(a_successor_of_the_same_name_starts_anew), cmocka_unit_test(a_former_revision_that_goes_meanwhile_is_made_again),
         cmocka_unit_test(names_at_their_limits_and_unicode),
         cmocka_unit_test(a_configmap_may_come_late),
         cmocka_unit_test(a_configmap_may_change_and_go),
