@@ -25,7 +25,7 @@ struct trouble {
 struct run {
     struct world *w;
     const struct trouble *trouble;
-    _Atomic unsigned n_events, n_deletes;
+    _Atomic unsigned n_events, n_deletes, n_reads;
     struct thread forgetter;
     struct cancel *enough;
 };
@@ -67,9 +67,10 @@ static struct fault lose_answers(struct run *r, const struct proxy_call *c)
     return nth(c->n_write, 2) ? (struct fault){ .kind = FAULT_BROKEN } : fine;
 }
 
+/* Counted here, watches too: n_call stands still while only they are tried again, and would refuse each of them for ever. */
 static struct fault fail_reads(struct run *r, const struct proxy_call *c)
 {
-    return !c->n_write && nth(c->n_call, 4) ? (struct fault){ FAULT_ANSWER, 503 } : fine;
+    return !c->n_write && nth(++r->n_reads, 4) ? (struct fault){ FAULT_ANSWER, 503 } : fine;
 }
 
 static struct fault conflict_out_of_nowhere(struct run *r, const struct proxy_call *c)
