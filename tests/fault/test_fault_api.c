@@ -25,7 +25,7 @@ struct trouble {
 struct run {
     struct world *w;
     const struct trouble *trouble;
-    _Atomic unsigned n_events, n_deletes, n_reads;
+    _Atomic unsigned n_events, n_deletes, n_calls;
     struct thread forgetter;
     struct cancel *enough;
 };
@@ -44,12 +44,12 @@ static bool nth(unsigned n, unsigned of)
 
 static struct fault throttle(struct run *r, const struct proxy_call *c)
 {
-    return nth(c->n_call, 12) ? (struct fault){ FAULT_ANSWER, 429, .retry_after = "1" } : fine;
+    return nth(++r->n_calls, 12) ? (struct fault){ FAULT_ANSWER, 429, .retry_after = "1" } : fine;
 }
 
 static struct fault throttle_without_a_word(struct run *r, const struct proxy_call *c)
 {
-    return nth(c->n_call, 3) ? (struct fault){ FAULT_ANSWER, 429 } : fine;
+    return nth(++r->n_calls, 3) ? (struct fault){ FAULT_ANSWER, 429 } : fine;
 }
 
 static struct fault fail_writes(struct run *r, const struct proxy_call *c)
@@ -67,10 +67,10 @@ static struct fault lose_answers(struct run *r, const struct proxy_call *c)
     return nth(c->n_write, 2) ? (struct fault){ .kind = FAULT_BROKEN } : fine;
 }
 
-/* Counted here, watches too: n_call stands still while only they are tried again, and would refuse each of them for ever. */
+/* Counted here (n_calls), watches too: the proxy's n_call stands still while only they are tried again, and would refuse each of them for ever. */
 static struct fault fail_reads(struct run *r, const struct proxy_call *c)
 {
-    return !c->n_write && nth(++r->n_reads, 4) ? (struct fault){ FAULT_ANSWER, 503 } : fine;
+    return !c->n_write && nth(++r->n_calls, 4) ? (struct fault){ FAULT_ANSWER, 503 } : fine;
 }
 
 static struct fault conflict_out_of_nowhere(struct run *r, const struct proxy_call *c)
