@@ -24,7 +24,6 @@ static errc reconcile(void *self, struct op *op, const struct key *key, struct r
     AUTO_JSON object = informer_get(m->workspaces, key->ns, key->name);
     struct observed o;
     struct ws_plan plan;
-
     bool strays;
 
     if (!object) {
