@@ -3,12 +3,12 @@
 #include <errno.h>
 
 static const struct {
-    const char *name, *text;
+    const char *name;
     int http;
     bool retry;
 } codes[ERR_COUNT_] = {
-    [ERR_OK] = { "OK", "ok", 200, false },
-#define X(name, http, retry, text) [ERR_##name] = { #name, text, http, retry },
+    [ERR_OK] = { "OK", 200, false },
+#define X(name, http, retry) [ERR_##name] = { #name, http, retry },
     ERR_CODES(X)
 #undef X
 };
@@ -88,7 +88,6 @@ errc err_wrap(struct err *e, const char *fmt, ...)
 }
 
 const char *err_name(errc code) { return codes[code].name; }
-const char *err_text(errc code) { return codes[code].text; }
 int err_http(errc code) { return codes[code].http; }
 bool err_retryable(errc code) { return codes[code].retry; }
 

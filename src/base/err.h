@@ -13,33 +13,33 @@
 
 #include "base/attr.h"
 
-/*  name, HTTP status, may be retried unchanged, text */
-#define ERR_CODES(X)                                                \
-    X(INVALID,       422, false, "invalid")                         \
-    X(BAD_REQUEST,   400, false, "bad request")                     \
-    X(UNAUTHORIZED,  401, false, "unauthorized")                    \
-    X(FORBIDDEN,     403, false, "forbidden")                       \
-    X(NOT_FOUND,     404, false, "not found")                       \
-    X(NOT_ALLOWED,   405, false, "method not allowed")              \
-    X(NOT_ACCEPTABLE,406, false, "not acceptable")                  \
-    X(EXISTS,        409, false, "already exists")                  \
-    X(CONFLICT,      409, true,  "conflict")                        \
-    X(GONE,          410, false, "gone")                            \
-    X(TOO_LARGE,     413, false, "too large")                       \
-    X(UNSUPPORTED,   415, false, "unsupported")                     \
-    X(THROTTLED,     429, true,  "too many requests")               \
-    X(INTERNAL,      500, true,  "internal error")                  \
-    X(UNBUILT,       501, false, "not built yet")                   \
-    X(UNAVAILABLE,   503, true,  "unavailable")                     \
-    X(TIMEOUT,       504, true,  "timed out")                       \
-    X(CANCELLED,     499, false, "cancelled")                       \
-    X(IO,            500, true,  "input/output error")              \
-    X(NO_SPACE,      507, true,  "no space left")                   \
-    X(CORRUPT,       422, false, "corrupt data")
+/* Name, HTTP status, whether it may be tried again unchanged. */
+#define ERR_CODES(X)                                                                        \
+    X(INVALID,         422, false)  /* a value breaks a rule of its field */                \
+    X(BAD_REQUEST,     400, false)  /* cannot be understood; an option is wrong */          \
+    X(UNAUTHORIZED,    401, false)  /* who asks is not known */                             \
+    X(FORBIDDEN,       403, false)  /* who asks may not */                                  \
+    X(NOT_FOUND,       404, false)                                                          \
+    X(NOT_ALLOWED,     405, false)  /* the method */                                        \
+    X(NOT_ACCEPTABLE,  406, false)  /* no form of reply that is wanted */                   \
+    X(EXISTS,          409, false)  /* the name is taken */                                 \
+    X(CONFLICT,        409, true)   /* it changed meanwhile: read it again */               \
+    X(GONE,            410, false)  /* what was read before has expired: list again */      \
+    X(TOO_LARGE,       413, false)  /* a limit on size or number */                         \
+    X(UNSUPPORTED,     415, false)  /* the form of a body */                                \
+    X(THROTTLED,       429, true)   /* asked too often: later */                            \
+    X(INTERNAL,        500, true)   /* a fault of the server's own */                       \
+    X(UNBUILT,         501, false)  /* refused by name */                                   \
+    X(UNAVAILABLE,     503, true)   /* not reached, or not ready */                         \
+    X(TIMEOUT,         504, true)                                                           \
+    X(CANCELLED,       499, false)  /* a cancel token fired */                              \
+    X(IO,              500, true)   /* a file or a connection broke */                      \
+    X(NO_SPACE,        507, true)                                                           \
+    X(CORRUPT,         422, false)  /* foreign bytes that are not what they should be */
 
 typedef enum MUST_USE errc {
     ERR_OK = 0,
-#define X(name, http, retry, text) ERR_##name,
+#define X(name, http, retry) ERR_##name,
     ERR_CODES(X)
 #undef X
     ERR_COUNT_
@@ -62,7 +62,6 @@ errc err_sys(struct err *e, int errnum, const char *fmt, ...) PRINTF(3, 4);
 errc err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 
 const char *err_name(errc code);        /* "NOT_FOUND" */
-const char *err_text(errc code);        /* "not found" */
 int err_http(errc code);
 bool err_retryable(errc code);
 errc err_from_http(int status);         /* 200..299 is ERR_OK; an unknown 4xx is BAD_REQUEST, 5xx INTERNAL */

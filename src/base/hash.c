@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "base/mem.h"
 
@@ -101,8 +100,6 @@ uint32_t fnv1a_32(const void *p, size_t n)
         h = (h ^ b[i]) * 16777619u;
     return h;
 }
-
-uint32_t crc32_bytes(const void *p, size_t n) { return (uint32_t)crc32_z(0, p, n); }
 
 void hex_add(struct buf *out, const void *p, size_t n)
 {

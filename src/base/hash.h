@@ -24,7 +24,6 @@ DEFINE_AUTO_FREE(sha256_stream)
 errc sha256_file(const char *path, char out[SHA256_HEX], uint64_t *out_size, struct err *e);
 
 uint32_t fnv1a_32(const void *p, size_t n);
-uint32_t crc32_bytes(const void *p, size_t n);
 
 void hex_add(struct buf *out, const void *p, size_t n);         /* lower case */
 void base64_add(struct buf *out, const void *p, size_t n);      /* standard alphabet, padded */

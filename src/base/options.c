@@ -34,7 +34,7 @@ static void print_default(const struct option_row *r)
         printf(" [$%s]", r->env);
 }
 
-void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help)
+static void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help)
 {
     printf("%s\n\nUsage: %s\n", help->summary, help->usage);
     if (n && !rows[0].section)

@@ -43,11 +43,11 @@ struct command_help {
 #define OPTIONS_HELP ERR_CANCELLED      /* options_parse printed the help: exit with 0 */
 
 /*
- * Fills the values. The positional arguments are left in *args (pointing into argv). `--` ends the options.
+ * Fills the values. The positional arguments are left in *args (pointing into argv; the caller's to clear); args NULL: they are refused.
+ * `--` ends the options. Values keep what they were initialised with unless argv or the row's environment variable says otherwise.
  * ERR_BAD_REQUEST names the option, the value and the fix; OPTIONS_HELP after --help went to stdout.
  */
 errc options_parse(const struct option_row *rows, size_t n, const struct command_help *help,
                    int argc, char **argv, struct strlist *args, struct err *e);
-void options_print_help(const struct option_row *rows, size_t n, const struct command_help *help);
 
 #endif

@@ -9,7 +9,8 @@
 #define GIB 1073741824.0
 #define LIKE_MAX 3
 
-const char *model_call_name(const struct preset *p)
+/* What preset.name takes: the short name where there is one, else the Hugging Face id. */
+static const char *model_call_name(const struct preset *p)
 {
     return p->alias ? p->alias : p->repo;
 }

@@ -5,8 +5,6 @@
 #include "base/json.h"
 #include "catalog/presets.h"
 
-/* What preset.name takes: the short name where there is one, else the Hugging Face id. */
-const char *model_call_name(const struct preset *p);
 void models_table(bool wide, struct buf *out);                  /* every preset, a line each */
 /* One of them as JSON; with its machine types when a cloud is given. New reference. */
 json_t *model_json(const struct preset *p, const char *cloud);

@@ -3,7 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-__int128 amounts_get(const struct amounts *a, struct str name)
+static __int128 amounts_get(const struct amounts *a, struct str name)
 {
     for (size_t i = 0; i < a->n; i++)
         if (str_eq(a->items[i].name, name))
@@ -112,7 +112,7 @@ static bool term_matches(const struct node_term *t, const struct node *node)
     return true;
 }
 
-bool node_selector_matches(const struct node_selector *s, const struct node *node)
+static bool node_selector_matches(const struct node_selector *s, const struct node *node)
 {
     for (size_t i = 0; i < s->n_terms; i++)
         if (term_matches(&s->terms[i], node))
@@ -131,7 +131,7 @@ static bool tolerates(const struct toleration *t, const struct taint *taint)
     return t->key.n && str_eq(t->value, taint->value);
 }
 
-bool taint_is_tolerated(const struct taint *t, const struct toleration *list, size_t n)
+static bool taint_is_tolerated(const struct taint *t, const struct toleration *list, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (tolerates(&list[i], t))

@@ -9,7 +9,6 @@
 struct amount { struct str name; __int128 nano; };
 struct amounts { struct amount items[16]; size_t n; };
 void amounts_add(struct amounts *a, const struct amounts *b);
-__int128 amounts_get(const struct amounts *a, struct str name);
 /* The larger of (sum of containers) and (largest init container), per resource. */
 void pod_requests(const struct pod_spec *spec, struct amounts *out);
 
@@ -17,7 +16,5 @@ void pod_requests(const struct pod_spec *spec, struct amounts *out);
 struct fit_reasons { char text[16][160]; size_t n; bool resolvable; };
 bool node_fits(const struct node *node, const struct pod_spec *spec, const struct affinity *affinity, const struct amounts *wants,
                const struct amounts *used, size_t pods_there, struct fit_reasons *out);
-bool node_selector_matches(const struct node_selector *s, const struct node *node);
-bool taint_is_tolerated(const struct taint *t, const struct toleration *list, size_t n);
 
 #endif

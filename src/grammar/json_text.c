@@ -83,7 +83,8 @@ static void unicode_escape(struct net *n, uint32_t from, uint32_t to)
     hex_digits(n, last, to, 2);
 }
 
-void json_any_char(struct net *n, uint32_t from, uint32_t to)
+/* A character of a string, escaped or not. */
+static void json_any_char(struct net *n, uint32_t from, uint32_t to)
 {
     uint32_t escape = net_node(n), u = net_node(n);
 

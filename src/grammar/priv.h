@@ -89,7 +89,6 @@ uint32_t json_array_rule(struct net *n, struct json_rules *r);
 uint32_t json_number_rule(struct net *n, struct json_rules *r);
 uint32_t json_integer_rule(struct net *n, struct json_rules *r);
 void json_plain_chars(struct net *n, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi);     /* a put_chars: unescaped where possible */
-void json_any_char(struct net *n, uint32_t from, uint32_t to);
 void json_literal(struct net *n, uint32_t from, uint32_t to, const json_t *value);
 /* A key that is none of names [count], with its quotes. */
 void json_other_key(struct net *n, uint32_t from, uint32_t to, const char *const *names, size_t count);

@@ -35,7 +35,6 @@ schema_put schema_object, schema_array, schema_string, schema_number, schema_int
 
 /* Merging (schema_merge.c): *out accepts what both accept; an arena object. ERR_BAD_REQUEST when two keywords cannot be combined. */
 errc schema_merge(struct schema *s, const json_t *a, const json_t *b, const char *path, const json_t **out);
-errc schema_resolve(struct schema *s, const char *ref, const char *path, const json_t **out);   /* "#/$defs/x" */
 /* $ref and allOf worked in: what is left is neither. */
 errc schema_flat(struct schema *s, const json_t *schema, const char *path, const json_t **out);
 
@@ -50,7 +49,5 @@ bool schema_says_nothing_of_keys(const json_t *schema);         /* of propertyNa
 bool schema_is_enum(const json_t *schema);                      /* of strings, and no more */
 
 bool schema_is_annotation(const char *keyword);
-/* The pattern behind a `format`; NULL: one that says nothing here. */
-const char *schema_format(const char *name);
 
 #endif

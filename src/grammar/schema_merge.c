@@ -232,7 +232,7 @@ static void unescape(struct str step, struct buf *out)
     }
 }
 
-errc schema_resolve(struct schema *s, const char *ref, const char *path, const json_t **out)
+static errc schema_resolve(struct schema *s, const char *ref, const char *path, const json_t **out)
 {
     struct str rest = str_of(ref), step;
     const json_t *at = s->root;
@@ -257,7 +257,7 @@ errc schema_resolve(struct schema *s, const char *ref, const char *path, const j
 
 static errc follow(struct schema *s, const json_t *schema, const char *path, const json_t **out)
 {
-    const json_t *target;
+    const json_t *target = NULL;
     json_t *rest = own(s, json_copy((json_t *)(uintptr_t)schema));
 
     TRY(schema_resolve(s, json_cstr(schema, "$ref"), path, &target));

@@ -30,7 +30,8 @@ static const struct { const char *name, *pattern; } formats[] = {
     { "uri", "https?://" HOST "(?::[1-9]\\d{0,3})?(?:/" PATH "*)?(?:\\?" URI "*)?(?:#" URI "*)?" },
 };
 
-const char *schema_format(const char *name)
+/* The pattern behind a `format`; NULL: one that says nothing here. */
+static const char *schema_format(const char *name)
 {
     for (size_t i = 0; i < ARRAY_LEN(formats); i++)
         if (streq(formats[i].name, name))

@@ -164,36 +164,18 @@ static errc add_files(json_t *files, const char *path, struct buf *source, struc
     return add_file(files, usual, e);
 }
 
-errc kube_config_load(const char *path, const char *context, struct kube_config **out, struct err *e)
-{
-    AUTO_JSON files = json_array();
-    AUTO_BUF source = { 0 };
-    TRY(add_files(files, path, &source, e));
-    if (json_array_size(files) == 0) {
-        if (getenv("KUBERNETES_SERVICE_HOST"))
-            return kube_config_in_cluster(NULL, out, e);
-        return err_set(e, ERR_NOT_FOUND, "no kubeconfig: set KUBECONFIG, give --kubeconfig, or run inside a pod");
-    }
-    AUTO_FREE(kube_config) c = xzalloc(sizeof *c);
-    if (config_from(files, context, c, e))
-        return err_wrap(e, "kubeconfig %s", buf_cstr(&source));
-    c->source = buf_take(&source);
-    *out = TAKE(c);
-    return ERR_OK;
-}
-
-errc kube_config_in_cluster(const char *dir, struct kube_config **out, struct err *e)
+/* The service account of the pod that we are. */
+static errc load_in_cluster(struct kube_config **out, struct err *e)
 {
     const char *host = getenv("KUBERNETES_SERVICE_HOST"), *port = getenv("KUBERNETES_SERVICE_PORT");
-    dir = dir ? dir : SERVICE_ACCOUNT_DIR;
     if (!str_set(host) || !str_set(port))
         return err_set(e, ERR_NOT_FOUND, "not in a cluster: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set");
     AUTO_FREE(kube_config) c = xzalloc(sizeof *c);
     AUTO_BUF ca = { 0 };
     AUTO_BUF ns = { 0 };
-    AUTO_MEM char *ca_path = path_join(dir, "ca.crt");
-    AUTO_MEM char *ns_path = path_join(dir, "namespace");
-    c->token_file = path_join(dir, "token");
+    AUTO_MEM char *ca_path = path_join(SERVICE_ACCOUNT_DIR, "ca.crt");
+    AUTO_MEM char *ns_path = path_join(SERVICE_ACCOUNT_DIR, "namespace");
+    c->token_file = path_join(SERVICE_ACCOUNT_DIR, "token");
     if (file_read(ca_path, CONFIG_MAX, &ca, e))
         return err_wrap(e, "service account");
     struct err ignored;
@@ -203,6 +185,24 @@ errc kube_config_in_cluster(const char *dir, struct kube_config **out, struct er
     c->ca_pem = buf_take(&ca);
     c->server = strchr(host, ':') ? xasprintf("https://[%s]:%s", host, port) : xasprintf("https://%s:%s", host, port);
     c->source = xstrdup("in-cluster");
+    *out = TAKE(c);
+    return ERR_OK;
+}
+
+errc kube_config_load(const char *path, const char *context, struct kube_config **out, struct err *e)
+{
+    AUTO_JSON files = json_array();
+    AUTO_BUF source = { 0 };
+    TRY(add_files(files, path, &source, e));
+    if (json_array_size(files) == 0) {
+        if (getenv("KUBERNETES_SERVICE_HOST"))
+            return load_in_cluster(out, e);
+        return err_set(e, ERR_NOT_FOUND, "no kubeconfig: set KUBECONFIG, give --kubeconfig, or run inside a pod");
+    }
+    AUTO_FREE(kube_config) c = xzalloc(sizeof *c);
+    if (config_from(files, context, c, e))
+        return err_wrap(e, "kubeconfig %s", buf_cstr(&source));
+    c->source = buf_take(&source);
     *out = TAKE(c);
     return ERR_OK;
 }

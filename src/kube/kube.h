@@ -36,8 +36,6 @@ struct kube_config {
  * it exists, else the service account of a pod. context NULL: the current one. Exec plugins and auth providers give UNBUILT.
  */
 errc kube_config_load(const char *path, const char *context, struct kube_config **out, struct err *e);
-/* The service account mounted at dir (NULL: /var/run/secrets/kubernetes.io/serviceaccount), server from KUBERNETES_SERVICE_HOST/PORT. */
-errc kube_config_in_cluster(const char *dir, struct kube_config **out, struct err *e);
 void kube_config_free(struct kube_config *c);
 DEFINE_AUTO_FREE(kube_config)
 /* A kubeconfig file with one cluster, user and context called `name`. */

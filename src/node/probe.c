@@ -66,7 +66,8 @@ static errc http_probe(const struct probe_plan *plan, struct cancel *cancel, str
     return ERR_OK;
 }
 
-errc probe_once(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
+/* One attempt; an error carries a message in the kubelet's words. */
+static errc probe_once(const struct probe_plan *plan, struct cancel *cancel, struct err *e)
 {
     return plan->http_url.p ? http_probe(plan, cancel, e) : tcp_probe(plan, e);
 }

@@ -21,7 +21,4 @@ struct prober;
 struct prober *prober_start(const struct container_plan *plan, probe_told *told, void *self);
 void prober_stop(struct prober *p);     /* joins and frees; NULL is fine; told is not called afterwards */
 
-/* One attempt; an error carries a message in the kubelet's words. */
-errc probe_once(const struct probe_plan *plan, struct cancel *cancel, struct err *e);
-
 #endif

@@ -82,7 +82,6 @@ DEFINE_AUTO_FREE(registry)
 
 /* Is it there, does it take the credentials? */
 errc registry_ping(struct registry *r, struct err *e);
-errc registry_has_blob(struct registry *r, const char *digest, bool *out, struct err *e);
 /* Uploads a file whose digest and size are known; nothing is sent when the registry has it. */
 errc registry_put_blob(struct registry *r, const char *path, const char *digest, uint64_t size, struct err *e);
 /* Downloads into path through path.part; digest and size are verified. */

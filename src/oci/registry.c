@@ -303,7 +303,7 @@ errc registry_ping(struct registry *r, struct err *e)
     return ERR_OK;
 }
 
-errc registry_has_blob(struct registry *r, const char *digest, bool *out, struct err *e)
+static errc registry_has_blob(struct registry *r, const char *digest, bool *out, struct err *e)
 {
     AUTO_MEM char *url = xasprintf("%s/v2/%s/blobs/%s", r->base, r->repository, digest);
     AUTO_RESPONSE resp = { 0 };

@@ -105,13 +105,3 @@ json_t *field_errors_causes(const struct field_errors *l)
     }
     return causes;
 }
-
-errc field_errors_to_err(const struct field_errors *l, struct err *e)
-{
-    AUTO_BUF b = { 0 };
-
-    if (!l->n)
-        return ERR_OK;
-    field_errors_text(l, &b);
-    return err_set(e, ERR_INVALID, "%s", buf_cstr(&b));
-}

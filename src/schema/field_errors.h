@@ -66,7 +66,5 @@ void field_error_unsupported(struct field_errors *l, const char *path, const jso
 void field_errors_text(const struct field_errors *l, struct buf *out);
 /* details.causes of a Status: [{reason, message, field}]. New reference. */
 json_t *field_errors_causes(const struct field_errors *l);
-/* ERR_OK when empty, else ERR_INVALID with the joined text. */
-errc field_errors_to_err(const struct field_errors *l, struct err *e);
 
 #endif

@@ -99,6 +99,5 @@ void reply_detail(struct http_exchange *x, int status, const char *fmt, ...) PRI
 void reply_openai_error(struct http_exchange *x, int status, const char *type, const char *fmt, ...) PRINTF(4, 5);
 void reply_openai_err(struct http_exchange *x, const struct err *e);
 json_t *openai_error_json(const struct err *e);                 /* {"error": {message, type, param, code}}; new reference */
-int openai_status(const struct err *e);
 
 #endif

@@ -54,7 +54,7 @@ static char *field_of(const char *text)
 }
 
 /* What the client did is 400, whatever our code calls it; leaving, too, as vLLM has it. */
-int openai_status(const struct err *e)
+static int openai_status(const struct err *e)
 {
     int status = err_http(e->code);
 

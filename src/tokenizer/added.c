@@ -34,7 +34,8 @@ int32_t trie_step(const struct trie *t, int32_t node, unsigned char byte)
     return child;
 }
 
-int32_t trie_match(const struct trie *t, struct str s, size_t at, size_t *len)
+/* Longest word of the trie at s[at..]: its token and length; -1 for none. */
+static int32_t trie_match(const struct trie *t, struct str s, size_t at, size_t *len)
 {
     int32_t found = -1, node = 0;
 

@@ -50,12 +50,6 @@ void onig_to_pcre(struct str pattern, struct buf *out);         /* onig.c */
 struct regex;
 errc regex_new(struct str pattern, struct regex **out, struct err *e);
 void regex_free(struct regex *r);
-/* Next match at or after `from`; false when there is none. */
-struct regex_run;
-struct regex_run *regex_run_new(const struct regex *r);
-void regex_run_free(struct regex_run *run);
-DEFINE_AUTO_FREE(regex_run)
-errc regex_next(struct regex_run *run, struct str s, size_t from, bool *found, size_t *start, size_t *end, struct err *e);
 
 /* A pattern of Replace or Split: a plain string or an expression. */
 struct pattern { struct str text; struct regex *re; };
@@ -141,9 +135,7 @@ struct added_token {
 struct trie_node { int32_t child, sibling, token; unsigned char byte; };
 struct trie { struct trie_node *v; size_t n, cap; };
 void trie_add(struct trie *t, struct str word, int32_t token);
-/* Longest word of the trie at s[at..]: its token and length; -1 for none. */
 int32_t trie_step(const struct trie *t, int32_t node, unsigned char byte);      /* the child of a node (0: the root); -1: none */
-int32_t trie_match(const struct trie *t, struct str s, size_t at, size_t *len);
 
 enum model_kind { MODEL_BPE, MODEL_UNIGRAM, MODEL_WORDPIECE, MODEL_WORDLEVEL };
 struct merge { uint64_t pair; uint32_t rank; int32_t id; };
@@ -198,7 +190,6 @@ struct tokenizer *tokenizer_new(void);                                          
 void tokenizer_publish(struct tokenizer *t);            /* once, at the end of loading, whether it went well or not */
 void tokenizer_add_stop(struct tokenizer *t, int64_t id);                               /* once; -1: none */
 errc tokenizer_set_template(struct tokenizer *t, struct str source, const char *name, struct err *e);
-errc tokenizer_apply_roles(struct tokenizer *t, const json_t *config, struct err *e);   /* roles.c */
 errc tokenizer_split_added(const struct tokenizer *t, struct str text, struct pieces *out, struct err *e);      /* added.c */
 
 /* bytes <-> the printable alphabet of byte-level vocabularies */

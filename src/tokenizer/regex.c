@@ -4,6 +4,7 @@
 #define MATCH_LIMIT 50000000u           /* PCRE2's own measure of work for one match */
 
 struct regex { pcre2_code *code; };
+/* What one thread needs to match. */
 struct regex_run { const struct regex *re; pcre2_match_data *data; pcre2_match_context *ctx; };
 
 errc regex_new(struct str pattern, struct regex **out, struct err *e)
@@ -33,7 +34,7 @@ void regex_free(struct regex *r)
     free(r);
 }
 
-struct regex_run *regex_run_new(const struct regex *r)
+static struct regex_run *regex_run_new(const struct regex *r)
 {
     struct regex_run *run = xzalloc(sizeof *run);
 
@@ -46,7 +47,7 @@ struct regex_run *regex_run_new(const struct regex *r)
     return run;
 }
 
-void regex_run_free(struct regex_run *run)
+static void regex_run_free(struct regex_run *run)
 {
     if (!run)
         return;
@@ -54,8 +55,10 @@ void regex_run_free(struct regex_run *run)
     pcre2_match_context_free(run->ctx);
     free(run);
 }
+DEFINE_AUTO_FREE(regex_run)
 
-errc regex_next(struct regex_run *run, struct str s, size_t from, bool *found, size_t *start, size_t *end, struct err *e)
+/* Next match at or after `from`; *found is false when there is none. */
+static errc regex_next(struct regex_run *run, struct str s, size_t from, bool *found, size_t *start, size_t *end, struct err *e)
 {
     uint32_t how = PCRE2_NO_UTF_CHECK;          /* the text was repaired before */
     int rc = pcre2_match(run->re->code, (PCRE2_SPTR)s.p, s.n, from, how, run->data, run->ctx);

@@ -38,7 +38,7 @@ static void apply_bos_eos_flags(struct tokenizer *t, const json_t *config)
     }
 }
 
-errc tokenizer_apply_roles(struct tokenizer *t, const json_t *config, struct err *e)
+static errc tokenizer_apply_roles(struct tokenizer *t, const json_t *config, struct err *e)
 {
     struct tokenizer_info *i = &t->info;
     double max = json_num(config, "model_max_length", 0);

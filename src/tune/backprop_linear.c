@@ -18,7 +18,8 @@ static void base_rounding(struct backprop *p, bool on)
     compute_set_rounding(p->c, on && p->emulates_bf16, on && p->o.math == GEMM_BF16);
 }
 
-const struct weight *base_weight(struct backprop *p, const struct linear *l)
+/* The matrix to multiply by: good until the next call. */
+static const struct weight *base_weight(struct backprop *p, const struct linear *l)
 {
     if (p->int8 && p->int8[l->index].q)
         int8_expand(p->c, &p->int8[l->index], p->weights[l->index].dtype, p->o.math == GEMM_BF16, p->expanded);

@@ -176,8 +176,6 @@ void balance_count(struct backprop *p, const struct routes *r);
 void balance_backward(const struct backprop *p, const struct routes *r, float *dscores);
 void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
 
-/* The matrix to multiply by: good until the next call. */
-const struct weight *base_weight(struct backprop *p, const struct linear *l);
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
 void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa, struct rows rows);

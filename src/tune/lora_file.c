@@ -9,7 +9,8 @@
 
 #define CONFIG_BYTES_MAX (4u << 20)
 
-char *lora_param_name(const struct lora_param *p, char which)
+/* "base_model.model.<path>.lora_A.weight" or ".lora_embedding_A", malloc'd. which is 'A', 'B' or 'M' (lora_magnitude_vector, without ".weight"). */
+static char *lora_param_name(const struct lora_param *p, char which)
 {
     if (which == 'M')
         return xasprintf("base_model.model.%s.lora_magnitude_vector", p->linear->path);

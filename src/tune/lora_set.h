@@ -59,8 +59,6 @@ void lora_set_fill(struct lora_set *s, uint64_t seed, bool zero);
 /* From a PEFT folder: the same modules, ranks and own tensors, else ERR_INVALID naming the difference. After an error s is half read. */
 errc lora_set_load(struct lora_set *s, const char *dir, const struct model *m, struct err *e);
 
-/* "base_model.model.<path>.lora_A.weight" or ".lora_embedding_A", malloc'd. which is 'A', 'B' or 'M' (lora_magnitude_vector, without ".weight"). */
-char *lora_param_name(const struct lora_param *p, char which);
 
 /* One tensor of the adapter's file, and its place in w and g; all of them, in the order of places, cover [0, total). cols 0: a vector. */
 struct lora_tensor { char *name; size_t at, rows, cols; };

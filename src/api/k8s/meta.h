@@ -46,8 +46,5 @@ extern const struct type object_meta_type, owner_ref_type, condition_type, selec
 
 /* NULL when there is none of that type. */
 struct condition *condition_find(struct condition *items, size_t n, const char *type);
-bool condition_is_true(const struct condition *items, size_t n, const char *type);
-/* An empty selector matches everything; NULL matches nothing. */
-bool label_selector_matches(const struct label_selector *s, const struct str_map *labels);
 
 #endif
