@@ -119,31 +119,48 @@ static errc eval_dict(struct render *r, struct scope *s, const struct node *n, s
     return box_check(r, d);
 }
 
-static errc call_macro(struct render *r, const struct macro *m, const struct args *args, struct val *out)
+/* What the call gives for the macro's parameter `at`; NULL: nothing. */
+static const struct val *given(const struct args *args, size_t at, struct str name)
 {
-    struct scope *s = scope_new(r, m->home);
+    if (at < args->n)
+        return &args->v[at];
+    for (size_t i = 0; i < args->n_named; i++)
+        if (str_eq(args->names[i], name))
+            return &args->named[i];
+    return NULL;
+}
+
+/* Every parameter gets what was given, or its default, in the order written; *out_n: how many there are. */
+static errc bind_parameters(struct render *r, struct scope *s, const struct macro *m, const struct args *args, size_t *out_n)
+{
     size_t at = 0;
 
     for (const struct node *p = m->node->args; p; p = p->next, at++) {
-        const struct val *given = NULL;
-        struct val v = val_undefined(p->name);
-        if (at < args->n)
-            given = &args->v[at];
-        for (size_t i = 0; !given && i < args->n_named; i++)
-            if (str_eq(args->names[i], p->name))
-                given = &args->named[i];
-        if (given)
-            v = *given;
-        else if (p->a)
+        const struct val *g = given(args, at, p->name);
+        struct val v = g ? *g : val_undefined(p->name);
+        if (!g && p->a)
             TRY(eval(r, s, p->a, &v));
         scope_set(r, s, p->name, v);
     }
-    if (args->n > at && !m->node->varargs)
-        return fail(r, "macro '%.*s' takes not more than %zu argument(s)", STR_ARG(m->node->name), at);
-    struct val more = val_list(r->arena), others = val_dict(r->arena);
+    *out_n = at;
+    return args->n > at && !m->node->varargs ? fail(r, "macro '%.*s' takes not more than %zu argument(s)", STR_ARG(m->node->name), at) : ERR_OK;
+}
+
+static void bind_varargs(struct render *r, struct scope *s, const struct args *args, size_t at)
+{
+    struct val more = val_list(r->arena);
+
     more.kind = VAL_TUPLE;
     for (; at < args->n; at++)
         list_add(r->arena, more.list, args->v[at]);
+    scope_set(r, s, STR("varargs"), more);
+}
+
+/* `caller` comes by name from {% call %} and needs no parameter. */
+static errc bind_kwargs(struct render *r, struct scope *s, const struct macro *m, const struct args *args)
+{
+    struct val others = val_dict(r->arena);
+
     for (size_t i = 0; i < args->n_named; i++)
         if (str_is(args->names[i], "caller"))
             scope_set(r, s, args->names[i], args->named[i]);
@@ -153,10 +170,20 @@ static errc call_macro(struct render *r, const struct macro *m, const struct arg
             dict_put(r->arena, others.dict, val_str(args->names[i]), args->named[i]);
         else
             return fail(r, "macro '%.*s' takes no keyword argument '%.*s'", STR_ARG(m->node->name), STR_ARG(args->names[i]));
-    if (m->node->varargs)
-        scope_set(r, s, STR("varargs"), more);
     if (m->node->kwargs)
         scope_set(r, s, STR("kwargs"), others);
+    return ERR_OK;
+}
+
+static errc call_macro(struct render *r, const struct macro *m, const struct args *args, struct val *out)
+{
+    struct scope *s = scope_new(r, m->home);
+    size_t parameters;
+
+    TRY(bind_parameters(r, s, m, args, &parameters));
+    TRY(bind_kwargs(r, s, m, args));
+    if (m->node->varargs)
+        bind_varargs(r, s, args, parameters);
     return captured(r, s, m->node->body, out);
 }
 
@@ -256,58 +283,48 @@ static errc eval_concat(struct render *r, struct scope *s, const struct node *n,
     return str_val(r, &text, out);
 }
 
-static errc eval_kind(struct render *r, struct scope *s, const struct node *n, struct val *out)
+static errc eval_const(struct render *r, struct scope *s, const struct node *n, struct val *out)
 {
-    struct val a, b = val_none();
-
-    switch (n->kind) {
-    case N_CONST:
-        *out = n->value;
-        return ERR_OK;
-    case N_NAME:
-        *out = n->name.p ? scope_lookup(s, n->name) : n->value;
-        return ERR_OK;
-    case N_LIST:
-    case N_TUPLE:
-        return eval_list(r, s, n, out);
-    case N_DICT:
-        return eval_dict(r, s, n, out);
-    case N_ATTR:
-        TRY(eval(r, s, n->a, &a));
-        r->line = n->line;
-        return get_attr(r, a, n->name, out);
-    case N_ITEM:
-        TRY(eval(r, s, n->a, &a));
-        TRY(eval(r, s, n->b, &b));
-        r->line = n->line;
-        return get_item(r, a, b, out);
-    case N_SLICE:
-        return eval_slice(r, s, n, out);
-    case N_CALL:
-        return eval_call(r, s, n, NULL, out);
-    case N_FILTER:
-        return eval_filter(r, s, n, out);
-    case N_TEST:
-        return eval_test(r, s, n, out);
-    case N_NOT:
-    case N_AND:
-    case N_OR:
-        return eval_logic(r, s, n, out);
-    case N_NEG:
-    case N_POS:
-        return eval_sign(r, s, n, out);
-    case N_BINARY:
-        return eval_binary(r, s, n, out);
-    case N_COMPARE:
-        return eval_compare(r, s, n, out);
-    case N_COND:
-        return eval_cond(r, s, n, out);
-    case N_CONCAT:
-        return eval_concat(r, s, n, out);
-    default:
-        return fail(r, "not an expression");
-    }
+    *out = n->value;
+    return ERR_OK;
 }
+
+static errc eval_name(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    *out = n->name.p ? scope_lookup(s, n->name) : n->value;
+    return ERR_OK;
+}
+
+static errc eval_attr(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    struct val of;
+
+    TRY(eval(r, s, n->a, &of));
+    r->line = n->line;
+    return get_attr(r, of, n->name, out);
+}
+
+static errc eval_item(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    struct val of, key;
+
+    TRY(eval(r, s, n->a, &of));
+    TRY(eval(r, s, n->b, &key));
+    r->line = n->line;
+    return get_item(r, of, key, out);
+}
+
+static errc eval_plain_call(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    return eval_call(r, s, n, NULL, out);
+}
+
+static errc (*const expressions[])(struct render *r, struct scope *s, const struct node *n, struct val *out) = {
+    [N_CONST] = eval_const, [N_NAME] = eval_name, [N_LIST] = eval_list, [N_TUPLE] = eval_list, [N_DICT] = eval_dict, [N_ATTR] = eval_attr,
+    [N_ITEM] = eval_item, [N_SLICE] = eval_slice, [N_CALL] = eval_plain_call, [N_FILTER] = eval_filter, [N_TEST] = eval_test,
+    [N_NOT] = eval_logic, [N_AND] = eval_logic, [N_OR] = eval_logic, [N_NEG] = eval_sign, [N_POS] = eval_sign,
+    [N_BINARY] = eval_binary, [N_COMPARE] = eval_compare, [N_COND] = eval_cond, [N_CONCAT] = eval_concat,
+};
 
 errc eval(struct render *r, struct scope *s, const struct node *n, struct val *out)
 {
@@ -315,8 +332,10 @@ errc eval(struct render *r, struct scope *s, const struct node *n, struct val *o
     TRY(tick(r, 0));
     if (r->depth >= EVAL_DEPTH_MAX)
         return fail(r, "expressions and calls are nested more than %d deep", EVAL_DEPTH_MAX);
+    if (n->kind >= ARRAY_LEN(expressions))
+        return fail(r, "not an expression");
     r->depth++;
-    errc rc = eval_kind(r, s, n, out);
+    errc rc = expressions[n->kind](r, s, n, out);
     r->depth--;
     return rc;
 }

@@ -143,67 +143,105 @@ static errc exec_generation(struct render *r, struct scope *s, const struct node
     return ERR_OK;
 }
 
+static errc exec_data(struct render *r, struct scope *s, const struct node *n)
+{
+    buf_addstr(r->out, n->name);
+    return made(r, n->name.n);
+}
+
+static errc exec_set(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val v;
+
+    TRY(eval(r, s, n->a, &v));
+    return assign(r, s, n, v);
+}
+
+/* What the block prints, under its filters. */
+static errc filtered_block(struct render *r, struct scope *s, const struct node *n, struct val *out)
+{
+    struct val text;
+
+    TRY(captured(r, scope_new(r, s), n->body, &text));
+    return filtered(r, s, n->a, text, out);
+}
+
+static errc exec_set_block(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val v;
+
+    TRY(filtered_block(r, s, n, &v));
+    return assign(r, s, n, v);
+}
+
+static errc exec_filter_block(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val v;
+
+    TRY(filtered_block(r, s, n, &v));
+    val_print(v, r->out);
+    return ERR_OK;
+}
+
+static struct val macro_val(struct render *r, struct scope *home, const struct node *n)
+{
+    struct macro *m = arena_new_of(r->arena, struct macro);
+
+    *m = (struct macro){ n, home };
+    return (struct val){ VAL_MACRO, { .macro = m } };
+}
+
+static errc exec_macro(struct render *r, struct scope *s, const struct node *n)
+{
+    scope_set(r, s, n->name, macro_val(r, s, n));
+    return ERR_OK;
+}
+
+static errc exec_call_block(struct render *r, struct scope *s, const struct node *n)
+{
+    struct val caller = macro_val(r, s, n->b), v;
+
+    TRY(eval_call(r, s, n->a, &caller, &v));
+    val_print(v, r->out);
+    return ERR_OK;
+}
+
+static errc exec_with(struct render *r, struct scope *s, const struct node *n)
+{
+    struct scope *inner = scope_new(r, s);
+    struct val v;
+
+    for (const struct node *t = n->args; t; t = t->next) {
+        TRY(eval(r, s, t->a, &v));
+        scope_set(r, inner, t->name, v);
+    }
+    return exec(r, inner, n->body);
+}
+
+static errc exec_group(struct render *r, struct scope *s, const struct node *n)
+{
+    return exec(r, s, n->body);
+}
+
+static errc exec_leave(struct render *r, struct scope *s, const struct node *n)
+{
+    if (!r->loop_depth)
+        return fail(r, "break and continue belong into a loop");
+    r->flow = n->kind == N_BREAK ? FLOW_BREAK : FLOW_CONTINUE;
+    return ERR_OK;
+}
+
+static errc (*const statements[])(struct render *r, struct scope *s, const struct node *n) = {
+    [N_DATA] = exec_data, [N_OUTPUT] = print, [N_IF] = exec_if, [N_FOR] = exec_for, [N_SET] = exec_set, [N_SET_BLOCK] = exec_set_block,
+    [N_MACRO] = exec_macro, [N_CALL_BLOCK] = exec_call_block, [N_FILTER_BLOCK] = exec_filter_block, [N_WITH] = exec_with,
+    [N_BREAK] = exec_leave, [N_CONTINUE] = exec_leave, [N_GROUP] = exec_group, [N_GENERATION] = exec_generation,
+};
+
 static errc exec_one(struct render *r, struct scope *s, const struct node *n)
 {
-    struct val v, made_val;
-
-    switch (n->kind) {
-    case N_DATA:
-        buf_addstr(r->out, n->name);
-        return made(r, n->name.n);
-    case N_OUTPUT:
-        return print(r, s, n);
-    case N_IF:
-        return exec_if(r, s, n);
-    case N_FOR:
-        return exec_for(r, s, n);
-    case N_SET:
-        TRY(eval(r, s, n->a, &v));
-        return assign(r, s, n, v);
-    case N_SET_BLOCK:
-        TRY(captured(r, scope_new(r, s), n->body, &v));
-        TRY(filtered(r, s, n->a, v, &made_val));
-        return assign(r, s, n, made_val);
-    case N_FILTER_BLOCK:
-        TRY(captured(r, scope_new(r, s), n->body, &v));
-        TRY(filtered(r, s, n->a, v, &made_val));
-        val_print(made_val, r->out);
-        return ERR_OK;
-    case N_MACRO: {
-        struct macro *m = arena_new_of(r->arena, struct macro);
-        *m = (struct macro){ n, s };
-        scope_set(r, s, n->name, (struct val){ VAL_MACRO, { .macro = m } });
-        return ERR_OK;
-    }
-    case N_CALL_BLOCK: {
-        struct macro *m = arena_new_of(r->arena, struct macro);
-        *m = (struct macro){ n->b, s };
-        v = (struct val){ VAL_MACRO, { .macro = m } };
-        TRY(eval_call(r, s, n->a, &v, &made_val));
-        val_print(made_val, r->out);
-        return ERR_OK;
-    }
-    case N_WITH: {
-        struct scope *inner = scope_new(r, s);
-        for (const struct node *t = n->args; t; t = t->next) {
-            TRY(eval(r, s, t->a, &v));
-            scope_set(r, inner, t->name, v);
-        }
-        return exec(r, inner, n->body);
-    }
-    case N_GROUP:
-        return exec(r, s, n->body);
-    case N_GENERATION:
-        return exec_generation(r, s, n);
-    case N_BREAK:
-    case N_CONTINUE:
-        if (!r->loop_depth)
-            return fail(r, "break and continue belong into a loop");
-        r->flow = n->kind == N_BREAK ? FLOW_BREAK : FLOW_CONTINUE;
-        return ERR_OK;
-    default:
+    if (n->kind >= ARRAY_LEN(statements) || !statements[n->kind])
         return fail(r, "not a statement");
-    }
+    return statements[n->kind](r, s, n);
 }
 
 errc exec(struct render *r, struct scope *s, const struct node *first)

@@ -6,13 +6,10 @@
 
 typedef errc filter_fn(struct render *r, struct val v, const struct args *args, struct val *out);
 
-/* Filters of text take any value's str(). */
 /* attribute="a.b" or an index, as map, join, sort, sum, groupby take it */
 errc attribute_of(struct render *r, struct val v, const struct val *attribute, struct val *out);
 /* Stable; attribute (may be NULL) may name several, "a,b"; fallback (may be NULL) stands for an absent one. */
 errc sorted(struct render *r, struct list *l, const struct val *attribute, const struct val *fallback, bool sensitive, bool descending, struct val *out);
-
-errc as_text(struct render *r, struct val v, struct str *out);
 
 filter_fn f_abs, f_length, f_default, f_float, f_int, f_round, f_same, f_attr;    /* filters_value.c */
 filter_fn f_capitalize, f_escape, f_indent, f_lower, f_replace, f_string, f_title, f_trim, f_upper,

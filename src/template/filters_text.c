@@ -1,7 +1,8 @@
 /* Filters of text. */
 #include "template/filters.h"
 
-errc as_text(struct render *r, struct val v, struct str *out)
+/* Filters of text take any value's str(). */
+static errc as_text(struct render *r, struct val v, struct str *out)
 {
     AUTO_BUF b = { 0 };
     struct val made_text;

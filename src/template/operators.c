@@ -50,52 +50,56 @@ errc val_contains(struct render *r, struct val box, struct val item, bool *out)
     return tick(r, box.list->n / 8);
 }
 
+/* Python's // and %: the quotient is rounded down, the rest has the divisor's sign. b is not 0; answers whether it overflows. */
+static bool floor_div(int64_t a, int64_t b, int64_t *quotient, int64_t *rest)
+{
+    if (b == -1) {              /* INT64_MIN / -1 traps */
+        *rest = 0;
+        return __builtin_sub_overflow((int64_t)0, a, quotient);
+    }
+    *quotient = a / b;
+    *rest = a % b;
+    if (*rest && (*rest < 0) != (b < 0)) {
+        *quotient -= 1;
+        *rest += b;
+    }
+    return false;
+}
+
+/* a to the power b, b not negative; answers whether it overflows. Any |a| above 1 does after 62 products at the most. */
+static bool int_power(int64_t a, int64_t b, int64_t *out)
+{
+    bool over = false;
+
+    *out = 1;
+    if (a == 0 || a == 1 || a == -1)
+        b = b ? 2 - b % 2 : 0;          /* the same power of it */
+    for (; b && !over; b--)
+        over = __builtin_mul_overflow(*out, a, out);
+    return over;
+}
+
 errc int_op(struct render *r, enum op op, int64_t a, int64_t b, struct val *out)
 {
-    int64_t x = 0;
+    int64_t x = 0, unused;
     bool over = false;
 
     if ((op == OP_DIV || op == OP_FLOORDIV || op == OP_MOD) && b == 0)
         return fail(r, "division by zero");
-    switch (op) {
-    case OP_ADD:
-        over = __builtin_add_overflow(a, b, &x);
-        break;
-    case OP_SUB:
-        over = __builtin_sub_overflow(a, b, &x);
-        break;
-    case OP_MUL:
-        over = __builtin_mul_overflow(a, b, &x);
-        break;
-    case OP_DIV:
-        *out = val_float((double)a / (double)b);
+    if (op == OP_POW && b < 0 && a == 0)
+        return fail(r, "0.0 cannot be raised to a negative power");
+    if (op == OP_DIV || (op == OP_POW && b < 0)) {
+        *out = val_float(op == OP_DIV ? (double)a / (double)b : pow((double)a, (double)b));
         return ERR_OK;
-    case OP_FLOORDIV:
-    case OP_MOD:
-        if (b == -1) {
-            over = op == OP_FLOORDIV && __builtin_sub_overflow((int64_t)0, a, &x);
-        } else {
-            int64_t q = a / b, m = a % b;
-            if (m && (m < 0) != (b < 0))
-                q--, m += b;
-            x = op == OP_MOD ? m : q;
-        }
-        break;
-    case OP_POW:
-        if (b < 0 && a == 0)
-            return fail(r, "0.0 cannot be raised to a negative power");
-        if (b < 0) {
-            *out = val_float(pow((double)a, (double)b));
-            return ERR_OK;
-        }
-        for (x = 1; b && !over; b--) {
-            over = __builtin_mul_overflow(x, a, &x);
-            if (a == 0 || a == 1 || a == -1)
-                b = b % 2 ? 1 : b == 0 ? 1 : 2;
-        }
-        break;
-    default:
-        break;
+    }
+    switch (op) {
+    case OP_ADD: over = __builtin_add_overflow(a, b, &x); break;
+    case OP_SUB: over = __builtin_sub_overflow(a, b, &x); break;
+    case OP_MUL: over = __builtin_mul_overflow(a, b, &x); break;
+    case OP_FLOORDIV: over = floor_div(a, b, &x, &unused); break;
+    case OP_MOD: (void)floor_div(a, b, &unused, &x); break;       /* the rest always fits */
+    case OP_POW: over = int_power(a, b, &x); break;
+    default: break;
     }
     if (over)
         return fail(r, "a number is out of range");

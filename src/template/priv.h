@@ -83,7 +83,6 @@ bool val_is_sequence(struct val v);             /* list or tuple */
 const char *val_type(struct val v);             /* Python's name of the type */
 void val_print(struct val v, struct buf *out);  /* str() */
 void val_repr(struct val v, struct buf *out);
-void float_repr(double f, struct buf *out);
 size_t str_chars(struct str s);                 /* code points */
 size_t str_char_at(struct str s, size_t chars); /* byte offset of that code point; s.n past the end */
 
@@ -195,7 +194,6 @@ const struct test *test_find(struct str name);
 const struct function *function_find(struct str name);
 /* A bound method of a string, list or dict; false when there is none. */
 bool method_find(struct render *r, struct val v, struct str name, struct val *out);
-void tojson(struct val v, bool ascii, int indent, bool sort, struct str item_sep, struct str key_sep, int depth, struct buf *out);
 errc text_case(struct render *r, struct str s, char how /* upper lower title capitalize swap */, struct val *out);
 /* printf as Python's "..." % args has it. */
 errc text_percent(struct render *r, struct str format, const struct args *args, struct val *out);

@@ -3,6 +3,21 @@
 
 #include "template/filters.h"
 
+/* The code point at s[i] in hexadecimal, in two halves where it is above U+FFFF; answers where its last byte is. */
+static size_t escape_wide(struct str s, size_t i, struct buf *out)
+{
+    unsigned char c = (unsigned char)s.p[i];
+    uint32_t cp = c >= 0xF0 ? c & 7 : c >= 0xE0 ? c & 15 : c & 31;
+
+    for (size_t n = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1; n && i + 1 < s.n; n--)
+        cp = cp << 6 | ((unsigned char)s.p[++i] & 63);
+    if (cp >= 0x10000)
+        buf_addf(out, "\\u%04x\\u%04x", 0xD800 + ((cp - 0x10000) >> 10), 0xDC00 + ((cp - 0x10000) & 0x3FF));
+    else
+        buf_addf(out, "\\u%04x", cp);
+    return i;
+}
+
 /* json.dumps: its escapes, its separators, insertion order */
 static void quoted(struct str s, bool ascii, struct buf *out)
 {
@@ -18,25 +33,64 @@ static void quoted(struct str s, bool ascii, struct buf *out)
         } else if (c < 0x80 || !ascii) {
             buf_addc(out, (char)c);
         } else {
-            uint32_t cp = c >= 0xF0 ? c & 7 : c >= 0xE0 ? c & 15 : c & 31;
-            for (size_t n = c >= 0xF0 ? 3 : c >= 0xE0 ? 2 : 1; n && i + 1 < s.n; n--)
-                cp = cp << 6 | ((unsigned char)s.p[++i] & 63);
-            if (cp >= 0x10000)
-                buf_addf(out, "\\u%04x\\u%04x", 0xD800 + ((cp - 0x10000) >> 10), 0xDC00 + ((cp - 0x10000) & 0x3FF));
-            else
-                buf_addf(out, "\\u%04x", cp);
+            i = escape_wide(s, i, out);
         }
     }
     buf_addc(out, '"');
 }
 
-static void new_line(int indent, int depth, struct buf *out)
+/* json.dumps' options. */
+struct form {
+    bool ascii, sort;
+    int indent;                 /* below 0: everything in one line */
+    struct str item, key;       /* what separates items, and a key from its value */
+};
+
+static void new_line(const struct form *f, int depth, struct buf *out)
 {
-    if (indent < 0)
+    if (f->indent < 0)
         return;
     buf_addc(out, '\n');
-    for (int i = 0; i < indent * depth; i++)
+    for (int i = 0; i < f->indent * depth; i++)
         buf_addc(out, ' ');
+}
+
+/* What stands before item i of a box whose insides are `depth` deep. */
+static void begin_item(const struct form *f, size_t i, int depth, struct buf *out)
+{
+    if (i)
+        buf_addstr(out, f->item);
+    new_line(f, depth, out);
+}
+
+static void end_box(const struct form *f, size_t items, int depth, char bracket, struct buf *out)
+{
+    if (items)
+        new_line(f, depth, out);
+    buf_addc(out, bracket);
+}
+
+static void put(struct val v, const struct form *f, int depth, struct buf *out);
+
+static void put_list(const struct list *l, const struct form *f, int depth, struct buf *out)
+{
+    buf_addc(out, '[');
+    for (size_t i = 0; i < l->n; i++) {
+        begin_item(f, i, depth + 1, out);
+        put(l->v[i], f, depth + 1, out);
+    }
+    end_box(f, l->n, depth, ']', out);
+}
+
+/* JSON knows only texts as keys: others are quoted as they would print. */
+static void put_key(struct val key, const struct form *f, struct buf *out)
+{
+    AUTO_BUF text = { 0 };
+
+    if (key.kind != VAL_STR)
+        put(key, &(struct form){ .ascii = f->ascii, .indent = -1, .item = f->item, .key = f->key }, 0, &text);
+    quoted(key.kind == VAL_STR ? key.s : buf_str(&text), f->ascii, out);
+    buf_addstr(out, f->key);
 }
 
 static int by_key(const void *a, const void *b)
@@ -45,52 +99,39 @@ static int by_key(const void *a, const void *b)
     return (*x)->kind == VAL_STR && (*y)->kind == VAL_STR ? str_cmp((*x)->s, (*y)->s) : 0;
 }
 
-void tojson(struct val v, bool ascii, int indent, bool sort, struct str item_sep, struct str key_sep, int depth, struct buf *out)
+static void put_dict(const struct dict *d, const struct form *f, int depth, struct buf *out)
+{
+    AUTO_MEM const struct val **keys = xcalloc(d->n + 1, sizeof *keys);
+
+    for (size_t i = 0; i < d->n; i++)
+        keys[i] = &d->k[i];
+    if (f->sort)
+        qsort(keys, d->n, sizeof *keys, by_key);
+    buf_addc(out, '{');
+    for (size_t i = 0; i < d->n; i++) {
+        begin_item(f, i, depth + 1, out);
+        put_key(*keys[i], f, out);
+        put(d->v[keys[i] - d->k], f, depth + 1, out);
+    }
+    end_box(f, d->n, depth, '}', out);
+}
+
+static void put(struct val v, const struct form *f, int depth, struct buf *out)
 {
     if (out->n > OUTPUT_DEFAULT)
         return;
-    if (v.kind == VAL_STR) {
-        quoted(v.s, ascii, out);
-    } else if (v.kind == VAL_NONE || v.kind == VAL_BOOL) {
+    if (v.kind == VAL_STR)
+        quoted(v.s, f->ascii, out);
+    else if (v.kind == VAL_NONE || v.kind == VAL_BOOL)
         buf_adds(out, v.kind == VAL_NONE ? "null" : v.b ? "true" : "false");
-    } else if (v.kind == VAL_FLOAT && !isfinite(v.f)) {
+    else if (v.kind == VAL_FLOAT && !isfinite(v.f))
         buf_adds(out, isnan(v.f) ? "NaN" : v.f > 0 ? "Infinity" : "-Infinity");
-    } else if (val_is_sequence(v)) {
-        buf_addc(out, '[');
-        for (size_t i = 0; i < v.list->n; i++) {
-            if (i)
-                buf_addstr(out, item_sep);
-            new_line(indent, depth + 1, out);
-            tojson(v.list->v[i], ascii, indent, sort, item_sep, key_sep, depth + 1, out);
-        }
-        if (v.list->n)
-            new_line(indent, depth, out);
-        buf_addc(out, ']');
-    } else if (v.kind == VAL_DICT) {
-        const struct val **keys = xcalloc(v.dict->n + 1, sizeof *keys);
-        for (size_t i = 0; i < v.dict->n; i++)
-            keys[i] = &v.dict->k[i];
-        if (sort)
-            qsort(keys, v.dict->n, sizeof *keys, by_key);
-        buf_addc(out, '{');
-        for (size_t i = 0; i < v.dict->n; i++) {
-            AUTO_BUF key = { 0 };
-            if (i)
-                buf_addstr(out, item_sep);
-            new_line(indent, depth + 1, out);
-            if (keys[i]->kind != VAL_STR)
-                tojson(*keys[i], ascii, -1, false, item_sep, key_sep, 0, &key);
-            quoted(keys[i]->kind == VAL_STR ? keys[i]->s : buf_str(&key), ascii, out);
-            buf_addstr(out, key_sep);
-            tojson(v.dict->v[keys[i] - v.dict->k], ascii, indent, sort, item_sep, key_sep, depth + 1, out);
-        }
-        if (v.dict->n)
-            new_line(indent, depth, out);
-        buf_addc(out, '}');
-        free(keys);
-    } else {
+    else if (val_is_sequence(v))
+        put_list(v.list, f, depth, out);
+    else if (v.kind == VAL_DICT)
+        put_dict(v.dict, f, depth, out);
+    else
         val_repr(v, out);
-    }
 }
 
 /* A value that JSON has no word for, anywhere inside; NULL: none. */
@@ -107,22 +148,35 @@ static const char *not_json(struct val v)
     return NULL;
 }
 
+/* separators=(item, key); anything else leaves f as it is. */
+static void take_separators(const struct val *given, struct form *f)
+{
+    if (!given || !val_is_sequence(*given) || given->list->n != 2)
+        return;
+    const struct val *pair = given->list->v;
+    if (pair[0].kind == VAL_STR && pair[1].kind == VAL_STR)
+        f->item = pair[0].s, f->key = pair[1].s;
+}
+
+#define INDENT_MAX 100
+
 errc f_tojson(struct render *r, struct val v, const struct args *args, struct val *out)
 {
-    const struct val *separators = arg(args, 2, "separators"), *indented = arg(args, 1, "indent");
-    bool indents = indented && (indented->kind == VAL_INT || indented->kind == VAL_BOOL);
-    int64_t indent = indents ? arg_int(args, 1, "indent", 0) : -1;
-    struct str item = indents ? STR(",") : STR(", "), key = STR(": ");
+    const struct val *indent = arg(args, 1, "indent");
+    struct form f = { .ascii = arg_bool(args, 0, "ensure_ascii", false), .sort = arg_bool(args, 3, "sort_keys", false),
+                      .indent = -1, .item = STR(", "), .key = STR(": ") };
     AUTO_BUF b = { 0 };
 
-    if (indented && indented->kind == VAL_STR)
+    if (indent && indent->kind == VAL_STR)
         return fail(r, "tojson: indent must be a number");
-    if (indents && indent < 0)
-        indent = 0;
+    if (indent && (indent->kind == VAL_INT || indent->kind == VAL_BOOL)) {
+        int64_t n = arg_int(args, 1, "indent", 0);
+        f.indent = (int)(n < 0 ? 0 : n > INDENT_MAX ? INDENT_MAX : n);
+        f.item = STR(",");
+    }
     if (not_json(v))
         return fail(r, "an object of type %s has no JSON form", not_json(v));
-    if (separators && val_is_sequence(*separators) && separators->list->n == 2 && separators->list->v[0].kind == VAL_STR && separators->list->v[1].kind == VAL_STR)
-        item = separators->list->v[0].s, key = separators->list->v[1].s;
-    tojson(v, arg_bool(args, 0, "ensure_ascii", false), (int)(indent > 100 ? 100 : indent), arg_bool(args, 3, "sort_keys", false), item, key, 0, &b);
+    take_separators(arg(args, 2, "separators"), &f);
+    put(v, &f, 0, &b);
     return str_val(r, &b, out);
 }

@@ -197,7 +197,7 @@ const char *val_type(struct val v)
 }
 
 /* Shortest text that reads back as the same double, in Python's notation. */
-void float_repr(double f, struct buf *out)
+static void float_repr(double f, struct buf *out)
 {
     char digits[40];
 
