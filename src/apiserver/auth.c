@@ -182,7 +182,7 @@ static bool account_lives(struct req *r, const char *ns, const char *name, const
     return lives;
 }
 
-errc auth_user_of_token(struct req *r, const char *token, struct user *out)
+static errc auth_user_of_token(struct req *r, const char *token, struct user *out)
 {
     struct user u = { 0 };
 
@@ -292,47 +292,60 @@ static json_t *claims_of(struct req *r, const json_t *account, const json_t *spe
     return c;
 }
 
-errc serve_token(struct req *r)
-{
-    const struct type *type = k8s_kind("authentication.k8s.io", "v1", "TokenRequest");
-    struct found account = { 0 };
-    json_t *obj = NULL;
-    AUTO_FIELD_ERRORS l = { 0 };
-    AUTO_BUF token = { 0 };
-    char when[TIME_TEXT_MAX];
+#define AUTHENTICATION    "authentication.k8s.io"
+#define AUTHENTICATION_V1 AUTHENTICATION "/v1"
 
-    TRY(options_write(r, "CreateOptions"));
-    TRY(body_decode(r, type, "TokenRequest", "authentication.k8s.io/v1", &obj));
-    TRY(object_load(r, r->res, r->ns, r->name, &account));
-    TRY(object_manage(r, type, "authentication.k8s.io/v1", obj, "token"));
-    json_t *spec = json_sub(obj, "spec"), *meta = json_sub(obj, "metadata");
-    int64_t seconds = json_int(spec, "expirationSeconds", DEFAULT_SECONDS);
-    if (seconds < MIN_SECONDS)
-        field_error_add(&l, FIELD_INVALID_VALUE, "spec.expirationSeconds", arena_printf(r->a, "%lld", (long long)seconds),
-                        "may not specify a duration less than 10 minutes");
-    else if (seconds > MAX_SECONDS)
-        field_error_add(&l, FIELD_INVALID_VALUE, "spec.expirationSeconds", arena_printf(r->a, "%lld", (long long)seconds),
-                        "may not specify a duration larger than 2^32 seconds");
-    if (l.n)
-        return fail_invalid(r, "authentication.k8s.io", "TokenRequest", "", &l);
-    if (!json_array_size(json_object_get(spec, "audiences"))) {
-        json_t *aud = json_array();
-        json_push(aud, json_string(ISSUER));
-        json_put(spec, "audiences", aud);
+/* Checks and fills what a TokenRequest may leave out; *seconds: how long the token lives. */
+static errc complete_request(struct req *r, json_t *spec, int64_t *seconds)
+{
+    AUTO_FIELD_ERRORS l = { 0 };
+
+    *seconds = json_int(spec, "expirationSeconds", DEFAULT_SECONDS);
+    const char *problem = *seconds < MIN_SECONDS ? "may not specify a duration less than 10 minutes"
+        : *seconds > MAX_SECONDS ? "may not specify a duration larger than 2^32 seconds" : NULL;
+    if (problem) {
+        field_error_add(&l, FIELD_INVALID_VALUE, "spec.expirationSeconds", arena_printf(r->a, "%lld", (long long)*seconds), "%s", problem);
+        return fail_invalid(r, AUTHENTICATION, "TokenRequest", "", &l);
     }
-    json_put_int(spec, "expirationSeconds", seconds);
+    if (!json_array_size(json_object_get(spec, "audiences")))
+        json_put(spec, "audiences", json_pack("[s]", ISSUER));
+    json_put_int(spec, "expirationSeconds", *seconds);
     if (!json_object_get(spec, "boundObjectRef"))
         json_put(spec, "boundObjectRef", json_null());
-    AUTO_JSON claims = claims_of(r, account.obj, spec, seconds);
-    TRY(jwt_sign(r->s->auth, claims, &token, &r->e));
+    return ERR_OK;
+}
+
+static void put_token(struct req *r, json_t *obj, const char *token, int64_t seconds)
+{
+    json_t *meta = json_sub(obj, "metadata"), *status = json_sub(obj, "status");
+    char when[TIME_TEXT_MAX];
+
     time_rfc3339(r->now_ms + seconds * 1000, when);
-    json_put_str(json_sub(obj, "status"), "token", buf_cstr(&token));
-    json_put_str(json_sub(obj, "status"), "expirationTimestamp", when);
+    json_put_str(status, "token", token);
+    json_put_str(status, "expirationTimestamp", when);
     json_put_str(meta, "name", r->name);
     json_put_str(meta, "namespace", r->ns);
     json_put_str(meta, "creationTimestamp", r->now);
     json_put_str(obj, "kind", "TokenRequest");
-    json_put_str(obj, "apiVersion", "authentication.k8s.io/v1");
+    json_put_str(obj, "apiVersion", AUTHENTICATION_V1);
+}
+
+errc serve_token(struct req *r)
+{
+    const struct type *type = k8s_kind(AUTHENTICATION, "v1", "TokenRequest");
+    struct found account = { 0 };
+    json_t *obj = NULL;
+    AUTO_BUF token = { 0 };
+    int64_t seconds;
+
+    TRY(options_write(r, "CreateOptions"));
+    TRY(body_decode(r, type, "TokenRequest", AUTHENTICATION_V1, &obj));
+    TRY(object_load(r, r->res, r->ns, r->name, &account));
+    TRY(object_manage(r, type, AUTHENTICATION_V1, obj, "token"));
+    TRY(complete_request(r, json_sub(obj, "spec"), &seconds));
+    AUTO_JSON claims = claims_of(r, account.obj, json_sub(obj, "spec"), seconds);
+    TRY(jwt_sign(r->s->auth, claims, &token, &r->e));
+    put_token(r, obj, buf_cstr(&token), seconds);
     reply_json(r, 201, obj);
     return ERR_OK;
 }
@@ -358,7 +371,7 @@ json_t *user_json(const struct user *u)
     return o;
 }
 
-errc review_self(struct req *r, json_t *obj, json_t **out)
+static errc review_self(struct req *r, json_t *obj, json_t **out)
 {
     json_t *meta = json_sub(obj, "metadata");
 
@@ -371,7 +384,7 @@ errc review_self(struct req *r, json_t *obj, json_t **out)
     return ERR_OK;
 }
 
-errc review_token(struct req *r, json_t *obj, json_t **out)
+static errc review_token(struct req *r, json_t *obj, json_t **out)
 {
     const char *token = json_str_at(obj, "spec", "token", NULL);
     struct user u = { 0 };

@@ -232,7 +232,6 @@ errc serve_deletecollection(struct req *r);
 errc serve_subresource(struct req *r);
 errc serve_eviction(struct req *r);                             /* eviction.c */
 void reply_created(struct req *r);                              /* a Status that says Success */
-errc serve_scale(struct req *r);
 errc scale_of(struct req *r, const json_t *obj, json_t **out);         /* the Scale of an object of r->res */
 errc serve_discovery(struct req *r, const char *const *seg, size_t n, bool *handled);
 const char *aggregated_form(const struct http_exchange *x);     /* of discovery, by the Accept header; NULL: plain */
@@ -302,15 +301,8 @@ errc auth_request(struct req *r);              /* fills r->user; 401 */
 struct access { const char *verb, *group, *resource, *sub, *ns, *name, *path; };
 bool rbac_allows(struct req *r, const struct user *u, const struct access *a, const char **out_reason);
 errc authorize(struct req *r, const struct access *a);
-json_t *rbac_rules(struct req *r, const struct user *u, const char *ns);       /* status of a SelfSubjectRulesReview */
 json_t *user_json(const struct user *u);        /* UserInfo; new reference */
-errc auth_user_of_token(struct req *r, const char *token, struct user *out);
 errc serve_token(struct req *r);
-errc review_access_self(struct req *r, json_t *obj, json_t **out);
-errc review_access(struct req *r, json_t *obj, json_t **out);
-errc review_rules(struct req *r, json_t *obj, json_t **out);
-errc review_self(struct req *r, json_t *obj, json_t **out);
-errc review_token(struct req *r, json_t *obj, json_t **out);
 
 /* ---- services (allocator.c) --------------------------------------------------------------------------------------------- */
 

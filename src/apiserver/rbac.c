@@ -271,7 +271,7 @@ static void put_verdict(struct req *r, json_t *obj, const struct user *u, const 
     json_put(json_sub(obj, "metadata"), "creationTimestamp", json_null());
 }
 
-errc review_access_self(struct req *r, json_t *obj, json_t **out)
+static errc review_access_self(struct req *r, json_t *obj, json_t **out)
 {
     const json_t *spec = json_object_get(obj, "spec");
 
@@ -282,7 +282,7 @@ errc review_access_self(struct req *r, json_t *obj, json_t **out)
     return ERR_OK;
 }
 
-errc review_access(struct req *r, json_t *obj, json_t **out)
+static errc review_access(struct req *r, json_t *obj, json_t **out)
 {
     const json_t *spec = json_object_get(obj, "spec"), *groups = json_object_get(spec, "groups");
     struct user u = { .name = json_cstr(spec, "user"), .n_groups = json_array_size(groups) };
@@ -343,7 +343,7 @@ static void path_rule(json_t *list, const char *verb, const char *const *paths)
     json_push(list, o);
 }
 
-errc review_rules(struct req *r, json_t *obj, json_t **out)
+static errc review_rules(struct req *r, json_t *obj, json_t **out)
 {
     const char *ns = json_str_at(obj, "spec", "namespace", NULL);
     json_t *status = json_object(), *paths = json_array();

@@ -95,7 +95,7 @@ void bind_text(sqlite3_stmt *st, int at, const char *text)
     (void)sqlite3_bind_text(st, at, text, -1, SQLITE_STATIC);
 }
 
-void bind_key(sqlite3_stmt *st, const struct store_key *k)
+static void bind_key(sqlite3_stmt *st, const struct store_key *k)
 {
     bind_text(st, 1, k->resource);
     bind_text(st, 2, k->ns);

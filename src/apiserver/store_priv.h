@@ -50,7 +50,6 @@ sqlite3_stmt *conn_stmt(struct conn *c, enum sql_id id);
 errc conn_run(struct conn *c, enum sql_id id, const char *doing, struct err *e);
 errc conn_number(struct conn *c, enum sql_id id, int64_t *out, struct err *e);
 void bind_text(sqlite3_stmt *st, int at, const char *text);
-void bind_key(sqlite3_stmt *st, const struct store_key *k);
 struct str column_str(sqlite3_stmt *st, int i);
 errc reader_take(struct store *s, struct conn **out, struct err *e);
 void reader_give(struct store *s, struct conn *c);

@@ -273,18 +273,24 @@ static void fill_node(struct req *r, json_t *obj, const json_t *old)
 
 const struct strategy strategy_node = { .flags = STRAT_STATUS_META, .labels = node_labels, .fill = fill_node, .prepare = prepare_node };
 
-static void prepare_claim(struct req *r, json_t *obj, const json_t *old)
+/* A new claim or volume is pending, and stays until whoever uses it lets go. */
+static void begin_pending(json_t *obj, const char *finalizer)
 {
-    (void)r;
-    if (old)
-        return;
-    json_put_str(json_sub(obj, "status"), "phase", "Pending");
     json_t *meta = json_sub(obj, "metadata"), *list = json_object_get(meta, "finalizers");
+
+    json_put_str(json_sub(obj, "status"), "phase", "Pending");
     if (!list) {
         list = json_array();
         json_put(meta, "finalizers", list);
     }
-    json_push(list, json_string("kubernetes.io/pvc-protection"));
+    json_push(list, json_string(finalizer));
+}
+
+static void prepare_claim(struct req *r, json_t *obj, const json_t *old)
+{
+    (void)r;
+    if (!old)
+        begin_pending(obj, "kubernetes.io/pvc-protection");
 }
 
 static void validate_claim(struct req *r, const json_t *obj, const json_t *old, struct field_errors *out)
@@ -318,15 +324,8 @@ const struct strategy strategy_claim = { .flags = STRAT_STATUS | STRAT_DELETE_SH
 static void prepare_volume(struct req *r, json_t *obj, const json_t *old)
 {
     (void)r;
-    if (old)
-        return;
-    json_put_str(json_sub(obj, "status"), "phase", "Pending");
-    json_t *meta = json_sub(obj, "metadata"), *list = json_object_get(meta, "finalizers");
-    if (!list) {
-        list = json_array();
-        json_put(meta, "finalizers", list);
-    }
-    json_push(list, json_string("kubernetes.io/pv-protection"));
+    if (!old)
+        begin_pending(obj, "kubernetes.io/pv-protection");
 }
 
 const struct strategy strategy_volume = { .flags = STRAT_STATUS | STRAT_DELETE_SHOWS, .prepare = prepare_volume };

@@ -159,49 +159,101 @@ static void validate_amounts(struct req *r, const json_t *c, const char *here, s
                                      "must be greater than or equal to 0");
 }
 
-static void validate_containers(struct req *r, const json_t *spec, const char *path, struct field_errors *out)
+/* spec.containers[i].name: there, a DNS label, no other's before it. */
+static void validate_container_name(struct req *r, const json_t *list, size_t i, const char *here, struct field_errors *out)
+{
+    const char *name = json_cstr(json_array_get(list, i), "name"), *path = arena_printf(r->a, "%s.name", here);
+    AUTO_BUF why = { 0 };
+
+    if (!str_set(name)) {
+        field_error_add(out, FIELD_REQUIRED_VALUE, path, NULL, "%s", "");
+        return;
+    }
+    const char *quoted = arena_printf(r->a, "\"%s\"", name);
+    if (name_problem(NAME_LABEL, name, false, &why))
+        field_error_add(out, FIELD_INVALID_VALUE, path, quoted, "%s", buf_cstr(&why));
+    for (size_t before = 0; before < i; before++)
+        if (streq(name, json_cstr(json_array_get(list, before), "name"))) {
+            field_error_add(out, FIELD_DUPLICATE_VALUE, path, quoted, "%s", "");
+            return;
+        }
+}
+
+static void validate_ports(struct req *r, const json_t *container, const char *here, struct field_errors *out)
+{
+    size_t i;
+    json_t *p;
+
+    json_array_foreach(json_object_get(container, "ports"), i, p) {
+        int64_t port = json_int(p, "containerPort", 0);
+        if (port < 1 || port > 65535)
+            field_error_add(out, FIELD_INVALID_VALUE, arena_printf(r->a, "%s.ports[%zu].containerPort", here, i),
+                            arena_printf(r->a, "%lld", (long long)port), "must be between 1 and 65535, inclusive");
+    }
+}
+
+static void validate_environment(struct req *r, const json_t *container, const char *here, struct field_errors *out)
+{
+    size_t i;
+    json_t *v;
+
+    json_array_foreach(json_object_get(container, "env"), i, v)
+        if (!str_set(json_cstr(v, "name")))
+            field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.env[%zu].name", here, i), NULL, "%s", "");
+}
+
+static bool has_volume(const json_t *spec, const char *name)
+{
+    size_t i;
+    json_t *v;
+
+    json_array_foreach(json_object_get(spec, "volumes"), i, v)
+        if (streq(json_cstr(v, "name"), name))
+            return true;
+    return false;
+}
+
+static void validate_mounts(struct req *r, const json_t *spec, const json_t *container, const char *here, struct field_errors *out)
+{
+    size_t i;
+    json_t *m;
+
+    json_array_foreach(json_object_get(container, "volumeMounts"), i, m)
+        if (!has_volume(spec, json_cstr(m, "name")))
+            field_error_add_json(out, FIELD_NOT_FOUND_VALUE, arena_printf(r->a, "%s.volumeMounts[%zu].name", here, i),
+                                 json_object_get(m, "name"), "%s", "");
+}
+
+static void validate_pull_policy(struct req *r, const json_t *container, const char *here, struct field_errors *out)
 {
     static const char *const policies[] = { "Always", "IfNotPresent", "Never", NULL };
+    const char *policy = json_cstr(container, "imagePullPolicy");
+
+    for (size_t i = 0; policy && policies[i]; i++)
+        if (streq(policy, policies[i]))
+            return;
+    if (policy)
+        field_error_unsupported(out, arena_printf(r->a, "%s.imagePullPolicy", here), json_object_get(container, "imagePullPolicy"), policies);
+}
+
+static void validate_containers(struct req *r, const json_t *spec, const char *path, struct field_errors *out)
+{
     const json_t *list = json_object_get(spec, "containers");
-    size_t i, k, m;
-    json_t *c, *p, *mount, *volume;
+    size_t i;
+    json_t *c;
 
     if (!json_array_size(list))
         field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.containers", path), NULL, "%s", "");
     json_array_foreach(list, i, c) {
-        const char *here = arena_printf(r->a, "%s.containers[%zu]", path, i), *name = json_cstr(c, "name"), *policy = json_cstr(c, "imagePullPolicy");
-        AUTO_BUF why = { 0 };
-        if (!str_set(name))
-            field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.name", here), NULL, "%s", "");
-        else if (name_problem(NAME_LABEL, name, false, &why))
-            field_error_add(out, FIELD_INVALID_VALUE, arena_printf(r->a, "%s.name", here), arena_printf(r->a, "\"%s\"", name), "%s", buf_cstr(&why));
-        for (size_t before = 0; before < i && str_set(name); before++)
-            if (streq(name, json_cstr(json_array_get(list, before), "name"))) {
-                field_error_add(out, FIELD_DUPLICATE_VALUE, arena_printf(r->a, "%s.name", here), arena_printf(r->a, "\"%s\"", name), "%s", "");
-                break;
-            }
+        const char *here = arena_printf(r->a, "%s.containers[%zu]", path, i);
+        validate_container_name(r, list, i, here, out);
         if (!str_set(json_cstr(c, "image")))
             field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.image", here), NULL, "%s", "");
-        json_array_foreach(json_object_get(c, "ports"), k, p) {
-            int64_t port = json_int(p, "containerPort", 0);
-            if (port < 1 || port > 65535)
-                field_error_add(out, FIELD_INVALID_VALUE, arena_printf(r->a, "%s.ports[%zu].containerPort", here, k),
-                                arena_printf(r->a, "%lld", (long long)port), "must be between 1 and 65535, inclusive");
-        }
-        if (policy && !streq(policy, policies[0]) && !streq(policy, policies[1]) && !streq(policy, policies[2]))
-            field_error_unsupported(out, arena_printf(r->a, "%s.imagePullPolicy", here), json_object_get(c, "imagePullPolicy"), policies);
+        validate_ports(r, c, here, out);
+        validate_pull_policy(r, c, here, out);
         validate_amounts(r, c, here, out);
-        json_array_foreach(json_object_get(c, "env"), k, p)
-            if (!str_set(json_cstr(p, "name")))
-                field_error_add(out, FIELD_REQUIRED_VALUE, arena_printf(r->a, "%s.env[%zu].name", here, k), NULL, "%s", "");
-        json_array_foreach(json_object_get(c, "volumeMounts"), k, mount) {
-            bool known = false;
-            json_array_foreach(json_object_get(spec, "volumes"), m, volume)
-                known = known || streq(json_cstr(volume, "name"), json_cstr(mount, "name"));
-            if (!known)
-                field_error_add_json(out, FIELD_NOT_FOUND_VALUE, arena_printf(r->a, "%s.volumeMounts[%zu].name", here, k),
-                                     json_object_get(mount, "name"), "%s", "");
-        }
+        validate_environment(r, c, here, out);
+        validate_mounts(r, spec, c, here, out);
     }
 }
 

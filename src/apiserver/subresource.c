@@ -141,7 +141,7 @@ static errc make_scaled(struct req *r, void *self, const json_t *cur, json_t **o
     return ERR_OK;
 }
 
-errc serve_scale(struct req *r)
+static errc serve_scale(struct req *r)
 {
     struct found cur = { 0 };
     json_t *obj = NULL, *scale = NULL;
