@@ -96,14 +96,13 @@ void hybrid_init(struct hybrid *h, struct bytes in, unsigned width);
 bool hybrid_next(struct hybrid *h, uint32_t *out);
 
 struct delta { struct bytes in; uint64_t left, in_block, in_mini; uint64_t block, minis; uint64_t last; int64_t min; const uint8_t *widths; size_t mini; unsigned width; size_t bit; const uint8_t *bits; bool first; };
-bool delta_init(struct delta *d, struct bytes in);
-bool delta_next(struct delta *d, int64_t *out);
 
 struct pq_value { union { int64_t i; double f; bool b; struct str s; }; };
 
 struct dictionary { uint8_t *page; struct pq_value *v; size_t n; };
 struct values {
-    int type, encoding, type_length;
+    int type, type_length;
+    const struct encoding *how;                 /* NULL: none begun */
     struct bytes in;
     size_t bit;                                 /* BOOLEAN PLAIN */
     struct hybrid hybrid;

@@ -69,7 +69,7 @@ bool hybrid_next(struct hybrid *h, uint32_t *out)
 
 /* ---- DELTA_BINARY_PACKED ---- */
 
-bool delta_init(struct delta *d, struct bytes in)
+static bool delta_init(struct delta *d, struct bytes in)
 {
     uint64_t first;
 
@@ -105,7 +105,7 @@ static bool delta_mini(struct delta *d)
     return d->width <= 64 && bytes_take(&d->in, (size_t)d->in_mini / 8 * d->width, &d->bits);
 }
 
-bool delta_next(struct delta *d, int64_t *out)
+static bool delta_next(struct delta *d, int64_t *out)
 {
     if (!d->left)
         return false;
@@ -138,11 +138,6 @@ static bool delta_skip_all(struct delta d, const uint8_t **end)
 
 /* ---- values ---- */
 
-static errc unsupported(int type, int encoding, struct err *e)
-{
-    return err_set(e, ERR_UNSUPPORTED, "encoding %d of type %d is not supported: write the file with pyarrow's defaults", encoding, type);
-}
-
 static size_t width_of(const struct values *v)
 {
     static const size_t widths[] = { [PQ_INT32] = 4, [PQ_INT64] = 8, [PQ_INT96] = 12, [PQ_FLOAT] = 4, [PQ_DOUBLE] = 8, [PQ_FIXED] = 0 };
@@ -152,82 +147,7 @@ static size_t width_of(const struct values *v)
     return v->type >= 0 && v->type < PQ_FIXED ? widths[v->type] : 0;
 }
 
-static bool split_delta(struct values *v, struct bytes in, struct delta *lengths)
-{
-    const uint8_t *end;
-
-    if (!delta_init(lengths, in) || !delta_skip_all(*lengths, &end))
-        return false;
-    v->in = (struct bytes){ end, in.end };
-    return true;
-}
-
-static bool init_hybrid(struct values *v, struct bytes in, bool boolean)
-{
-    uint32_t n;
-
-    if (boolean) {
-        if (!bytes_u32(&in, &n) || n > bytes_left(&in))
-            return false;
-        hybrid_init(&v->hybrid, (struct bytes){ in.p, in.p + n }, 1);
-        return true;
-    }
-    if (in.p >= in.end)
-        return true;                            /* a page of nulls has no width byte */
-    unsigned width = *in.p++;
-    hybrid_init(&v->hybrid, in, width);
-    return width <= 32;
-}
-
-errc values_init(struct values *v, int type, int type_length, int encoding, struct bytes in, const struct dictionary *d, struct err *e)
-{
-    bool good = true, bytes = type == PQ_BYTE_ARRAY || type == PQ_FIXED;
-    struct buf kept = v->previous;
-
-    buf_clear(&kept);
-    *v = (struct values){ .type = type, .type_length = type_length, .encoding = encoding, .in = in, .dictionary = d, .previous = kept };
-    switch (encoding) {
-    case ENC_PLAIN:
-        break;
-    case ENC_PLAIN_DICTIONARY:
-    case ENC_RLE_DICTIONARY:
-        v->encoding = ENC_RLE_DICTIONARY;
-        if (!d->v && bytes_left(&in))
-            return err_set(e, ERR_CORRUPT, "a page needs a dictionary that is not there");
-        good = init_hybrid(v, in, false);
-        break;
-    case ENC_RLE:
-        if (type != PQ_BOOLEAN)
-            return unsupported(type, encoding, e);
-        good = init_hybrid(v, in, true);
-        break;
-    case ENC_DELTA_BINARY:
-        if (type != PQ_INT32 && type != PQ_INT64)
-            return unsupported(type, encoding, e);
-        good = !bytes_left(&in) || delta_init(&v->delta, in);
-        break;
-    case ENC_DELTA_LENGTH:
-        if (!bytes)
-            return unsupported(type, encoding, e);
-        good = !bytes_left(&in) || split_delta(v, in, &v->delta);
-        break;
-    case ENC_DELTA_BYTES:
-        if (!bytes)
-            return unsupported(type, encoding, e);
-        good = !bytes_left(&in) || (split_delta(v, in, &v->prefixes) && split_delta(v, v->in, &v->delta));
-        break;
-    case ENC_SPLIT:
-        if (!width_of(v))
-            return unsupported(type, encoding, e);
-        v->split_n = bytes_left(&in) / width_of(v);
-        break;
-    default:
-        return unsupported(type, encoding, e);
-    }
-    return good ? ERR_OK : err_set(e, ERR_CORRUPT, "the values of a page are damaged");
-}
-
-static bool fixed_value(int type, const uint8_t *p, size_t n, struct pq_value *out)
+static void fixed_value(int type, const uint8_t *p, size_t n, struct pq_value *out)
 {
     int32_t i32;
     float f;
@@ -236,20 +156,19 @@ static bool fixed_value(int type, const uint8_t *p, size_t n, struct pq_value *o
     case PQ_INT32:
         memcpy(&i32, p, 4);
         out->i = i32;
-        return true;
+        break;
     case PQ_INT64:
         memcpy(&out->i, p, 8);
-        return true;
+        break;
     case PQ_FLOAT:
         memcpy(&f, p, 4);
         out->f = (double)f;
-        return true;
+        break;
     case PQ_DOUBLE:
         memcpy(&out->f, p, 8);
-        return true;
+        break;
     default:
         out->s = str_n((const char *)p, n);
-        return true;
     }
 }
 
@@ -272,7 +191,19 @@ static bool plain_next(struct values *v, struct pq_value *out)
         return true;
     }
     size_t width = width_of(v);
-    return width && bytes_take(&v->in, width, &p) && fixed_value(v->type, p, width, out);
+    if (!width || !bytes_take(&v->in, width, &p))
+        return false;
+    fixed_value(v->type, p, width, out);
+    return true;
+}
+
+static bool begin_dictionary(struct values *v, struct bytes in)
+{
+    if (in.p >= in.end)
+        return true;                            /* a page of nulls has no width byte */
+    unsigned width = *in.p++;
+    hybrid_init(&v->hybrid, in, width);
+    return width <= 32;
 }
 
 static bool dictionary_next(struct values *v, struct pq_value *out)
@@ -285,6 +216,71 @@ static bool dictionary_next(struct values *v, struct pq_value *out)
     return true;
 }
 
+static bool is_boolean(const struct values *v)
+{
+    return v->type == PQ_BOOLEAN;
+}
+
+static bool begin_runs(struct values *v, struct bytes in)
+{
+    uint32_t n;
+
+    if (!bytes_u32(&in, &n) || n > bytes_left(&in))
+        return false;
+    hybrid_init(&v->hybrid, (struct bytes){ in.p, in.p + n }, 1);
+    return true;
+}
+
+static bool runs_next(struct values *v, struct pq_value *out)
+{
+    uint32_t bit;
+
+    if (!hybrid_next(&v->hybrid, &bit))
+        return false;
+    out->b = bit;
+    return true;
+}
+
+static bool is_integer(const struct values *v)
+{
+    return v->type == PQ_INT32 || v->type == PQ_INT64;
+}
+
+static bool begin_delta(struct values *v, struct bytes in)
+{
+    return !bytes_left(&in) || delta_init(&v->delta, in);
+}
+
+static bool delta_value_next(struct values *v, struct pq_value *out)
+{
+    if (!delta_next(&v->delta, &out->i))
+        return false;
+    if (v->type == PQ_INT32)
+        out->i = (int32_t)out->i;
+    return true;
+}
+
+static bool is_bytes(const struct values *v)
+{
+    return v->type == PQ_BYTE_ARRAY || v->type == PQ_FIXED;
+}
+
+/* Lengths come first, in one run of deltas; what they measure lies behind them. */
+static bool split_delta(struct values *v, struct bytes in, struct delta *lengths)
+{
+    const uint8_t *end;
+
+    if (!delta_init(lengths, in) || !delta_skip_all(*lengths, &end))
+        return false;
+    v->in = (struct bytes){ end, in.end };
+    return true;
+}
+
+static bool begin_delta_length(struct values *v, struct bytes in)
+{
+    return !bytes_left(&in) || split_delta(v, in, &v->delta);
+}
+
 static bool delta_length_next(struct values *v, struct str *out)
 {
     int64_t n;
@@ -294,6 +290,16 @@ static bool delta_length_next(struct values *v, struct str *out)
         return false;
     *out = str_n((const char *)p, (size_t)n);
     return true;
+}
+
+static bool delta_text_next(struct values *v, struct pq_value *out)
+{
+    return delta_length_next(v, &out->s);
+}
+
+static bool begin_delta_bytes(struct values *v, struct bytes in)
+{
+    return !bytes_left(&in) || (split_delta(v, in, &v->prefixes) && split_delta(v, v->in, &v->delta));
 }
 
 static bool delta_bytes_next(struct values *v, struct pq_value *out)
@@ -311,6 +317,17 @@ static bool delta_bytes_next(struct values *v, struct pq_value *out)
     return true;
 }
 
+static bool has_width(const struct values *v)
+{
+    return width_of(v) > 0;
+}
+
+static bool begin_split(struct values *v, struct bytes in)
+{
+    v->split_n = bytes_left(&in) / width_of(v);
+    return true;
+}
+
 static bool split_next(struct values *v, struct pq_value *out)
 {
     size_t width = width_of(v);
@@ -321,36 +338,54 @@ static bool split_next(struct values *v, struct pq_value *out)
     for (size_t i = 0; i < width; i++)
         buf_addc(&v->previous, (char)v->in.p[i * v->split_n + v->split_at]);
     v->split_at++;
-    return fixed_value(v->type, (const uint8_t *)v->previous.p, width, out);
+    fixed_value(v->type, (const uint8_t *)v->previous.p, width, out);
+    return true;
+}
+
+static const struct encoding {
+    int id;
+    bool (*takes)(const struct values *v);                      /* NULL: every type */
+    bool (*begin)(struct values *v, struct bytes in);           /* false: damaged; NULL: nothing to prepare */
+    bool (*next)(struct values *v, struct pq_value *out);
+} encodings[] = {
+    { ENC_PLAIN,            NULL,       NULL,               plain_next },
+    { ENC_PLAIN_DICTIONARY, NULL,       begin_dictionary,   dictionary_next },
+    { ENC_RLE_DICTIONARY,   NULL,       begin_dictionary,   dictionary_next },
+    { ENC_RLE,              is_boolean, begin_runs,         runs_next },
+    { ENC_DELTA_BINARY,     is_integer, begin_delta,        delta_value_next },
+    { ENC_DELTA_LENGTH,     is_bytes,   begin_delta_length, delta_text_next },
+    { ENC_DELTA_BYTES,      is_bytes,   begin_delta_bytes,  delta_bytes_next },
+    { ENC_SPLIT,            has_width,  begin_split,        split_next },
+};
+
+static const struct encoding *encoding_of(int id)
+{
+    for (size_t i = 0; i < ARRAY_LEN(encodings); i++)
+        if (encodings[i].id == id)
+            return &encodings[i];
+    return NULL;
+}
+
+errc values_init(struct values *v, int type, int type_length, int encoding, struct bytes in, const struct dictionary *d, struct err *e)
+{
+    const struct encoding *how = encoding_of(encoding);
+    struct buf kept = v->previous;
+
+    buf_clear(&kept);
+    *v = (struct values){ .type = type, .type_length = type_length, .in = in, .dictionary = d, .previous = kept };
+    if (!how || (how->takes && !how->takes(v)))
+        return err_set(e, ERR_UNSUPPORTED, "encoding %d of type %d is not supported: write the file with pyarrow's defaults", encoding, type);
+    if (how->next == dictionary_next && !d->v && bytes_left(&in))
+        return err_set(e, ERR_CORRUPT, "a page needs a dictionary that is not there");
+    if (how->begin && !how->begin(v, in))
+        return err_set(e, ERR_CORRUPT, "the values of a page are damaged");
+    v->how = how;
+    return ERR_OK;
 }
 
 bool values_next(struct values *v, struct pq_value *out)
 {
-    uint32_t bit;
-
-    switch (v->encoding) {
-    case ENC_PLAIN:
-        return plain_next(v, out);
-    case ENC_RLE_DICTIONARY:
-        return dictionary_next(v, out);
-    case ENC_RLE:
-        if (!hybrid_next(&v->hybrid, &bit))
-            return false;
-        out->b = bit;
-        return true;
-    case ENC_DELTA_BINARY:
-        if (!delta_next(&v->delta, &out->i))
-            return false;
-        if (v->type == PQ_INT32)
-            out->i = (int32_t)out->i;
-        return true;
-    case ENC_DELTA_LENGTH:
-        return delta_length_next(v, &out->s);
-    case ENC_DELTA_BYTES:
-        return delta_bytes_next(v, out);
-    default:
-        return split_next(v, out);
-    }
+    return v->how && v->how->next(v, out);
 }
 
 void values_done(struct values *v)
