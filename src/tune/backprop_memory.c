@@ -154,50 +154,91 @@ static size_t dora_outs(const struct backprop *p)
     return n;
 }
 
-/* All buffers for t tokens. Called twice: to count, then to place. */
-static void carve_all(struct backprop *p, struct carver *c, size_t t)
+/* The widest thing that a layer multiplies. */
+static size_t widest(const struct model_config *g)
+{
+    return max_size(g->hidden, max_size(mlp_width(g), model_qkv_width(g)));
+}
+
+static void carve_ropes(struct backprop *p, struct carver *c, size_t t)
+{
+    struct rope_table *const tables[] = { &p->rope, &p->rope_local };
+    size_t pairs = p->m->config.rotary / 2;
+
+    for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
+        tables[i]->cos = carve(c, t, pairs);
+        tables[i]->sin = carve(c, t, pairs);
+    }
+}
+
+/* What one layer at a time needs on its way forward and back. */
+static void carve_work(struct backprop *p, struct carver *c, size_t t)
 {
     const struct model_config *g = &p->m->config;
-    size_t wide = max_size(g->hidden, max_size(mlp_width(g), model_qkv_width(g))), q = model_q_width(g);
+    size_t wide = widest(g);
 
-    for (size_t i = 0; i <= g->layers; i++)
-        p->inputs[i] = carve(c, t, g->hidden);
-    carve_layers(p, c, t);
-    for (int i = 0; i < 2; i++) {
-        struct rope_table *r = i ? &p->rope_local : &p->rope;
-        r->cos = carve(c, t, g->rotary / 2);
-        r->sin = carve(c, t, g->rotary / 2);
-    }
     p->norm = carve(c, t, g->hidden);
     p->dnorm = carve(c, t, g->hidden);
     p->wide = carve(c, t, wide);
     p->dwide = carve(c, t, wide);
     p->act = carve(c, t, g->inter);
-    p->dact = carve(c, t, max_size(g->inter, q));
+    p->dact = carve(c, t, max_size(g->inter, model_q_width(g)));
     p->dx = carve(c, t, g->hidden);
     p->dmid = carve(c, t, g->hidden);
+}
+
+static void carve_dropouts(struct backprop *p, struct carver *c, size_t t)
+{
+    const struct model_config *g = &p->m->config;
+    size_t in = max_size(g->hidden, max_size(g->inter, model_q_width(g)));
+
     if (p->o.dropout > 0) {
-        p->dropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
-        p->ddropped = carve(c, t, max_size(g->hidden, max_size(g->inter, q)));
+        p->dropped = carve(c, t, in);
+        p->ddropped = carve(c, t, in);
     }
     if (p->o.base.attn_block > 0 || p->o.base.mlp_block > 0)
         p->masked = carve(c, t, g->hidden);
+}
+
+static void carve_experts(struct backprop *p, struct carver *c, size_t t)
+{
+    const struct model_config *g = &p->m->config;
+
+    p->expert_in = carve(c, t, g->hidden);
+    p->expert_d = carve(c, t, g->hidden);
+    p->expert_din = carve(c, t, g->hidden);
+    p->dshare = carve(c, t, g->experts);
+    p->choice = carve(c, 1, g->experts);
+}
+
+static void carve_dora(struct backprop *p, struct carver *c, size_t t)
+{
+    const struct model_config *g = &p->m->config;
+    size_t n = max_size(t * widest(g), p->lora_head ? HEAD_ROWS * g->vocab : 0);
+
+    p->gain = carve(c, 1, dora_outs(p));
+    p->lengths = carve(c, 1, dora_outs(p));
+    p->scaled = carve(c, 1, n);
+    p->plain = carve(c, 1, n);
+}
+
+/* All buffers for t tokens. Called twice: to count, then to place. */
+static void carve_all(struct backprop *p, struct carver *c, size_t t)
+{
+    const struct model_config *g = &p->m->config;
+
+    for (size_t i = 0; i <= g->layers; i++)
+        p->inputs[i] = carve(c, t, g->hidden);
+    carve_layers(p, c, t);
+    carve_ropes(p, c, t);
+    carve_work(p, c, t);
+    carve_dropouts(p, c, t);
     if (p->head_rounds)
         p->rounded = carve(c, HEAD_ROWS, g->hidden);
-    if (g->experts) {
-        p->expert_in = carve(c, t, g->hidden);
-        p->expert_d = carve(c, t, g->hidden);
-        p->expert_din = carve(c, t, g->hidden);
-        p->dshare = carve(c, t, g->experts);
-        p->choice = carve(c, 1, g->experts);
-    }
-    if (p->loras->any_dora) {
-        p->gain = carve(c, 1, dora_outs(p));
-        p->lengths = carve(c, 1, dora_outs(p));
-        size_t n = max_size(t * wide, p->lora_head ? HEAD_ROWS * g->vocab : 0);
-        p->scaled = carve(c, 1, n);
-        p->plain = carve(c, 1, n);
-    }
+    if (g->experts)
+        carve_experts(p, c, t);
+    if (p->loras->any_dora)
+        carve_dora(p, c, t);
     p->embed_xa = carve_if(c, t, p->lora_embed ? p->lora_embed->r : 0);
     p->head_xa = carve_if(c, HEAD_ROWS, p->lora_head ? p->lora_head->r : 0);
     p->dxa = carve(c, max_size(t, HEAD_ROWS), p->loras->max_rank);
