@@ -55,7 +55,6 @@ static bool text_bool(struct str s, bool *out)
     return false;
 }
 
-/* pydantic's lax mode: text and whole floats are taken for numbers. NULL: it does not fit. */
 static bool are_ids(const json_t *list)
 {
     for (size_t k = 0; k < json_array_size(list); k++)
@@ -72,55 +71,93 @@ static bool are_id_lists(const json_t *v)
     return json_is_array(v);
 }
 
-static json_t *coerce(enum kind kind, json_t *v)
+/* pydantic's lax mode, a function per kind: text and whole floats are taken for numbers. NULL: it does not fit. */
+
+static json_t *to_text(json_t *v)
 {
-    struct str s = json_to_str(v);
-    int64_t i;
-    double f;
+    return json_is_string(v) ? json_incref(v) : NULL;
+}
+
+static json_t *to_bool(json_t *v)
+{
     bool b;
 
-    switch (kind) {
-    case K_STR:
-        return s.p ? json_incref(v) : NULL;
-    case K_BOOL:
-        if (json_is_boolean(v))
-            return json_incref(v);
-        if (json_is_integer(v) && (json_integer_value(v) == 0 || json_integer_value(v) == 1))
-            return json_boolean(json_integer_value(v));
-        return s.p && text_bool(s, &b) ? json_boolean(b) : NULL;
-    case K_INT:
-        if (json_is_integer(v))
-            return json_incref(v);
-        if (json_is_boolean(v))
-            return json_integer(json_is_true(v));
-        if (json_is_real(v) && json_real_value(v) == floor(json_real_value(v)) && fabs(json_real_value(v)) < 1e15)
-            return json_integer((json_int_t)json_real_value(v));
-        return s.p && str_to_i64(str_trim(s), &i) ? json_integer(i) : NULL;
-    case K_NUM:
-        if (json_is_number(v))
-            return json_incref(v);
-        if (json_is_boolean(v))
-            return json_real(json_is_true(v));
-        return s.p && str_to_f64(str_trim(s), &f) ? json_real(f) : NULL;
-    case K_OBJECT:
-        return json_is_object(v) ? json_incref(v) : NULL;
-    case K_MESSAGES:
-        return json_is_array(v) ? json_incref(v) : NULL;
-    case K_IDS:
-        if (json_is_array(v))
-            return are_ids(v) ? json_incref(v) : NULL;
-        return coerce(K_INT, v);
-    case K_ID_LISTS:
-        return are_id_lists(v) ? json_incref(v) : NULL;
-    case K_STRINGS:
-        if (s.p)
-            return s.n ? json_pack("[O]", v) : NULL;
-        for (size_t k = 0; k < json_array_size(v); k++)
-            if (!json_to_str(json_array_get(v, k)).n)
-                return NULL;
-        return json_is_array(v) ? json_incref(v) : NULL;
-    }
-    return NULL;
+    if (json_is_boolean(v))
+        return json_incref(v);
+    if (json_is_integer(v) && (json_integer_value(v) == 0 || json_integer_value(v) == 1))
+        return json_boolean(json_integer_value(v));
+    return json_is_string(v) && text_bool(json_to_str(v), &b) ? json_boolean(b) : NULL;
+}
+
+#define EXACT_MAX 1e15          /* a whole number in a double that is certainly exact */
+
+static json_t *to_int(json_t *v)
+{
+    double f = json_real_value(v);
+    int64_t i;
+
+    if (json_is_integer(v))
+        return json_incref(v);
+    if (json_is_boolean(v))
+        return json_integer(json_is_true(v));
+    if (json_is_real(v) && f == floor(f) && fabs(f) < EXACT_MAX)
+        return json_integer((json_int_t)f);
+    return json_is_string(v) && str_to_i64(str_trim(json_to_str(v)), &i) ? json_integer(i) : NULL;
+}
+
+static json_t *to_number(json_t *v)
+{
+    double f;
+
+    if (json_is_number(v))
+        return json_incref(v);
+    if (json_is_boolean(v))
+        return json_real(json_is_true(v));
+    return json_is_string(v) && str_to_f64(str_trim(json_to_str(v)), &f) ? json_real(f) : NULL;
+}
+
+static json_t *to_object(json_t *v)
+{
+    return json_is_object(v) ? json_incref(v) : NULL;
+}
+
+static json_t *to_messages(json_t *v)
+{
+    return json_is_array(v) ? json_incref(v) : NULL;
+}
+
+/* One id, or a list of some. */
+static json_t *to_ids(json_t *v)
+{
+    if (!json_is_array(v))
+        return to_int(v);
+    return are_ids(v) ? json_incref(v) : NULL;
+}
+
+static json_t *to_id_lists(json_t *v)
+{
+    return are_id_lists(v) ? json_incref(v) : NULL;
+}
+
+/* A text becomes a list of one; none may be empty. */
+static json_t *to_strings(json_t *v)
+{
+    if (json_is_string(v))
+        return json_to_str(v).n ? json_pack("[O]", v) : NULL;
+    for (size_t i = 0; i < json_array_size(v); i++)
+        if (!json_to_str(json_array_get(v, i)).n)
+            return NULL;
+    return json_is_array(v) ? json_incref(v) : NULL;
+}
+
+static json_t *coerce(enum kind kind, json_t *v)
+{
+    static json_t *(*const to[])(json_t *v) = {
+        [K_STR] = to_text, [K_BOOL] = to_bool, [K_INT] = to_int, [K_NUM] = to_number, [K_OBJECT] = to_object, [K_MESSAGES] = to_messages,
+        [K_IDS] = to_ids, [K_ID_LISTS] = to_id_lists, [K_STRINGS] = to_strings,
+    };
+
+    return to[kind](v);
 }
 
 static void type_problem(struct checker *c, const char *in, const struct rule *r, json_t *v)
