@@ -23,7 +23,7 @@ int cmd_apiserver(int argc, char **argv)
 {
     struct apiserver_opts o = { .bind_address = "127.0.0.1", .service_cidr = "127.96.0.0/16" };
     int64_t port = 0;
-    struct strlist names = { 0 }, args = { 0 };
+    struct strlist names = { 0 };
     struct err e;
     const struct option_row rows[] = {
         { "state-dir", 0, OPT_STR, &o.state_dir, "DIR", "Where the database, keys and kubeconfig are kept; made when absent.", NULL, true },
@@ -38,11 +38,9 @@ int cmd_apiserver(int argc, char **argv)
         .examples = "  kaito apiserver --state-dir /tmp/api &\n  kubectl --kubeconfig /tmp/api/kubeconfig get namespaces\n",
     };
 
-    errc rc = options_parse(rows, sizeof rows / sizeof *rows, &help, argc, argv, &args, &e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
     if (rc == OPTIONS_HELP)
         return 0;
-    if (!rc && args.n)
-        rc = err_set(&e, ERR_BAD_REQUEST, "%s: this command takes no arguments", args.items[0]);
     if (!rc) {
         AUTO_FREE(cancel) stop = cancel_new();
         cancel_on_signals(stop);
@@ -52,6 +50,5 @@ int cmd_apiserver(int argc, char **argv)
         rc = run(&o, stop, &e);
     }
     strlist_done(&names);
-    strlist_done(&args);
     return rc ? command_fail(argv[0], &e) : 0;
 }

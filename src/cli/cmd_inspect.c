@@ -21,17 +21,6 @@ int cmd_inspect(int argc, char **argv)
                         ARRAY_LEN(parts), argc, argv);
 }
 
-errc inspect_parse(const struct option_row *rows, size_t n, const struct command_help *help, int argc, char **argv, struct err *e)
-{
-    struct strlist rest = { 0 };
-    errc rc = options_parse(rows, n, help, argc, argv, &rest, e);
-
-    if (!rc && rest.n)
-        rc = err_set(e, ERR_BAD_REQUEST, "\"%s\" is not an option; see --help", rest.items[0]);
-    strlist_done(&rest);
-    return rc;
-}
-
 int inspect_end(const char *name, errc rc, const struct err *e)
 {
     return rc == OPTIONS_HELP ? 0 : rc ? command_fail(name, e) : 0;

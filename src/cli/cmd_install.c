@@ -57,7 +57,6 @@ int cmd_install(int argc, char **argv)
 {
     struct install_cmd c = { .o = { .replicas = 1 } };
     struct install_opts *o = &c.o;
-    struct strlist args = { 0 };
     struct err e;
     const struct option_row rows[] = {
         { "apply", 0, OPT_BOOL, &c.apply, NULL, "Write the objects to the cluster instead of printing them; what is there is brought up to date." },
@@ -87,10 +86,7 @@ int cmd_install(int argc, char **argv)
         "  kaito install | kubectl apply --server-side -f -\n  kaito install --apply --node-provisioner byo\n",
     };
 
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, &e);
-    if (!rc && args.n)
-        rc = err_set(&e, ERR_BAD_REQUEST, "takes no arguments besides options");
-    strlist_done(&args);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
     if (rc == OPTIONS_HELP)
         return 0;
     rc = rc ? rc : check(&c, &e);

@@ -342,13 +342,8 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
         "  kaito provisioner --cloud exec --exec-command ./my-cloud --list-orphans\n"
         "  kaito provisioner --cloud azure --subscription-id ID --resource-group RG --cluster-name AKS\n",
     };
-    struct strlist args = { 0 };
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e);
 
-    if (!rc && args.n)
-        rc = err_set(e, ERR_BAD_REQUEST, "takes no arguments besides options");
-    strlist_done(&args);
-    return rc;
+    return options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, e);
 }
 
 int cmd_provisioner(int argc, char **argv)

@@ -93,16 +93,12 @@ int cmd_push(int argc, char **argv)
         "The same adapter always gives the same digest; what the registry has already is not sent again. SSL_CERT_FILE names a private authority.",
         "  kaito-runtime push --from results --image 127.0.0.1:5443/adapters/phi-3:0.0.1 --docker-config ~/.docker/config.json\n",
     };
-    struct strlist args = { 0 };
     struct err e;
     AUTO_FREE(cancel) cancel = cancel_new();
 
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, &e);
-    if (!rc && args.n)
-        rc = err_set(&e, ERR_BAD_REQUEST, "takes no arguments besides options");
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
     if (!rc && (p.attempts < 1 || p.attempts > 1000))
         rc = err_set(&e, ERR_BAD_REQUEST, "--attempts %lld: is not within 1..1000", (long long)p.attempts);
-    strlist_done(&args);
     if (rc == OPTIONS_HELP)
         return 0;
     if (rc)

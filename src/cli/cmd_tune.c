@@ -54,13 +54,8 @@ static errc parse(struct options *o, int argc, char **argv, struct err *e)
         { "termination-log", 0, OPT_STR, &o->termination_log, "FILE", "Where the last message is left; default " TERMINATION_LOG ".",
           TERMINATION_ENV, false },
     };
-    struct strlist args = { 0 };
 
-    TRY(options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e));
-    const char *extra = args.n ? args.items[0] : NULL;
-    strlist_done(&args);
-    if (extra)
-        return err_set(e, ERR_BAD_REQUEST, "unexpected argument \"%s\"; see --help", extra);
+    TRY(options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, e));
     o->run.data_path = o->data.items[0];
     o->run.more_data = o->data.items + 1;
     o->run.n_more_data = o->data.n - 1;

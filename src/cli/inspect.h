@@ -13,8 +13,7 @@ command_fn inspect_embed, inspect_logits, inspect_tensors;
 command_fn inspect_tokens, inspect_chat;        /* inspect_text.c */
 command_fn inspect_data, inspect_examples;      /* inspect_data.c */
 
-/* options_parse for a part without positional arguments, and the exit status of a part. */
-errc inspect_parse(const struct option_row *rows, size_t n, const struct command_help *help, int argc, char **argv, struct err *e);
+/* The exit status of a part. */
 int inspect_end(const char *name, errc rc, const struct err *e);
 
 /* Answers one line: *out is given away. An error becomes the line {"error": text} and the next line is read. */

@@ -163,7 +163,7 @@ int inspect_examples(int argc, char **argv)
     const struct command_help help = { .usage = "kaito-runtime inspect examples --config FILE --model DIR --data PATH [options]",
                                        .summary = "Prints what training would see: {\"ids\", \"labels\"} for each training example, in the order of the file, packed as the configuration says." };
     struct err e;
-    errc rc = inspect_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
 
     if (!rc && !data.n)
         rc = err_set(&e, ERR_BAD_REQUEST, "--data PATH is required; --help tells more");

@@ -102,11 +102,9 @@ int inspect_logits(int argc, char **argv)
     };
     AUTO_FREE(engine) engine = NULL;
     struct inspection x = { 0 };
-    struct strlist args = { 0 };
     struct err e = { 0 };
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, &e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
 
-    strlist_done(&args);
     if (rc == OPTIONS_HELP)
         return 0;
     if (rc || open_model(model, dtype, adapter, threads, &engine, &x.adapter, &e))

@@ -42,7 +42,7 @@ int inspect_tokens(int argc, char **argv)
                                        .summary = "Reads {\"text\", \"add_special_tokens\": true} lines, writes {\"ids\", \"decoded\", \"decoded_skip\"}." };
     AUTO_FREE(tokenizer) t = NULL;
     struct err e;
-    errc rc = inspect_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
 
     if (!rc)
         rc = tokenizer_load(model, &t, &e);
@@ -122,7 +122,7 @@ int inspect_chat(int argc, char **argv)
                                        .summary = "Reads {\"messages\", \"tools\", \"documents\", \"add_generation_prompt\", ...} lines, writes {\"text\"} or {\"error\"}. "
                                                   "\"today\" (2026-11-23) sets the date that strftime_now sees." };
     struct err e;
-    errc rc = inspect_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, &e);
 
     if (!rc)
         rc = chat_lines(model, file, &c, &e);
