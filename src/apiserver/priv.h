@@ -110,6 +110,7 @@ struct resource {
 /* An immutable picture of everything served; counted. */
 struct registry {
     int refs;                                   /* atomic */
+    int64_t rv;                                 /* of the definitions that it shows; the webhooks are as new or newer */
     struct resource *rows;
     size_t n, cap;
     struct admission_hook *hooks;               /* admission.h: the configured webhooks, mutating ones first */
@@ -119,7 +120,7 @@ struct registry {
 struct registry *registry_ref(struct registry *g);
 void registry_free(struct registry *g);         /* drops one reference */
 struct registry *registry_now(struct apiserver *s);             /* a reference */
-/* Builds the picture from the built-in table and the stored definitions and publishes it. */
+/* Builds the picture from the built-in table and the stored definitions and publishes it, unless a newer one was meanwhile. */
 errc registry_rebuild(struct apiserver *s, struct err *e);
 bool registry_has_group(const struct registry *g, const char *group, const char *version /* NULL: any */);
 const struct resource *registry_find(const struct registry *g, const char *group, const char *version, const char *plural);

@@ -74,14 +74,14 @@ static bool add_definition(void *arg, const struct store_row *row)
 
 errc registry_rebuild(struct apiserver *s, struct err *e)
 {
-    struct registry *g = xzalloc(sizeof *g), *old;
+    struct registry *g = xzalloc(sizeof *g), *dropped = g;
     struct build b = { .g = g, .s = s };
 
     g->refs = 1;
     g->arena = arena_new();
     registry_add_builtin(g);
     errc rc = store_list(s->store, &(struct store_list){ .resource = "apiextensions.k8s.io/customresourcedefinitions" },
-                         add_definition, &b, NULL, e);
+                         add_definition, &b, &g->rv, e);
     rc = rc ? rc : admission_load(g, s->store, e);
     if (rc) {
         registry_free(g);
@@ -89,10 +89,12 @@ errc registry_rebuild(struct apiserver *s, struct err *e)
     }
     {
         LOCK_SCOPE(&s->registry_mu);
-        old = s->registry;
-        s->registry = g;
+        if (!s->registry || g->rv >= s->registry->rv) {
+            dropped = s->registry;
+            s->registry = g;
+        }
     }
-    registry_free(old);
+    registry_free(dropped);
     return ERR_OK;
 }
 

@@ -281,6 +281,42 @@ static void a_claim_template_is_a_volume(void **state)
     must(f, 422, "POST", "/apis/apps/v1/namespaces/default/statefulsets", SET("two", "other"));
 }
 
+struct definer { struct fixture f; struct thread thread; char name[16]; int status; };
+
+static void define(void *self)
+{
+    struct definer *d = self;
+    AUTO_MEM char *text = xasprintf("{\"metadata\":{\"name\":\"%ss.example.org\"},\"spec\":{\"group\":\"example.org\",\"scope\":\"Cluster\","
+        "\"names\":{\"plural\":\"%ss\",\"kind\":\"%s\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,"
+        "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\"}}}]}}", d->name, d->name, d->name);
+
+    d->status = ask(&d->f, "POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", "application/json", NULL, text, NULL);
+}
+
+/* Each write makes the picture of what is served anew: one that began before another's write must not be shown after it. */
+static void definitions_of_several_clients_are_all_served(void **state)
+{
+    struct definer d[6];
+
+    for (int round = 0; round < 20; round++) {
+        for (size_t i = 0; i < ARRAY_LEN(d); i++) {
+            d[i] = (struct definer){ .f = *(struct fixture *)*state };
+            snprintf(d[i].name, sizeof d[i].name, "r%dn%zu", round, i);
+            connect_to(&d[i].f);
+            thread_start(&d[i].thread, "definer", define, &d[i]);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(d); i++) {
+            thread_join(&d[i].thread);
+            assert_int_equal(d[i].status, 201);
+            http_client_free(d[i].f.c);
+        }
+        for (size_t i = 0; i < ARRAY_LEN(d); i++) {
+            AUTO_MEM char *path = xasprintf("/apis/example.org/v1/%ss", d[i].name);
+            must(*state, 200, "GET", path, NULL);
+        }
+    }
+}
+
 int main(void)
 {
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -288,6 +324,7 @@ int main(void)
         T(status_is_written_below_status_only), T(a_table_shows_what_kubectl_prints), T(a_bound_pod_gets_its_grace_period),
         T(a_finalizer_holds_until_it_is_taken_away), T(everything_is_there_after_a_restart), T(a_second_server_on_the_folder_is_refused), T(two_servers_of_one_range_give_other_addresses),
         T(strangers_see_the_version_and_nothing_else), T(a_token_dies_with_its_account), T(hooks_may_refuse), T(a_claim_template_is_a_volume),
+        T(definitions_of_several_clients_are_all_served),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
