@@ -49,11 +49,14 @@ static bool operation_parse(struct str text, int64_t *since_ms, struct arm_opera
 
 /* ---- steps --------------------------------------------------------------------------------------------------------------- */
 
-/* What was asked for is what runs: the pool itself need not be read. */
+/* What was asked for is what runs: the pool itself need not be read. Its image is what an answer said on the way; after a restart none may have. */
 static errc running(struct making *m, struct err *e)
 {
+    json_t *properties = json_sub(m->body, "properties");
+
     json_put_str(m->body, "name", m->name);
-    json_put_str(json_sub(m->body, "properties"), "provisioningState", "Succeeded");
+    json_put_str(properties, "provisioningState", "Succeeded");
+    json_put_str(properties, "nodeImageVersion", m->w->image);
     return pool_instance(m->body, m->out, e);
 }
 
@@ -65,6 +68,7 @@ static errc begun(struct making *m, const struct arm_reply *r, struct err *e)
 
     if (json_at(r->body, "properties", "nodeLabels", NULL) && !pool_is_of(r->body, m->claim))
         return making_fault(m, FAULT_NOT_OURS, ERR_CONFLICT, e, "ARM answered the creation with another pool");
+    making_note(m, r->body);
     TRY(arm_operation_of(m->a->arm, r, &op, e));
     if (op.style == ARM_NO_OPERATION)
         return str_ieq(str_of(state), STR("Succeeded")) ? running(m, e) : pending(m, NULL, arm_retry_after_ms(&r->headers));

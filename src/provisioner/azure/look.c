@@ -108,6 +108,16 @@ int64_t making_find_again_ms(const struct making *m, enum cloud_state state)
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
 
+void making_note(struct making *m, const json_t *pool)
+{
+    const char *image = json_str_at(pool, "properties", "nodeImageVersion", NULL);
+
+    if (!str_set(image))
+        return;
+    free(m->w->image);
+    m->w->image = xstrdup(image);
+}
+
 /* ---- at the operation ------------------------------------------------------------------------------------------------------------ */
 
 /* One that said nothing is repeated soon, because the operation may have ended long ago; one that had to wait for its turn, when that comes. */
@@ -167,6 +177,8 @@ static bool list_tells(struct making *m, struct arm_progress *out)
     const char *state = listed_state(m, pools);
     bool done = streq(state, "Succeeded");
 
+    if (done)
+        making_note(m, json_object_get(pools, m->name));
     *out = (struct arm_progress){ .state = done ? ARM_SUCCEEDED : ARM_RUNNING };
     return done || (streq(state, "Creating") && !w->asked && !w->hurried);
 }

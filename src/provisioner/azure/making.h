@@ -18,6 +18,8 @@ struct making {
 };
 errc making_fault(struct making *m, enum cloud_fault f, errc code, struct err *e, const char *text);
 
+void making_note(struct making *m, const json_t *pool);         /* what an answer says beyond what was asked for */
+
 struct sight {                          /* a pool as a look saw it */
     json_t *from;                       /* which pool lives in */
     const json_t *pool;                 /* NULL: there is none */

@@ -39,6 +39,7 @@ struct pool_writes {
     unsigned unanswered;                /* looks at it, one after the other, that said nothing */
     int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
     char *spent;                        /* the operation that failed and was dealt with */
+    char *image;                        /* what ARM says its Node runs (nodeImageVersion); NULL: not known */
 };
 
 #define AZURE_LAG_MS 60000              /* a LIST may miss what was made so short ago */

@@ -19,8 +19,9 @@ static json_t *pool_row(const struct sim *s, const struct sim_pool *p)
 
     sim_provider_id(s, p, &id);
     sim_node_name(p, node);
-    return json_pack("{s:s,s:s,s:b,s:b,s:I,s:i,s:b,s:s,s:s}", "name", p->name, "state", p->state, "foreign", p->foreign, "busy", p->op != NULL,
-                     "created", (json_int_t)p->created, "node", (int)p->node_done, "lost", p->node_lost, "nodeName", node, "providerID", buf_cstr(&id));
+    return json_pack("{s:s,s:s,s:b,s:b,s:I,s:i,s:b,s:s,s:s,s:s}", "name", p->name, "state", p->state, "foreign", p->foreign, "busy", p->op != NULL,
+                     "created", (json_int_t)p->created, "node", (int)p->node_done, "lost", p->node_lost, "nodeName", node, "providerID", buf_cstr(&id),
+                     "eTag", p->etag);
 }
 
 static json_t *past_row(const struct sim_past *p)

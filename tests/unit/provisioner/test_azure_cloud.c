@@ -68,6 +68,37 @@ static void an_instant_cloud_is_not_polled(void **state)
     script_done(&w->script);
 }
 
+#define WITH_IMAGE(state, image) "{\"name\":\"ws1\",\"properties\":{\"provisioningState\":\"" state "\",\"nodeImageVersion\":\"" image "\"," LABELS("2026-01-02T03-04-05Z") "}}"
+
+/* Nobody reads a pool whose operation has succeeded: its image is known from the answer to its creation, or from a list that showed the end. */
+static void the_image_is_what_an_answer_said_on_the_way(void **state)
+{
+    struct world *w = *state;
+    struct cloud_instances l = { 0 };
+    const struct step made = { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, WITH_IMAGE("Creating", "image-1") };
+    const struct step polled[] = { LIST(""), made, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" } };
+    const struct step listed[] = { LIST(""), made, LIST(WITH_IMAGE("Succeeded", "image-2")) };
+
+    script_play(&w->script, polled, ARRAY_LEN(polled));
+    expect_pending(w, 4000);
+    keep_operation(w);
+    pass(w, 4000);
+    expect_running(w);
+    assert_string_equal(w->made.image_id, "image-1");
+    script_done(&w->script);
+    restart(w);
+    claim_is(w, NULL);
+    script_play(&w->script, listed, ARRAY_LEN(listed));
+    expect_pending(w, 4000);
+    keep_operation(w);
+    pass(w, 11000);
+    assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
+    expect_running(w);
+    assert_string_equal(w->made.image_id, "image-2");
+    script_done(&w->script);
+    cloud_instances_done(&l);
+}
+
 static void what_is_not_ours_is_left_alone(void **state)
 {
     struct world *w = *state;
@@ -398,6 +429,24 @@ static void a_deletion_that_fails_says_why_and_is_asked_again(void **state)
 
 #define BUSY { "DELETE " P "/ws1" V, 409, { NULL }, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"another operation\"}}" }
 
+/* It is listed and gone when it is asked to go: whatever ARM says then, its end has come. */
+static void a_pool_that_went_meanwhile_is_gone(void **state)
+{
+    static const struct step rows[][2] = {
+        { LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 204 } },
+        { LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"Agent Pool not found.\"}}" } },
+        { LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"ResourceGroupNotFound\",\"message\":\"x\"}}" } },
+    };
+    struct world *w = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        restart(w);
+        script_play(&w->script, rows[i], 2);
+        assert_int_equal(delete_look(w), 0);
+        script_done(&w->script);
+    }
+}
+
 static void another_operations_turn_is_waited_for_as_long_as_it_lasts(void **state)
 {
     static const int64_t waits_ms[] = { 2000, 2000, 4000, 8000, 16000, 20000 };
@@ -665,13 +714,13 @@ static void settings_that_are_missing_are_named(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(an_instant_cloud_is_not_polled), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
+        TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(an_instant_cloud_is_not_polled), TEST(the_image_is_what_an_answer_said_on_the_way), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
         TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_list_that_shows_the_end_is_enough),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
-        TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
+        TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_young_pools_deletion_that_fails_is_asked_again),
         TEST(a_cluster_that_is_gone_holds_no_claim_back),

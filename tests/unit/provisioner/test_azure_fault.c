@@ -1,8 +1,9 @@
-/* Each row of the catalogue of ARM's refusals (dossier, provisioner, 3.7), in every envelope that was seen. */
+/* The catalogue of ARM's refusals (dossier, provisioner, 3.7): each code, each status, and the words that were seen in every envelope. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <ctype.h>
 #include <cmocka.h>
 
 #include "provisioner/azure/fault.h"
@@ -21,6 +22,9 @@ static void refusals_fall_into_their_class(void **state)
         { 400, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"Operation could not be completed as it results in exceeding approved standardNCADSA100v4Family Cores quota.\"}}", FAULT_QUOTA },
         { 400, "{\"code\":\"ErrCode_InsufficientVCPUQuota\",\"details\":null,\"message\":\"Insufficient vcpu quota requested 24, remaining 0\",\"subcode\":\"\"}", FAULT_QUOTA },
         { 409, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"Operation exceeds LowPriorityCores\"}}", FAULT_QUOTA },
+        { 409, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"exceeds approved Total Regional Cores\"}}", FAULT_QUOTA },
+        { 400, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"the maximum number of agent pools (100) is reached\"}}", FAULT_QUOTA },
+        { 400, "{\"error\":{\"code\":\"BadRequest\",\"message\":\"Standard_NC24ads_A100_v4 is not supported for subscription s in location l\"}}", FAULT_TYPE },
         { 409, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"Operation is not allowed because there's an in progress create node pool operation\"}}", FAULT_BUSY },
         { 400, "{\"error\":{\"code\":\"OperationNotAllowed\",\"message\":\"another (agentpool) operation (x - Creating) is in progress\"}}", FAULT_BUSY },
         { 409, "{\"error\":{\"code\":\"Conflict\",\"message\":\"x\"}}", FAULT_BUSY },
@@ -53,6 +57,55 @@ static void refusals_fall_into_their_class(void **state)
 
         if (arm_error_fault(&a) != rows[i].fault)
             fail_msg("row %zu is %s: %s", i, cloud_fault_row(arm_error_fault(&a))->reason, rows[i].body);
+    }
+}
+
+/* Codes that decide alone: with words and a status that say nothing else. */
+static void each_code_of_the_catalogue_has_its_class(void **state)
+{
+    static const struct { const char *code; enum cloud_fault fault; } rows[] = {
+        { "Throttled", FAULT_THROTTLED }, { "TooManyRequests", FAULT_THROTTLED }, { "SubscriptionRequestsThrottled", FAULT_THROTTLED },
+        { "QuotaExceeded", FAULT_QUOTA }, { "ErrCode_InsufficientVCPUQuota", FAULT_QUOTA }, { "InsufficientVCPUQuota", FAULT_QUOTA },
+        { "OperationNotAllowed", FAULT_BUSY }, { "Conflict", FAULT_BUSY }, { "ConditionNotMet", FAULT_BUSY }, { "OperationPreempted", FAULT_BUSY },
+        { "Canceled", FAULT_BUSY }, { "EtagMismatch", FAULT_BUSY },
+        { "AllocationFailed", FAULT_CAPACITY }, { "ZonalAllocationFailed", FAULT_CAPACITY }, { "OverconstrainedAllocationRequest", FAULT_CAPACITY },
+        { "OverconstrainedZonalAllocationRequest", FAULT_CAPACITY },
+        { "SkuNotAvailable", FAULT_TYPE }, { "VMSizeNotSupported", FAULT_TYPE }, { "AvailabilityZoneNotSupported", FAULT_TYPE }, { "InvalidTemplateDeployment", FAULT_TYPE },
+        { "RequestDisallowedByPolicy", FAULT_POLICY }, { "ScopeLocked", FAULT_POLICY },
+        { "AuthorizationFailed", FAULT_AUTH }, { "LinkedAuthorizationFailed", FAULT_AUTH }, { "MissingSubscriptionRegistration", FAULT_AUTH },
+        { "ResourceNotFound", FAULT_CLUSTER_GONE }, { "ResourceGroupNotFound", FAULT_CLUSTER_GONE }, { "SubscriptionNotFound", FAULT_CLUSTER_GONE },
+        { "ParentResourceNotFound", FAULT_CLUSTER_GONE },
+        { "NodesNotReady", FAULT_PROVISIONING }, { "SubnetIsFull", FAULT_PROVISIONING }, { "VMExtensionProvisioningError", FAULT_PROVISIONING },
+        { "OutboundConnFailVMExtensionError", FAULT_PROVISIONING },
+        { "InvalidParameter", FAULT_SPEC }, { "ValidationError", FAULT_SPEC }, { "PropertyChangeNotAllowed", FAULT_SPEC }, { "BadRequest", FAULT_SPEC },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_BUF lower = { 0 };
+        struct arm_error a = { .status = 418, .message = "m" };
+
+        buf_adds(&lower, rows[i].code);
+        for (size_t k = 0; k < lower.n; k++)
+            lower.p[k] = (char)tolower((unsigned char)lower.p[k]);     /* capitals differ between services */
+        snprintf(a.code, sizeof a.code, "%s", buf_cstr(&lower));
+        snprintf(a.inner, sizeof a.inner, "%s", a.code);
+        if (arm_error_fault(&a) != rows[i].fault)
+            fail_msg("%s is %s", rows[i].code, cloud_fault_row(arm_error_fault(&a))->reason);
+    }
+}
+
+static void a_status_decides_where_there_is_no_code(void **state)
+{
+    static const struct { int status; enum cloud_fault fault; } rows[] = {
+        { 200, FAULT_PROVISIONING }, { 400, FAULT_SPEC }, { 401, FAULT_AUTH }, { 403, FAULT_AUTH }, { 408, FAULT_TRANSIENT }, { 409, FAULT_BUSY }, { 412, FAULT_BUSY },
+        { 429, FAULT_THROTTLED }, { 500, FAULT_TRANSIENT }, { 502, FAULT_TRANSIENT }, { 503, FAULT_TRANSIENT }, { 504, FAULT_TRANSIENT }, { 418, FAULT_OTHER },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct arm_error a = parse(rows[i].status, "");
+
+        if (arm_error_fault(&a) != rows[i].fault)
+            fail_msg("%d is %s", rows[i].status, cloud_fault_row(arm_error_fault(&a))->reason);
     }
 }
 
@@ -112,7 +165,7 @@ static void a_wait_hidden_in_the_message_is_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refusals_fall_into_their_class), cmocka_unit_test(the_innermost_cause_is_what_people_read),
+        cmocka_unit_test(refusals_fall_into_their_class), cmocka_unit_test(each_code_of_the_catalogue_has_its_class), cmocka_unit_test(a_status_decides_where_there_is_no_code), cmocka_unit_test(the_innermost_cause_is_what_people_read),
         cmocka_unit_test(headers_give_the_request_and_a_code_that_the_body_lacks), cmocka_unit_test(what_nobody_bounded_is_cut),
         cmocka_unit_test(a_wait_hidden_in_the_message_is_found),
     };

@@ -79,6 +79,22 @@ static void the_body_is_that_of_upstream(void **state)
         "\"vmSize\":\"Standard_NC24ads_A100_v4\"}}");
 }
 
+/* As upstream: by the name of the size, in any letters. */
+static void a_machine_without_gpus_is_labelled_so(void **state)
+{
+    static const struct { const char *size, *type; } rows[] = { { "Standard_D8s_v5", "cpu" }, { "standard_nc24ads_a100_v4", "gpu" } };
+    struct scene *s = *state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct str size = str_of(rows[i].size);
+
+        claim_is(s, "w", "", "", "");
+        s->claim.spec.requirements[0].values = &size;
+        s->claim.spec.requirements[0].n_values = 1;
+        assert_string_equal(json_str_at(pool(s, NULL), "properties", "nodeLabels", "kaito.sh/machine-type", NULL), rows[i].type);
+    }
+}
+
 static void disks_round_up_and_stay_within_the_service(void **state)
 {
     static const struct { const char *storage; int64_t gib; } rows[] = {
@@ -207,7 +223,8 @@ static void answers_become_instances_and_strangers_do_not(void **state)
     static const struct { const char *state, *power; enum cloud_state want; } rows[] = {
         { "Creating", "Running", CLOUD_PENDING }, { "Succeeded", "Running", CLOUD_RUNNING }, { "succeeded", "Stopped", CLOUD_BROKEN },
         { "Failed", "Running", CLOUD_BROKEN }, { "Deleting", "Running", CLOUD_DELETING }, { "UpgradingNodeImageVersion", "Running", CLOUD_RUNNING },
-        { "SomethingNew", "Running", CLOUD_PENDING },
+        { "Canceled", "Running", CLOUD_BROKEN }, { "Updating", "Running", CLOUD_RUNNING }, { "Upgrading", "Running", CLOUD_RUNNING }, { "Scaling", "Running", CLOUD_RUNNING },
+        { "Starting", "Running", CLOUD_PENDING }, { "SomethingNew", "Running", CLOUD_PENDING },
     };
     struct scene *s = *state;
     struct cloud_instance i = { 0 };
@@ -236,7 +253,7 @@ static void answers_become_instances_and_strangers_do_not(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(the_body_is_that_of_upstream), T(disks_round_up_and_stay_within_the_service), T(reserved_labels_stay_at_home),
+        T(the_body_is_that_of_upstream), T(a_machine_without_gpus_is_labelled_so), T(disks_round_up_and_stay_within_the_service), T(reserved_labels_stay_at_home),
         T(image_families_ignore_case_and_fall_back), T(taints_go_along_with_those_of_the_start), T(spot_and_zones_follow_the_requirements),
         T(the_operators_settings_are_added), T(names_that_aks_refuses_never_reach_it), T(provider_ids_lead_back_to_the_pool),
         T(answers_become_instances_and_strangers_do_not),
