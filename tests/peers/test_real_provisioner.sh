@@ -45,7 +45,9 @@ machines() { ls "$CLOUD_FOLDER"; }
 budget() { kubectl patch pdb b --subresource=status --type=merge -p "{\"status\": {\"observedGeneration\": 1, \"disruptionsAllowed\": $1, \"currentHealthy\": 1, \"desiredHealthy\": 1, \"expectedPods\": 1}}"; }
 
 ok "helm lint" "$helm" lint --strict "$root/deploy/gpu-provisioner"
-ok "every value of the chart has an effect that is an object" chart --set replicas=2,serviceMonitor.enabled=true,workloadIdentity.clientId=c,workloadIdentity.tenantId=t,settings.azure.clusterName=x
+ok "every value of the chart has an effect that is an object" is "" "$root/tests/peers/chart_values" "$helm" "$root/deploy/gpu-provisioner" '{replicas: 2, serviceMonitor: {enabled: true}, workloadIdentity: {clientId: c}}'
+once() { chart --set deploymentMode=managed --set 'controller.env[0].name=DEPLOYMENT_MODE,controller.env[0].value=self-hosted' | grep -A1 'name: DEPLOYMENT_MODE' | grep -o 'value: .*'; }
+ok "a variable that is set by hand wins" is "value: self-hosted" once
 probes() { chart | python3 -c '
 import sys, yaml
 pod = next(o for o in yaml.safe_load_all(sys.stdin) if o and o["kind"] == "Deployment")["spec"]["template"]["spec"]["containers"][0]

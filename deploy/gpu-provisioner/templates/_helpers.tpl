@@ -30,4 +30,4 @@ annotations:
 {{- range $name, $on := .Values.settings.featureGates }}{{ $out = append $out (printf "%s=%v" $name $on) }}{{ end -}}
 {{- join "," $out -}}
 {{- end }}
-{{- define "provisioner.hasEnv" -}}{{ range .Values.controller.env }}{{ if eq .name "AZURE_CLUSTER_NAME" }}yes{{ end }}{{ end }}{{- end }}
+{{- define "provisioner.hasEnv" -}}{{ range (index . 0).Values.controller.env }}{{ if eq .name (index $ 1) }}yes{{ end }}{{ end }}{{- end }}
