@@ -2,13 +2,13 @@
 #ifndef PROVISIONER_PRIV_H
 #define PROVISIONER_PRIV_H
 
+#include "api/karpenter/claim_kind.h"
 #include "base/map.h"
 #include "kube/behind.h"
 #include "kube/controller.h"
 #include "kube/events.h"
 #include "kube/meta.h"
 #include "provisioner/lifecycle.h"
-#include "provisioner/machine.h"
 #include "provisioner/metrics.h"
 #include "provisioner/provisioner.h"
 

@@ -1,6 +1,7 @@
 /* The legacy Machine, karpenter.sh/v1alpha5: served where the cluster knows no NodeClaim, in its own words. */
 #include "life.h"
-#include "provisioner/machine.h"
+
+#include "api/karpenter/claim_kind.h"
 
 static const struct kube_gvr machines = { "karpenter.sh", "v1alpha5", "machines" },
     definitions = { "apiextensions.k8s.io", "v1", "customresourcedefinitions" };

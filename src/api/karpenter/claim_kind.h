@@ -1,10 +1,10 @@
 /*
  * The two kinds of objects that ask for a machine: karpenter.sh/v1 NodeClaim, and the legacy karpenter.sh/v1alpha5 Machine where the cluster
  * knows no other. A Machine is read as a NodeClaim: its conditions are called MachineLaunched ... here Launched ..., the rest is the same.
- * Source: reference dossier, provisioner, 1.5.
+ * Source: reference dossier, provisioner, 1.5. Used by both who asks for machines and who makes them.
  */
-#ifndef PROVISIONER_MACHINE_H
-#define PROVISIONER_MACHINE_H
+#ifndef API_KARPENTER_CLAIM_KIND_H
+#define API_KARPENTER_CLAIM_KIND_H
 
 #include "kube/kube.h"
 

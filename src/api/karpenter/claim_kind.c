@@ -1,4 +1,4 @@
-#include "provisioner/machine.h"
+#include "api/karpenter/claim_kind.h"
 
 #include "base/mem.h"
 
