@@ -244,33 +244,13 @@ static void karpenter(void **state)
     one_run(*state, &plays[PLAY_NATIVE_INFERENCE], &pool_troubles[0], world_undisturbed(*state, PLAY_NATIVE_INFERENCE));
 }
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int start_with_pools(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_POOLS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* With a name it plays that alone. */
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(answers, start, stop),
-        cmocka_unit_test_setup_teardown(events, start, stop),
-        cmocka_unit_test_setup_teardown(karpenter, start_with_pools, stop),
+        cmocka_unit_test_setup_teardown(answers, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(events, world_setup, world_teardown),
+        cmocka_unit_test_setup_teardown(karpenter, world_setup_with_pools, world_teardown),
     };
 
     if (argc > 1)

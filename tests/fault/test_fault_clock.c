@@ -176,19 +176,6 @@ static void the_webhook_is_believed(void **state)
     }
 }
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -197,5 +184,5 @@ int main(void)
         cmocka_unit_test(a_dead_leader_is_followed_in_time),
         cmocka_unit_test(the_webhook_is_believed),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

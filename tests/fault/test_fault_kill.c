@@ -111,19 +111,6 @@ static void walk(struct world *w, size_t play)
     assert_true(steps > 0);
 }
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* `make test`: some of inference. */
 static void at_each_write(void **state)
 {
@@ -137,5 +124,5 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(at_each_write),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

@@ -13,34 +13,6 @@
 #define MARK "kaito.sh/workspace-uid"
 #define NOBODY "00000000-0000-0000-0000-000000000000"
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int start_with_pools(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_POOLS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static void run(struct world *w)
-{
-    struct err e;
-
-    if (!world_start(w, &e))
-        fail_msg("the manager does not start: %s", e.text);
-}
-
 /* A claim of the Workspace "ws" in namespace ns. mark NULL: by somebody else. */
 static void make_claim(struct world *w, const char *name, const char *ns, const char *mark)
 {
@@ -87,7 +59,7 @@ static void what_has_no_workspace_goes(void **state)
     AUTO_MEM char *early = name_in(w, "early");
     AUTO_MEM char *late = name_in(w, "late");
     make_claim(w, early, w->ns, NOBODY);
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodeclaims, early, "before the manager");
     make_claim(w, late, w->ns, NOBODY);
     expect_deleted(w, &gvr_nodeclaims, late, "beside the manager");
@@ -103,7 +75,7 @@ static void what_others_made_stays(void **state)
     AUTO_MEM char *ours = name_in(w, "ours");
     make_claim(w, theirs, w->ns, NULL);
     make_claim(w, ours, w->ns, NOBODY);         /* the same key: both were looked at when this one goes */
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodeclaims, ours, "marked");
     world_wait_quiet(w);
     assert_true(is_there(w, &gvr_nodeclaims, theirs));
@@ -123,13 +95,13 @@ static void other_namespaces_are_left_alone(void **state)
     w->opts.settings.namespaces = namespaces;
     make_claim(w, theirs, "elsewhere", NOBODY);
     make_claim(w, ours, w->ns, NOBODY);
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodeclaims, ours, "of a namespace that is looked after");
     world_wait_quiet(w);
     assert_true(is_there(w, &gvr_nodeclaims, theirs));
     world_stop(w);
     w->opts.settings.namespaces = NULL;
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodeclaims, theirs, "once all are looked after");
     world_stop(w);
 }
@@ -147,7 +119,7 @@ static void pools_go_too(void **state)
     AUTO_MEM char *second = xasprintf(pool, ours, MARK, w->ns);
     world_make(w, first);
     world_make(w, second);
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodepools, ours, "marked");
     world_wait_quiet(w);
     assert_true(is_there(w, &gvr_nodepools, theirs));
@@ -165,7 +137,7 @@ static void a_former_workspaces_claim_goes(void **state)
     AUTO_MEM char *former = name_in(w, "former");
     AUTO_MEM char *again = name_in(w, "again");
     make_claim(w, former, w->ns, NOBODY);
-    run(w);
+    world_run(w);
     expect_deleted(w, &gvr_nodeclaims, former, "beside a new Workspace");
     world_expect(w, e.living, "beside a former one's claim");
     make_claim(w, again, w->ns, NOBODY);
@@ -210,7 +182,7 @@ static void a_workspace_that_no_cache_saw_keeps_its_claim(void **state)
     world_namespace(w);
     AUTO_MEM char *its = name_in(w, "its");
     proxy_arm(w->proxy, &(struct proxy_rules){ .event = lose_workspaces, .answered = count_questions, .self = &q });
-    run(w);
+    world_run(w);
     assert_true(world_until(w, is_ready));
     world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
     AUTO_MEM char *uid = uid_of_workspace(w);
@@ -242,7 +214,7 @@ static void a_successor_that_no_cache_saw_keeps_its_claim(void **state)
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     AUTO_MEM char *its = name_in(w, "its");
-    run(w);
+    world_run(w);
     assert_true(world_until(w, workspace_succeeded));
     world_wait_quiet(w);
     proxy_arm(w->proxy, &(struct proxy_rules){ .event = lose_workspaces, .answered = count_questions, .self = &q });
@@ -295,7 +267,7 @@ static void vanish(struct world *w, enum fault_kind kill, bool (*event)(void *se
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     proxy_arm(w->proxy, &(struct proxy_rules){ .judge = delete_before_finalizer, .event = event, .self = &v });
-    run(w);
+    world_run(w);
     for (int64_t end = clock_mono_ms() + PATIENCE_MS; !v.gone; poll(NULL, 0, 5))
         assert_true(clock_mono_ms() < end);
     assert_false(v.too_early);
@@ -304,7 +276,7 @@ static void vanish(struct world *w, enum fault_kind kill, bool (*event)(void *se
         world_stop(w);
         assert_int_equal(world_claims(w), 1);   /* nobody is there to delete it */
         proxy_revive(w->proxy);
-        run(w);
+        world_run(w);
     }
     assert_true(world_until(w, workspace_gone) && world_until(w, has_no_claim));
     world_wait_quiet(w);
@@ -330,10 +302,10 @@ static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEF
 
 int main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, start, stop)
+#define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(what_has_no_workspace_goes), T(what_others_made_stays), T(other_namespaces_are_left_alone),
-        cmocka_unit_test_setup_teardown(pools_go_too, start_with_pools, stop),
+        cmocka_unit_test_setup_teardown(pools_go_too, world_setup_with_pools, world_teardown),
         T(a_former_workspaces_claim_goes), T(a_workspace_that_no_cache_saw_keeps_its_claim), T(a_successor_that_no_cache_saw_keeps_its_claim),
         T(a_workspace_may_vanish_before_its_finalizer), T(before_a_cache_saw_its_claim), T(and_no_cache_hears_of_it), T(and_its_manager_with_it),
     };

@@ -8,27 +8,6 @@
 #include "base/clock.h"
 #include "cluster/priv.h"
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static void run(struct world *w)
-{
-    struct err e;
-
-    if (!world_start(w, &e))
-        fail_msg("the manager does not start: %s", e.text);
-}
-
 static void expect(struct world *w, bool (*is_so)(struct world *), const char *what)
 {
     if (world_until(w, is_so))
@@ -96,7 +75,7 @@ static void what_others_change_is_mended(void **state)
     struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);      /* lent texts */
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
-    run(w);
+    world_run(w);
     world_expect(w, e.living, "before");
     for (size_t i = 0; i < ARRAY_LEN(meddlings); i++) {
         meddlings[i].act(w);
@@ -117,13 +96,13 @@ static void a_claim_without_labels_goes_with_its_workspace(void **state)
     struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);      /* lent texts */
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
-    run(w);
+    world_run(w);
     world_expect(w, e.living, "before");
     AUTO_MEM char *name = claim_name(w);
     world_stop(w);
     unlabel_claim(w);
     world_delete(w, &gvr_workspaces, "ws");
-    run(w);
+    world_run(w);
     world_expect_gone(w, &e, "without labels");
     world_stop(w);
     for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
@@ -155,7 +134,7 @@ static void a_claim_that_no_cache_saw_goes_with_its_workspace(void **state)
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     proxy_arm(w->proxy, &(struct proxy_rules){ .event = lose_claims });
-    run(w);
+    world_run(w);
     expect(w, has_a_claim_and_waits, "a NodeClaim");
     world_delete(w, &gvr_workspaces, "ws");
     expect(w, workspace_gone, "gone");
@@ -210,7 +189,7 @@ static char *begin_clash(struct world *w, const struct clash *c)
 
     world_make(w, plays[c->play].yaml);
     if (!w->manager)
-        run(w);
+        world_run(w);
     for (int64_t end = clock_mono_ms() + PATIENCE_MS; !tells_the_clash(w, c); poll(NULL, 0, 10))
         if (clock_mono_ms() > end) {
             AUTO_MEM char *have = world_picture(w);
@@ -264,7 +243,7 @@ static void a_successor_of_the_same_name_starts_anew(void **state)
     struct ends e = *world_undisturbed(w, PLAY_NATIVE_INFERENCE);
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
-    run(w);
+    world_run(w);
     world_expect(w, e.living, "the first");
     for (int i = 2; i <= 4; i++) {
         world_delete(w, &gvr_workspaces, "ws");
@@ -318,7 +297,7 @@ static void a_former_revision_that_goes_meanwhile_is_made_again(void **state)
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     proxy_arm(w->proxy, &(struct proxy_rules){ .judge = revisions, .self = &f });
-    run(w);
+    world_run(w);
     world_expect(w, e.living, "beside a former revision");
     assert_true(f.made);
     proxy_arm(w->proxy, NULL);
@@ -385,7 +364,7 @@ static void names_at_their_limits_and_unicode(void **state)
     struct world *w = *state;
 
     proxy_arm(w->proxy, NULL);
-    run(w);
+    world_run(w);
     for (size_t i = 0; i < ARRAY_LEN(spellings); i++)
         one_spelling(w, &spellings[i]);
     world_stop(w);
@@ -436,7 +415,7 @@ static void a_configmap_may_come_late(void **state)
     proxy_arm(w->proxy, NULL);
     world_namespace(w);
     world_make(w, TUNES_WITH_PARAMS);
-    run(w);
+    world_run(w);
     expect_told(w, "ConfigMap 'params' specified in 'config' not found in namespace");
     world_make(w, PARAMS("other: x"));
     expect_told(w, "does not contain 'training_config.yaml'");
@@ -455,7 +434,7 @@ static void a_configmap_may_change_and_go(void **state)
     world_namespace(w);
     world_make(w, GOOD_PARAMS);
     world_make(w, TUNES_WITH_PARAMS);
-    run(w);
+    world_run(w);
     expect(w, workspace_succeeded, "succeeded");
     AUTO_MEM char *job = uid_of(w, &gvr_jobs, "ws");
     AUTO_MEM char *serving = uid_of(w, &gvr_statefulsets, "ws");
@@ -466,7 +445,7 @@ static void a_configmap_may_change_and_go(void **state)
             world_delete(w, &gvr_configmaps, "params");
         world_wait_quiet(w);
         world_stop(w);          /* nor does the next manager know it otherwise */
-        run(w);
+        world_run(w);
         world_wait_quiet(w);
         assert_true(workspace_succeeded(w));
         AUTO_MEM char *job_now = uid_of(w, &gvr_jobs, "ws");
@@ -504,7 +483,7 @@ static void a_template_that_is_gone_is_told(void **state)
     struct world *w = *state;
     struct ends e = *world_undisturbed(w, PLAY_NATIVE_TUNING);
 
-    run(w);
+    world_run(w);
     while (!workspace_manager_ready(w->manager))
         poll(NULL, 0, 5);
     int64_t before = cached_configs(w);
@@ -514,7 +493,7 @@ static void a_template_that_is_gone_is_told(void **state)
     world_begin(w, &plays[PLAY_NATIVE_TUNING]);
     expect_told(w, "ConfigMap 'qlora-params-template' not found in namespace 'kaito-workspace'");
     world_stop(w);
-    run(w);
+    world_run(w);
     world_expect(w, e.living, "once the template was there again");
     world_delete(w, &gvr_workspaces, "ws");
     world_expect_gone(w, &e, "after the template was lost");
@@ -545,7 +524,7 @@ static void a_refused_write_is_told(void **state)
 
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     proxy_arm(w->proxy, &(struct proxy_rules){ .judge = refuse_statefulsets });
-    run(w);
+    world_run(w);
     expect(w, tells_the_refusal, "told in the status");
     proxy_counts(w->proxy, &counts);
     assert_true(counts.writes < 60);
@@ -569,7 +548,7 @@ static void own_nodes_need_no_karpenter(void **state)
     w->opts.settings.byo = true;
     world_make(w, MACHINE);
     world_make(w, OWN_NODES);
-    run(w);
+    world_run(w);
     expect(w, workspace_succeeded, "succeeded without NodeClaims");
     world_delete(w, &gvr_workspaces, "ws");
     expect(w, workspace_gone, "gone without NodeClaims");
@@ -594,7 +573,7 @@ static void karpenter_may_come_later(void **state)
     struct world *w = world_new(MACHINES_LATER);
 
     world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
-    run(w);
+    world_run(w);
     poll(NULL, 0, 300);
     assert_false(workspace_manager_ready(w->manager));
     install_claims(w);
@@ -623,7 +602,7 @@ static void karpenter_mode_waits_for_karpenter(void **state)
     OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
     for (bool served = false; !served; poll(NULL, 0, 5))
         OK(kube_has_resource(w->user, &gvr_nodepools, &served, &e));
-    run(w);
+    world_run(w);
     expect(w, workspace_succeeded, "succeeded once there are NodePools");
     end_of_workspace(w);
     world_free(w);
@@ -647,7 +626,7 @@ static void an_old_crd_prunes_and_is_lived_with(void **state)
     }
     OK(kube_update(w->user, &gvr_crds, NULL, crd, NULL, &e));
     world_make(w, plays[PLAY_NATIVE_INFERENCE].yaml);
-    run(w);
+    world_run(w);
     expect(w, workspace_succeeded, "succeeded with an old CRD");
     world_wait_quiet(w);
     proxy_counts(w->proxy, &before);
@@ -678,5 +657,5 @@ int main(void)
         cmocka_unit_test(karpenter_mode_waits_for_karpenter),
         cmocka_unit_test(an_old_crd_prunes_and_is_lived_with),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, world_setup, world_teardown);
 }

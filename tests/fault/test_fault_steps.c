@@ -223,26 +223,6 @@ static void walk(struct world *w, const struct play *play, const struct mode *mo
 
 /* ---- the cases ----------------------------------------------------------------------------------------------------------------- */
 
-static int start(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_CLAIMS);
-    return 0;
-}
-
-static int start_with_pools(void **state)
-{
-    world_log();
-    *state = world_new(MACHINES_OF_POOLS);
-    return 0;
-}
-
-static int stop(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* Of `make test`: one play in all modes, another's deletion. */
 static bool is_asked_for(size_t play, bool deletion)
 {
@@ -282,9 +262,9 @@ static void upstreams_tuning(void **state) { every_step(*state, PLAY_UPSTREAM_TU
 /* With a name it plays that alone: `make test-fault` has them side by side. */
 int main(int argc, char **argv)
 {
-#define T(f, start) cmocka_unit_test_setup_teardown(f, start, stop)
+#define T(f, setup) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(native_inference, start), T(native_tuning, start), T(vllm_on_several_nodes, start), T(upstreams_tuning, start), T(karpenter, start_with_pools),
+        T(native_inference, world_setup), T(native_tuning, world_setup), T(vllm_on_several_nodes, world_setup), T(upstreams_tuning, world_setup), T(karpenter, world_setup_with_pools),
     };
 
     if (argc > 1)

@@ -72,10 +72,15 @@ struct world {
 void world_log(void);                   /* before the first: errors only; with KAITO_FAULT_LOG all that there is */
 struct world *world_new(enum machines machines);
 void world_free(struct world *w);       /* stops the manager when one runs */
+/* Of cmocka, for a test or a group: a world in *state. */
+int world_setup(void **state);
+int world_setup_with_pools(void **state);
+int world_teardown(void **state);
 void world_namespace(struct world *w);  /* a fresh one, in w->ns, for the next case */
 
 /* False with the reason in *e: the start failed, as a process that ends at once. */
 bool world_start(struct world *w, struct err *e);
+void world_run(struct world *w);        /* one that must start */
 void world_stop(struct world *w);
 /* The manager has nothing to do and wrote nothing for a while. */
 bool world_is_quiet(struct world *w);
@@ -103,6 +108,8 @@ void world_begin(struct world *w, const struct play *play);             /* in a 
 const struct ends *world_undisturbed(struct world *w, size_t play);     /* of plays; run once, and lent */
 /* The Workspace goes, and all that it had. */
 void world_expect_gone(struct world *w, const struct ends *undisturbed, const char *what);
+
+void world_forget_ends(struct world *w);
 
 extern const struct kube_gvr gvr_workspaces, gvr_nodeclaims, gvr_nodepools, gvr_nodeclasses, gvr_revisions, gvr_secrets, gvr_crds;
 /* and those of cluster/priv.h */
