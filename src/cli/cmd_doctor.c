@@ -1,6 +1,7 @@
 /* kaito doctor: reads what there is and tells what is wrong, with the next command. Writes nothing. */
 #include <stdio.h>
 
+#include "api/karpenter/claim_kind.h"
 #include "base/clock.h"
 #include "base/options.h"
 #include "cli/command.h"
@@ -62,6 +63,22 @@ static void read_log(struct kube_client *client, const json_t *wish, json_t *log
     json_put(logs, buf_cstr(&key), json_strn(str_n(line.p, line.n > 300 ? 300 : line.n)));
 }
 
+/* NodeClaims, and legacy Machines as such: where there are none, most people may not even ask for them. */
+static void read_claims(struct kube_client *client, json_t *facts)
+{
+    AUTO_JSON machines = NULL;
+    struct err ignored;
+    json_t *o;
+    size_t i;
+
+    read_list(client, &claim_kind_node_claim.gvr, NULL, NULL, "claims", facts);
+    (void)kube_list_all(client, &claim_kind_machine.gvr, NULL, NULL, &machines, &ignored);
+    json_array_foreach(machines, i, o) {
+        machine_read(o);
+        json_array_append(json_object_get(facts, "claims"), o);
+    }
+}
+
 static json_t *read_cluster(struct kube_client *client, const struct doctor_cmd *c, const char *ns)
 {
     const struct kube_list_opts ours = { .label_selector = "kaito.sh/workspace" };
@@ -69,7 +86,7 @@ static json_t *read_cluster(struct kube_client *client, const struct doctor_cmd 
     const json_t *wish;
     size_t i;
 
-    read_list(client, KUBE_GVR("karpenter.sh", "v1", "nodeclaims"), NULL, NULL, "claims", facts);
+    read_claims(client, facts);
     read_list(client, KUBE_GVR("", "v1", "nodes"), NULL, NULL, "nodes", facts);
     read_list(client, KUBE_GVR("", "v1", "pods"), ns, &ours, "pods", facts);
     read_list(client, KUBE_GVR("", "v1", "events"), ns, NULL, "events", facts);

@@ -1,6 +1,7 @@
 #include "install/install.h"
 
 #include "api/kaito/crds.h"
+#include "api/karpenter/claim_kind.h"
 #include "base/mem.h"
 #include "install/priv.h"
 #include "kube/kube.h"
@@ -183,7 +184,7 @@ static const struct kube_gvr *gvr_of(const json_t *object)
     return NULL;
 }
 
-/* NodeClaim's definition belongs to whoever brought it first, as a chart's crds/ folder has it. */
+/* NodeClaim's definition belongs to whoever brought it first, as a chart's crds/ folder has it; none is brought where the legacy Machine's is. */
 static bool is_others(const json_t *object)
 {
     return streq(kube_kind(object), "CustomResourceDefinition") && !streq(json_str_at(object, "spec", "group", NULL), "kaito.sh");
@@ -191,11 +192,16 @@ static bool is_others(const json_t *object)
 
 errc install_apply(struct kube_client *client, const json_t *manifests, struct err *e)
 {
+    bool machines = false;
     const json_t *o;
     size_t i;
 
+    TRY(kube_has_resource(client, &claim_kind_machine.gvr, &machines, e));
     json_array_foreach(manifests, i, o) {
         bool others = is_others(o);
+
+        if (others && machines)
+            continue;           /* its provisioner waits for Machines */
         errc rc = others ? kube_create(client, gvr_of(o), NULL, o, NULL, e) : kube_apply(client, gvr_of(o), NULL, o, "kaito", true, NULL, e);
 
         if (rc && !(others && rc == ERR_EXISTS))

@@ -25,7 +25,7 @@ static const struct right cluster_rights[] = {
     { "batch", "jobs", WHOLE },
     { "storage.k8s.io", "storageclasses", "list watch" },
     { "storage.k8s.io", "csidrivers", "get", .when = WITH_STREAMING },          /* whether the driver that streams is installed */
-    { "karpenter.sh", "nodeclaims", READ " create patch delete", .when = WITH_CLAIMS },
+    { "karpenter.sh", "nodeclaims machines", READ " create patch delete", .when = WITH_CLAIMS },
     { "karpenter.sh", "nodepools", WHOLE, .when = WITH_POOLS },
     { "admissionregistration.k8s.io", "validatingwebhookconfigurations", READ " update", WEBHOOK_NAME },
 };

@@ -163,15 +163,14 @@ errc provisioner_orphans(struct kube_client *client, struct cloud *cloud, const 
     AUTO(lists_done) struct lists l = { 0 };
     AUTO(orphans_done) struct orphans found = { 0 };
     AUTO_FREE(map) seen = map_new(free);
-    bool machines = false;
+    struct claim_kinds_seen kinds;
 
-    TRY(kube_has_resource(client, &claim_kind_machine.gvr, &machines, e));
-    bool claims = false;
+    TRY(claim_kinds_see(client, &kinds, e));
+    const struct claim_kind *kind = claim_kind_choice(&kinds);
 
-    TRY(kube_has_resource(client, &claim_kind_node_claim.gvr, &claims, e));
     if (cloud->list(cloud->self, &l.instances, e))
         return err_wrap(e, "list the machines of the %s cloud", cloud->name);
-    TRY(list_claims(client, claims || !machines ? &claim_kind_node_claim : &claim_kind_machine, &l.claims, e));
+    TRY(list_claims(client, kind ? kind : &claim_kind_node_claim, &l.claims, e));
     TRY(kube_list_all(client, &nodes_gvr, NULL, &(struct kube_list_opts){ 0 }, &l.nodes, e));
     collect_plan(&(struct collect_view){ .instances = &l.instances, .claims = l.claims, .nodes = l.nodes, .node_label = cloud->node_label,
                                          .class_group = class_group, .now_ms = clock_mono_ms(), .wall_ms = clock_wall_ms() }, seen, &found);

@@ -229,20 +229,16 @@ static errc install(struct kube_client *client, struct err *e)
     return ERR_OK;
 }
 
-/* NodeClaims; Machines where the cluster knows only them. */
 static errc choose_kind(struct provisioner *p, struct err *e)
 {
-    bool claims = false, machines = false;
+    struct claim_kinds_seen seen;
 
+    TRY(claim_kinds_see(p->client, &seen, e));
+    p->kind = claim_kind_choice(&seen);
+    if (p->kind)
+        return ERR_OK;
     p->kind = &claim_kind_node_claim;
-    TRY(kube_has_resource(p->client, &claim_kind_node_claim.gvr, &claims, e));
-    if (!claims)
-        TRY(kube_has_resource(p->client, &claim_kind_machine.gvr, &machines, e));
-    if (machines)
-        p->kind = &claim_kind_machine;
-    if (!claims && !machines && p->o.install_crds)
-        return install(p->client, e);
-    return ERR_OK;
+    return p->o.install_crds ? install(p->client, e) : ERR_OK;
 }
 
 static void watch_all(struct provisioner *p)

@@ -18,9 +18,6 @@
 
 struct kube_client;
 
-/* On every claim that a provisioner took: which one. Others leave it alone. */
-#define PROVISIONER_ANNOTATION "kaito.sh/provisioner"
-
 enum collect_mode { COLLECT_ON, COLLECT_DRY_RUN, COLLECT_OFF };
 
 struct provisioner_opts {

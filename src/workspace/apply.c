@@ -11,7 +11,6 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "apps/v1", "ControllerRevision", { "apps", "v1", "controllerrevisions" } },
     { "apps/v1", "StatefulSet", { "apps", "v1", "statefulsets" } },
     { "batch/v1", "Job", { "batch", "v1", "jobs" } },
-    { "karpenter.sh/v1", "NodeClaim", { "karpenter.sh", "v1", "nodeclaims" } },
     { "karpenter.sh/v1", "NodePool", { "karpenter.sh", "v1", "nodepools" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
@@ -23,6 +22,10 @@ static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" 
 
 static const struct kube_gvr *gvr_of(const json_t *object)
 {
+    const struct claim_kind *claim = claim_kind_of(object);
+
+    if (claim)
+        return &claim->gvr;
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
         if (streq(kinds[i].api, kube_api_version(object)) && streq(kinds[i].kind, kube_kind(object)))
             return &kinds[i].gvr;
@@ -144,7 +147,7 @@ static errc revision_is_ours(struct workspace_manager *m, const struct observed 
 /* What brings machines is marked. */
 static json_t *as_written(const struct observed *o, const json_t *object)
 {
-    bool machine = streq(kube_kind(object), "NodeClaim") || streq(kube_kind(object), "NodePool");
+    bool machine = claim_kind_of(object) || streq(kube_kind(object), "NodePool");
 
     return machine ? machine_marked(object, &o->ws) : json_incref((json_t *)(uintptr_t)object);
 }
@@ -160,25 +163,28 @@ static errc create_object(struct workspace_manager *m, const json_t *object, str
 static errc create_one(struct workspace_manager *m, const struct observed *o, const json_t *planned, struct writes *w, struct err *e)
 {
     AUTO_JSON object = as_written(o, planned);
-    bool claim = streq(kube_kind(object), "NodeClaim");
+    const struct claim_kind *claim = claim_kind_of(object);
+
+    if (claim == &claim_kind_machine)
+        TRY(claim_kind_holds(m, e));
     errc rc = create_object(m, object, e);
 
     if (rc == ERR_EXISTS && claim)
-        return claim_keep_marks(m, object, e) ? err_wrap(e, "create NodeClaim %s", kube_name(object)) : ERR_OK;
+        return claim_keep_marks(m, object, e) ? err_wrap(e, "create %s %s", claim->kind, kube_name(object)) : ERR_OK;
     if (rc == ERR_EXISTS && streq(kube_kind(object), "ControllerRevision"))
         return revision_is_ours(m, o, object, e);
     /* a small API may keep no history */
     if (rc == ERR_EXISTS || (rc == ERR_NOT_FOUND && streq(kube_kind(object), "ControllerRevision")))
         return ERR_OK;
     if (rc && claim)
-        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create NodeClaim %s for workspace %s: %s",
-                       kube_name(object), kube_name(o->object), e->text);
+        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_WARNING, "NodeClaimCreationFailed", "Failed to create %s %s for workspace %s: %s",
+                       claim->kind, kube_name(object), kube_name(o->object), e->text);
     if (rc)
         return err_wrap(e, "create %s %s", kube_kind(object), kube_name(object));
     w->done++;
     if (claim)
-        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created NodeClaim %s for workspace %s/%s",
-                       kube_name(object), kube_namespace(o->object), kube_name(o->object));
+        recorder_event_from(m->recorder, CLAIM_RECORDER, o->object, EVENT_NORMAL, "NodeClaimCreated", "Successfully created %s %s for workspace %s/%s",
+                       claim->kind, kube_name(object), kube_namespace(o->object), kube_name(o->object));
     return ERR_OK;
 }
 
@@ -187,7 +193,7 @@ enum stage { STAGE_MACHINES, STAGE_HISTORY, STAGE_WORKLOAD };
 
 static enum stage stage_of(const json_t *object)
 {
-    return streq(kube_kind(object), "NodeClaim") ? STAGE_MACHINES : streq(kube_kind(object), "ControllerRevision") ? STAGE_HISTORY : STAGE_WORKLOAD;
+    return claim_kind_of(object) ? STAGE_MACHINES : streq(kube_kind(object), "ControllerRevision") ? STAGE_HISTORY : STAGE_WORKLOAD;
 }
 
 static bool has_stage(const json_t *list, enum stage stage)
@@ -412,24 +418,26 @@ static errc wait_served(struct workspace_manager *m, const struct kube_gvr *r, s
     return err_set(e, ERR_TIMEOUT, "%s.%s is not served 30 s after its CustomResourceDefinition was written", r->resource, r->group);
 }
 
-/* Ours is kept current; NodeClaim's belongs to whoever installed it first. */
+/* Ours is kept current; NodeClaim's belongs to whoever installed it first, and is not brought where a provisioner waits for Machines. */
 static errc install_crds(struct workspace_manager *m, struct err *e)
 {
     AUTO_JSON list = NULL;
+    bool machines = false;
     const json_t *crd;
     size_t i;
 
+    TRY(kube_has_resource(m->client, &claim_kind_machine.gvr, &machines, e));
     api_kaito_crds(&list);
     json_array_foreach(list, i, crd) {
         if (streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh")) {
             if (kube_apply(m->client, gvr_of(crd), NULL, crd, MANAGER_NAME, true, NULL, e))
                 return err_wrap(e, "apply CustomResourceDefinition %s", kube_name(crd));
-        } else {
+        } else if (!machines) {
             TRY(create_if_absent(m, json_clone(crd), e));
         }
     }
     TRY(wait_served(m, &workspaces, e));
-    return wait_served(m, KUBE_GVR("karpenter.sh", "v1", "nodeclaims"), e);
+    return machines ? ERR_OK : wait_served(m, &claim_kind_node_claim.gvr, e);
 }
 
 errc workspace_install(struct workspace_manager *m, bool crds, struct err *e)

@@ -1,12 +1,31 @@
-/* NodeClaims cost money and have no owner reference: those that our caches do not show are asked for where it matters. */
+/* Claims cost money and have no owner reference: those that our caches do not show are asked for where it matters. */
 #include "workspace/manager.h"
 #include "workspace/priv.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
-static const struct kube_gvr claims_gvr = { "karpenter.sh", "v1", "nodeclaims" }, pools_gvr = { "karpenter.sh", "v1", "nodepools" };
+static const struct kube_gvr pools_gvr = { "karpenter.sh", "v1", "nodepools" };
 
 #define LABEL_VALUE_MAX 63
+
+errc claim_kind_holds(struct workspace_manager *m, struct err *e)
+{
+    const struct claim_kind *mine = m->settings.claim_kind;
+    struct claim_kinds_seen seen;
+
+    if (m->settings.byo || m->settings.karpenter)
+        return ERR_OK;
+    TRY(claim_kinds_see(m->client, &seen, e));
+    const struct claim_kind *now = claim_kind_choice(&seen);
+
+    if (!now || now == mine)
+        return ERR_OK;
+    log_warn("workspace", "the kinds that the API serves have changed: this manager ends, and asks for machines in the other way once it is started again",
+             KV("was", mine->api_version), KV("is", now->api_version), KV("kind", now->kind));
+    cancel_now(m->cancel);
+    return err_set(e, ERR_CANCELLED, "%ss are to be asked for now, no more %ss: start the manager again", now->kind, mine->kind);
+}
 
 static bool has_marks(const json_t *object, const json_t *claim)
 {
@@ -25,24 +44,26 @@ static bool has_marks(const json_t *object, const json_t *claim)
  */
 errc claim_keep_marks(struct workspace_manager *m, const json_t *claim, struct err *e)
 {
+    const struct claim_kind *k = m->settings.claim_kind;
     AUTO_JSON there = NULL;
-    errc rc = kube_get(m->client, &claims_gvr, NULL, kube_name(claim), &there, e);
+    errc rc = kube_get(m->client, &k->gvr, NULL, kube_name(claim), &there, e);
 
     if (rc == ERR_NOT_FOUND || (!rc && has_marks(there, claim)))
         return ERR_OK;
     if (rc)
-        return err_wrap(e, "get NodeClaim %s", kube_name(claim));
+        return err_wrap(e, "get %s %s", k->kind, kube_name(claim));
     AUTO_JSON patch = json_pack("{s:{s:O, s:{s:s}}}", "metadata", "labels", json_at(claim, "metadata", "labels", NULL),
                                 "annotations", UID_ANNOTATION, kube_annotation(claim, UID_ANNOTATION));
-    return kube_patch(m->client, &claims_gvr, NULL, kube_name(claim), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
+    return kube_patch(m->client, &k->gvr, NULL, kube_name(claim), NULL, KUBE_PATCH_MERGE, patch, NULL, e);
 }
 
 static errc delete_claim(struct workspace_manager *m, const char *name, const char *uid, struct err *e)
 {
+    const struct claim_kind *k = m->settings.claim_kind;
     struct kube_delete_opts opts = { .propagation = "Background", .uid = uid };
-    errc rc = kube_delete(m->client, &claims_gvr, NULL, name, &opts, e);
+    errc rc = kube_delete(m->client, &k->gvr, NULL, name, &opts, e);
 
-    return rc == ERR_NOT_FOUND ? ERR_OK : rc ? err_wrap(e, "delete NodeClaim %s", name) : ERR_OK;
+    return rc == ERR_NOT_FOUND ? ERR_OK : rc ? err_wrap(e, "delete %s %s", k->kind, name) : ERR_OK;
 }
 
 static bool is_listed(const json_t *list, const char *name)
@@ -59,13 +80,14 @@ static bool is_listed(const json_t *list, const char *name)
 /* Asked for first: what is not there needs no write. */
 static errc delete_if_there(struct workspace_manager *m, const char *name, struct err *e)
 {
+    const struct claim_kind *k = m->settings.claim_kind;
     AUTO_JSON claim = NULL;
-    errc rc = kube_get(m->client, &claims_gvr, NULL, name, &claim, e);
+    errc rc = kube_get(m->client, &k->gvr, NULL, name, &claim, e);
 
     if (rc == ERR_NOT_FOUND)
         return ERR_OK;
     if (rc)
-        return err_wrap(e, "get NodeClaim %s", name);
+        return err_wrap(e, "get %s %s", k->kind, name);
     return kube_deleting(claim) ? ERR_OK : delete_claim(m, name, kube_uid(claim), e);
 }
 
@@ -84,14 +106,15 @@ static errc remove_by_name(struct workspace_manager *m, const struct workspace *
 static errc remove_by_label(struct workspace_manager *m, const struct workspace *ws, json_t **out_list, struct err *e)
 {
     AUTO_MEM char *selector = xasprintf(WORKSPACE_LABEL "=%.*s," WORKSPACE_NS_LABEL "=%.*s", STR_ARG(ws->meta.name), STR_ARG(ws->meta.namespace));
+    const struct claim_kind *k = m->settings.claim_kind;
     const json_t *claim;
     size_t i;
-    errc rc = kube_list_all(m->client, &claims_gvr, NULL, &(struct kube_list_opts){ .label_selector = selector }, out_list, e);
+    errc rc = kube_list_all(m->client, &k->gvr, NULL, &(struct kube_list_opts){ .label_selector = selector }, out_list, e);
 
     if (rc == ERR_NOT_FOUND)
         return ERR_OK;          /* no such kind: no such objects */
     if (rc)
-        return err_wrap(e, "list NodeClaims of the Workspace");
+        return err_wrap(e, "list %ss of the Workspace", k->kind);
     json_array_foreach(*out_list, i, claim)
         if (!kube_deleting(claim))
             TRY(delete_claim(m, kube_name(claim), kube_uid(claim), e));

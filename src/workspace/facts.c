@@ -196,6 +196,8 @@ bool ws_node_matches(const struct workspace_settings *s, const struct workspace 
     return json_object_size(labels) == 0 || kube_map_matches(labels, json_at(node, "metadata", "labels", NULL));
 }
 
+bool ws_node_is_claimed(const struct workspace_settings *s, const json_t *node) { return kube_label(node, s->claim_kind->pool_label) != NULL; }
+
 const char *ws_template_name(const struct workspace *ws)
 {
     if (!ws->tuning || ws->tuning->config.n > 0)
@@ -207,6 +209,8 @@ const char *ws_template_name(const struct workspace *ws)
 
 void workspace_settings_default(struct workspace_settings *s)
 {
+    if (!s->claim_kind)
+        s->claim_kind = &claim_kind_node_claim;
     if (!str_set(s->cloud))
         s->cloud = "azure";
     if (!str_set(s->runtime_image))

@@ -130,7 +130,7 @@ static void on_node(void *self, const json_t *node, struct workq *q)
         return;
     AUTO_JSON labels = json_pack("{s:s, s:s}", name_label, name, ns_label, ns);
 
-    if (!kube_label(node, "karpenter.sh/nodepool") || has_ready_claim(m, labels))
+    if (!ws_node_is_claimed(&m->settings, node) || has_ready_claim(m, labels))
         workq_add(q, KEY(ns, name));
 }
 
@@ -206,13 +206,13 @@ struct api_kinds { bool claims, storage; };     /* what not every API has */
 
 static void watch_all(struct workspace_manager *m, const struct api_kinds *has)
 {
+    const struct claim_kind *kind = m->settings.claim_kind;
     struct controller *c = m->controller;
-
     const char *name_label = m->settings.karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, *ns_label = m->settings.karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL;
 
     m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
     if (has->claims)
-        m->claims = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodeclaims" }, name_label, slim_claim);
+        m->claims = watch(m, kind->gvr, name_label, kind == &claim_kind_machine ? slim_machine : slim_claim);
     if (m->settings.karpenter) {
         m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, POOL_NAME_LABEL, NULL);
         m->node_classes = watch(m, node_class_gvr(&m->settings), NULL, slim_node_class);
@@ -263,21 +263,50 @@ static void manager_free(struct workspace_manager *m)
 
 errc workspace_manager_lead(struct workspace_manager *m, struct err *e)
 {
+    TRY(claim_kind_holds(m, e));
     TRY(workspace_install(m, m->install_crds, e));
     controller_start(m->controller, m->cancel);
     log_info("workspace", "manager leads", KV("server", kube_client_server(m->client)), KV("machine_types", m->settings.cloud));
     return ERR_OK;
 }
 
-/* Machines are asked for with NodeClaims: where there is no such kind, it is waited for; the user's own nodes need none. */
+static void tell_of_machines(bool claims_served)
+{
+    if (claims_served)
+        log_warn("workspace", "the API has NodeClaims (karpenter.sh/v1), and Machines that were asked for before are there: they are asked for on; "
+                              "once `kubectl get machines` is empty start manager and provisioner again");
+    else
+        log_info("workspace", "the API has no NodeClaims (karpenter.sh/v1): legacy Machines (karpenter.sh/v1alpha5) are asked for");
+}
+
+/* Legacy Machines only where there is nothing else, or as long as there are some that were so asked for (claim_kind.h). *out: NULL: neither. */
+static errc choose_claim_kind(struct workspace_manager *m, const struct claim_kind **out, struct err *e)
+{
+    struct claim_kinds_seen seen;
+
+    TRY(claim_kinds_see(m->client, &seen, e));
+    *out = claim_kind_choice(&seen);
+    if (*out == &claim_kind_machine)
+        tell_of_machines(seen.claims_served);
+    return ERR_OK;
+}
+
+/* Where no kind that asks for machines is served, NodeClaims are waited for; the user's own nodes need none. */
 static errc what_there_is(struct workspace_manager *m, struct api_kinds *out, struct err *e)
 {
+    const struct claim_kind *kind = &claim_kind_node_claim;
+
     TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &out->storage, e));
-    TRY(kube_has_resource(m->client, KUBE_GVR("karpenter.sh", "v1", "nodeclaims"), &out->claims, e));
-    if (!out->claims && !m->settings.byo) {
-        log_warn("workspace", "the API has no NodeClaims (karpenter.sh/v1): waiting; install a provisioner with its CustomResourceDefinitions, or use --node-provisioner byo");
-        out->claims = true;
-    }
+    TRY(kube_has_resource(m->client, &kind->gvr, &out->claims, e));
+    if (m->settings.byo || m->settings.karpenter)
+        return ERR_OK;
+    TRY(choose_claim_kind(m, &kind, e));
+    if (kind)
+        m->settings.claim_kind = kind;
+    else
+        log_warn("workspace", "the API has no NodeClaims (karpenter.sh/v1): waiting; install a provisioner with its CustomResourceDefinitions "
+                              "(and start again if they are of legacy Machines), or use --node-provisioner byo");
+    out->claims = true;
     return ERR_OK;
 }
 
@@ -314,6 +343,7 @@ errc workspace_manager_start(struct kube_client *client, const struct workspace_
     struct workspace_manager *m = xmalloc(sizeof *m);
 
     *m = (struct workspace_manager){ .client = client, .settings = o->settings, .cancel = cancel, .install_crds = o->install_crds };
+    m->settings.claim_kind = NULL;      /* what there is decides */
     workspace_settings_default(&m->settings);
     errc rc = start(m, o, e);
 

@@ -20,7 +20,7 @@ struct workspace_manager {
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
     struct informer *volume_claims;     /* of Workspaces: only counted */
-    /* claims is NULL on the user's own nodes where the API has no such kind, and so is storage_classes */
+    /* claims (settings.claim_kind) is NULL on the user's own nodes where the API has no such kind, and so is storage_classes */
     struct informer *storage_classes;
     struct informer *node_pools, *node_classes;         /* NULL: not in Karpenter mode */
     struct controller *controller;
@@ -58,12 +58,17 @@ errc lookup_start(struct workspace_manager *m, const struct workspace_manager_op
 void lookup_observe(struct workspace_manager *m, struct op *op, struct observed *o);
 /* For admission, as ws_cluster wants it: waits a little, and has nothing against what it could not learn. */
 void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
-/* claims.c. After a create that met one of the same name: gives it back the labels and the mark by which it is found. */
+/*
+ * claims.c. Before the first write, and before a legacy Machine is made: is what machines are asked for with what the API has for it now? Otherwise
+ * CANCELLED, and this manager ends: it would not see what the next one makes. Who runs it starts it again.
+ */
+errc claim_kind_holds(struct workspace_manager *m, struct err *e);
+/* After a create that met one of the same name: gives it back the labels and the mark by which it is found. */
 errc claim_keep_marks(struct workspace_manager *m, const json_t *claim, struct err *e);
 /* Before the finalizer goes: deletes claims (or the pool) that the API has and the cache does not, or that lost their labels. */
 errc claims_remove_unseen(struct workspace_manager *m, const struct observed *o, struct err *e);
 
-/* orphans.c. A copy of a NodeClaim or NodePool that says which Workspace it is for. */
+/* orphans.c. A copy of a claim or NodePool that says which Workspace it is for. */
 json_t *machine_marked(const json_t *object, const struct workspace *ws);
 /*
  * Deletes what was made for another Workspace of this name than the one that the API has now. uid: of the one in the cache; NULL: none. *out_some: there
@@ -84,6 +89,7 @@ const char *node_class_problem(const json_t *class, struct str name, struct aren
 /* slim.c: what the caches keep of an object; each takes it and returns what is left. Objects are only patched, never written back whole. */
 json_t *slim_workspace(json_t *obj);
 json_t *slim_claim(json_t *obj);
+json_t *slim_machine(json_t *obj);      /* as a claim */
 json_t *slim_node(json_t *obj);
 json_t *slim_node_class(json_t *obj);
 json_t *slim_pod(json_t *obj);

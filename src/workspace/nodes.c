@@ -293,7 +293,7 @@ errc node_state_of(const struct ws_view *v, struct node_state *out, struct err *
         if (!node_is_ready(item))
             continue;
         ready_nodes++;
-        own_nodes += kube_label(item, "karpenter.sh/nodepool") == NULL;
+        own_nodes += !ws_node_is_claimed(v->settings, item);
         ready_typed += type && str_is(ws_instance_type(v->ws), type);
         with_gpu += has_its_devices(v, item);
     }

@@ -36,7 +36,7 @@ static json_t *nodes_of(struct workspace_manager *m, struct op *op, const struct
     json_t *nodes = own(op, informer_list_labels(m->nodes, NULL, json_object_size(labels) ? labels : NULL));
 
     for (size_t i = json_array_size(nodes); i-- > 0;)
-        if (!m->settings.byo && kube_label(json_array_get(nodes, i), "karpenter.sh/nodepool") && !is_claimed(claims, json_array_get(nodes, i)))
+        if (!m->settings.byo && ws_node_is_claimed(&m->settings, json_array_get(nodes, i)) && !is_claimed(claims, json_array_get(nodes, i)))
             json_array_remove(nodes, i);
     return nodes;
 }

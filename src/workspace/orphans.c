@@ -9,8 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" }, claims_gvr = { "karpenter.sh", "v1", "nodeclaims" },
-    pools_gvr = { "karpenter.sh", "v1", "nodepools" };
+static const struct kube_gvr workspaces = { "kaito.sh", "v1beta1", "workspaces" }, pools_gvr = { "karpenter.sh", "v1", "nodepools" };
 
 json_t *machine_marked(const json_t *object, const struct workspace *ws)
 {
@@ -20,7 +19,7 @@ json_t *machine_marked(const json_t *object, const struct workspace *ws)
     return marked;
 }
 
-/* NodeClaims and NodePools are watched whole; Workspaces of other namespaces are no business of ours, and may be forbidden to us. */
+/* Claims and NodePools are watched whole; Workspaces of other namespaces are no business of ours, and may be forbidden to us. */
 static bool is_looked_after(const struct workspace_manager *m, const char *ns)
 {
     const char *const *one = m->settings.namespaces;
@@ -69,9 +68,10 @@ static errc uid_now(struct workspace_manager *m, const struct key *key, char **o
 /* As it was seen: one that changed meanwhile may have another owner, and is looked at again. */
 static errc delete_stray(struct workspace_manager *m, const struct key *key, const json_t *machine, struct err *e)
 {
-    const char *kind = m->settings.karpenter ? "NodePool" : "NodeClaim";
+    const struct claim_kind *k = m->settings.claim_kind;
+    const char *kind = m->settings.karpenter ? "NodePool" : k->kind;
     struct kube_delete_opts opts = { .propagation = "Background", .uid = kube_uid(machine), .resource_version = kube_resource_version(machine) };
-    errc rc = kube_delete(m->client, m->settings.karpenter ? &pools_gvr : &claims_gvr, NULL, kube_name(machine), &opts, e);
+    errc rc = kube_delete(m->client, m->settings.karpenter ? &pools_gvr : &k->gvr, NULL, kube_name(machine), &opts, e);
 
     if (rc)
         return rc == ERR_NOT_FOUND ? ERR_OK : err_wrap(e, "delete %s %s", kind, kube_name(machine));
@@ -92,12 +92,14 @@ errc orphans_take_back(struct workspace_manager *m, const json_t *object, const 
     if (!streq(now, kube_uid(object)))
         behind_note(m->vanished, key, kube_uid(object));        /* until the cache knows, nothing is made for it again */
     json_array_foreach(made, i, claim) {
-        if (streq(now, kube_uid(object)) || !streq(kube_kind(claim), "NodeClaim"))
+        const struct claim_kind *k = claim_kind_of(claim);
+
+        if (streq(now, kube_uid(object)) || !k)
             continue;
-        errc rc = kube_delete(m->client, &claims_gvr, NULL, kube_name(claim), &(struct kube_delete_opts){ .propagation = "Background" }, e);
+        errc rc = kube_delete(m->client, &k->gvr, NULL, kube_name(claim), &(struct kube_delete_opts){ .propagation = "Background" }, e);
 
         if (rc && rc != ERR_NOT_FOUND)
-            return err_wrap(e, "delete NodeClaim %s", kube_name(claim));
+            return err_wrap(e, "delete %s %s", k->kind, kube_name(claim));
     }
     return ERR_OK;
 }

@@ -70,12 +70,13 @@ static void report_deletion(struct planner *p)
 /* Claims carry no owner reference; everything else goes with the Workspace. */
 static void plan_deletion(struct planner *p)
 {
+    const struct claim_kind *k = p->v->settings->claim_kind;
     const json_t *claim;
     size_t i;
 
     json_array_foreach(p->v->claims, i, claim)
         if (!p->v->settings->karpenter && !kube_deleting(claim))        /* a NodePool's claims go with it */
-            remove_object(p, "karpenter.sh/v1", "NodeClaim", claim);
+            remove_object(p, k->api_version, k->kind, claim);
     if (p->v->node_pool && !kube_deleting(p->v->node_pool))
         remove_object(p, "karpenter.sh/v1", "NodePool", p->v->node_pool);
     p->out->remove_finalizer = has_finalizer(p->v->ws, WORKSPACE_FINALIZER);
@@ -151,7 +152,8 @@ static bool is_untold(const struct workspace *ws)
  */
 static bool revision_may_be_missing(const struct workspace *ws)
 {
-    return is_untold(ws) || was_told(ws, "(last reconcile error: create NodeClaim ") || was_told(ws, "(last reconcile error: create ControllerRevision ");
+    return is_untold(ws) || was_told(ws, "(last reconcile error: create NodeClaim ") || was_told(ws, "(last reconcile error: create Machine ") ||
+           was_told(ws, "(last reconcile error: create ControllerRevision ");
 }
 
 /* The number that workloads are annotated with; it changes with the hashed part of the spec. */
@@ -228,6 +230,16 @@ static void plan_node_labels(struct planner *p)
             json_push(p->out->label_nodes, json_string(kube_name(node)));
 }
 
+static void tell_claims(const struct node_state *n, const char *kind, struct buf *out)
+{
+    if (n->claims_ready)
+        buf_addf(out, "Enough %ss are ready", kind);
+    else if (n->claim_reason)
+        buf_adds(out, n->claim_message);
+    else
+        buf_addf(out, "Ready %ss are not enough", kind);
+}
+
 static void report_nodes(struct planner *p)
 {
     struct node_state *n = &p->nodes;
@@ -235,7 +247,7 @@ static void report_nodes(struct planner *p)
     bool byo = p->v->settings->byo, ready = resource_ready(n);
     const char *reason = "workspaceResourceStatusSuccess", *message = "workspace resource is ready";
     const char *enough = p->v->settings->karpenter ? "Enough Nodes are ready with GPU resources" : "Enough Nodes are ready";
-    AUTO_BUF nodes = { 0 };
+    AUTO_BUF nodes = { 0 }, claims = { 0 };
     const char *nodes_reason = !n->nodes_ready ? "NodeNotReady" : !n->plugins_ready ? "NodePluginsNotReady" : "NodesReady";
 
     buf_addf(&nodes, "%s%s", !n->nodes_ready ? "Not enough Nodes are ready" : !n->plugins_ready ? "waiting all node plugins to be ready" : enough,
@@ -247,12 +259,12 @@ static void report_nodes(struct planner *p)
     }
     if (!byo) {
         const char *claim_reason = n->claims_ready ? "NodeClaimsReady" : n->claim_reason ? n->claim_reason : "NodeClaimNotReady";
-        const char *claim_message = n->claims_ready ? "Enough NodeClaims are ready" : n->claim_reason ? n->claim_message : "Ready NodeClaims are not enough";
 
-        status_set(s, "NodeClaimReady", n->claims_ready, claim_reason, "%s", claim_message);
+        tell_claims(n, p->v->settings->claim_kind->kind, &claims);
+        status_set(s, "NodeClaimReady", n->claims_ready, claim_reason, "%s", buf_cstr(&claims));
         if (!n->claims_ready) {
             reason = claim_reason;
-            message = claim_message;
+            message = buf_cstr(&claims);
         }
     }
     status_set(s, "ResourceReady", ready, reason, "%s", message);

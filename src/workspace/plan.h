@@ -6,6 +6,7 @@
 #define WORKSPACE_PLAN_H
 
 #include "api/kaito/workspace.h"
+#include "api/karpenter/claim_kind.h"
 #include "base/json.h"
 #include "catalog/presets.h"
 #include "workspace/workspace.h"
@@ -13,7 +14,7 @@
 struct ws_view {
     const struct workspace_settings *settings;  /* defaults filled in (workspace_settings_default) */
     const struct workspace *ws;
-    const json_t *claims;               /* arrays, NULL: none: NodeClaims labelled with this Workspace */
+    const json_t *claims;               /* arrays, NULL: none: NodeClaims (or Machines, read as such) labelled with this Workspace */
     const json_t *nodes;                /* Nodes that match its selector (ws_node_matches) */
     const json_t *pods;                 /* pods labelled with this Workspace in its namespace */
     const json_t *service, *headless, *statefulset, *job;      /* objects of its name; NULL: absent */
@@ -61,6 +62,8 @@ void workspace_settings_default(struct workspace_settings *s);
    will do. New reference. */
 json_t *ws_node_labels(const struct workspace_settings *s, const struct workspace *ws);
 bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node);
+/* Some claim's, not the user's own. */
+bool ws_node_is_claimed(const struct workspace_settings *s, const json_t *node);
 /* lora-params-template or qlora-params-template; NULL when the Workspace names a ConfigMap of its own or has no valid method. */
 const char *ws_template_name(const struct workspace *ws);
 
@@ -85,7 +88,6 @@ enum ws_runtime { WS_RUNTIME_UNDECIDED, WS_RUNTIME_NATIVE, WS_RUNTIME_GPU };
 #define REVISION_ANNOTATION "workspace.kaito.io/revision"
 #define HASH_ANNOTATION     "workspace.kaito.io/hash"
 #define ATTEMPT_ANNOTATION  "kaito.sh/tuning-attempt"   /* on Workspace and Job: how often the Job was made again */
-#define UID_ANNOTATION      "kaito.sh/workspace-uid"    /* on what brings machines: of the Workspace that it was made for */
 #define INPUTS_ANNOTATION   "kaito.sh/tuning-inputs"    /* on the Job: digest of secret, config and spec it was made for */
 
 #endif

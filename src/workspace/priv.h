@@ -79,7 +79,7 @@ static inline bool resource_ready(const struct node_state *s) { return s->claims
 
 /* ---- render_*.c ---- */
 json_t *owner_references(const struct workspace *ws);
-json_t *render_node_claim(const struct ws_view *v, int index);
+json_t *render_node_claim(const struct ws_view *v, int index);          /* of the settings' kind */
 char *node_claim_name(const struct workspace *ws, int index);           /* malloc'd */
 json_t *render_revision(const struct ws_view *v, const char *hash, int64_t number);     /* a ControllerRevision of the spec */
 json_t *render_service(const struct ws_view *v, enum ws_runtime r);

@@ -93,7 +93,7 @@ json_t *render_node_claim(const struct ws_view *v, int index)
         snprintf(storage, sizeof storage, "%dGi", p->disk_gib);
     else
         snprintf(storage, sizeof storage, "1Ti");
-    return PACK("{s:s, s:s, s:{s:s, s:o, s:{s:s, s:s}}, s:{s:{s:s,s:s,s:s}, s:s, s:[{s:s,s:s,s:s}], s:o, s:{s:{s:s}}}}",
+    json_t *claim = PACK("{s:s, s:s, s:{s:s, s:o, s:{s:s, s:s}}, s:{s:{s:s,s:s,s:s}, s:s, s:[{s:s,s:s,s:s}], s:o, s:{s:{s:s}}}}",
                 "apiVersion", "karpenter.sh/v1", "kind", "NodeClaim",
                 "metadata", "name", name, "labels", claim_labels(ws),
                 "annotations", "karpenter.sh/do-not-disrupt", "true", "kaito.sh/node-image-family", image_family(v),
@@ -102,6 +102,8 @@ json_t *render_node_claim(const struct ws_view *v, int index)
                 "taints", "key", "sku", "value", "gpu", "effect", "NoSchedule",
                 "requirements", claim_requirements(v, ws_instance_type(ws)),
                 "resources", "requests", "storage", storage);
+
+    return claim_kind_render(v->settings->claim_kind, claim);
 }
 
 json_t *render_revision(const struct ws_view *v, const char *hash, int64_t number)

@@ -66,6 +66,8 @@ json_t *slim_claim(json_t *obj)
     return slim_to(obj, KEEP("apiVersion", "kind", "metadata", "status"));
 }
 
+json_t *slim_machine(json_t *obj) { return slim_claim(machine_read(obj)); }
+
 /*
  * Which conditions are true, not how long and why; images and addresses are the largest part of a node. Without its version a heartbeat
  * changes nothing.

@@ -17,11 +17,13 @@
 #include "base/str.h"
 #include "base/thread.h"
 
+struct claim_kind;
 struct kube_client;
 
 /* What an operator decides; zero is the default named behind each. Strings must outlive the manager. */
 struct workspace_settings {
     const char *cloud;                  /* "azure" (default), "aws", "arc": which machine types exist, what a claim says */
+    const struct claim_kind *claim_kind;        /* NodeClaims: what machines are asked for with; a manager looks what there is, whatever is said here */
     bool byo;                           /* --node-provisioner byo: nodes are the user's own, no claims are made */
     bool karpenter;                     /* --node-provisioner karpenter: one NodePool per Workspace */
     const char *const *node_classes;    /* karpenter: names of ours, NULL-terminated; NULL: none */
@@ -51,7 +53,7 @@ struct workspace_manager_opts {
     struct workspace_settings settings;
     bool ask_hub;                       /* about models that the catalogue does not have, at settings.hf_endpoint */
     const char *hub_token;              /* for those whose Workspace names no modelAccessSecret; NULL: none */
-    bool install_crds;                  /* create or update ours, create NodeClaim's when absent */
+    bool install_crds;                  /* create or update ours, create NodeClaim's when there is neither it nor the legacy Machine's */
     int workers;                        /* 0: 4 */
     bool wait_to_lead;                  /* write nothing before workspace_manager_lead */
 };

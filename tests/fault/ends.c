@@ -72,7 +72,7 @@ static int by_name(const void *a, const void *b) { return strcmp(kube_name(*(jso
 
 char *world_picture(struct world *w)
 {
-    static const struct kube_gvr *const shown[] = { &gvr_workspaces, &gvr_nodeclaims, &gvr_nodes, &gvr_statefulsets, &gvr_services, &gvr_jobs,
+    const struct kube_gvr *const shown[] = { &gvr_workspaces, &w->kind->gvr, &gvr_nodes, &gvr_statefulsets, &gvr_services, &gvr_jobs,
                                                     &gvr_revisions, &gvr_configmaps, &gvr_nodepools };
     size_t n_shown = ARRAY_LEN(shown) - (w->machines == MACHINES_OF_POOLS ? 0 : 1);
     AUTO_BUF out = { 0 };
@@ -87,7 +87,7 @@ char *world_picture(struct world *w)
             sorted[k] = obj;
         qsort(sorted, n, sizeof *sorted, by_name);
         for (k = 0; k < n; k++) {
-            if (shown[i] == &gvr_nodeclaims)
+            if (shown[i] == &w->kind->gvr)
                 json_push(names, json_string(kube_name(sorted[k])));
             add_object(&out, sorted[k], shown[i]);
         }
@@ -235,7 +235,7 @@ void world_expect_gone(struct world *w, const struct ends *undisturbed, const ch
     }
     expect_only(w, undisturbed->gone, what);
     if (world_claims_ever(w) > undisturbed->claims)
-        fail_msg("%s: %zu NodeClaims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
+        fail_msg("%s: %zu claims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
 }
 
 void world_forget_ends(struct world *w)

@@ -89,7 +89,7 @@ static bool run_step(struct world *w, size_t play, unsigned n, enum fault_kind c
         program_start(&p, w, 0, options);
         world_expect(w, undisturbed->living, what);
         if (world_claims_ever(w) != undisturbed->claims)
-            fail_msg("%s: %zu NodeClaims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
+            fail_msg("%s: %zu claims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
     }
     world_delete(w, &gvr_workspaces, "ws");
     world_expect_gone(w, undisturbed, what);

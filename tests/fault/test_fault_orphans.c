@@ -18,9 +18,9 @@ static void make_claim(struct world *w, const char *name, const char *ns, const 
 {
     AUTO_MEM char *annotation = mark ? xasprintf("annotations: {" MARK ": '%s'}, ", mark) : xstrdup("");
     AUTO_MEM char *yaml = xasprintf(
-        "{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: %s, %slabels: {apps: faults, karpenter.sh/nodepool: kaito, kaito.sh/workspace: ws, kaito.sh/workspacenamespace: %s}}, "
+        "{apiVersion: %s, kind: %s, metadata: {name: %s, %slabels: {apps: faults, %s: kaito, kaito.sh/workspace: ws, kaito.sh/workspacenamespace: %s}}, "
         "spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, "
-        "requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]}}", name, annotation, ns);
+        "requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]}}", w->kind->api_version, w->kind->kind, name, annotation, w->kind->pool_label, ns);
 
     world_make(w, yaml);
 }
@@ -60,9 +60,9 @@ static void what_has_no_workspace_goes(void **state)
     AUTO_MEM char *late = name_in(w, "late");
     make_claim(w, early, w->ns, NOBODY);
     world_run(w);
-    expect_deleted(w, &gvr_nodeclaims, early, "before the manager");
+    expect_deleted(w, &w->kind->gvr, early, "before the manager");
     make_claim(w, late, w->ns, NOBODY);
-    expect_deleted(w, &gvr_nodeclaims, late, "beside the manager");
+    expect_deleted(w, &w->kind->gvr, late, "beside the manager");
     world_stop(w);
 }
 
@@ -76,10 +76,10 @@ static void what_others_made_stays(void **state)
     make_claim(w, theirs, w->ns, NULL);
     make_claim(w, ours, w->ns, NOBODY);         /* the same key: both were looked at when this one goes */
     world_run(w);
-    expect_deleted(w, &gvr_nodeclaims, ours, "marked");
+    expect_deleted(w, &w->kind->gvr, ours, "marked");
     world_wait_quiet(w);
-    assert_true(is_there(w, &gvr_nodeclaims, theirs));
-    world_delete(w, &gvr_nodeclaims, theirs);
+    assert_true(is_there(w, &w->kind->gvr, theirs));
+    world_delete(w, &w->kind->gvr, theirs);
     world_stop(w);
 }
 
@@ -96,13 +96,13 @@ static void other_namespaces_are_left_alone(void **state)
     make_claim(w, theirs, "elsewhere", NOBODY);
     make_claim(w, ours, w->ns, NOBODY);
     world_run(w);
-    expect_deleted(w, &gvr_nodeclaims, ours, "of a namespace that is looked after");
+    expect_deleted(w, &w->kind->gvr, ours, "of a namespace that is looked after");
     world_wait_quiet(w);
-    assert_true(is_there(w, &gvr_nodeclaims, theirs));
+    assert_true(is_there(w, &w->kind->gvr, theirs));
     world_stop(w);
     w->opts.settings.namespaces = NULL;
     world_run(w);
-    expect_deleted(w, &gvr_nodeclaims, theirs, "once all are looked after");
+    expect_deleted(w, &w->kind->gvr, theirs, "once all are looked after");
     world_stop(w);
 }
 
@@ -138,10 +138,10 @@ static void a_former_workspaces_claim_goes(void **state)
     AUTO_MEM char *again = name_in(w, "again");
     make_claim(w, former, w->ns, NOBODY);
     world_run(w);
-    expect_deleted(w, &gvr_nodeclaims, former, "beside a new Workspace");
+    expect_deleted(w, &w->kind->gvr, former, "beside a new Workspace");
     world_expect(w, e.living, "beside a former one's claim");
     make_claim(w, again, w->ns, NOBODY);
-    expect_deleted(w, &gvr_nodeclaims, again, "beside a settled Workspace");
+    expect_deleted(w, &w->kind->gvr, again, "beside a settled Workspace");
     world_expect(w, e.living, "after a former one's claim");
     e.claims += 2;
     assert_int_equal(world_claims_ever(w), e.claims);
@@ -189,13 +189,13 @@ static void a_workspace_that_no_cache_saw_keeps_its_claim(void **state)
     make_claim(w, its, w->ns, uid);
     wait_asked(&q, 1);
     world_wait_quiet(w);
-    assert_true(is_there(w, &gvr_nodeclaims, its));
+    assert_true(is_there(w, &w->kind->gvr, its));
     proxy_arm(w->proxy, NULL);
     proxy_end_watches(w->proxy, true);
     assert_true(world_until(w, workspace_succeeded));
     assert_int_equal(world_claims_ever(w), 1);
     world_delete(w, &gvr_workspaces, "ws");
-    expect_deleted(w, &gvr_nodeclaims, its, "after its Workspace");
+    expect_deleted(w, &w->kind->gvr, its, "after its Workspace");
     world_stop(w);
 }
 
@@ -224,16 +224,16 @@ static void a_successor_that_no_cache_saw_keeps_its_claim(void **state)
     make_claim(w, its, w->ns, uid);
     wait_asked(&q, 1);
     world_wait_quiet(w);
-    assert_true(is_there(w, &gvr_nodeclaims, its));
+    assert_true(is_there(w, &w->kind->gvr, its));
     proxy_arm(w->proxy, NULL);
     proxy_end_watches(w->proxy, true);
     assert_true(world_until(w, workspace_succeeded));
     world_wait_quiet(w);
-    assert_true(is_there(w, &gvr_nodeclaims, its));
+    assert_true(is_there(w, &w->kind->gvr, its));
     assert_int_equal(world_claims(w), 1);       /* and the former one's is gone */
     assert_int_equal(world_claims_ever(w), 2);
     world_delete(w, &gvr_workspaces, "ws");
-    expect_deleted(w, &gvr_nodeclaims, its, "after its Workspace");
+    expect_deleted(w, &w->kind->gvr, its, "after its Workspace");
     world_stop(w);
 }
 
@@ -259,7 +259,7 @@ static struct fault delete_before_finalizer(void *self, const struct proxy_call 
 static bool has_no_claim(struct world *w) { return world_claims(w) == 0; }
 static bool is_cut(struct world *w) { return proxy_is_cut(w->proxy); }
 
-static bool lose_claims(void *self, const char *path, struct str line) { return !strstr(path, "/nodeclaims"); }
+static bool lose_claims(void *self, const char *path, struct str line) { return !strstr(path, "/nodeclaims") && !strstr(path, "/machines"); }
 
 static void vanish(struct world *w, enum fault_kind kill, bool (*event)(void *self, const char *path, struct str line))
 {
@@ -303,11 +303,14 @@ static void and_its_manager_with_it(void **state) { vanish(*state, FAULT_CUT_BEF
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
+#define MACHINES(f) { #f "_of_machines", f, world_setup_with_machines, world_teardown, NULL }
     const struct CMUnitTest tests[] = {
         T(what_has_no_workspace_goes), T(what_others_made_stays), T(other_namespaces_are_left_alone),
         cmocka_unit_test_setup_teardown(pools_go_too, world_setup_with_pools, world_teardown),
         T(a_former_workspaces_claim_goes), T(a_workspace_that_no_cache_saw_keeps_its_claim), T(a_successor_that_no_cache_saw_keeps_its_claim),
         T(a_workspace_may_vanish_before_its_finalizer), T(before_a_cache_saw_its_claim), T(and_no_cache_hears_of_it), T(and_its_manager_with_it),
+        MACHINES(what_has_no_workspace_goes), MACHINES(what_others_made_stays), MACHINES(a_former_workspaces_claim_goes),
+        MACHINES(a_workspace_may_vanish_before_its_finalizer), MACHINES(and_its_manager_with_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,7 +21,7 @@ static void expect(struct world *w, bool (*is_so)(struct world *), const char *w
 
 static char *claim_name(struct world *w)
 {
-    AUTO_JSON list = world_list(w, &gvr_nodeclaims, NULL);
+    AUTO_JSON list = world_list(w, &w->kind->gvr, NULL);
 
     return xstrdup(kube_name(json_array_get(list, 0)));
 }
@@ -30,7 +30,7 @@ static void change_claim(struct world *w, const char *patch)
 {
     AUTO_MEM char *name = claim_name(w);
 
-    world_patch(w, &gvr_nodeclaims, name, NULL, patch);
+    world_patch(w, &w->kind->gvr, name, NULL, patch);
 }
 
 static void delete_statefulset(struct world *w) { world_delete(w, &gvr_statefulsets, "ws"); }
@@ -51,7 +51,7 @@ static void delete_claim(struct world *w)
 {
     AUTO_MEM char *name = claim_name(w);
 
-    world_delete(w, &gvr_nodeclaims, name);
+    world_delete(w, &w->kind->gvr, name);
 }
 
 static const struct meddling { const char *name; void (*act)(struct world *w); size_t more_claims; } meddlings[] = {
@@ -65,8 +65,8 @@ static const struct meddling { const char *name; void (*act)(struct world *w); s
     { "the finalizer is taken away", take_finalizer },
     { "the status is wiped", wipe_status },
     { "our annotations are taken away", take_annotations },
-    { "the labels of the NodeClaim are taken away", unlabel_claim },
-    { "the NodeClaim is deleted", delete_claim, 1 },
+    { "the labels of the claim are taken away", unlabel_claim },
+    { "the claim is deleted", delete_claim, 1 },
 };
 
 static void what_others_change_is_mended(void **state)
@@ -106,7 +106,7 @@ static void a_claim_without_labels_goes_with_its_workspace(void **state)
     world_expect_gone(w, &e, "without labels");
     world_stop(w);
     for (int64_t end = clock_mono_ms() + PATIENCE_MS;; poll(NULL, 0, 10)) {
-        AUTO_JSON claim = world_get(w, &gvr_nodeclaims, name);
+        AUTO_JSON claim = world_get(w, &w->kind->gvr, name);
 
         if (!claim)
             break;
@@ -639,11 +639,15 @@ static void an_old_crd_prunes_and_is_lived_with(void **state)
     world_free(w);
 }
 
+/* The same where machines are asked for with legacy Machines. */
+#define MACHINES(f) { #f "_of_machines", f, world_setup_with_machines, world_teardown, NULL }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_others_change_is_mended),
         cmocka_unit_test(a_claim_without_labels_goes_with_its_workspace),
+        MACHINES(what_others_change_is_mended), MACHINES(a_claim_without_labels_goes_with_its_workspace),
         cmocka_unit_test(a_claim_that_no_cache_saw_goes_with_its_workspace),
         cmocka_unit_test(a_name_that_is_taken_is_left_alone),
         cmocka_unit_test(a_successor_of_the_same_name_starts_anew), cmocka_unit_test(a_former_revision_that_goes_meanwhile_is_made_again),

@@ -1,7 +1,7 @@
 /*
  * The manager is killed, and the Workspace deleted, at every write that it sends to the API: before the write arrives, after it was
  * applied but before the answer, and with a write that arrives only long after its sender is dead. Whatever happens, the next manager
- * comes to the end that an undisturbed one comes to; there is never a NodeClaim too many; and once a Workspace is deleted nothing is left.
+ * comes to the end that an undisturbed one comes to; there is never a claim too many; and once a Workspace is deleted nothing is left.
  *
  * `make test` walks every STRIDE-th step, `make test-fault` (KAITO_FAULT=all) all of them.
  */
@@ -55,7 +55,7 @@ static bool is_made(struct world *w, struct str claim)
     struct err e;
 
     assert_int_equal(json_parse(claim, &wanted, &e), ERR_OK);
-    AUTO_JSON there = world_get(w, &gvr_nodeclaims, kube_name(wanted));
+    AUTO_JSON there = world_get(w, &w->kind->gvr, kube_name(wanted));
 
     return there != NULL;
 }
@@ -67,7 +67,7 @@ static struct fault judge(void *self, const struct proxy_call *call)
     if (call->n_write != s->n)
         return (struct fault){ FAULT_NONE };
     snprintf(s->what, sizeof s->what, "%s %s", call->method, call->path);
-    s->again = streq(call->method, "POST") && strstr(call->path, "/nodeclaims") && is_made(s->w, call->body);
+    s->again = streq(call->method, "POST") && strstr(call->path, s->w->kind->gvr.resource) && is_made(s->w, call->body);
     if (s->mode->delete_before || (s->mode->delete_after && s->mode->kill == FAULT_CUT_BEFORE))
         delete_workspace(s);
     s->came = true;
@@ -129,7 +129,7 @@ static void expect_life(struct world *w, const struct ends *undisturbed, const c
         world_expect(w, undisturbed->living, what);
     }
     if (world_claims_ever(w) != undisturbed->claims)
-        fail_msg("%s: %zu NodeClaims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
+        fail_msg("%s: %zu claims were made where %zu are enough", what, world_claims_ever(w), undisturbed->claims);
 }
 
 /*
@@ -254,6 +254,16 @@ static void karpenter(void **state)
     play_in(w, PLAY_NATIVE_INFERENCE, all ? 2 : 1, run_deletion);
 }
 
+/* Legacy Machines, where the cluster knows no NodeClaims. */
+static void machines(void **state)
+{
+    struct world *w = *state;
+    bool all = streq(getenv("KAITO_FAULT"), "all");
+
+    play_in(w, PLAY_VLLM, all ? ARRAY_LEN(modes) : 3, run_life);         /* killed: before, after, late */
+    play_in(w, PLAY_NATIVE_INFERENCE, all ? 2 : 1, run_deletion);
+}
+
 static void native_inference(void **state) { every_step(*state, PLAY_NATIVE_INFERENCE); }
 static void native_tuning(void **state) { every_step(*state, PLAY_NATIVE_TUNING); }
 static void vllm_on_several_nodes(void **state) { every_step(*state, PLAY_VLLM); }
@@ -265,6 +275,7 @@ int main(int argc, char **argv)
 #define T(f, setup) cmocka_unit_test_setup_teardown(f, setup, world_teardown)
     const struct CMUnitTest tests[] = {
         T(native_inference, world_setup), T(native_tuning, world_setup), T(vllm_on_several_nodes, world_setup), T(upstreams_tuning, world_setup), T(karpenter, world_setup_with_pools),
+        T(machines, world_setup_with_machines),
     };
 
     if (argc > 1)

@@ -13,7 +13,7 @@
 #define QUIET_MS 60                     /* longer than what an event needs to come round */
 
 const struct kube_gvr gvr_workspaces = { "kaito.sh", "v1beta1", "workspaces" }, gvr_nodeclaims = { "karpenter.sh", "v1", "nodeclaims" },
-    gvr_nodepools = { "karpenter.sh", "v1", "nodepools" }, gvr_nodeclasses = { "karpenter.azure.com", "v1beta1", "aksnodeclasses" },
+    gvr_machines = { "karpenter.sh", "v1alpha5", "machines" }, gvr_nodepools = { "karpenter.sh", "v1", "nodepools" }, gvr_nodeclasses = { "karpenter.azure.com", "v1beta1", "aksnodeclasses" },
     gvr_revisions = { "apps", "v1", "controllerrevisions" }, gvr_secrets = { "", "v1", "secrets" },
     gvr_crds = { "apiextensions.k8s.io", "v1", "customresourcedefinitions" };
 
@@ -59,7 +59,8 @@ static errc report_ready(struct world *w, const json_t *claim, const char *node,
         (void)kube_condition_set(conditions, &(struct kube_condition){ types[i], "True", types[i], "", 0 }, clock_wall_ms());
     json_put_str(status, "nodeName", node);
     json_put(status, "conditions", conditions);
-    return kube_patch(w->user, &gvr_nodeclaims, NULL, kube_name(claim), "status", KUBE_PATCH_MERGE, patch, NULL, e);
+    claim_kind_out(w->kind, patch);
+    return kube_patch(w->user, &w->kind->gvr, NULL, kube_name(claim), "status", KUBE_PATCH_MERGE, patch, NULL, e);
 }
 
 static errc drive_cloud(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
@@ -72,10 +73,10 @@ static errc drive_cloud(void *self, struct op *op, const struct key *key, struct
     AUTO_JSON node = machine_of(claim);
     if (kube_deleting(claim)) {
         TRY(ok_if(kube_delete(w->user, &gvr_nodes, NULL, kube_name(node), NULL, e), ERR_NOT_FOUND));
-        return ok_if(finalize(w, &gvr_nodeclaims, claim, NULL, e), ERR_NOT_FOUND);
+        return ok_if(finalize(w, &w->kind->gvr, claim, NULL, e), ERR_NOT_FOUND);
     }
     if (!kube_has_finalizer(claim, "karpenter.sh/termination"))
-        return ok_if(finalize(w, &gvr_nodeclaims, claim, "karpenter.sh/termination", e), ERR_NOT_FOUND);
+        return ok_if(finalize(w, &w->kind->gvr, claim, "karpenter.sh/termination", e), ERR_NOT_FOUND);
     TRY(ok_if(kube_create(w->user, &gvr_nodes, NULL, node, NULL, e), ERR_EXISTS));
     return ok_if(report_ready(w, claim, kube_name(node), e), ERR_NOT_FOUND);
 }
@@ -162,7 +163,7 @@ static void note_birth(void *self, const json_t *old, const json_t *new_)
 
 /* ---- the world ------------------------------------------------------------------------------------------------------------ */
 
-static void install_kind(struct world *w, const struct kube_gvr *r, const char *kind)
+void world_install_kind(struct world *w, const struct kube_gvr *r, const char *kind)
 {
     AUTO_MEM char *yaml = xasprintf(
         "{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition, metadata: {name: %s.%s}, spec: {group: %s, scope: Cluster, "
@@ -186,8 +187,8 @@ static void install_pools(struct world *w)
     AUTO_JSON ready = json_pack("{s:{s:[{s:s, s:s, s:s}]}}", "status", "conditions", "type", "Ready", "status", "True", "reason", "Ready");
     struct err e;
 
-    install_kind(w, &gvr_nodepools, "NodePool");
-    install_kind(w, &gvr_nodeclasses, "AKSNodeClass");
+    world_install_kind(w, &gvr_nodepools, "NodePool");
+    world_install_kind(w, &gvr_nodeclasses, "AKSNodeClass");
     OK(kube_create(w->user, &gvr_nodeclasses, NULL, class, NULL, &e));
     OK(kube_patch(w->user, &gvr_nodeclasses, NULL, classes[0], "status", KUBE_PATCH_MERGE, ready, NULL, &e));
     w->opts.settings.karpenter = true;
@@ -204,7 +205,7 @@ static void install_crds(struct world *w)
 
     api_kaito_crds(&list);
     json_array_foreach(list, i, crd)
-        if (w->machines != MACHINES_LATER || streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
+        if (w->machines == MACHINES_OF_CLAIMS || w->machines == MACHINES_OF_POOLS || streq(json_str_at(crd, "spec", "group", NULL), "kaito.sh"))
             OK(kube_create(w->user, &gvr_crds, NULL, crd, NULL, &e));
     AUTO_JSON ns = kube_object("v1", "Namespace", NULL, "kaito-workspace");
     OK(kube_create(w->user, &gvr_namespaces, NULL, ns, NULL, &e));
@@ -212,6 +213,8 @@ static void install_crds(struct world *w)
         OK(kube_has_resource(w->user, &gvr_workspaces, &served, &e));
     if (w->machines == MACHINES_OF_POOLS)
         install_pools(w);
+    if (w->machines == MACHINES_LEGACY)
+        world_install_kind(w, &w->kind->gvr, w->kind->kind);
 }
 
 /* Before the first is asked with. */
@@ -230,7 +233,7 @@ static void start_robots(struct world *w)
     /* accounts, endpoints and the health of nodes have no part in these stories */
     OK(cluster_start(w->user, &(struct cluster_opts){ .skip = 1u << 0 | 1u << 4 | 1u << 5 }, w->cancel, &w->cluster, &e));
     w->informers = informers_new(w->user);
-    w->claims = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_nodeclaims });
+    w->claims = informers_get(w->informers, &(struct informer_opts){ .gvr = w->kind->gvr });
     w->pods = informers_get(w->informers, &(struct informer_opts){ .gvr = gvr_pods });
     if (w->machines == MACHINES_OF_POOLS)
         start_karpenter(w);
@@ -258,7 +261,8 @@ struct world *world_new(enum machines machines)
     mutex_init(&w->mu);
     w->born = json_object();
     w->machines = machines;
-    w->asked_with = machines == MACHINES_OF_POOLS ? &gvr_nodepools : &gvr_nodeclaims;
+    w->kind = machines == MACHINES_LEGACY ? &claim_kind_machine : &claim_kind_node_claim;
+    w->asked_with = machines == MACHINES_OF_POOLS ? &gvr_nodepools : &w->kind->gvr;
     w->ns_label = machines == MACHINES_OF_POOLS ? "karpenter.kaito.sh/workspace-namespace" : "kaito.sh/workspacenamespace";
     w->cancel = cancel_new();
     OK(test_api_start(&w->api, &e));
@@ -303,6 +307,7 @@ static int setup(void **state, enum machines machines)
 
 int world_setup(void **state) { return setup(state, MACHINES_OF_CLAIMS); }
 int world_setup_with_pools(void **state) { return setup(state, MACHINES_OF_POOLS); }
+int world_setup_with_machines(void **state) { return setup(state, MACHINES_LEGACY); }
 
 int world_teardown(void **state)
 {
@@ -391,7 +396,7 @@ bool world_until(struct world *w, bool (*is_so)(struct world *w))
 static const struct { const char *kind; const struct kube_gvr *gvr; bool cluster; } kinds[] = {
     { "Workspace", &gvr_workspaces }, { "Secret", &gvr_secrets }, { "ConfigMap", &gvr_configmaps }, { "Service", &gvr_services },
     { "StatefulSet", &gvr_statefulsets }, { "Job", &gvr_jobs }, { "ControllerRevision", &gvr_revisions }, { "Pod", &gvr_pods },
-    { "NodeClaim", &gvr_nodeclaims, true }, { "NodePool", &gvr_nodepools, true }, { "AKSNodeClass", &gvr_nodeclasses, true }, { "Node", &gvr_nodes, true }, { "CustomResourceDefinition", &gvr_crds, true },
+    { "NodeClaim", &gvr_nodeclaims, true }, { "Machine", &gvr_machines, true }, { "NodePool", &gvr_nodepools, true }, { "AKSNodeClass", &gvr_nodeclasses, true }, { "Node", &gvr_nodes, true }, { "CustomResourceDefinition", &gvr_crds, true },
 };
 
 static const char *scope(const struct world *w, const struct kube_gvr *r)

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "api/karpenter/claim_kind.h"
 #include "../unit/patience.h"
 #include "../unit/test_api.h"
 #include "cluster/cluster.h"
@@ -26,8 +27,9 @@
 /* What is played: a Workspace "ws" and what it needs. */
 struct play { const char *name, *yaml; };
 enum { PLAY_NATIVE_INFERENCE, PLAY_NATIVE_TUNING, PLAY_VLLM, PLAY_UPSTREAM_TUNING, N_PLAYS };
-/* Who brings machines: a cloud that answers NodeClaims, nobody yet (the kind is missing), or Karpenter, with a NodePool for each Workspace. */
-enum machines { MACHINES_OF_CLAIMS, MACHINES_LATER, MACHINES_OF_POOLS };
+/* Who brings machines: a cloud that answers NodeClaims, nobody yet (the kind is missing), Karpenter, with a NodePool for each
+   Workspace, or a cloud of old that answers legacy Machines where there are no NodeClaims. */
+enum machines { MACHINES_OF_CLAIMS, MACHINES_LATER, MACHINES_OF_POOLS, MACHINES_LEGACY };
 extern const struct play plays[N_PLAYS];
 #define WORKSPACE(annotations, body) WORKSPACE_NAMED("ws", annotations, body)
 #define WORKSPACE_NAMED(name, annotations, body) \
@@ -53,7 +55,8 @@ struct world {
     struct controller *karpenter;       /* NULL: without pools */
     struct informer *claims, *pods;
     struct informer *node_pools;
-    const struct kube_gvr *asked_with;  /* what the manager asks for machines with: NodeClaims, or NodePools */
+    const struct claim_kind *kind;      /* what the cloud answers */
+    const struct kube_gvr *asked_with;  /* what the manager asks for machines with: those, or NodePools */
     const char *ns_label;               /* on those and what comes of them: the Workspace's namespace */
     struct mutex mu;                    /* a leaf; guards born */
     json_t *born;                       /* uids of all that was asked with, ever: {namespace: {uid: name}} */
@@ -75,7 +78,9 @@ void world_free(struct world *w);       /* stops the manager when one runs */
 /* Of cmocka, for a test or a group: a world in *state. */
 int world_setup(void **state);
 int world_setup_with_pools(void **state);
+int world_setup_with_machines(void **state);
 int world_teardown(void **state);
+void world_install_kind(struct world *w, const struct kube_gvr *r, const char *kind);    /* whatever is in it; returns once it is served */
 void world_namespace(struct world *w);  /* a fresh one, in w->ns, for the next case */
 
 /* False with the reason in *e: the start failed, as a process that ends at once. */
@@ -92,7 +97,7 @@ json_t *world_get(struct world *w, const struct kube_gvr *r, const char *name); 
 void world_patch(struct world *w, const struct kube_gvr *r, const char *name, const char *sub, const char *merge_patch);
 void world_delete(struct world *w, const struct kube_gvr *r, const char *name);         /* in the background; absent is fine */
 json_t *world_list(struct world *w, const struct kube_gvr *r, const char *ns);
-/* NodeClaims of w->ns (NodePools, where those are asked with): now, and ever (deleted ones too). */
+/* Claims of w->ns (NodePools, where those are asked with): now, and ever (deleted ones too). */
 size_t world_claims(struct world *w);
 size_t world_claims_ever(struct world *w);
 bool world_until(struct world *w, bool (*is_so)(struct world *w));      /* false after PATIENCE_MS */
@@ -111,7 +116,7 @@ void world_expect_gone(struct world *w, const struct ends *undisturbed, const ch
 
 void world_forget_ends(struct world *w);
 
-extern const struct kube_gvr gvr_workspaces, gvr_nodeclaims, gvr_nodepools, gvr_nodeclasses, gvr_revisions, gvr_secrets, gvr_crds;
+extern const struct kube_gvr gvr_workspaces, gvr_nodeclaims, gvr_machines, gvr_nodepools, gvr_nodeclasses, gvr_revisions, gvr_secrets, gvr_crds;
 /* and those of cluster/priv.h */
 
 #endif

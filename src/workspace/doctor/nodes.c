@@ -1,4 +1,4 @@
-/* From NodeClaim to cloud to Node: what is not ready yet, and what whoever makes it says. */
+/* From NodeClaim (or legacy Machine) to cloud to Node: what is not ready yet, and what whoever makes it says. */
 #include "workspace/doctor/priv.h"
 
 static const char *text_of(const json_t *c, const char *key)
@@ -13,13 +13,13 @@ static const char *text_of(const json_t *c, const char *key)
 static void add_claim(const struct patient *p, const json_t *claim, json_t *parent)
 {
     static const char *const stages[] = { "Launched", "Registered", "Initialized" };
-    const char *node = json_str_at(claim, "status", "nodeName", NULL);
+    const char *node = json_str_at(claim, "status", "nodeName", NULL), *kind = kube_kind(claim);
 
     if (kube_condition_is(claim, "Ready", "True")) {
-        finding_add(parent, finding("ok", "NodeClaim %s: ready%s%s", kube_name(claim), node ? ", node " : "", node ? node : ""));
+        finding_add(parent, finding("ok", "%s %s: ready%s%s", kind, kube_name(claim), node ? ", node " : "", node ? node : ""));
         return;
     }
-    json_t *f = finding("wait", "NodeClaim %s: not ready", kube_name(claim));
+    json_t *f = finding("wait", "%s %s: not ready", kind, kube_name(claim));
     size_t told = 0;
 
     for (size_t i = 0; i < ARRAY_LEN(stages) && told == 0; i++) {
@@ -34,8 +34,8 @@ static void add_claim(const struct patient *p, const json_t *claim, json_t *pare
         json_t *nobody = finding_add(f, finding("fail", "no provisioner has taken it up: it has no condition"));
         finding_next(nobody, "run gpu-provisioner, Karpenter or `kaito provisioner`: kubectl get pods -A | grep -iE 'karpenter|provisioner'");
     }
-    diagnose_events(p, "NodeClaim", kube_name(claim), f);
-    finding_next(f, "kubectl describe nodeclaim %s", kube_name(claim));
+    diagnose_events(p, kind, kube_name(claim), f);
+    finding_next(f, "kubectl describe %s %s", streq(kind, "Machine") ? "machines.karpenter.sh" : "nodeclaim", kube_name(claim));
     finding_add(parent, f);
 }
 

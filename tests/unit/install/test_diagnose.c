@@ -82,6 +82,16 @@ static void what_is_missing_is_told(void **state)
         "  [note] nodes could not be read: forbidden\n");
 }
 
+static void legacy_machines_are_enough(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told("crds: [{metadata: {name: machines.karpenter.sh}}]\n", NULL, &text);
+    assert_non_null(strstr(buf_cstr(&text), "[ok]   CustomResourceDefinition machines.karpenter.sh: legacy Machines are asked for, as there are no NodeClaims\n"));
+    assert_null(strstr(buf_cstr(&text), "only nodes of your own"));
+}
+
 static void an_older_definition_is_told_by_what_it_lacks(void **state)
 {
     AUTO_BUF text = { 0 };
@@ -105,7 +115,7 @@ static void a_webhook_without_a_certificate_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_well_is_told), cmocka_unit_test(what_is_missing_is_told),
+        cmocka_unit_test(what_is_well_is_told), cmocka_unit_test(what_is_missing_is_told), cmocka_unit_test(legacy_machines_are_enough),
         cmocka_unit_test(an_older_definition_is_told_by_what_it_lacks), cmocka_unit_test(a_webhook_without_a_certificate_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

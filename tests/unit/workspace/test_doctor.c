@@ -46,6 +46,17 @@ static void a_cloud_error_is_followed_to_the_claim(void **state)
         "      [fail] Launched: QuotaExceeded: no cores left\n");
 }
 
+/* Its conditions read as a NodeClaim's. */
+static void a_legacy_machine_is_called_so(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told(WS(CONDITION("NodeClaimReady", "False", "NodeClaimNotReady", "x") ", " CONDITION("ResourceReady", "False", "NodeClaimNotReady", "Ready Machines are not enough"))
+         "claims: [{kind: Machine, metadata: {name: ws1, " LABELS "}, status: {conditions: [{type: Launched, status: 'False', reason: QuotaExceeded, message: no cores left}]}}]\n", &text);
+    assert_non_null(strstr(buf_cstr(&text), "    [fail] Machine ws1: not ready\n           -> kubectl describe machines.karpenter.sh ws1\n      [fail] Launched: QuotaExceeded: no cores left\n"));
+}
+
 static void a_claim_that_nobody_takes_up_is_told(void **state)
 {
     AUTO_BUF text = { 0 };
@@ -171,7 +182,7 @@ static void logs_are_wished_for_of_what_has_run(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_cloud_error_is_followed_to_the_claim), cmocka_unit_test(a_claim_that_nobody_takes_up_is_told),
+        cmocka_unit_test(a_cloud_error_is_followed_to_the_claim), cmocka_unit_test(a_legacy_machine_is_called_so), cmocka_unit_test(a_claim_that_nobody_takes_up_is_told),
         cmocka_unit_test(a_crash_is_followed_to_the_last_log_line), cmocka_unit_test(an_image_and_a_probe_are_told),
         cmocka_unit_test(what_is_well_is_short), cmocka_unit_test(a_workspace_that_nobody_looked_at_is_told),
         cmocka_unit_test(your_own_nodes_without_the_label_are_told), cmocka_unit_test(logs_are_wished_for_of_what_has_run),

@@ -434,6 +434,45 @@ static void a_deletion_that_cannot_go_on_says_why(void **state)
     assert_int_equal(json_int(s->plan.status, "targetNodeCount", 0), 1);
 }
 
+/* ---- legacy Machines ---- */
+
+static void machines_are_asked_for_in_their_own_words(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    s->settings.claim_kind = &claim_kind_machine;
+    decide(s);
+    AUTO_MEM char *name = node_claim_name(&s->ws, 0);
+    assert_null(planned(s->plan.create, "NodeClaim"));
+    assert_string_equal(kube_name(planned(s->plan.create, "Machine")), name);
+    assert_string_equal(json_str_at(planned(s->plan.create, "Machine"), "spec", "machineTemplateRef", "name", NULL), name);
+    assert_string_equal(condition(s, "NodeClaimReady", "message"), "Ready Machines are not enough");
+    nodes_are_ready(s, "ws-i");
+    decide(s);
+    assert_string_equal(condition(s, "NodeClaimReady", "message"), "Enough Machines are ready");
+    s->ws.meta.deleted_us = 1;
+    decide(s);
+    assert_string_equal(kube_api_version(json_array_get(s->plan.remove, 0)), "karpenter.sh/v1alpha5");
+    assert_string_equal(kube_kind(json_array_get(s->plan.remove, 0)), "Machine");
+}
+
+/* The Node outlives its Machine for a while, and is no node of the user's own. */
+static void the_node_of_a_machine_is_not_the_users(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    s->settings.claim_kind = &claim_kind_machine;
+    nodes_are_ready(s, "ws-i");
+    json_t *labels = json_at(json_array_get(s->v.nodes, 0), "metadata", "labels", NULL);
+    json_object_del(labels, "karpenter.sh/nodepool");
+    s->v.claims = NULL;
+    decide(s);
+    assert_null(planned(s->plan.create, "Machine"));
+    json_put_str(labels, "karpenter.sh/provisioner-name", "default");
+    decide(s);
+    assert_non_null(planned(s->plan.create, "Machine"));
+}
+
 /* Dossier 4.3, second golden vector: what an API-server-defaulted phi-4-mini example yields. */
 static void the_revision_hash_is_upstreams(void **state)
 {
@@ -520,6 +559,7 @@ static void an_annotated_revision_that_may_be_missing_is_made_again(void **state
     static const struct { const char *message; bool again; } told[] = {
         { "Not enough Nodes are ready", false }, { "Not enough Nodes are ready (last reconcile error: label Node n: forbidden)", false },
         { "Not enough Nodes are ready (last reconcile error: create NodeClaim c: forbidden)", true },
+        { "Not enough Nodes are ready (last reconcile error: create Machine c: forbidden)", true },
         { "Not enough Nodes are ready (last reconcile error: create ControllerRevision r: forbidden)", true },
     };
     struct scene *s = *state;
@@ -594,7 +634,8 @@ int main(void)
         T(nothing_is_decided_before_initialized), T(a_serving_workspace_writes_nothing_more), T(tuning_makes_its_job),
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_job_that_failed_in_the_future_is_made_again), T(a_changed_secret_makes_the_job_again_at_once),
-        T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(a_deletion_that_cannot_go_on_says_why),
+        T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(machines_are_asked_for_in_their_own_words), T(the_node_of_a_machine_is_not_the_users),
+        T(a_deletion_that_cannot_go_on_says_why),
         T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
         T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict),
         T(an_annotated_revision_that_may_be_missing_is_made_again), T(only_the_first_annotations_go_before_their_revision), T(why_writes_failed_is_in_every_message),
