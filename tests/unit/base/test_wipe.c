@@ -50,6 +50,23 @@ static void a_kept_secret_is_in_no_core_image(void **state)
     secret_drop(NULL);
 }
 
+/* The kernel's secret pages are in no core image by themselves; where there are none (no file can be opened here) ours must be told to be. */
+static void plain_pages_are_left_out_too(void **state)
+{
+    struct rlimit had, none;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &had), 0);
+    none = (struct rlimit){ 0, had.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    char *kept = secret_keep("planted");
+
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &had), 0);
+    AUTO_MEM char *flags = flags_of(kept);
+    assert_non_null(strstr(flags, " dd"));
+    assert_non_null(strstr(flags, " dc"));
+    secret_drop(kept);
+}
+
 static void a_secret_of_several_pages_is_kept_whole(void **state)
 {
     AUTO_MEM char *text = xmalloc(10001);
@@ -85,6 +102,35 @@ static void what_moves_stays_whole(void **state)
     wiping_free(NULL);
 }
 
+enum { FREED = 100 };
+
+/* Where the allocator gives the same place again, as glibc does at once, nothing of it is left. */
+static void expect_wiped(uintptr_t was)
+{
+    volatile char *again = malloc(FREED);
+
+    for (size_t i = 0; (uintptr_t)again == was && i < FREED; i++)
+        assert_int_not_equal(again[i], 'x');
+    free((char *)(uintptr_t)again);
+}
+
+static void what_is_freed_holds_nothing(void **state)
+{
+    char *p = wiping_realloc(NULL, FREED);
+    uintptr_t was = (uintptr_t)p;
+
+    memset(p, 'x', FREED);
+    wiping_free(p);
+    expect_wiped(was);
+    p = wiping_realloc(NULL, FREED);
+    was = (uintptr_t)p;
+    memset(p, 'x', FREED);
+    p = wiping_realloc(p, 50 * FREED);          /* moves */
+    assert_true((uintptr_t)p != was);
+    expect_wiped(was);
+    wiping_free(p);
+}
+
 /* Both walls: the kernel's own, and the limit, which to a pipe counts only as 1. */
 static void nothing_is_dumped(void **state)
 {
@@ -100,8 +146,8 @@ static void nothing_is_dumped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_kept_secret_is_in_no_core_image), cmocka_unit_test(a_secret_of_several_pages_is_kept_whole), cmocka_unit_test(a_variable_becomes_empty),
-        cmocka_unit_test(what_moves_stays_whole), cmocka_unit_test(nothing_is_dumped),
+        cmocka_unit_test(a_kept_secret_is_in_no_core_image), cmocka_unit_test(plain_pages_are_left_out_too), cmocka_unit_test(a_secret_of_several_pages_is_kept_whole), cmocka_unit_test(a_variable_becomes_empty),
+        cmocka_unit_test(what_moves_stays_whole), cmocka_unit_test(what_is_freed_holds_nothing), cmocka_unit_test(nothing_is_dumped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -277,6 +277,19 @@ static void a_node_that_somebody_writes_hides_no_machine(void **state)
     life_end(l);
 }
 
+static void life_until_node_is_told(struct life *l, const char *claim)
+{
+    AUTO_MEM char *node = xasprintf("node-%s", claim);
+
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end; poll(NULL, 0, 20)) {
+        AUTO_JSON obj = life_get(l, &claims, NULL, claim);
+
+        if (streq(json_str_at(obj, "status", "nodeName", NULL), node))
+            return;
+    }
+    fail_msg("claim %s does not name %s", claim, node);
+}
+
 /* What the cloud said last, while its Node was ready, was to leave it alone for long; it may have ended when the Node fell silent. */
 static void a_node_that_was_ready_and_is_no_more_brings_a_look(void **state)
 {
@@ -291,8 +304,10 @@ static void a_node_that_was_ready_and_is_no_more_brings_a_look(void **state)
     life_join(l, "silent");
     life_patch(l, &nodes, NULL, "node-silent", NULL, "{metadata: {labels: {pool: silent}}}");
     life_until_count(l->cloud, &l->cloud->creates, 2);
+    life_until_node_is_told(l, "silent");       /* a write of ours that the silence made fail would bring a look of its own */
     life_patch(l, &nodes, NULL, "node-silent", "status", "{status: {conditions: [{type: Ready, status: Unknown, reason: NodeStatusUnknown}]}}");
     life_until(l, "silent", "Launched", "True/Launched");
+    assert_int_equal(fake_read(l->cloud, &l->cloud->creates), 3);
     life_delete(l, "silent");
     life_until_gone(l, &claims, NULL, "silent");
     life_end(l);
