@@ -63,7 +63,9 @@ struct cloud {
     errc (*list)(void *self, struct cloud_instances *out, struct err *e);   /* those of our making */
     /* *out_look_ms 0: it is gone (also: was never there); else: going, ask again after so long. */
     errc (*delete)(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
-    /* The claim's Node is ready: a look at what makes its machine may come sooner than was said. NULL: it makes no difference. */
+    /* True: a deletion that was asked for has begun; false: the cloud has refused it until now, as it may while it makes the machine. NULL: it refuses none. */
+    bool (*ends)(void *self, const char *claim_name);
+    /* The claim's Node is ready, or its time is over: a look at what makes its machine may come sooner than was said. NULL: it makes no difference. */
     void (*hurry)(void *self, const char *claim_name);
     /* Array of {name, cpus, memoryBytes, gpus}; the name "*" stands for any. */
     errc (*types)(void *self, json_t **out, struct err *e);

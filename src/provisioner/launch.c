@@ -8,6 +8,7 @@
 #define LOOK_AGAIN_MS   10000           /* at a machine whose cloud did not say when */
 #define NEXT_TYPE_MS    1000
 #define LOOK_READY_MS   5000            /* at one whose Node is ready already, at first; then as long as it has been */
+#define LOOK_LATE_MS    2000            /* at one that takes too long, at first; then half as long as its time has been over */
 #define FINAL_MS        10000           /* until our cache surely knows that a refusal was final */
 
 struct launch {                         /* what the cloud said about a claim in one reconcile */
@@ -119,11 +120,23 @@ static int64_t ready_for_ms(const struct work *w)
     return ms > 0 ? ms : 0;
 }
 
-static int64_t wait_for_cloud(int64_t asked_ms, int64_t ready_ms)
+static int64_t shorter_ms(int64_t a, int64_t b)
 {
-    int64_t soon = ready_ms > LOOK_READY_MS ? ready_ms : LOOK_READY_MS;
+    return a < b ? a : b;
+}
 
-    return ready_ms >= 0 && soon < asked_ms ? soon : asked_ms;
+static int64_t late_look_ms(int64_t late_ms)
+{
+    return late_ms / 2 > LOOK_LATE_MS ? late_ms / 2 : LOOK_LATE_MS;
+}
+
+static int64_t wait_for_cloud(const struct work *w, int64_t asked_ms)
+{
+    int64_t ready_ms = ready_for_ms(w), late_ms = launch_late_ms(w->object, &w->p->o.timers, w->op->now_ms);
+
+    if (ready_ms >= 0)
+        asked_ms = shorter_ms(asked_ms, ready_ms > LOOK_READY_MS ? ready_ms : LOOK_READY_MS);
+    return late_ms < 0 ? asked_ms : shorter_ms(asked_ms, late_look_ms(late_ms));
 }
 
 static bool is_on_its_way(const json_t *claim)
@@ -131,12 +144,14 @@ static bool is_on_its_way(const json_t *claim)
     return streq(json_cstr(kube_condition(claim, "Launched"), "reason"), "LaunchInProgress");
 }
 
-static void pending(struct launch *l, const char *cloud, int64_t ready_ms, int64_t *wait_ms)
+static void pending(const struct work *w, struct launch *l, int64_t *wait_ms)
 {
-    bool leaving = l->made.state == CLOUD_DELETING;
+    bool leaving = l->made.state == CLOUD_DELETING, late = launch_late_ms(w->object, &w->p->o.timers, w->op->now_ms) >= 0;
 
-    snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this name" : "the %s cloud is making the machine", cloud);
-    *wait_ms = wait_for_cloud(l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS, ready_ms);
+    snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this name"
+                                      : late ? "the %s cloud is making the machine, which takes too long; next: it is deleted, unless it comes before that begins"
+                                             : "the %s cloud is making the machine", w->p->cloud->name);
+    *wait_ms = wait_for_cloud(w, l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS);
 }
 
 static bool is_settled(const json_t *claim)
@@ -180,33 +195,47 @@ static bool end_is_near(struct work *w, int64_t ready_ms)
     return true;
 }
 
+/* A machine is not given up without a look, however long the cloud was to be left alone: it may have come. */
+static bool is_late(struct work *w)
+{
+    int64_t late_ms = launch_late_ms(w->object, &w->p->o.timers, w->op->now_ms);
+
+    if (late_ms >= 0 && hold_left_ms(w->p, kube_name(w->object)) > late_look_ms(late_ms))
+        hold(w->p, kube_name(w->object), 0);
+    return late_ms >= 0;
+}
+
+static void ask(struct work *w, struct launch *l)
+{
+    l->asked = true;
+    prefer_type(w);
+    l->rc = ask_create(w->p, &w->claim, &l->made, &l->why, &l->err);
+    if (!l->rc)
+        no_longer_failing(w->p, kube_name(w->object));
+    if (!l->rc && l->made.state == CLOUD_BROKEN) {
+        l->rc = err_set(&l->err, ERR_UNAVAILABLE, "the %s cloud made a machine that does not work", w->p->cloud->name);
+        l->why.fault = FAULT_PROVISIONING;
+    }
+    w->making = !l->rc && l->made.state == CLOUD_PENDING;
+}
+
 /* Asks the cloud unless it is launched, final or held; sets when to ask again. */
 static errc launch(struct work *w, struct launch *l, struct reconcile_result *out, struct err *e)
 {
-    int64_t ready_ms = ready_for_ms(w), wait_ms;
-
     if (is_settled(w->object))
         return ERR_OK;
-    bool near = end_is_near(w, ready_ms);
+    bool near = end_is_near(w, ready_for_ms(w)) || is_late(w);
+    int64_t wait_ms = hold_left_ms(w->p, kube_name(w->object));
 
-    wait_ms = hold_left_ms(w->p, kube_name(w->object));
     if (wait_ms == 0) {
         TRY(is_there(w, e));
         if (near && w->p->cloud->hurry)
             w->p->cloud->hurry(w->p->cloud->self, kube_name(w->object));
-        l->asked = true;
-        prefer_type(w);
-        l->rc = ask_create(w->p, &w->claim, &l->made, &l->why, &l->err);
-        if (!l->rc)
-            no_longer_failing(w->p, kube_name(w->object));
-        if (!l->rc && l->made.state == CLOUD_BROKEN) {
-            l->rc = err_set(&l->err, ERR_UNAVAILABLE, "the %s cloud made a machine that does not work", w->p->cloud->name);
-            l->why.fault = FAULT_PROVISIONING;
-        }
+        ask(w, l);
         if (l->rc)
             wait_ms = wait_after(w, l);
         else if (l->made.state != CLOUD_RUNNING)
-            pending(l, w->p->cloud->name, ready_ms, &wait_ms);
+            pending(w, l, &wait_ms);
         hold(w->p, kube_name(w->object), wait_ms < 0 ? FINAL_MS : wait_ms);
     }
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, wait_ms);

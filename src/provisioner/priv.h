@@ -42,6 +42,7 @@ struct work {                           /* one reconcile */
     struct op *op;
     json_t *object;                     /* the arena's; follows what this reconcile writes */
     bool written;                       /* object is the API server's answer to a write, not the cache's copy */
+    bool making;                        /* the cloud was asked in this reconcile, and makes the machine still */
     struct node_claim claim;            /* as it was read */
     json_t *nodes;                      /* with the claim's providerID or label, or owned by it */
 };
@@ -98,6 +99,8 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e);
 /* A machine that is given up: *out_done false while that goes on. */
 errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struct err *e);
 errc replace_begin(struct work *w, const char *reason, struct err *e);
+/* A launch that takes too long: the machine is given up once the cloud, asked now, has not finished it and takes its deletion. */
+errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e);
 errc repair(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e);
 errc drift(struct work *w, bool *out_deleted, struct reconcile_result *out, struct err *e);
 /* Until another claim may be given up (repair, drift): one in repair_pause_ms. 0: now, and the turn is taken. */

@@ -91,7 +91,7 @@ static errc tend(struct work *w, struct reconcile_result *out, struct err *e)
     const char *late = overdue(w, &left);
 
     if (late)
-        return replace_begin(w, late, e);       /* the watch brings us back */
+        return streq(late, LAUNCH_TIMEOUT) ? replace_launch(w, out, e) : replace_begin(w, late, e);     /* the watch brings us back */
     out->requeue_after_ms = sooner_ms(out->requeue_after_ms, left);
     if (w->p->o.node_repair)
         TRY(repair(w, &deleted, out, e));

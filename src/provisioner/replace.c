@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "kube/meta.h"
 #include "provisioner/priv.h"
+#include "provisioner/timers.h"
 
 #define REPLACE_ANNOTATION  "kaito.sh/replace"
 #define ATTEMPTS_ANNOTATION "kaito.sh/launch-attempts"
@@ -14,7 +15,7 @@
 #define RETRY_MAX_MS        10000       /* when the cloud does not take the deletion */
 
 static const struct { const char *reason, *text, *stage; } reasons[] = {        /* stage: whose condition says why; NULL: none */
-    { "LaunchTimeout", "the cloud did not finish the machine in time", NULL },
+    { LAUNCH_TIMEOUT, "the cloud did not finish the machine in time", NULL },
     { "RegistrationTimeout", "the machine's Node did not join the cluster in time; look at its network, identity and boot log", NULL },
     { "InitializationTimeout", "the machine's Node did not become usable in time", "Initialized" },
     { "ProvisioningFailed", "the cloud could not make the machine work", "Launched" },
@@ -28,6 +29,28 @@ errc replace_begin(struct work *w, const char *reason, struct err *e)
     log_warn("provisioner", "a machine is given up", KV("name", kube_name(w->object)), KV("reason", reason));
     metrics_add(w->p->metrics, "kaito_provisioner_replacements_total", "reason=\"%s\"", reason);
     return claim_annotate(w, REPLACE_ANNOTATION, reason, e);
+}
+
+/*
+ * A cloud that refuses to delete what it still makes would delete it as soon as it is there, only to make another: what comes late is kept. So a deletion is
+ * asked for only where a look has just said that the machine is on its way, and nothing is told before it has begun.
+ */
+errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e)
+{
+    const struct cloud *cloud = w->p->cloud;
+    int64_t look_ms;
+    bool held;
+
+    TRY(advance(w, out, e));
+    if (!w->making)
+        return ERR_OK;
+    if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &look_ms, &held, e))
+        return err_wrap(e, "delete the machine of %s", kube_name(w->object));
+    if (held || (look_ms > 0 && cloud->ends && !cloud->ends(cloud->self, kube_name(w->object)))) {
+        out->requeue_after_ms = sooner_ms(out->requeue_after_ms, look_ms);
+        return ERR_OK;
+    }
+    return replace_begin(w, LAUNCH_TIMEOUT, e);
 }
 
 static char *text_of(const json_t *claim, const char *reason)

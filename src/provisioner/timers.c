@@ -36,7 +36,7 @@ struct stage { const char *reason; int64_t start_ms, limit_ms; };       /* start
 static struct stage stage_of(const json_t *claim, const struct claim_timers *t)
 {
     if (!kube_condition_is(claim, "Launched", "True"))
-        return (struct stage){ "LaunchTimeout", kube_time_ms(kube_annotation(claim, LAUNCH_STARTED_ANNOTATION)), t->launch_ms };
+        return (struct stage){ LAUNCH_TIMEOUT, kube_time_ms(kube_annotation(claim, LAUNCH_STARTED_ANNOTATION)), t->launch_ms };
     if (streq(json_cstr(kube_condition(claim, "Registered"), "reason"), "MultipleNodesFound"))
         return (struct stage){ 0 };     /* a person must say which Node is the right one */
     if (!kube_condition_is(claim, "Registered", "True"))
@@ -57,6 +57,13 @@ const char *claim_overdue(const json_t *claim, const struct claim_timers *t, int
         return s.reason;
     *out_left_ms = s.start_ms + s.limit_ms - now_ms;
     return NULL;
+}
+
+int64_t launch_late_ms(const json_t *claim, const struct claim_timers *t, int64_t now_ms)
+{
+    struct stage s = stage_of(claim, t);
+
+    return s.start_ms && s.limit_ms >= 0 && streq(s.reason, LAUNCH_TIMEOUT) ? now_ms - s.start_ms - s.limit_ms : -1;
 }
 
 int64_t node_repair_wait_ms(const json_t *node, const struct claim_timers *t, int64_t now_ms)

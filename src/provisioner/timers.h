@@ -25,11 +25,16 @@ void claim_timers_fill(struct claim_timers *t);
 
 #define LAUNCH_STARTED_ANNOTATION "kaito.sh/launch-started"             /* when the cloud accepted the request, RFC 3339 */
 
+#define LAUNCH_TIMEOUT "LaunchTimeout"
+
 /*
  * The reason of the stage that takes too long: LaunchTimeout, RegistrationTimeout, InitializationTimeout; NULL: none.
  * *out_left_ms: until the running stage ends; 0: none runs.
  */
 const char *claim_overdue(const json_t *claim, const struct claim_timers *t, int64_t now_ms, int64_t *out_left_ms);
+
+/* How long the launch lasts beyond its time; below 0: it is not over, or none is measured. */
+int64_t launch_late_ms(const json_t *claim, const struct claim_timers *t, int64_t now_ms);
 
 /* Until a Node that is not ready is repaired: 0: now, -1: it is ready (or never was). */
 int64_t node_repair_wait_ms(const json_t *node, const struct claim_timers *t, int64_t now_ms);

@@ -116,6 +116,13 @@ static bool is_asked_to_end(const struct pool_writes *w)
     return w->delete_ms && w->delete_ms >= w->put_ms;
 }
 
+bool azure_ends(void *self, const char *claim_name)
+{
+    const struct pool_writes *w = azure_writes(self, claim_name);
+
+    return is_asked_to_end(w) && w->deletion.style != ARM_NO_OPERATION;
+}
+
 /*
  * A pool that is to go, as a look saw it. One that was asked to go and does not: its operation says why, once that may be looked at; before, and where no
  * operation is known (an answer was lost), what a look by name saw is asked to go again.

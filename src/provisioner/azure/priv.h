@@ -89,5 +89,6 @@ errc azure_get(void *self, const char *claim_name, struct cloud_instance *out, s
 errc azure_list(void *self, struct cloud_instances *out, struct err *e);
 void azure_hurry(void *self, const char *claim_name);
 errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
+bool azure_ends(void *self, const char *claim_name);     /* where an answer was lost it is not known, and false, until the pool is gone */
 
 #endif

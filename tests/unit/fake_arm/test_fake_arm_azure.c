@@ -124,9 +124,33 @@ static void a_deletion_that_failed_is_noticed_though_no_list_shows_the_pool(void
     cloud_free(c);
 }
 
+/* While the pool is made ARM refuses, and who gave it up must know that it may still come. */
+static void a_deletion_begins_when_the_creation_has_ended(void **state)
+{
+    struct scene *s = *state;
+    AUTO(cloud_instance_done) struct cloud_instance made = { 0 };
+    struct cloud *c = new_cloud(s);
+    struct cloud_failure why;
+    int64_t look_ms = 0;
+    struct err e;
+
+    assert_int_equal(c->create(c->self, &s->claim, &made, &why, &e), ERR_OK);
+    poll(NULL, 0, 1100);                /* LISTs are a second apart */
+    assert_int_equal(c->delete(c->self, "ws1", &look_ms, &e), ERR_OK);
+    assert_true(look_ms > 0);
+    assert_false(c->ends(c->self, "ws1"));
+    advance(&s->w, 30000);
+    poll(NULL, 0, 1100);
+    assert_int_equal(c->delete(c->self, "ws1", &look_ms, &e), ERR_OK);
+    assert_true(look_ms > 0);
+    assert_true(c->ends(c->self, "ws1"));
+    cloud_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test_setup_teardown(a_pool_that_no_list_shows_is_not_forgotten, setup, teardown),
+                                        cmocka_unit_test_setup_teardown(a_deletion_begins_when_the_creation_has_ended, setup, teardown),
                                         cmocka_unit_test_setup_teardown(a_deletion_that_failed_is_noticed_though_no_list_shows_the_pool, setup, teardown) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

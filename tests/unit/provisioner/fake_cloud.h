@@ -23,6 +23,7 @@ struct fake_cloud {
     int fail_times;
     const char *fail_type;
     bool broken, list_fails, delete_fails;
+    bool keeps_pending;                 /* what is still made may not be deleted */
     void (*making)(void *self, const char *claim);      /* called before a create is answered; may be NULL */
     void *making_self;
     void (*ending)(void *self, const char *claim);      /* the same of a delete, with making_self */
@@ -125,12 +126,25 @@ static inline errc fake_delete(void *self, const char *claim, int64_t *out_look_
         return err_set(e, ERR_UNAVAILABLE, "the fake cloud does not delete (request %d)", f->deletes);    /* another text each time, as clouds do */
     if (!m)
         return ERR_OK;
+    if (f->keeps_pending && m->looks_left > 0) {
+        *out_look_ms = 50;
+        return ERR_OK;
+    }
     m->deleting = true;
     if (m->delete_looks_left-- > 0)
         *out_look_ms = f->look_ms ? f->look_ms : 50;
     else
         map_del(f->machines, str_of(claim));
     return ERR_OK;
+}
+
+static inline bool fake_ends(void *self, const char *claim)
+{
+    struct fake_cloud *f = self;
+    LOCK_SCOPE(&f->mu);
+    const struct fake_machine *m = map_get(f->machines, str_of(claim));
+
+    return m && m->deleting;
 }
 
 static inline errc fake_types(void *self, json_t **out, struct err *e)
@@ -154,8 +168,8 @@ static inline struct fake_cloud *fake_cloud_new(void)
 
     mutex_init(&f->mu);
     f->machines = map_new(free);
-    f->cloud = (struct cloud){ .name = "fake", .self = f, .create = fake_create, .get = fake_get, .list = fake_list, .delete = fake_delete, .types = fake_types,
-                               .free = fake_free };
+    f->cloud = (struct cloud){ .name = "fake", .self = f, .create = fake_create, .get = fake_get, .list = fake_list, .delete = fake_delete, .ends = fake_ends,
+                               .types = fake_types, .free = fake_free };
     return f;
 }
 

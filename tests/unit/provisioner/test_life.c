@@ -392,6 +392,56 @@ static void a_launch_that_never_ends_is_given_up(void **state)
     life_end(l);
 }
 
+/* The cloud was to be left alone for longer than a launch may last, and the machine was there all the time: a look comes before it is given up. */
+static void a_machine_that_came_before_its_time_was_over_is_kept(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.launch_ms = 1200;
+    l->cloud->pending_looks = 1;
+    l->cloud->look_ms = 600000;
+    life_run(l);
+    life_claim(l, "unnoticed", "type-a", "");
+    life_until(l, "unnoticed", "Launched", "Unknown/LaunchInProgress");
+    life_until(l, "unnoticed", "Launched", "True/Launched");
+    assert_int_equal(fake_read(l->cloud, &l->cloud->deletes), 0);
+    assert_int_equal(fake_read(l->cloud, &l->cloud->made), 1);
+    life_delete(l, "unnoticed");
+    life_until_gone(l, &claims, NULL, "unnoticed");
+    life_end(l);
+}
+
+static void finish_machine(struct fake_cloud *f, const char *claim)
+{
+    LOCK_SCOPE(&f->mu);
+    struct fake_machine *m = map_get(f->machines, str_of(claim));
+
+    m->looks_left = 0;
+}
+
+/* The cloud deletes nothing that it still makes: the claim says that it is being made as long as it is, and what comes late is not thrown away. */
+static void a_machine_that_comes_late_is_kept(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->o.timers.launch_ms = 1200;
+    l->cloud->pending_looks = 100000;
+    l->cloud->keeps_pending = true;
+    life_run(l);
+    life_claim(l, "tardy", "type-a", "");
+    life_until_count(l->cloud, &l->cloud->deletes, 2);
+    AUTO_MEM char *launched = life_condition(l, "tardy", "Launched");
+    assert_string_equal(launched, "Unknown/LaunchInProgress");
+    AUTO_MEM char *given_up = life_annotation(l, "tardy", "kaito.sh/replace");
+    assert_null(given_up);
+    finish_machine(l->cloud, "tardy");
+    life_until(l, "tardy", "Launched", "True/Launched");
+    assert_int_equal(fake_read(l->cloud, &l->cloud->made), 1);
+    life_delete(l, "tardy");
+    life_until_gone(l, &claims, NULL, "tardy");
+    life_end(l);
+}
+
 static void a_node_that_is_not_ready_for_long_takes_its_claim_along(void **state)
 {
     struct life *l = life_scene(state);
@@ -547,7 +597,8 @@ int main(void)
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
         LIFE(a_node_that_somebody_writes_hides_no_machine), LIFE(the_deletion_of_a_claim_whose_machine_goes_already_is_told),
-        LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
+        LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_machine_that_came_before_its_time_was_over_is_kept),
+        LIFE(a_machine_that_comes_late_is_kept), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
     };
