@@ -7,7 +7,7 @@
 
 #define LOOK_AGAIN_MS   10000           /* at a machine whose cloud did not say when */
 #define NEXT_TYPE_MS    1000
-#define LOOK_READY_MS   5000            /* at one whose Node is ready already, at first; then as long as it has been */
+#define LOOK_READY_MS   2000            /* at one whose Node is ready already, at first; then as long as it has been */
 #define LOOK_LATE_MS    2000            /* at one that takes too long, at first; then half as long as its time has been over */
 #define FINAL_MS        10000           /* until our cache surely knows that a refusal was final */
 
