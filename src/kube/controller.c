@@ -200,6 +200,8 @@ static void start_when_synced(void *arg)
     for (struct watch *w = c->watches; w; w = w->next)
         if (!informer_wait_synced(w->informer, c->cancel))
             return;
+    if (c->o.begins)
+        c->o.begins(c->o.self, c);
     for (unsigned i = 0; i < c->o.workers; i++)
         thread_start_sized(&c->workers[i], c->o.name, c->o.stack_bytes, work, c);
 }
@@ -224,6 +226,7 @@ void controller_join(struct controller *c)
 bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms) { return workq_put_off(c->q, k, at_most_ms); }
 bool controller_is_crowded(struct controller *c) { return workq_is_crowded(c->q); }
 void controller_enqueue(struct controller *c, const struct key *k) { workq_add(c->q, k); }
+void controller_enqueue_first(struct controller *c, const struct key *k) { workq_add_first(c->q, k); }
 const char *controller_name(const struct controller *c) { return c->o.name; }
 void controller_queue_stats(struct controller *c, struct workq_stats *out) { workq_stats(c->q, out); }
 

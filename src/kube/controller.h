@@ -32,6 +32,8 @@ struct controller_opts {
     unsigned workers;                   /* 0: 1 */
     size_t stack_bytes;                 /* of a worker; 0: 512 KiB */
     errc (*reconcile)(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e);
+    /* Once, when the caches are filled and before the first reconcile: may put keys first (controller_enqueue_first). NULL: nothing. */
+    void (*begins)(void *self, struct controller *c);
     void *self;
 };
 struct controller *controller_new(const struct controller_opts *o);
@@ -54,6 +56,7 @@ void controller_join(struct controller *c);     /* after cancel */
 bool controller_put_off(struct controller *c, const struct key *k, int64_t at_most_ms);
 bool controller_is_crowded(struct controller *c);       /* keys are ready that no worker has taken yet */
 void controller_enqueue(struct controller *c, const struct key *k);
+void controller_enqueue_first(struct controller *c, const struct key *k);       /* before all that waits */
 
 struct controller_stats { uint64_t reconciles, errors, requeues; size_t queued; int64_t busy_us; unsigned active, workers; struct histogram took, worked; };
 void controller_stats(struct controller *c, struct controller_stats *out);

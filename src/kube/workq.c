@@ -150,14 +150,19 @@ static void leave_fifo_locked(struct item *i)
     i->in = NULL;
 }
 
-static void join_fifo_locked(struct workq *q, struct fifo *f, struct item *i)
+static void joined_locked(struct workq *q, struct fifo *f, struct item *i)
 {
-    TAILQ_INSERT_TAIL(&f->items, i, link);
     f->n++;
     i->in = f;
     i->ready_us = clock_mono_us();
     q->stats.adds++;
     cond_signal(&q->wake);
+}
+
+static void join_fifo_locked(struct workq *q, struct fifo *f, struct item *i)
+{
+    TAILQ_INSERT_TAIL(&f->items, i, link);
+    joined_locked(q, f, i);
 }
 
 static void add_ready_locked(struct workq *q, struct item *i)
@@ -171,6 +176,25 @@ static void add_ready_locked(struct workq *q, struct item *i)
     if (i->in)
         leave_fifo_locked(i);
     join_fifo_locked(q, &q->ready, i);
+}
+
+static void add_first_locked(struct workq *q, struct item *i)
+{
+    if (i->running) {
+        i->dirty = true;
+        return;
+    }
+    if (i->in)
+        leave_fifo_locked(i);
+    TAILQ_INSERT_HEAD(&q->ready.items, i, link);
+    joined_locked(q, &q->ready, i);
+}
+
+void workq_add_first(struct workq *q, const struct key *k)
+{
+    LOCK_SCOPE(&q->mu);
+    if (!q->stopped)
+        add_first_locked(q, item_of_locked(q, k, true));
 }
 
 void workq_add(struct workq *q, const struct key *k)

@@ -22,6 +22,8 @@ void workq_stop(struct workq *q);               /* wakes all workers; later adds
 
 /* Copies the key. Adding one that already waits changes nothing. */
 void workq_add(struct workq *q, const struct key *k);
+/* The same, before all that is ready already; one that runs comes again as ever. */
+void workq_add_first(struct workq *q, const struct key *k);
 /* Later; an earlier time already set for the key stays. A plain add does not cancel it. */
 void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms);
 /*

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "kube/meta.h"
 #include "provisioner/collect.h"
+#include "provisioner/doubt.h"
 #include "provisioner/priv.h"
 #include "provisioner/timers.h"
 
@@ -241,6 +242,17 @@ static errc choose_kind(struct provisioner *p, struct err *e)
     return p->o.install_crds ? install(p->client, e) : ERR_OK;
 }
 
+/* Nobody looked since the last leader fell silent. */
+static void doubtful_first(void *self, struct controller *c)
+{
+    const struct provisioner *p = self;
+    AUTO_JSON claims = informer_list(p->claims, NULL, NULL);
+    AUTO_MEM const char **names = claims_by_doubt(claims);
+
+    for (size_t i = json_array_size(claims); i-- > 0;)
+        controller_enqueue_first(c, KEY("", names[i]));
+}
+
 static void watch_all(struct provisioner *p)
 {
     p->informers = informers_new(p->client);
@@ -248,7 +260,7 @@ static void watch_all(struct provisioner *p)
     p->nodes = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "nodes" }, .transform = slim_node, .compact = true });
     p->pods = informers_get(p->informers, &(struct informer_opts){ .gvr = { "", "v1", "pods" }, .transform = slim_pod, .compact = true });
     p->controller = controller_new(&(struct controller_opts){ .name = "nodeclaim.lifecycle", .workers = p->o.workers > 0 ? (unsigned)p->o.workers : 4,
-                                                              .reconcile = reconcile, .self = p });
+                                                              .reconcile = reconcile, .begins = doubtful_first, .self = p });
     controller_watch(p->controller, p->claims);
     controller_watch_map(p->controller, p->nodes, on_node, p);
 }

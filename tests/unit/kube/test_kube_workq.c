@@ -58,6 +58,33 @@ static void keys_come_in_order_and_delays_are_kept(void **state)
     assert_true(once_below_ms(took_in_order, NULL, 400));
 }
 
+/* Also what waits already, or was put off; a key that runs does not come before it is done. */
+static void what_is_put_first_comes_before_all_that_waits(void **state)
+{
+    static const char *const want[] = { "c", "b", "a" };
+    AUTO_FREE(workq) q = workq_new();
+
+    workq_add(q, KEY("", "c"));
+    const struct key *running = workq_get(q);
+    workq_add(q, KEY("", "a"));
+    workq_add(q, KEY("", "b"));
+    workq_add_first(q, KEY("", "b"));
+    workq_add_first(q, KEY("", "c"));
+    assert_int_equal(workq_len(q), 2);
+    const struct key *k = workq_get(q);
+    assert_string_equal(k->name, "b");
+    workq_done(q, k);
+    workq_done(q, running);
+    workq_add_first(q, KEY("", "b"));
+    workq_add_first(q, KEY("", "c"));
+    for (size_t i = 0; i < ARRAY_LEN(want); i++) {
+        k = workq_get(q);
+        assert_string_equal(k->name, want[i]);
+        workq_done(q, k);
+    }
+    assert_int_equal(workq_len(q), 0);
+}
+
 static int64_t took_to_fail_5(void *none)
 {
     AUTO_FREE(workq) q = workq_new();
@@ -291,6 +318,7 @@ int main(void)
         cmocka_unit_test(managed_fields_become_white_space),
         cmocka_unit_test(key_changed_while_running_runs_once_more),
         cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
+        cmocka_unit_test(what_is_put_first_comes_before_all_that_waits),
         cmocka_unit_test(failures_back_off_and_are_forgotten),
         cmocka_unit_test(a_limit_bounds_the_wait_and_forgives),
         cmocka_unit_test(what_is_put_off_comes_behind_all_others),

@@ -499,6 +499,53 @@ static void nothing_is_done_before_we_lead(void **state)
     life_end(l);
 }
 
+struct order { struct life *l; char names[80]; };
+
+static void note_order(void *self, const char *claim)
+{
+    struct order *o = self;
+    size_t n = strlen(o->names);
+    LOCK_SCOPE(&o->l->cloud->mu);
+
+    snprintf(o->names + n, sizeof o->names - n, "%s ", claim);
+}
+
+/* One worker, and three claims whose last words are of different times. */
+static void a_new_leader_looks_first_where_nobody_did_for_longest(void **state)
+{
+    static const char *const said[][2] = { { "middle", "02" }, { "newest", "03" }, { "oldest", "01" } };
+    struct life *l = life_scene(state);
+    struct order order = { .l = l };
+
+    l->o.workers = 1;
+    l->cloud->pending_looks = 100000;
+    life_run(l);
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        life_claim(l, said[i][0], "type-a", "");
+        life_until(l, said[i][0], "Launched", "Unknown/LaunchInProgress");
+    }
+    life_halt(l);
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        AUTO_MEM char *text = xasprintf("{status: {conditions: [{type: Launched, status: Unknown, reason: LaunchInProgress, message: m, "
+                                        "lastTransitionTime: '2126-01-%sT00:00:00Z'}]}}", said[i][1]);
+        life_patch(l, &claims, NULL, said[i][0], "status", text);
+    }
+    int before = l->cloud->creates;
+    l->cloud->making = note_order;
+    l->cloud->making_self = &order;
+    life_run(l);
+    life_until_count(l->cloud, &l->cloud->creates, before + 3);
+    life_halt(l);
+    assert_ptr_equal(strstr(order.names, "oldest middle newest "), order.names);
+    l->cloud->making = NULL;
+    life_run(l);
+    for (size_t i = 0; i < ARRAY_LEN(said); i++) {
+        life_delete(l, said[i][0]);
+        life_until_gone(l, &claims, NULL, said[i][0]);
+    }
+    life_end(l);
+}
+
 /* Two provisioners of different clouds, both awake: each claim gets one machine. */
 static void several_provisioners_do_not_fight(void **state)
 {
@@ -599,7 +646,7 @@ int main(void)
         LIFE(a_node_that_somebody_writes_hides_no_machine), LIFE(the_deletion_of_a_claim_whose_machine_goes_already_is_told),
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_machine_that_came_before_its_time_was_over_is_kept),
         LIFE(a_machine_that_comes_late_is_kept), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
-        LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(several_provisioners_do_not_fight),
+        LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(a_new_leader_looks_first_where_nobody_did_for_longest), LIFE(several_provisioners_do_not_fight),
         LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
     };
     return cmocka_run_group_tests(tests, life_start, life_stop);
