@@ -45,8 +45,11 @@ SEEDS ?= $(shell seq -s ' ' 1 50)
 CLAIMS ?= 2000
 JOBS ?= $(shell nproc)
 
-chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000 JOBS=2: claims come and go while cloud, API and provisioners fail; counts orphans and doubles
-	@tests/chaos/run --build $(BUILD) --seeds "$(SEEDS)" --claims $(CLAIMS) --jobs $(JOBS)
+# usual, or slow: tests/chaos/world.py
+CLOUD ?= usual
+
+chaos: everything       ## SEEDS="7 8 9" CLAIMS=2000 JOBS=2 CLOUD=slow: claims come and go while cloud, API and provisioners fail; counts orphans and doubles
+	@tests/chaos/run --build $(BUILD) --seeds "$(SEEDS)" --claims $(CLAIMS) --cloud $(CLOUD) --jobs $(JOBS)
 
 chaos-short: everything ## the same with three seeds and few claims
 	@tests/chaos/run --build $(BUILD) --seeds "1 2 3" --claims 40

@@ -1,7 +1,7 @@
 """What a run saw, written down as FOLDER/record.json for verdict.py."""
 import collections, datetime, json, time
 
-from world import wait
+from world import LAUNCH_TIMEOUT_S, wait
 
 
 def names(claims):
@@ -59,7 +59,7 @@ def take(world, watch, **about):
     world.tend()
     record = {
         **about, "state": world.control("GET", "state"), "history": world.control("GET", "history"), "violations": world.control("GET", "violations"),
-        "foreign": list(world.FOREIGN), "crashes": world.crashes, "lost_leases": world.lost_leases, "api_away": world.api_away, "end": time.time(),
+        "foreign": list(world.FOREIGN), "launch_timeout_s": LAUNCH_TIMEOUT_S, "crashes": world.crashes, "lost_leases": world.lost_leases, "api_away": world.api_away, "end": time.time(),
         "rows": watch.rows, "refusals": list(refusals(world.folder / "journal.jsonl")), "rescues": rescues(world.folder), "leads": list(leads(world.folder)), "cpu_s": world.cpu_s(),
         "claims_at_end": [{"name": c["metadata"]["name"], "deleting": "deletionTimestamp" in c["metadata"], "launched": launched(c)} for c in claims]}
     (world.folder / "record.json").write_text(json.dumps(record))

@@ -4,10 +4,15 @@ import base64, concurrent.futures, http.client, json, os, pathlib, re, signal, s
 CLAIMS = "/apis/karpenter.sh/v1/nodeclaims"
 SECRET = "planted-client-secret"
 # Short, so that a run of minutes meets them all; the simulator's operations take about a second.
-TIMERS = ("--launch-timeout=40s", "--registration-timeout=10s", "--initialization-timeout=15s", "--replace-pause=2s", "--drain-timeout=5s",
+LAUNCH_TIMEOUT_S = 40
+TIMERS = (f"--launch-timeout={LAUNCH_TIMEOUT_S}s", "--registration-timeout=10s", "--initialization-timeout=15s", "--replace-pause=2s", "--drain-timeout=5s",
           "--repair-after=4s", "--repair-pause=500ms", "--collect-interval=5s", "--collect-grace=6s")
 SETTINGS = {"create_ms": 1200, "delete_ms": 600, "update_ms": 500, "join_ms": -300, "ready_ms": 200, "gpu_ms": 100, "retry_after_s": 1,
             "list_lag_ms": 1500, "page_size": 7, "max_pools": 1000, "throttle_scale": 1000, "token_ms": 60000}
+# Kinds of clouds: what is set beside SETTINGS; how long it tells its clients to wait (-1: nothing); when a claim whose phase does not come is deleted.
+# The slow one takes 9 s for a pool, 45 s for one of the slow ones, which is more than a launch may last.
+CLOUDS = {"usual": {"settings": {}, "waits": (-1, 1, 1, 2), "too_old_s": 20},
+          "slow": {"settings": {"create_ms": 9000, "retry_after_s": -1}, "waits": (-1,), "too_old_s": 60}}
 LOST_LEASE = "leader election lost"     # the last words of a provisioner that another one followed: its pod starts it again
 
 
@@ -48,6 +53,7 @@ class World:
         self.log_at = {}                    # name -> where its present process's log begins
         self.crashes, self.lost_leases = [], 0
         self.spent_s = {}                   # name -> CPU seconds of its processes that have ended
+        self.cpu_began = time.process_time()
         self.api_away = []                  # [from, to] of the wall clock: nobody could write anything
         self.api_port = 0
         # What it starts dies with it, and it lives as long as we do: no process is left over, whatever ends us.
@@ -57,7 +63,8 @@ class World:
         self.token_file = self.folder / "federated-token"
         self.token_file.write_text("a.b.0")
         self.start_api()
-        self.start_arm({**SETTINGS, **settings})
+        self.settings = {**SETTINGS, **settings}
+        self.start_arm(self.settings)
         for name in provisioners:
             self.start_provisioner(name)
 
@@ -91,7 +98,7 @@ class World:
     def cpu_s(self):
         """CPU seconds by name, of all its processes."""
         with self.lock:
-            now = {n: cpu_s(p.pid) for n, p in self.processes.items()}
+            now = {**{n: cpu_s(p.pid) for n, p in self.processes.items()}, "this program": time.process_time() - self.cpu_began}
         return {n: round(self.spent_s.get(n, 0) + now.get(n, 0), 1) for n in {**self.spent_s, **now}}
 
     def has_led(self, name):
