@@ -14,7 +14,8 @@ json_t *set_decode(const json_t *fields_v1);            /* new reference; NULL w
 json_t *set_encode(const json_t *set);
 bool set_empty(const json_t *set);
 json_t *set_union(const json_t *a, const json_t *b);
-json_t *set_minus(const json_t *a, const json_t *b);    /* members of a that are not members of b */
+/* Members of a that are not, or are, members of b too. They may share what is below with a: not to be changed. */
+json_t *set_minus(const json_t *a, const json_t *b);
 json_t *set_both(const json_t *a, const json_t *b);
 void set_drop_below(json_t *set, const char *dotted);   /* the path, and all below it */
 json_t *set_of_paths(const char *const *dotted);        /* NULL-terminated: metadata.name */

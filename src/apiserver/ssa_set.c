@@ -45,24 +45,37 @@ json_t *set_encode(const json_t *set)
 
 bool set_empty(const json_t *set) { return !json_object_size(set); }
 
-json_t *set_union(const json_t *a, const json_t *b)
+static void unite(json_t *out, const json_t *b)
 {
-    json_t *out = json_deep_copy(a), *child, *from = (json_t *)(uintptr_t)b;
+    json_t *child, *from = (json_t *)(uintptr_t)b;
     const char *key;
 
     json_object_foreach(from, key, child) {
         json_t *mine = json_object_get(out, key);
-        json_put(out, key, mine ? set_union(mine, child) : json_deep_copy(child));
+        if (mine)
+            unite(mine, child);
+        else
+            json_put(out, key, json_deep_copy(child));
     }
+}
+
+json_t *set_union(const json_t *a, const json_t *b)
+{
+    json_t *out = json_deep_copy(a);
+
+    unite(out, b);
     return out;
 }
 
-/* Members of a; those that are members of b too when `both`, else those that are not. */
+/* Members of a; those that are members of b too when `both`, else those that are not. What b does not touch is shared, not copied. */
 static json_t *filter(const json_t *a, const json_t *b, bool both)
 {
-    json_t *out = json_object(), *child, *from = (json_t *)(uintptr_t)a;
+    json_t *child, *from = (json_t *)(uintptr_t)a;
     const char *key;
 
+    if (set_empty(b))
+        return both ? json_object() : json_incref(from);
+    json_t *out = json_object();
     json_object_foreach(from, key, child) {
         if (streq(key, ".")) {
             if (is_member(b) == both)

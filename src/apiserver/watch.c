@@ -59,10 +59,15 @@ static bool visible(const struct watcher *w, const json_t *obj)
     return selector_matches(w->labels, w->fields, w->r.res, obj);
 }
 
+static bool selects(const struct watcher *w)
+{
+    return w->labels || w->fields;
+}
+
 /* Text needs no look inside when nobody filters and the object is sent as it is. */
 static bool plain(const struct watcher *w)
 {
-    return !w->labels && !w->fields && w->r.form == FORM_OBJECT && !(w->r.res->custom && w->r.res->type);
+    return !selects(w) && w->r.form == FORM_OBJECT && !(w->r.res->custom && w->r.res->type);
 }
 
 static void paste_event(const struct watcher *w, const char *type, struct str text, struct buf *out)
@@ -87,14 +92,14 @@ static void show_event(struct watcher *w, const struct store_event *ev, struct b
     AUTO_FREE(arena) a = arena_new();
     w->r.a = a;
     json_t *now = object_parse(&w->r, w->r.res, ev->text);
-    json_t *was = ev->prev.p ? object_parse(&w->r, w->r.res, ev->prev) : NULL;
-    bool is = now && ev->type != STORE_DELETED && visible(w, now), had = was && visible(w, was);
+    json_t *was = ev->prev.p && selects(w) ? object_parse(&w->r, w->r.res, ev->prev) : NULL;
+    bool is = now && ev->type != STORE_DELETED && visible(w, now), had = selects(w) ? was && visible(w, was) : ev->prev.p != NULL;
     if (ev->type == STORE_ADDED)
         had = false;
-    if (is)
+    json_t *last = ev->type == STORE_DELETED ? now : was;
+    if (is) {
         write_event(w, had ? "MODIFIED" : "ADDED", now, out);
-    else if (had) {
-        json_t *last = ev->type == STORE_DELETED ? now : was;
+    } else if (had && last) {
         json_put(json_sub(last, "metadata"), "resourceVersion", json_strf("%lld", (long long)ev->rv));
         write_event(w, "DELETED", last, out);
     }
