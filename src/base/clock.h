@@ -12,7 +12,7 @@
 
 int64_t clock_wall_ms(void);                    /* since 1970, UTC */
 int64_t clock_wall_us(void);
-int64_t clock_mono_ms(void);
+int64_t clock_mono_ms(void);                    /* since some moment before the process began; never goes back, never faked */
 int64_t clock_mono_us(void);
 void clock_fake_wall(int64_t wall_ms);          /* tests only: freezes wall time; -1 thaws */
 

@@ -29,8 +29,9 @@ static inline struct kv kv_v(const char *k, struct str v) { return (struct kv){ 
 
 /* main sets these once, before any thread. */
 void log_setup(enum log_level min, bool as_json, int fd);
-bool log_level_parse(const char *name, enum log_level *out);
+bool log_level_parse(const char *name, enum log_level *out);   /* debug, info, warn, error; false: none of them */
 
+/* One write(2) a line, from any thread: lines do not mix. What cannot be written is lost. */
 void log_emit(enum log_level level, const char *component, const char *msg, const struct kv *kvs, size_t n);
 #define log_at(level, component, msg, ...) \
     log_emit((level), (component), (msg), (struct kv[]){ { .key = NULL }, ##__VA_ARGS__ } + 1, \

@@ -14,10 +14,10 @@
 void *xmalloc(size_t size);                             /* not cleared */
 void *xzalloc(size_t size);                             /* cleared */
 void *xcalloc(size_t n, size_t size);                   /* cleared; aborts on overflow */
-void *xrealloc(void *p, size_t size);
-void *xreallocarray(void *p, size_t n, size_t size);
+void *xrealloc(void *p, size_t size);                   /* what is new is not cleared */
+void *xreallocarray(void *p, size_t n, size_t size);    /* aborts on overflow */
 char *xstrdup(const char *s);                           /* NULL gives NULL */
-char *xstrndup(const char *s, size_t n);
+char *xstrndup(const char *s, size_t n);                /* n bytes, or as many as come before a NUL */
 char *xasprintf(const char *fmt, ...) PRINTF(1, 2);
 void *xmemdup(const void *p, size_t n);
 

@@ -25,7 +25,7 @@ static inline struct str str_n(const char *p, size_t n) { return (struct str){ p
 static inline bool str_empty(struct str s) { return s.n == 0; }
 static inline bool str_eq(struct str a, struct str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 static inline bool str_is(struct str a, const char *b) { return str_eq(a, str_of(b)); }
-int str_cmp(struct str a, struct str b);
+int str_cmp(struct str a, struct str b);                /* <0, 0, >0: by bytes, the shorter first */
 bool str_ieq(struct str a, struct str b);               /* ASCII case ignored */
 bool str_has_prefix(struct str s, struct str prefix);
 bool str_has_suffix(struct str s, struct str suffix);
@@ -39,7 +39,7 @@ bool str_rcut(struct str s, char sep, struct str *head, struct str *rest);      
 bool str_next(struct str *s, char sep, struct str *piece);
 /* Whole string must be a number in base 10; false otherwise, also on overflow. */
 bool str_to_i64(struct str s, int64_t *out);
-bool str_to_u64(struct str s, uint64_t *out);
+bool str_to_u64(struct str s, uint64_t *out);           /* no sign */
 bool str_to_f64(struct str s, double *out);             /* C locale; no hexadecimal, no inf or nan */
 bool str_utf8_valid(struct str s);
 
@@ -47,6 +47,7 @@ bool str_utf8_valid(struct str s);
 static inline bool streq(const char *a, const char *b) { return a && b && strcmp(a, b) == 0; }
 static inline bool str_set(const char *s) { return s && *s; }
 
+/* Growing cannot fail (it aborts) and moves p: views of a buf are good until the next change of it. */
 struct buf {
     char *p;            /* NUL-terminated once anything was written; NULL before */
     size_t n;           /* without the NUL */
@@ -56,7 +57,7 @@ struct buf {
 void buf_done(struct buf *b);                           /* frees; b is empty and reusable */
 void buf_clear(struct buf *b);                          /* empty, memory kept */
 #define AUTO_BUF AUTO(buf_done) struct buf              /* AUTO_BUF b = { 0 }; */
-void buf_reserve(struct buf *b, size_t more);
+void buf_reserve(struct buf *b, size_t more);           /* room for so many bytes and the NUL; n stays */
 void buf_add(struct buf *b, const void *p, size_t n);
 void buf_adds(struct buf *b, const char *s);            /* NULL adds nothing */
 void buf_addstr(struct buf *b, struct str s);

@@ -32,15 +32,19 @@ struct engine_opts {
     void (*loading)(size_t layers, size_t of);          /* model_opts */
 };
 
+/*
+ * A model folder or a GGUF file. Errors name file and tensor: NOT_FOUND, CORRUPT, UNSUPPORTED (a family or format that is not built);
+ * TOO_LARGE or UNAVAILABLE: no memory.
+ */
 errc engine_open(const char *model_dir, const struct engine_opts *o, struct engine **out, struct err *e);
 void engine_free(struct engine *g);             /* every sequence freed before */
 DEFINE_AUTO_FREE(engine)
 
 const struct model *engine_model(const struct engine *g);
 struct compute *engine_compute(struct engine *g);
-size_t engine_max_len(const struct engine *g);
+size_t engine_max_len(const struct engine *g);          /* tokens of prompt and answer together */
 size_t engine_kv_token_bytes(const struct engine *g);   /* keys and values of one token in all layers */
-size_t engine_chunk(const struct engine *g);
+size_t engine_chunk(const struct engine *g);            /* tokens of a prompt per step */
 bool engine_shares(const struct engine *g);     /* prefix caching is on */
 struct kv_cache_stats engine_kv_stats(const struct engine *g);          /* blocks of KV_BLOCK_TOKENS */
 size_t engine_kv_block_bytes(const struct engine *g);
@@ -64,7 +68,7 @@ errc sequence_add(struct sequence *s, const int32_t *ids, size_t n, struct err *
 errc sequence_append(struct sequence *s, const int32_t *ids, size_t n, struct err *e);
 void sequence_set_alone(struct sequence *s);            /* before any token: nothing is taken from the prefix cache */
 size_t sequence_waiting(const struct sequence *s);      /* tokens that are not computed */
-size_t sequence_cached(const struct sequence *s);
+size_t sequence_cached(const struct sequence *s);       /* tokens that came from the prefix cache */
 /* Another sequence with the same tokens and blocks; all of s is computed. ERR_TOO_LARGE as above. */
 errc sequence_fork(struct sequence *s, struct sequence **out, struct err *e);
 
@@ -92,9 +96,7 @@ errc engine_prefill(struct engine *g, struct sequence *s, float *logits, bool *o
  */
 errc engine_decode(struct engine *g, struct sequence *const *seqs, const int32_t *ids, size_t n, float *logits, struct err *e);
 
-/*
- * For inspection and tests: logits of every position of ids [n] into logits [n, vocab].
- */
+/* For inspection and tests: logits of every position of ids [n] into logits [n, vocab]. Errors of sequence_add; CORRUPT: not numbers. */
 errc engine_score(struct engine *g, const struct adapter *adapter, const int32_t *ids, size_t n, float *logits, struct err *e);
 
 /* ── the whole of one request, for callers without a scheduler ── */
@@ -107,7 +109,7 @@ struct generate_params {
     size_t n_stop_ids;
 };
 
-/* on_token is called with every new token; false ends generation. */
+/* on_token is called with every new token, on this thread; false ends generation, which is no error. */
 errc engine_generate(struct engine *g, const struct adapter *adapter, const int32_t *ids, size_t n,
                      const struct generate_params *p, bool (*on_token)(void *arg, int32_t id), void *arg, struct err *e);
 

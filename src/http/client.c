@@ -46,8 +46,6 @@ static errc tls_copy(struct http_client *c, const struct http_tls *from, struct 
     TRY(pem_file("client key", from->key_pem, from->key_file, &c->tls_fds[2], &to->key_file, e));
     if (!to->cert_file != !to->key_file)
         return err_set(e, ERR_BAD_REQUEST, "client certificate: give both a certificate and its key");
-    if (from->server_name)
-        return err_set(e, ERR_UNBUILT, "tls server name %s: a name other than the URL's host is not built yet", from->server_name);
     return ERR_OK;
 }
 

@@ -22,7 +22,6 @@ struct http_tls {               /* all may be NULL; PEM text wins over files */
     const char *cert_pem, *key_pem;             /* what we show when asked */
     const char *cert_file, *key_file;
     bool insecure;                              /* accept any server certificate */
-    const char *server_name;                    /* when it differs from the URL's host */
 };
 
 struct http_client_opts {       /* zero is the default; everything is copied */
@@ -36,6 +35,7 @@ struct http_client_opts {       /* zero is the default; everything is copied */
     int64_t timeout_ms;                         /* default for requests; 0: 60 s */
     bool secretive;                             /* nothing of requests and replies stays in memory: what they lay in is overwritten */
 };
+/* BAD_REQUEST: a certificate without its key; a PEM file that cannot be read is named. No connection is made yet. */
 errc http_client_new(const struct http_client_opts *o, struct http_client **out, struct err *e);
 void http_client_free(struct http_client *c);   /* NULL is fine; every call must have returned */
 DEFINE_AUTO_FREE(http_client)
@@ -74,6 +74,7 @@ struct http_response {
 void http_response_done(struct http_response *r);
 #define AUTO_RESPONSE AUTO(http_response_done) struct http_response
 
+/* Blocks until the whole reply is there. *out is set on success only, and then the caller's to clear. */
 errc http_send(struct http_client *c, const struct http_request *q, struct http_response *out, struct err *e);
 
 /*

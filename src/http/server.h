@@ -58,7 +58,7 @@ struct http_server_opts {               /* zero is the default; texts are copied
 
 /* UNAVAILABLE names the address and port when it cannot be bound. */
 errc http_server_start(const struct http_server_opts *o, struct http_server **out, struct err *e);
-uint16_t http_server_port(const struct http_server *s);
+uint16_t http_server_port(const struct http_server *s);          /* the one that the system chose, where port was 0 */
 /*
  * Another certificate for handshakes from now on; connections that are open go on. Only for a server that was started with one.
  * BAD_REQUEST when the texts are no PEM or no pair: the old one stays.

@@ -40,14 +40,14 @@ struct informer *informers_get(struct informers *s, const struct informer_opts *
 struct informer *informers_find(struct informers *s, const struct kube_gvr *r);
 #define informers_of(s, group, version, resource) \
     informers_get((s), &(struct informer_opts){ .gvr = { (group), (version), (resource) } })
-void informers_start(struct informers *s, struct cancel *cancel);
+void informers_start(struct informers *s, struct cancel *cancel);        /* a thread each; cancel outlives the set */
 /* Waits until each has its first list; CANCELLED, or TIMEOUT that names the resource and its last error. timeout_ms -1: for ever. */
 errc informers_wait_synced(struct informers *s, int64_t timeout_ms, struct err *e);
 void informers_join(struct informers *s);       /* after cancel */
 
 /* A handler added late is told the present state as adds. */
 void informer_on(struct informer *i, const struct informer_handler *h);
-bool informer_synced(struct informer *i);
+bool informer_synced(struct informer *i);        /* it has had its first whole list */
 bool informer_wait_synced(struct informer *i, struct cancel *cancel);            /* false: cancelled before */
 const struct kube_gvr *informer_gvr(const struct informer *i);
 
@@ -60,7 +60,7 @@ json_t *informer_list_field(struct informer *i, const char *field, const char *v
 json_t *informer_owned_by(struct informer *i, const char *owner_uid);                     /* any owner reference, controller or not */
 size_t informer_len(struct informer *i);
 
-struct informer_stats { uint64_t lists, watches, events, errors; };
+struct informer_stats { uint64_t lists, watches, events, errors; };      /* since the start */
 void informer_stats(struct informer *i, struct informer_stats *out);
 
 #endif

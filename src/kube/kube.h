@@ -48,7 +48,7 @@ errc kube_client_new(const struct kube_config *c, const char *user_agent, struct
 void kube_client_hurry(struct kube_client *c, int64_t timeout_ms);
 void kube_client_free(struct kube_client *c);
 DEFINE_AUTO_FREE(kube_client)
-const char *kube_client_namespace(const struct kube_client *c);
+const char *kube_client_namespace(const struct kube_client *c);         /* of the kubeconfig's context; never NULL */
 const char *kube_client_server(const struct kube_client *c);
 
 /* Prometheus text: rest_client_requests_total, with client-go's labels. */
@@ -63,6 +63,7 @@ struct kube_list_opts {
     const char *continue_token;
     const char *resource_version;       /* NULL: the most recent */
 };
+/* One page; *out is the List object. o NULL: everything. GONE: the continue token has expired. */
 errc kube_list(struct kube_client *c, const struct kube_gvr *r, const char *ns, const struct kube_list_opts *o, json_t **out, struct err *e);
 /* Every page; *out is an array of items, each with apiVersion and kind filled in. */
 errc kube_list_all(struct kube_client *c, const struct kube_gvr *r, const char *ns, const struct kube_list_opts *o, json_t **out, struct err *e);
@@ -71,6 +72,7 @@ errc kube_list_all(struct kube_client *c, const struct kube_gvr *r, const char *
 errc kube_create(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, json_t **out, struct err *e);
 /* The same, with `manager` as the owner of the fields instead of the first word of the user agent. */
 errc kube_create_as(struct kube_client *c, const struct kube_gvr *r, const json_t *obj, const char *manager, json_t **out, struct err *e);
+/* Replaces; CONFLICT when obj's resourceVersion is not the present one. */
 errc kube_update(struct kube_client *c, const struct kube_gvr *r, const char *sub, const json_t *obj, json_t **out, struct err *e);
 
 enum kube_patch { KUBE_PATCH_MERGE, KUBE_PATCH_JSON, KUBE_PATCH_STRATEGIC };
@@ -94,6 +96,7 @@ struct kube_delete_opts {
 };
 errc kube_delete(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *name, const struct kube_delete_opts *o,
                  struct err *e);
+/* Every object that the selector fits (NULL: all), as kubectl's DELETE of a collection. */
 errc kube_delete_all(struct kube_client *c, const struct kube_gvr *r, const char *ns, const char *label_selector, struct err *e);
 
 /*
@@ -105,6 +108,7 @@ errc kube_evict(struct kube_client *c, const json_t *pod, struct err *e);
 /* Any path ("/api/v1/...", query included): for /version, logs, aggregated APIs. Errors as above. */
 errc kube_raw(struct kube_client *c, const char *method, const char *path, const char *content_type, struct str body, struct buf *out,
               struct err *e);
+/* A reply that is read as it comes: data is called on this thread; TIMEOUT when nothing came for idle_timeout_ms (0: never). */
 errc kube_stream(struct kube_client *c, const char *path, int64_t idle_timeout_ms, struct cancel *cancel,
                  errc (*data)(void *self, struct str chunk, struct err *e), void *self, struct err *e);
 

@@ -15,14 +15,14 @@ const char *kube_namespace(const json_t *obj);                  /* "" for cluste
 const char *kube_uid(const json_t *obj);
 const char *kube_kind(const json_t *obj);
 const char *kube_api_version(const json_t *obj);
-const char *kube_resource_version(const json_t *obj);
+const char *kube_resource_version(const json_t *obj);           /* opaque: compare for equality only */
 int64_t kube_generation(const json_t *obj);
 bool kube_deleting(const json_t *obj);                          /* has a deletionTimestamp */
 const char *kube_label(const json_t *obj, const char *key);
 const char *kube_annotation(const json_t *obj, const char *key);
 bool kube_has_finalizer(const json_t *obj, const char *finalizer);
 int64_t kube_time_ms(const char *rfc3339);                      /* 0 when absent or malformed */
-int64_t kube_created_ms(const json_t *obj);
+int64_t kube_created_ms(const json_t *obj);                     /* wall time */
 
 void kube_set_label(json_t *obj, const char *key, const char *value);           /* NULL removes */
 void kube_set_annotation(json_t *obj, const char *key, const char *value);
@@ -49,7 +49,7 @@ void kube_selector_text(const json_t *selector, struct buf *out);
  */
 void kube_blank_managed_fields(char *text, size_t n);
 
-/* status.conditions. The array is made when absent. */
+/* Of status.conditions; NULL when there is none of that type. */
 const json_t *kube_condition(const json_t *obj, const char *type);
 bool kube_condition_is(const json_t *obj, const char *type, const char *status);
 struct kube_condition { const char *type, *status, *reason, *message; int64_t generation; };   /* generation 0: left out */

@@ -33,7 +33,7 @@ void workq_add_after(struct workq *q, const struct key *k, int64_t delay_ms);
 #define WORKQ_BACKOFF_MAX_MS 1000000
 void workq_add_failed(struct workq *q, const struct key *k, int64_t at_most_ms);
 void workq_forget(struct workq *q, const struct key *k);        /* failures are 0 again */
-unsigned workq_failures(struct workq *q, const struct key *k);
+unsigned workq_failures(struct workq *q, const struct key *k);  /* since it was last forgotten; for tests */
 
 /* Waits for a key; NULL once stopped. The key is lent until workq_done(). */
 const struct key *workq_get(struct workq *q);

@@ -65,12 +65,15 @@ struct scheduler_opts {
     int64_t request_timeout_ms;         /* 0: none */
 };
 
+/*
+ * Starts the engine thread, which alone uses g until scheduler_free. Every other call may come from any thread; the lock is a leaf.
+ */
 errc scheduler_new(struct engine *g, const struct scheduler_opts *o, struct scheduler **out, struct err *e);
 void scheduler_free(struct scheduler *s);       /* ends what runs */
 DEFINE_AUTO_FREE(scheduler)
 void scheduler_drain(struct scheduler *s, int64_t grace_ms);    /* refuses new jobs, waits for the others */
 
-void job_init(struct job *j);
+void job_init(struct job *j);                   /* one sample, SAMPLE_DEFAULTS, no tokens: the caller fills in the rest */
 uint64_t scheduler_group(struct scheduler *s);  /* a number no other group has */
 
 /* Queues; UNAVAILABLE while draining, THROTTLED when `limited` and the queue is full. The jobs stay the caller's. All or none. */

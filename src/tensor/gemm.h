@@ -33,7 +33,7 @@ enum gemm_math { GEMM_F32, GEMM_BF16, GEMM_INT8 };
 
 struct compute;
 
-/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx". */
+/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx"; UNSUPPORTED: not a name, or not on this CPU. */
 errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e);
 void compute_free(struct compute *c);
 DEFINE_AUTO_FREE(compute)
@@ -72,6 +72,7 @@ struct weight {
     struct panels panels;       /* WEIGHT_PANELS */
 };
 
+/* Borrow w [out, in] and data [out, in / f->elements] blocks, which outlive the weight. */
 struct weight weight_f32(const float *w, size_t out, size_t in);
 struct weight weight_blocks(const struct block_format *f, const void *data, size_t out, size_t in);
 void weight_done(struct weight *w);             /* frees quantised copies; mapped bytes stay */
@@ -80,11 +81,12 @@ void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n)
 size_t weight_bytes(const struct weight *w);    /* bytes read by one product */
 /*
  * Panels of a dense f32 matrix that does not change, for products of many rows forward and back with c's kernels, which else make them each
- * time: as many bytes again for each way. *out_memory holds them and is the caller's to free, after the last product.
+ * time: as many bytes again for each way. *out_memory holds them and is the caller's to free, after the last product. TOO_LARGE: no memory.
  */
 errc weight_pack(struct compute *c, struct weight *w, void **out_memory, struct err *e);
-size_t weight_pack_bytes(const struct weight *w);
+size_t weight_pack_bytes(const struct weight *w);      /* what weight_pack would take */
 
+/* y is overwritten and may not overlap x. */
 void gemm_forward(struct compute *c, float *y, size_t ldy, const float *x, size_t ldx, size_t rows,
                   const struct weight *w);
 /* accumulate false overwrites dx. */

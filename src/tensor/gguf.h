@@ -2,7 +2,7 @@
  * GGUF files, version 2 and 3, little-endian: metadata and tensors, read by memory map.
  * Everything is checked before anything is handed out: counts and lengths against the bytes that are there, types, names once,
  * shapes against the format's blocks, offsets against alignment, the file's end and each other. Errors name the file and the
- * key or tensor. Source: github.com/ggml-org/ggml, docs/gguf.md.
+ * key or tensor: CORRUPT, UNSUPPORTED (version, byte order, block format), NOT_FOUND. Source: github.com/ggml-org/ggml, docs/gguf.md.
  *
  * A file is immutable after opening: any thread may read it. Views die with gguf_free.
  */
@@ -18,7 +18,7 @@ errc gguf_open(const char *path, struct gguf **out, struct err *e);
 errc gguf_parse(const char *name, struct str bytes, struct gguf **out, struct err *e);
 void gguf_free(struct gguf *g);
 DEFINE_AUTO_FREE(gguf)
-const char *gguf_path(const struct gguf *g);
+const char *gguf_path(const struct gguf *g);            /* as it was opened */
 /* Whether the file begins as a GGUF file does; false when it cannot be read. */
 bool gguf_is(const char *path);
 /*
@@ -33,7 +33,7 @@ enum gguf_type {                /* numbers of the format */
     GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
     GGUF_TYPE_COUNT_
 };
-const char *gguf_type_name(enum gguf_type t);
+const char *gguf_type_name(enum gguf_type t);           /* "uint32", for messages */
 
 /* A value within the file. An array's items are read in order with gguf_next. */
 struct gguf_value {
@@ -45,7 +45,7 @@ struct gguf_value {
 
 const struct gguf_value *gguf_find(const struct gguf *g, const char *key);      /* NULL when absent */
 size_t gguf_key_count(const struct gguf *g);
-const char *gguf_key(const struct gguf *g, size_t i);
+const char *gguf_key(const struct gguf *g, size_t i);   /* in file order, i < gguf_key_count */
 const struct gguf_value *gguf_value_at(const struct gguf *g, size_t i);
 
 /* Conversions; false when the value is of another kind. Whole numbers must fit. */
@@ -78,7 +78,7 @@ struct gguf_tensor {
     char *name;
     const struct block_format *format;
     size_t ndim, shape[GGUF_DIMS_MAX];          /* row-major as everywhere here: the file's order reversed */
-    size_t len, bytes;
+    size_t len, bytes;          /* elements; bytes of data, whole blocks */
     const uint8_t *data;
 };
 

@@ -39,9 +39,9 @@ size_t safetensors_count(const struct safetensors *s);
 const char *safetensors_name(const struct safetensors *s, size_t i);
 const struct tensor *safetensors_at(const struct safetensors *s, size_t i);
 size_t safetensors_bytes(const struct safetensors *s);          /* of all tensors */
-const char *safetensors_path(const struct safetensors *s);
+const char *safetensors_path(const struct safetensors *s);      /* as opened, for messages */
 /* The file of that tensor, which for shards is not the path that was opened; that path when there is no such tensor. */
-const char *safetensors_file(const struct safetensors *s, const char *name);      /* as opened, for messages */
+const char *safetensors_file(const struct safetensors *s, const char *name);
 
 /* ── writing ── */
 

@@ -165,7 +165,10 @@ void mlp_block_backward(struct backprop *p, const struct layer *l, struct layer_
 void mlp_forward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *out, const float *in, struct rows rows);
 void mlp_backward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *din, bool adds, const float *d, const float *in,
                   struct rows rows);
+/* The layer's experts over the tokens that its router gives them. */
 void experts_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
+void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
+
 /*
  * The loss of o.balance; nothing without it. Before a call's forward pass; in each layer while r->share holds scores, and when r->first is
  * made; on the way back what it adds to the gradient of the scores.
@@ -174,8 +177,6 @@ void balance_begin(struct backprop *p);
 void balance_likely(const struct backprop *p, struct routes *r);
 void balance_count(struct backprop *p, const struct routes *r);
 void balance_backward(const struct backprop *p, const struct routes *r, float *dscores);
-void experts_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
-
 
 /* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
 void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa, struct rows rows);

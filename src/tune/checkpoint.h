@@ -24,6 +24,7 @@ struct run_totals {
 /* Named digests of model, data set, modules and settings, for one sentence about what differs. Before the first step: with init_adapter its values are in t. */
 errc checkpoint_fingerprint(const struct trainer *t, const struct model *m, const struct base_config *base, const char *init_adapter, json_t **out, struct err *e);
 
+/* Whole or not at all, and on the disk when it returns. NO_SPACE: the one before is still there. */
 errc checkpoint_write(const char *output_dir, const struct trainer *t, const struct run_totals *totals, const json_t *fingerprint,
                       struct err *e);
 /*
@@ -33,6 +34,6 @@ errc checkpoint_write(const char *output_dir, const struct trainer *t, const str
 errc checkpoint_read(const char *output_dir, struct trainer *t, struct run_totals *totals, const json_t *fingerprint, struct err *e);
 /* Moves one that is of no use aside, so that nothing is overwritten unseen. */
 errc checkpoint_set_aside(const char *output_dir, struct err *e);
-errc checkpoint_remove(const char *output_dir, struct err *e);
+errc checkpoint_remove(const char *output_dir, struct err *e);           /* absent is fine */
 
 #endif

@@ -114,8 +114,10 @@ struct tune_config {
  * the key, the value and the fix. Empty text, or a missing section, means its defaults. Release with tune_config_done, also after an error.
  */
 errc tune_config_parse(struct str yaml, const char *name, struct tune_config *out, struct err *e);
+/* The same of a file. */
 errc tune_config_read(const char *path, struct tune_config *out, struct err *e);
 void tune_config_done(struct tune_config *c);
+/* Adds a line to notes. */
 void tune_config_note(struct tune_config *c, const char *fmt, ...) PRINTF(2, 3);
 
 #endif

@@ -22,9 +22,10 @@ struct history_line {
 
 /* Opens OUTPUT/history.jsonl and keeps its first keep_bytes (all it has when shorter). */
 errc history_open(struct history *h, const char *output_dir, uint64_t keep_bytes, struct err *e);
+/* Appends a line; written when it returns, on the disk after history_sync. */
 errc history_add(struct history *h, const struct history_line *l, struct err *e);
-struct history_evaluation { uint64_t step, samples; double epoch, loss, seconds; };
 
+struct history_evaluation { uint64_t step, samples; double epoch, loss, seconds; };
 /* {"step", "epoch", "eval_loss", "eval_runtime", "eval_samples_per_second"}: a line of its own, as the Trainer logs it. */
 errc history_add_evaluation(struct history *h, const struct history_evaluation *x, struct err *e);
 /* The loss of the last evaluation; false: there was none. */

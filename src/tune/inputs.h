@@ -20,7 +20,11 @@ struct inputs {
     struct samples train, held;         /* what training draws from (not empty), and what evaluation reads */
 };
 
-/* Cheap checks first: configuration, then the model's files, then the rows. Release with inputs_done, also after an error. */
+/*
+ * In this order: cheap checks first, the configuration, then the model's files, then the rows. Release with inputs_done, also after an error.
+ * INVALID and BAD_REQUEST name the key or option, NOT_FOUND and CORRUPT the file, UNSUPPORTED what is not built. scratch_dir holds what
+ * does not fit in memory.
+ */
 errc inputs_read_config(struct inputs *in, const struct tune_opts *o, struct err *e);
 errc inputs_load_tokenizer(struct inputs *in, const struct tune_opts *o, struct err *e);
 errc inputs_load_model(struct inputs *in, const struct tune_opts *o, struct err *e);

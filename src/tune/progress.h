@@ -19,7 +19,8 @@ enum tune_phase { TUNE_PHASE_LOADING, TUNE_PHASE_TOKENISING, TUNE_PHASE_TRAINING
 
 struct progress_view {
     enum tune_phase phase;
-    uint64_t step, steps, tokens, checkpoint_step, resumed_step;
+    uint64_t step, steps, tokens;       /* of how many; trained on so far */
+    uint64_t checkpoint_step, resumed_step;     /* 0: none */
     double epoch, epochs, loss, grad_norm, learning_rate, tokens_per_second, seconds_left, eval_loss;
     bool has_loss, has_eval;
 };
@@ -29,7 +30,7 @@ struct progress;
 struct progress *progress_new(void);
 void progress_free(struct progress *p);
 DEFINE_AUTO_FREE(progress)
-void progress_set(struct progress *p, const struct progress_view *v);
+void progress_set(struct progress *p, const struct progress_view *v);   /* copies v; from one thread */
 
 /* Prometheus text format 0.0.4. */
 void progress_metrics(const struct progress_view *v, struct buf *out);
