@@ -136,9 +136,55 @@ static errc slice_index(struct render *r, struct scope *s, const struct node *n,
     return ERR_OK;
 }
 
+/* What lies between two code points. */
+static struct val text_between(struct str s, int64_t from, int64_t to)
+{
+    size_t at = str_char_at(s, (size_t)from), end = from < to ? str_char_at(s, (size_t)to) : at;
+
+    return val_str(str_n(s.p + at, end - at));
+}
+
+static errc text_in_steps(struct render *r, const struct list *chars, int64_t from, int64_t to, int64_t by, struct val *out)
+{
+    AUTO_BUF text = { 0 };
+
+    for (int64_t i = from; by > 0 ? i < to : i > to; i += by)
+        buf_addstr(&text, chars->v[i].s);
+    return str_val(r, &text, out);
+}
+
+static struct val list_in_steps(struct render *r, struct val of, int64_t from, int64_t to, int64_t by)
+{
+    struct val made_list = val_list(r->arena);
+
+    for (int64_t i = from; by > 0 ? i < to : i > to; i += by)
+        list_add(r->arena, made_list.list, of.list->v[i]);
+    made_list.kind = of.kind;
+    return made_list;
+}
+
+static errc slice(struct render *r, struct val v, const int64_t *start, const int64_t *stop, int64_t by, struct val *out)
+{
+    int64_t from, to, count = v.kind == VAL_STR ? (int64_t)str_chars(v.s) : (int64_t)v.list->n;
+    struct list *chars;
+
+    slice_bounds(start, stop, by, count, &from, &to);
+    TRY(tick(r, (size_t)count / 16));
+    if (v.kind != VAL_STR) {
+        *out = list_in_steps(r, v, from, to, by);
+        return ERR_OK;
+    }
+    if (by == 1) {
+        *out = text_between(v.s, from, to);
+        return ERR_OK;
+    }
+    TRY(val_items(r, v, &chars));
+    return text_in_steps(r, chars, from, to, by, out);
+}
+
 errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct val *out)
 {
-    int64_t a, b, c, from, to;
+    int64_t a, b, c;
     const int64_t *start, *stop, *step;
     struct val v;
 
@@ -152,28 +198,7 @@ errc eval_slice(struct render *r, struct scope *s, const struct node *n, struct 
         return fail(r, "slice step cannot be zero");
     if (!val_is_sequence(v) && v.kind != VAL_STR)
         return fail(r, "'%s' object is not subscriptable", val_type(v));
-    int64_t by = step ? *step : 1, count = v.kind == VAL_STR ? (int64_t)str_chars(v.s) : (int64_t)v.list->n;
-    slice_bounds(start, stop, by, count, &from, &to);
-    TRY(tick(r, (size_t)count / 16));
-    if (v.kind == VAL_STR && by == 1) {
-        size_t at = str_char_at(v.s, (size_t)from), end = from < to ? str_char_at(v.s, (size_t)to) : at;
-        *out = val_str(str_n(v.s.p + at, end - at));
-        return ERR_OK;
-    }
-    struct list *items;
-    TRY(val_items(r, v, &items));
-    struct val made_list = val_list(r->arena);
-    AUTO_BUF text = { 0 };
-    for (int64_t i = from; by > 0 ? i < to : i > to; i += by)
-        if (v.kind == VAL_STR)
-            buf_addstr(&text, items->v[i].s);
-        else
-            list_add(r->arena, made_list.list, items->v[i]);
-    if (v.kind == VAL_STR)
-        return str_val(r, &text, out);
-    made_list.kind = v.kind;
-    *out = made_list;
-    return ERR_OK;
+    return slice(r, v, start, stop, step ? *step : 1, out);
 }
 
 errc val_items(struct render *r, struct val v, struct list **out)

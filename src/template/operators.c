@@ -154,42 +154,56 @@ static errc repeat(struct render *r, struct val v, int64_t times, struct val *ou
     return str_val(r, &b, out);
 }
 
+static errc join_texts(struct render *r, struct str a, struct str b, struct val *out)
+{
+    AUTO_BUF text = { 0 };
+
+    TRY(made(r, 0));
+    buf_addstr(&text, a);
+    buf_addstr(&text, b);
+    return str_val(r, &text, out);
+}
+
+static errc join_lists(struct render *r, struct val a, struct val b, struct val *out)
+{
+    const struct list *parts[] = { a.list, b.list };
+    struct val sum = val_list(r->arena);
+
+    sum.kind = a.kind;
+    TRY(tick(r, a.list->n + b.list->n));
+    for (size_t k = 0; k < ARRAY_LEN(parts); k++)
+        for (size_t i = 0; i < parts[k]->n; i++)
+            list_add(r->arena, sum.list, parts[k]->v[i]);
+    *out = sum;
+    return box_check(r, sum);
+}
+
+static bool is_whole(struct val v) { return v.kind == VAL_INT || v.kind == VAL_BOOL; }
+static int64_t whole(struct val v) { return v.kind == VAL_BOOL ? v.b : v.i; }
+static bool is_repeatable(struct val v) { return v.kind == VAL_STR || val_is_sequence(v); }
+
 errc binary_op(struct render *r, enum op op, struct val a, struct val b, struct val *out)
 {
+    static const char *const signs[] = { "+", "-", "*", "/", "//", "%", "**" };
+
     if (a.kind == VAL_UNDEFINED || b.kind == VAL_UNDEFINED)
         return undefined_used(r, a.kind == VAL_UNDEFINED ? a : b);
-    if (val_is_number(a) && val_is_number(b)) {
-        if (a.kind == VAL_FLOAT || b.kind == VAL_FLOAT)
-            return float_op(r, op, val_number(a), val_number(b), out);
-        return int_op(r, op, a.kind == VAL_BOOL ? a.b : a.i, b.kind == VAL_BOOL ? b.b : b.i, out);
-    }
-    if (op == OP_ADD && a.kind == VAL_STR && b.kind == VAL_STR) {
-        AUTO_BUF text = { 0 };
-        TRY(made(r, 0));
-        buf_addstr(&text, a.s);
-        buf_addstr(&text, b.s);
-        return str_val(r, &text, out);
-    }
-    if (op == OP_ADD && val_is_sequence(a) && a.kind == b.kind) {
-        struct val sum = val_list(r->arena);
-        sum.kind = a.kind;
-        TRY(tick(r, a.list->n + b.list->n));
-        for (size_t i = 0; i < a.list->n; i++)
-            list_add(r->arena, sum.list, a.list->v[i]);
-        for (size_t i = 0; i < b.list->n; i++)
-            list_add(r->arena, sum.list, b.list->v[i]);
-        *out = sum;
-        return box_check(r, sum);
-    }
-    if (op == OP_MUL && (a.kind == VAL_STR || val_is_sequence(a)) && (b.kind == VAL_INT || b.kind == VAL_BOOL))
-        return repeat(r, a, b.kind == VAL_INT ? b.i : b.b, out);
-    if (op == OP_MUL && (b.kind == VAL_STR || val_is_sequence(b)) && (a.kind == VAL_INT || a.kind == VAL_BOOL))
-        return repeat(r, b, a.kind == VAL_INT ? a.i : a.b, out);
+    if (is_whole(a) && is_whole(b))
+        return int_op(r, op, whole(a), whole(b), out);
+    if (val_is_number(a) && val_is_number(b))
+        return float_op(r, op, val_number(a), val_number(b), out);
+    if (op == OP_ADD && a.kind == VAL_STR && b.kind == VAL_STR)
+        return join_texts(r, a.s, b.s, out);
+    if (op == OP_ADD && val_is_sequence(a) && a.kind == b.kind)
+        return join_lists(r, a, b, out);
+    if (op == OP_MUL && is_repeatable(a) && is_whole(b))
+        return repeat(r, a, whole(b), out);
+    if (op == OP_MUL && is_repeatable(b) && is_whole(a))
+        return repeat(r, b, whole(a), out);
     if (op == OP_MOD && a.kind == VAL_STR) {
         struct args args = { .v = b.kind == VAL_TUPLE ? b.list->v : &b, .n = b.kind == VAL_TUPLE ? b.list->n : 1, .mapping = b.kind == VAL_DICT ? b.dict : NULL };
         return text_percent(r, a.s, &args, out);
     }
-    static const char *const signs[] = { "+", "-", "*", "/", "//", "%", "**" };
     return fail(r, "%s %s %s is not possible", val_type(a), signs[op], val_type(b));
 }
 
