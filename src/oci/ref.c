@@ -112,46 +112,62 @@ static errc bad(struct err *e, const char *text, const char *why)
     return err_set(e, ERR_INVALID, "image reference \"%.300s\": %s; write HOST[:PORT]/REPOSITORY:TAG", text, why);
 }
 
-errc image_ref_parse(const char *text, struct image_ref *out, struct err *e)
-{
-    struct str rest = str_of(text), digest = { 0 }, tag = { 0 }, host = STR("docker.io"), repository, head, tail;
+/* The parts as they are written, views into the text. */
+struct parts { struct str host, repository, tag, digest; };
 
-    if (!str_set(text))
-        return bad(e, "", "it is empty");
-    if (str_has_prefix(rest, STR("http://")) || str_has_prefix(rest, STR("https://")))
-        return bad(e, text, "it is a URL");
+/* NULL: cut; else what is wrong. From the end, where only one reading is possible. */
+static const char *cut_parts(struct str rest, struct parts *out)
+{
+    struct str head, tail;
+
+    *out = (struct parts){ .host = STR("docker.io") };
     if (str_cut(rest, '@', &head, &tail)) {
         if (!digest_is_valid(tail))
-            return bad(e, text, "the digest is not sha256: and 64 hexadecimal digits");
-        digest = tail;
+            return "the digest is not sha256: and 64 hexadecimal digits";
+        out->digest = tail;
         rest = head;
     }
     /* a colon behind the last slash begins the tag, one before it a port */
     if (str_rcut(rest, ':', &head, &tail) && !memchr(tail.p, '/', tail.n)) {
         if (!tag_ok(tail))
-            return bad(e, text, "the tag may hold letters, digits, \"_\", \".\" and \"-\" only");
-        tag = tail;
+            return "the tag may hold letters, digits, \"_\", \".\" and \"-\" only";
+        out->tag = tail;
         rest = head;
     }
-    repository = rest;
+    out->repository = rest;
     if (str_cut(rest, '/', &head, &tail) && looks_like_host(head)) {
-        host = head;
-        repository = tail;
+        out->host = head;
+        out->repository = tail;
     }
-    if (!host_ok(host))
+    return NULL;
+}
+
+errc image_ref_parse(const char *text, struct image_ref *out, struct err *e)
+{
+    struct str all = str_of(text);
+    struct parts p;
+
+    if (!str_set(text))
+        return bad(e, "", "it is empty");
+    if (str_has_prefix(all, STR("http://")) || str_has_prefix(all, STR("https://")))
+        return bad(e, text, "it is a URL");
+    const char *problem = cut_parts(all, &p);
+    if (problem)
+        return bad(e, text, problem);
+    if (!host_ok(p.host))
         return bad(e, text, "the host is malformed");
-    if (!repository_ok(repository))
+    if (!repository_ok(p.repository))
         return bad(e, text, "the repository may hold lower-case letters, digits and single separators only");
-    if (str_is(host, "index.docker.io"))
-        host = STR("docker.io");
-    bool official = str_is(host, "docker.io") && !memchr(repository.p, '/', repository.n);
-    if (host.n + repository.n + (official ? strlen("library/") : 0) > NAME_MAX_LEN)
+    if (str_is(p.host, "index.docker.io"))
+        p.host = STR("docker.io");
+    const char *library = str_is(p.host, "docker.io") && !memchr(p.repository.p, '/', p.repository.n) ? "library/" : "";
+    if (p.host.n + p.repository.n + strlen(library) > NAME_MAX_LEN)
         return bad(e, text, "the name is longer than 255 bytes");
     *out = (struct image_ref){
-        .host = xstrndup(host.p, host.n),
-        .repository = xasprintf("%s%.*s", official ? "library/" : "", STR_ARG(repository)),
-        .tag = tag.n ? xstrndup(tag.p, tag.n) : digest.n ? NULL : xstrdup("latest"),
-        .digest = digest.n ? xstrndup(digest.p, digest.n) : NULL,
+        .host = xstrndup(p.host.p, p.host.n),
+        .repository = xasprintf("%s%.*s", library, STR_ARG(p.repository)),
+        .tag = p.tag.n ? xstrndup(p.tag.p, p.tag.n) : p.digest.n ? NULL : xstrdup("latest"),
+        .digest = p.digest.n ? xstrndup(p.digest.p, p.digest.n) : NULL,
     };
     return ERR_OK;
 }
