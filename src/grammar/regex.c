@@ -175,47 +175,56 @@ static bool hex_digits(struct parser *p, size_t n, uint32_t *out)
     return true;
 }
 
-static const struct { char name; uint32_t cp; } escapes[] = { { 'n', 10 }, { 't', 9 }, { 'r', 13 }, { 'f', 12 }, { 'v', 11 }, { 'a', 7 }, { '0', 0 } };
+/* \x41, \u0041, \U00000041, \u{41}: what stands behind the letter, which was taken. */
+static errc code_point(struct parser *p, int letter, uint32_t *out)
+{
+    if (letter != 'u' || !take(p, '{'))
+        return hex_digits(p, letter == 'x' ? 2 : letter == 'u' ? 4 : 8, out) && *out <= 0x10ffff
+            ? ERR_OK : fail(p, "\\x needs 2 and \\u 4 hexadecimal digits");
+    for (*out = 0; peek(p) >= 0 && peek(p) != '}' && *out <= 0x10ffff;) {
+        uint32_t digit;
+        if (!hex_digits(p, 1, &digit))
+            break;
+        *out = *out * 16 + digit;
+    }
+    return take(p, '}') && *out <= 0x10ffff ? ERR_OK : fail(p, "\\u{...} needs a code point in hexadecimal");
+}
+
+/* Why an escape is refused; NULL: it is not, and stands for itself. */
+static const char *refused_escape(int c)
+{
+    static const struct { const char *letters, *why; } rows[] = {
+        { "123456789k", "back references are not supported" }, { "bB", "word boundaries are not supported" },
+        { "pP", "Unicode properties (\\p) are not supported" },
+    };
+
+    for (size_t i = 0; c && i < ARRAY_LEN(rows); i++)
+        if (strchr(rows[i].letters, c))
+            return rows[i].why;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ? "unknown escape" : NULL;
+}
 
 /* After a backslash that begins no shorthand: one code point. */
 static errc escaped_char(struct parser *p, bool in_class, uint32_t *out)
 {
+    static const struct { char name; uint32_t cp; } escapes[] = { { 'n', 10 }, { 't', 9 }, { 'r', 13 }, { 'f', 12 }, { 'v', 11 }, { 'a', 7 }, { '0', 0 }, { 'b', 8 } };
     int c = peek(p);
 
     if (c < 0)
         return fail(p, "a backslash at the end");
     if (c == 'x' || c == 'u' || c == 'U') {
         p->at++;
-        if (c == 'u' && take(p, '{')) {
-            for (*out = 0; peek(p) >= 0 && peek(p) != '}' && *out <= 0x10ffff;) {
-                uint32_t digit;
-                if (!hex_digits(p, 1, &digit))
-                    break;
-                *out = *out * 16 + digit;
-            }
-            return take(p, '}') && *out <= 0x10ffff ? ERR_OK : fail(p, "\\u{...} needs a code point in hexadecimal");
-        }
-        return hex_digits(p, c == 'x' ? 2 : c == 'u' ? 4 : 8, out) && *out <= 0x10ffff ? ERR_OK : fail(p, "\\x needs 2 and \\u 4 hexadecimal digits");
+        return code_point(p, c, out);
     }
     for (size_t i = 0; i < ARRAY_LEN(escapes); i++)
-        if (c == escapes[i].name) {
+        if (c == escapes[i].name && (c != 'b' || in_class)) {   /* elsewhere \b is a word boundary */
             p->at++;
             *out = escapes[i].cp;
             return ERR_OK;
         }
-    if (in_class && c == 'b') {
-        p->at++;
-        *out = 8;
-        return ERR_OK;
-    }
-    if ((c >= '1' && c <= '9') || c == 'k')
-        return fail(p, "back references are not supported");
-    if (c == 'b' || c == 'B')
-        return fail(p, "word boundaries are not supported");
-    if (c == 'p' || c == 'P')
-        return fail(p, "Unicode properties (\\p) are not supported");
-    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'))
-        return fail(p, "unknown escape");
+    const char *why = refused_escape(c);
+    if (why)
+        return fail(p, why);
     *out = next_char(p);
     return ERR_OK;
 }
