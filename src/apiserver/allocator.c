@@ -212,43 +212,76 @@ static errc take_address(struct req *r, json_t *service)
     return ERR_OK;
 }
 
-static errc take_ports(struct req *r, json_t *service, const json_t *old)
+#define NODE_PORTS (NODE_PORT_LAST - NODE_PORT_FIRST + 1)
+
+/* What a port of the Service had before: the number that it asks for, or that of the same port when it asks for none; 0: nothing. */
+static int64_t port_before(const json_t *old, const json_t *port)
+{
+    int64_t wanted = json_int(port, "nodePort", 0), found = 0;
+    size_t i;
+    json_t *was;
+
+    json_array_foreach(at(old, "spec.ports"), i, was) {
+        int64_t had = json_int(was, "nodePort", 0), now = wanted ? wanted : found;
+        if (now ? had == now : had && json_int(was, "port", 0) == json_int(port, "port", 0))
+            found = had;
+    }
+    return found;
+}
+
+static const char *port_problem_locked(struct allocator *al, int64_t port)
+{
+    mutex_assert_held(&al->mu);
+    if (port < NODE_PORT_FIRST || port > NODE_PORT_LAST)
+        return "provided port is not in the valid range. The range of valid ports is 30000-32767";
+    return bit(al->ports, (uint32_t)(port - NODE_PORT_FIRST)) ? "provided port is already allocated" : NULL;
+}
+
+/* A free one, going round; 0: all are taken. */
+static int64_t next_port_locked(struct allocator *al)
+{
+    mutex_assert_held(&al->mu);
+    for (unsigned tried = 0; tried < NODE_PORTS; tried++) {
+        unsigned i = al->next_port++ % NODE_PORTS;
+        if (!bit(al->ports, i))
+            return NODE_PORT_FIRST + i;
+    }
+    return 0;
+}
+
+static errc take_port_locked(struct req *r, const json_t *service, size_t i, json_t *p)
 {
     struct allocator *al = r->s->allocator;
-    size_t i, k;
-    json_t *p, *q;
-    LOCK_SCOPE(&al->mu);
+    int64_t port = json_int(p, "nodePort", 0);
+    const char *problem = port ? port_problem_locked(al, port) : NULL;
+
+    if (problem) {
+        AUTO_FIELD_ERRORS l = { 0 };
+        field_error_add(&l, FIELD_INVALID_VALUE, arena_printf(r->a, "spec.ports[%zu].nodePort", i), arena_printf(r->a, "%lld", (long long)port),
+                        "%s", problem);
+        return fail_invalid(r, "", "Service", json_str_at(service, "metadata", "name", NULL), &l);
+    }
+    port = port ? port : next_port_locked(al);
+    if (!port)
+        return fail_internal(r, "failed to allocate a nodePort: range is full");
+    if (!r->dry_run)
+        bit_set(al->ports, (uint32_t)(port - NODE_PORT_FIRST), true);
+    json_put_int(p, "nodePort", port);
+    return ERR_OK;
+}
+
+static errc take_ports(struct req *r, json_t *service, const json_t *old)
+{
+    size_t i;
+    json_t *p;
+    LOCK_SCOPE(&r->s->allocator->mu);
 
     json_array_foreach(at(service, "spec.ports"), i, p) {
-        int64_t port = json_int(p, "nodePort", 0);
-        bool had = false;
-        json_array_foreach(at(old, "spec.ports"), k, q) {
-            if (port ? json_int(q, "nodePort", 0) == port : json_int(q, "port", 0) == json_int(p, "port", 0) && json_int(q, "nodePort", 0)) {
-                had = true;
-                port = json_int(q, "nodePort", 0);
-                json_put_int(p, "nodePort", port);
-            }
-        }
-        if (had)
-            continue;
-        if (port && (port < NODE_PORT_FIRST || port > NODE_PORT_LAST || bit(al->ports, (uint32_t)(port - NODE_PORT_FIRST)))) {
-            AUTO_FIELD_ERRORS l = { 0 };
-            bool outside = port < NODE_PORT_FIRST || port > NODE_PORT_LAST;
-            field_error_add(&l, FIELD_INVALID_VALUE, arena_printf(r->a, "spec.ports[%zu].nodePort", i), arena_printf(r->a, "%lld", (long long)port),
-                            outside ? "provided port is not in the valid range. The range of valid ports is 30000-32767"
-                                    : "provided port is already allocated");
-            return fail_invalid(r, "", "Service", json_str_at(service, "metadata", "name", NULL), &l);
-        }
-        for (unsigned tried = 0; !port && tried <= NODE_PORT_LAST - NODE_PORT_FIRST; tried++) {
-            unsigned at_port = al->next_port++ % (NODE_PORT_LAST - NODE_PORT_FIRST + 1);
-            if (!bit(al->ports, at_port))
-                port = NODE_PORT_FIRST + at_port;
-        }
-        if (!port)
-            return fail_internal(r, "failed to allocate a nodePort: range is full");
-        if (!r->dry_run)
-            bit_set(al->ports, (uint32_t)(port - NODE_PORT_FIRST), true);
-        json_put_int(p, "nodePort", port);
+        int64_t before = port_before(old, p);
+        if (before)
+            json_put_int(p, "nodePort", before);
+        else
+            TRY(take_port_locked(r, service, i, p));
     }
     return ERR_OK;
 }

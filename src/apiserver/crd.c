@@ -99,30 +99,38 @@ static errc version_type(struct registry *g, const json_t *definition, const jso
     return crd_type_build(json_at(version, "schema", "openAPIV3Schema", NULL), k8s_object_meta, type_name, group, name, kind, a, out, e);
 }
 
+/* What is special about one version of a definition, which lives as long as the arena. */
+static const struct custom *custom_of(struct arena *a, const json_t *definition, const json_t *version, const struct type *storage)
+{
+    const json_t *names = json_at(definition, "status", "acceptedNames", NULL), *subs = json_object_get(version, "subresources");
+    const json_t *scale = json_object_get(subs, "scale");
+    const char *list_kind = json_cstr(names, "listKind");
+    struct custom *c = arena_new_of(a, struct custom);
+
+    *c = (struct custom){
+        .definition = json_str_at(definition, "metadata", "name", NULL),
+        .list_kind = list_kind ? list_kind : arena_printf(a, "%sList", json_cstr(names, "kind")),
+        .status = json_object_get(subs, "status") != NULL, .scale = scale != NULL,
+        .scale_spec = bare_path(scale, "specReplicasPath"), .scale_status = bare_path(scale, "statusReplicasPath"),
+        .scale_selector = bare_path(scale, "labelSelectorPath"),
+        .deprecated = json_flag(version, "deprecated", false), .warning = json_cstr(version, "deprecationWarning"),
+        .labels = labels_of(a, version), .storage = storage,
+    };
+    (void)str_to_i64(str_of(json_str_at(definition, "metadata", "resourceVersion", NULL)), &c->since_rv);
+    return c;
+}
+
 static errc add_version(struct registry *g, const json_t *definition, const json_t *version, bool alias, const struct type *storage,
                         struct err *e)
 {
     const json_t *spec = json_object_get(definition, "spec"), *names = json_at(definition, "status", "acceptedNames", NULL);
     struct arena *a = g->arena;
-    struct custom *c = arena_new_of(a, struct custom);
-    const json_t *subs = json_object_get(version, "subresources"), *scale = json_object_get(subs, "scale");
     const char *group = json_cstr(spec, "group"), *kind = json_cstr(names, "kind"), *name = json_cstr(version, "name");
     const struct type *type = NULL;
 
     if (!str_set(kind) || !str_set(name))
         return ERR_OK;
-    c->definition = json_str_at(definition, "metadata", "name", NULL);
-    c->list_kind = json_cstr(names, "listKind") ? json_cstr(names, "listKind") : arena_printf(a, "%sList", kind);
-    c->status = json_object_get(subs, "status") != NULL;
-    c->scale = scale != NULL;
-    c->scale_spec = bare_path(scale, "specReplicasPath");
-    c->scale_status = bare_path(scale, "statusReplicasPath");
-    c->scale_selector = bare_path(scale, "labelSelectorPath");
-    c->deprecated = json_flag(version, "deprecated", false);
-    c->warning = json_cstr(version, "deprecationWarning");
-    c->labels = labels_of(a, version);
-    (void)str_to_i64(str_of(json_str_at(definition, "metadata", "resourceVersion", NULL)), &c->since_rv);
-    c->storage = storage;
+    const struct custom *c = custom_of(a, definition, version, storage);
     if (json_flag(version, "storage", false))
         type = storage;
     else

@@ -257,47 +257,61 @@ errc object_manage(struct req *r, const struct type *t, const char *gv, json_t *
     return t ? ssa_update(t, NULL, obj, &o, &r->e) : ERR_OK;
 }
 
-errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed)
+/* What the server makes of an object that was sent, before anybody is asked about it. */
+static errc complete_new(struct req *r, const struct resource *res, json_t *obj, bool managed)
 {
-    TRY(create_checks(r, res, obj));
-    const struct strategy *st = res->strategy;
-
-    if (st->flags & STRAT_STATUS) {
+    if (res->strategy->flags & STRAT_STATUS) {
         (void)json_object_del(obj, "status");
         if (res->type)
             TRY(schema_coerce(res->type, obj, &r->e));      /* an empty Go status is not nothing: {"replicas": 0} */
     }
     fill_defaults(r, res, obj, NULL);
-    json_t *meta = json_object_get(obj, "metadata");        /* coercing made a new one */
-    own_metadata(r, res, meta);
-    if (!managed)
-        TRY(manage(r, res, NULL, obj, ""));
+    own_metadata(r, res, json_object_get(obj, "metadata"));
+    return managed ? ERR_OK : manage(r, res, NULL, obj, "");
+}
+
+/* Webhooks, the kind's own rules, hooks, webhooks again, as upstream's admission chain. */
+static errc admit_new(struct req *r, const struct resource *res, json_t *obj)
+{
+    const struct strategy *st = res->strategy;
     struct admission asked = { .r = r, .res = res, .operation = "CREATE", .sub = "", .ns = res->namespaced ? r->ns : "",
-                               .name = arena_strdup(r->a, json_cstr(meta, "name")), .obj = obj };     /* a patch makes new metadata */
+                               .name = arena_strdup(r->a, json_str_at(obj, "metadata", "name", NULL)), .obj = obj };     /* a patch makes new metadata */
+
     TRY(admission_mutate(&asked));
-    meta = json_object_get(obj, "metadata");
     if (st->admit)
         TRY(st->admit(r, obj, NULL));
     if (st->prepare)
         st->prepare(r, obj, NULL);
     TRY(check_valid(r, res, obj, NULL, false));
     TRY(run_hooks(r, res, obj, NULL));
-    TRY(admission_validate(&asked));
+    return admission_validate(&asked);
+}
+
+static errc store_new(struct req *r, const struct resource *res, json_t *obj)
+{
+    const struct strategy *st = res->strategy;
+    const char *ns = res->namespaced ? r->ns : "", *name = json_str_at(obj, "metadata", "name", NULL);
+    struct store_key k = key_of(res, ns, name);
+    struct err ignored;
+
     if (st->allocate)
         TRY(st->allocate(r, obj, NULL));
-    const char *name = json_cstr(meta, "name");
-    errc rc = object_store(r, res, res->namespaced ? r->ns : "", name, 0, obj);
+    errc rc = object_store(r, res, ns, name, 0, obj);
     if (rc && st->removed)
         st->removed(r, obj);            /* gives back what was allocated */
     if (rc == ERR_EXISTS)
         return exists(r, res, name);
-    if (!rc && r->dry_run) {
-        struct store_key k = key_of(res, res->namespaced ? r->ns : "", name);
-        struct err ignored;
-        if (!store_get(r->s->store, &k, NULL, NULL, &ignored))
-            return fail_exists(r, res, name);
-    }
+    if (!rc && r->dry_run && !store_get(r->s->store, &k, NULL, NULL, &ignored))
+        return fail_exists(r, res, name);
     return rc;
+}
+
+errc object_create(struct req *r, const struct resource *res, json_t *obj, bool managed)
+{
+    TRY(create_checks(r, res, obj));
+    TRY(complete_new(r, res, obj, managed));
+    TRY(admit_new(r, res, obj));
+    return store_new(r, res, obj);
 }
 
 /* ---- change ---- */
@@ -432,6 +446,20 @@ static errc finish(struct req *r, const struct resource *res, const char *ns, co
     return object_remove(r, res, ns, name, cur->rv, last);
 }
 
+/* With what the new object holds beyond the old one; whichever of the two is not kept gives its part back. */
+static errc store_allocated(struct req *r, const struct resource *res, const char *ns, const char *name, const struct found *cur, json_t *obj)
+{
+    const struct strategy *st = res->strategy;
+    errc rc = st->allocate(r, obj, cur->obj);
+
+    if (!rc)
+        rc = object_store(r, res, ns, name, cur->rv, obj);
+    bool kept_old = rc || r->dry_run;
+    if (st->settle)
+        st->settle(r, kept_old ? cur->obj : obj, kept_old ? obj : cur->obj);
+    return rc;
+}
+
 static errc change_once(struct req *r, const struct resource *res, const char *ns, const char *name, const struct change *c,
                         const struct found *cur, json_t *obj)
 {
@@ -464,14 +492,7 @@ static errc change_once(struct req *r, const struct resource *res, const char *n
         json_object_update(obj, cur->obj);
         return ERR_OK;
     }
-    if (!st->allocate || status)
-        return object_store(r, res, ns, name, cur->rv, obj);
-    errc rc = st->allocate(r, obj, cur->obj);
-    if (!rc)
-        rc = object_store(r, res, ns, name, cur->rv, obj);
-    if (st->settle)
-        st->settle(r, rc || r->dry_run ? cur->obj : obj, rc || r->dry_run ? obj : cur->obj);
-    return rc;
+    return st->allocate && !status ? store_allocated(r, res, ns, name, cur, obj) : object_store(r, res, ns, name, cur->rv, obj);
 }
 
 errc object_change(struct req *r, const struct resource *res, const char *ns, const char *name, const struct change *c,

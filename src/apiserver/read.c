@@ -62,44 +62,55 @@ errc serve_get(struct req *r)
 
 /* ---- list ---- */
 
+static void note_name(struct lister *l, const struct store_row *row)
+{
+    struct arena *a = l->r->a;
+
+    vec_grow(l->met, l->n_met, l->cap_met);
+    l->met[l->n_met++] = (struct store_row){ .ns = arena_strdup(a, row->ns), .name = arena_strdup(a, row->name), .rv = row->rv };
+}
+
+/* The object as an item of the list's text. What is stored of a custom one has no head; obj is it, where its version is not the stored one. */
+static void write_item(struct lister *l, const struct store_row *row, const json_t *obj)
+{
+    const struct resource *res = l->r->res;
+
+    if (l->items.n)
+        buf_addc(&l->items, ',');
+    if (!res->custom)
+        buf_addstr(&l->items, row->text);
+    else if (obj)
+        json_write(obj, &l->items);
+    else
+        buf_addf(&l->items, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",%.*s", res->gv, res->kind, (int)row->text.n - 1, row->text.p + 1);
+}
+
 static bool add_row(void *arg, const struct store_row *row)
 {
     struct lister *l = arg;
     struct req *r = l->r;
-    bool custom = r->res->custom != NULL, parse = l->labels || l->fields || r->form != FORM_OBJECT || (custom && r->res->type);
-    json_t *obj = NULL;
+    bool parse = l->labels || l->fields || r->form != FORM_OBJECT || (r->res->custom && r->res->type);
+    json_t *obj = parse ? object_parse(r, r->res, row->text) : NULL;
 
-    if (parse) {
-        obj = object_parse(r, r->res, row->text);
-        if (!obj || !selector_matches(l->labels, l->fields, r->res, obj))
-            return true;
-    }
+    if (parse && (!obj || !selector_matches(l->labels, l->fields, r->res, obj)))
+        return true;
     if (l->limit > 0 && l->kept == l->limit) {
         l->more = true;
         return false;
     }
     l->kept++;
-    if (l->want_names) {
-        vec_grow(l->met, l->n_met, l->cap_met);
-        l->met[l->n_met++] = (struct store_row){ .ns = arena_strdup(r->a, row->ns), .name = arena_strdup(r->a, row->name), .rv = row->rv };
-    }
+    if (l->want_names)
+        note_name(l, row);
     if (l->limit > 0 && l->kept == l->limit) {
         l->last_ns = arena_strdup(r->a, row->ns);
         l->last_name = arena_strdup(r->a, row->name);
     }
-    if (r->form != FORM_OBJECT) {
+    if (r->form == FORM_OBJECT) {
+        write_item(l, row, obj);
+    } else {
         vec_grow(l->objs, l->n_objs, l->cap_objs);
         l->objs[l->n_objs++] = obj;
-        return true;
     }
-    if (l->items.n)
-        buf_addc(&l->items, ',');
-    if (custom && obj)
-        json_write(obj, &l->items);
-    else if (custom)
-        buf_addf(&l->items, "{\"apiVersion\":\"%s\",\"kind\":\"%s\",%.*s", r->res->gv, r->res->kind, (int)row->text.n - 1, row->text.p + 1);
-    else
-        buf_addstr(&l->items, row->text);
     return true;
 }
 
