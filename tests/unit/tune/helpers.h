@@ -21,9 +21,16 @@
 char *golden(const char *path);                         /* tests/golden/hf/PATH, malloc'd */
 char *shared_golden(const char *path);                  /* ../shared/golden/hf/PATH, NULL when it is absent; malloc'd */
 json_t *golden_json(const char *path);
+json_t *recorded(const char *path);                     /* tests/golden/PATH */
 char *temp_dir(void);                                   /* malloc'd; rm_dir removes it */
 void rm_dir(char *path);
 void write_text(const char *dir, const char *name, const char *text);
+/* DIR/rows.jsonl in such an order that the split of DatasetConfig.shuffle_seed's default holds out the recorded ones. */
+void write_split_rows(const char *dir, const json_t *train, const json_t *held);
+
+/* Each line of DIR/out/history.jsonl has the step of log's, and values as near to log's as said; one that may lack is asked only where log has it. */
+struct nearness { const char *key; double relative; bool may_lack; };
+void assert_history(const char *dir, const json_t *log, const struct nearness *keys, size_t n_keys, const char *name);
 
 /* sqrt(sum (a-b)^2) / sqrt(sum b^2) */
 double distance(const float *a, const float *b, size_t n);

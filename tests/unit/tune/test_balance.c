@@ -4,40 +4,9 @@
  */
 #include "helpers.h"
 
-#include <math.h>
 #include <unistd.h>
 
-#include "dataset/dataset.h"
 #include "tune/tune.h"
-
-#define SEED 42         /* DatasetConfig.shuffle_seed's default draws the rows that are held out */
-
-static json_t *expected(void)
-{
-    AUTO_MEM char *path = xasprintf("%s/tests/golden/balance/expected.json", getenv("KAITO_SOURCE"));
-    json_t *j = NULL;
-
-    OK(json_parse_file(path, 1 << 20, &j, E));
-    return j;
-}
-
-/* Rows in such an order that the split holds out the recorded ones. */
-static void write_rows(const char *dir, const json_t *train, const json_t *held)
-{
-    size_t n_held = json_array_size(held), n = json_array_size(train) + n_held, t = 0, h = 0;
-    AUTO_MEM uint32_t *order = xcalloc(n, sizeof *order);
-    AUTO_BUF text = { 0 };
-
-    examples_order(n, SEED, 0, order);
-    for (uint32_t i = 0; i < n; i++) {
-        bool out = false;
-        for (size_t k = 0; k < n_held; k++)
-            out |= order[k] == i;
-        json_write(json_array_get(out ? held : train, out ? h++ : t++), &text);
-        buf_addc(&text, '\n');
-    }
-    write_text(dir, "rows.jsonl", buf_cstr(&text));
-}
 
 /* The recorded model with routers that are balanced this much; 0: not. Rows are token ids: any tokenizer will do. */
 static void write_model(const char *dir, const json_t *coefficient)
@@ -68,38 +37,10 @@ static void write_config(const char *dir, const json_t *args, double share)
     write_text(dir, "config.yaml", text);
 }
 
-static void close_to(const json_t *got, const json_t *want, const char *key, double tolerance)
-{
-    double g = json_num(got, key, NAN), w = json_num(want, key, NAN);
-
-    if (json_object_get(want, key) && !(fabs(g - w) <= tolerance * fabs(w) + 1e-12))
-        fail_msg("step %lld: %s %.9g instead of %.9g", (long long)json_int(want, "step", 0), key, g, w);
-}
-
-static void check_history(const char *dir, const json_t *log)
-{
-    AUTO_MEM char *path = path_join(dir, "out/history.jsonl");
-    AUTO_BUF text = { 0 };
-    struct str rest, line;
-    size_t n = 0;
-
-    OK(file_read(path, 1 << 20, &text, E));
-    for (rest = buf_str(&text); str_next(&rest, '\n', &line) && line.n; n++) {
-        AUTO_JSON got = NULL;
-        const json_t *want = json_array_get(log, n);
-        OK(json_parse(line, &got, E));
-        assert_int_equal(json_int(got, "step", -1), json_int(want, "step", -2));
-        close_to(got, want, "loss", 1e-4);
-        close_to(got, want, "eval_loss", 1e-4);
-        close_to(got, want, "grad_norm", 1e-3);
-        close_to(got, want, "learning_rate", 1e-9);
-    }
-    assert_int_equal(n, json_array_size(log));
-}
-
 static void run_case(const char *key, bool balanced, enum tune_memory memory)
 {
-    AUTO_JSON j = expected();
+    static const struct nearness near[] = { { "loss", 1e-4, true }, { "eval_loss", 1e-4, true }, { "grad_norm", 1e-3, true }, { "learning_rate", 1e-9, true } };
+    AUTO_JSON j = recorded("balance/expected.json");
     AUTO_JSON none = json_integer(0);
     const json_t *train = json_object_get(j, "train"), *held = json_object_get(j, "held");
     size_t rows = json_array_size(train), all = rows + json_array_size(held);
@@ -109,11 +50,11 @@ static void run_case(const char *key, bool balanced, enum tune_memory memory)
     struct tune_result result;
 
     write_model(dir, balanced ? json_object_get(j, "coefficient") : none);
-    write_rows(dir, train, held);
+    write_split_rows(dir, train, held);
     write_config(dir, json_object_get(j, "args"), (double)rows / (double)all);
     OK(tune_run(&(struct tune_opts){ .model_dir = dir, .config_path = config, .data_path = data, .output_dir = out, .init_adapter = init,
                                      .threads = 2, .memory = memory }, &result, E));
-    check_history(dir, json_object_get(j, key));
+    assert_history(dir, json_object_get(j, key), near, ARRAY_LEN(near), key);
     rm_dir(dir);
 }
 

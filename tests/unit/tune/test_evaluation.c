@@ -3,30 +3,8 @@
 
 #include <math.h>
 
-#include "dataset/dataset.h"
 #include "tune/history.h"
 #include "tune/tune.h"
-
-#define SEED 42         /* DatasetConfig.shuffle_seed's default draws the rows that are held out */
-
-/* Rows in such an order that the split holds out the recorded ones. */
-static void write_rows(const char *dir, const json_t *train, const json_t *held)
-{
-    size_t n_held = json_array_size(held), n = json_array_size(train) + n_held, t = 0, h = 0;
-    AUTO_MEM uint32_t *order = xcalloc(n, sizeof *order);
-    AUTO_BUF text = { 0 };
-
-    examples_order(n, SEED, 0, order);
-    for (uint32_t i = 0; i < n; i++) {
-        bool out = false;
-        for (size_t k = 0; k < n_held; k++)
-            out |= order[k] == i;
-        json_write(json_array_get(out ? held : train, out ? h++ : t++), &text);
-        buf_addc(&text, '\n');
-    }
-    assert_int_equal(h, n_held);
-    write_text(dir, "rows.jsonl", buf_cstr(&text));
-}
 
 static void write_config(const char *dir, const json_t *args, double share, double dropout, const char *more)
 {
@@ -68,18 +46,9 @@ static void run(const char *dir, struct tune_result *result)
                 result, E));
 }
 
-static json_t *expected(void)
-{
-    AUTO_MEM char *path = xasprintf("%s/tests/golden/evaluation/expected.json", getenv("KAITO_SOURCE"));
-    json_t *j = NULL;
-
-    OK(json_parse_file(path, 1 << 20, &j, E));
-    return j;
-}
-
 static void losses_are_the_trainers(void **state)
 {
-    AUTO_JSON file = expected();
+    AUTO_JSON file = recorded("evaluation/expected.json");
     const json_t *cases = json_object_get(file, "cases"), *train = json_object_get(file, "train"), *held = json_object_get(file, "held");
 
     (void)state;
@@ -87,7 +56,7 @@ static void losses_are_the_trainers(void **state)
         const json_t *c = json_array_get(cases, i), *log = json_object_get(c, "log");
         char *dir = temp_dir();
         struct tune_result result;
-        write_rows(dir, train, held);
+        write_split_rows(dir, train, held);
         write_config(dir, json_object_get(c, "args"), 9.0 / 14, 0, "");
         run(dir, &result);
         AUTO_JSON got = history(dir, true);
@@ -106,7 +75,7 @@ static void losses_are_the_trainers(void **state)
 /* With dropout, whose masks an evaluation must not move. */
 static void training_goes_on_as_without(void **state)
 {
-    AUTO_JSON file = expected();
+    AUTO_JSON file = recorded("evaluation/expected.json");
     AUTO_JSON args = json_pack("{s:i, s:f}", "max_steps", 5, "learning_rate", 5e-3);
     json_t *lines[2];
     char *dirs[2];
@@ -115,7 +84,7 @@ static void training_goes_on_as_without(void **state)
     for (int i = 0; i < 2; i++) {
         struct tune_result result;
         dirs[i] = temp_dir();
-        write_rows(dirs[i], json_object_get(file, "train"), json_object_get(file, "held"));
+        write_split_rows(dirs[i], json_object_get(file, "train"), json_object_get(file, "held"));
         write_config(dirs[i], args, 9.0 / 14, 0.2, i ? "eval_strategy: steps, eval_steps: 2, eval_on_start: true, " : "");
         run(dirs[i], &result);
         lines[i] = history(dirs[i], false);
@@ -134,7 +103,7 @@ static void training_goes_on_as_without(void **state)
 /* The last one is told at the end, by a run that was complete, and by one that went on behind it; the Trainer's other figures stand beside it. */
 static void the_last_evaluation_is_remembered(void **state)
 {
-    AUTO_JSON file = expected();
+    AUTO_JSON file = recorded("evaluation/expected.json");
     AUTO_JSON args = json_pack("{s:i, s:f}", "max_steps", 3, "learning_rate", 5e-3);
     char *dir = temp_dir();
     struct tune_result first, again;
@@ -142,7 +111,7 @@ static void the_last_evaluation_is_remembered(void **state)
     double loss = 0;
 
     (void)state;
-    write_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
+    write_split_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
     write_config(dir, args, 9.0 / 14, 0, "eval_strategy: steps, eval_steps: 2, ");
     run(dir, &first);
     run(dir, &again);
@@ -174,7 +143,7 @@ static bool has_checkpoint(const char *dir, int64_t step)
 static int64_t check_best(bool greater)
 {
     char *dir = temp_dir();
-    AUTO_JSON file = expected();
+    AUTO_JSON file = recorded("evaluation/expected.json");
     AUTO_MEM char *config = xasprintf("training_config:\n  LoraConfig: {r: 8, lora_alpha: 16, target_modules: [qkv_proj, o_proj, gate_up_proj, down_proj]}\n"
         "  DatasetConfig: {shuffle_dataset: false, train_test_split: 0.642857142857}\n"
         "  TrainingArguments: {bf16: false, max_steps: 8, learning_rate: 2.0e-3, lr_scheduler_type: constant, eval_strategy: steps, eval_steps: 2,\n"
@@ -183,7 +152,7 @@ static int64_t check_best(bool greater)
     int64_t best = 0;
     double metric = 0;
 
-    write_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
+    write_split_rows(dir, json_object_get(file, "train"), json_object_get(file, "held"));
     write_text(dir, "config.yaml", config);
     run(dir, &result);
     AUTO_JSON lines = history(dir, true);

@@ -38,37 +38,9 @@ static void write_config(const json_t *args, const char *dir)
     write_text(dir, "config.yaml", buf_cstr(&text));
 }
 
-static void close_to(const json_t *got, const json_t *want, const char *key, double tolerance, const char *name)
-{
-    double g = json_num(got, key, NAN), w = json_num(want, key, NAN);
-
-    if (!(fabs(g - w) <= tolerance * fabs(w) + 1e-12))
-        fail_msg("%s step %lld: %s %.9g instead of %.9g", name, (long long)json_int(want, "step", 0), key, g, w);
-}
-
-static void check_history(const char *dir, const json_t *log, const char *name)
-{
-    AUTO_MEM char *path = path_join(dir, "out/history.jsonl");
-    AUTO_BUF text = { 0 };
-    struct str rest, line;
-    size_t n = 0;
-
-    OK(file_read(path, 1 << 20, &text, E));
-    for (rest = buf_str(&text); str_next(&rest, '\n', &line) && line.n; n++) {
-        AUTO_JSON got = NULL;
-        const json_t *want = json_array_get(log, n);
-        OK(json_parse(line, &got, E));
-        assert_int_equal(json_int(got, "step", 0), json_int(want, "step", -1));
-        close_to(got, want, "epoch", 1e-8, name);
-        close_to(got, want, "loss", 1e-4, name);
-        close_to(got, want, "grad_norm", 1e-3, name);
-        close_to(got, want, "learning_rate", 1e-9, name);
-    }
-    assert_int_equal(n, json_array_size(log));
-}
-
 static void run_case(const char *name)
 {
+    static const struct nearness near[] = { { "epoch", 1e-8 }, { "loss", 1e-4 }, { "grad_norm", 1e-3 }, { "learning_rate", 1e-9 } };
     AUTO_MEM char *path = xasprintf("trainer/%s/expected.json", name), *model = golden("models/phi3"), *init = golden("trainer/init");
     AUTO_MEM char *trained_path = xasprintf("trainer/%s/trained/adapter_model.safetensors", name), *trained = golden(trained_path);
     AUTO_JSON j = golden_json(path);
@@ -81,7 +53,7 @@ static void run_case(const char *name)
     write_config(json_object_get(j, "args"), dir);
     OK(tune_run(&(struct tune_opts){ .model_dir = model, .config_path = config, .data_path = rows, .output_dir = out, .init_adapter = init,
                                      .threads = 2 }, &result, E));
-    check_history(dir, json_object_get(j, "log"), name);
+    assert_history(dir, json_object_get(j, "log"), near, ARRAY_LEN(near), name);
     double d = distance_of_files(adapter, trained);
     if (!(d < 1e-3))
         fail_msg("%s: trained adapter is %.3g away", name, d);
