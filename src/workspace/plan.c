@@ -29,7 +29,7 @@ void requeue(struct planner *p, int64_t ms)
         p->out->requeue_after_ms = ms < 1 ? 1 : ms;
 }
 
-static bool was_told(const struct workspace *ws, const char *text)
+bool was_told(const struct workspace *ws, const char *text)
 {
     size_t at;
 

@@ -22,6 +22,7 @@ void requeue(struct planner *p, int64_t ms);
 bool is_of_revision(const struct planner *p, const json_t *object);
 /* What cannot be done now and is tried again: every condition ends with it (status_finish), an event tells it once. */
 void plan_fails(struct planner *p, const char *reason, const struct err *e);
+bool was_told(const struct workspace *ws, const char *text);            /* by one of its conditions */
 
 bool plan_stream(struct planner *p);            /* false: it cannot be; told */
 bool report_stream(struct planner *p);          /* after the nodes; false: the mirror is waited for */

@@ -119,8 +119,22 @@ bool statefulset_is_ready(const json_t *s)
     return s && want > 0 && json_int(json_object_get(s, "status"), "readyReplicas", 0) >= want;
 }
 
+/* Its pods run on with what they read at their start, so nothing else would tell until one of them starts again, and then only the kubelet. */
+static void warn_of_config(struct planner *p, struct buf *out)
+{
+    const struct ws_inference *inf = p->v->ws->inference;
+
+    if (!p->v->statefulset || !inf || inf->pod_template || inf->config.n == 0 || p->v->inference_config || p->nodes.runtime == WS_RUNTIME_NATIVE)
+        return;
+    buf_addf(out, "; warning: ConfigMap %.*s of inference.config is not there: no pod can start again before it is back", STR_ARG(inf->config));
+    if (!was_told(p->v->ws, buf_cstr(out)))
+        plan_event(p->out->events, "Warning", "InferenceConfigNotFound", "ConfigMap %.*s of inference.config is not there: what runs goes on, but no pod can start again; create it with the key inference_config.yaml",
+                   STR_ARG(inf->config));
+}
+
 bool plan_serving(struct planner *p)
 {
+    AUTO_BUF warning = { 0 };
     struct cause cause;
 
     if (name_is_taken(p, "InferenceReady", p->other_serving))
@@ -129,15 +143,17 @@ bool plan_serving(struct planner *p)
         plan_services(p);
         plan_statefulset(p);
     }
+    warn_of_config(p, &warning);
     if (resource_ready(&p->nodes) && statefulset_is_ready(p->v->statefulset)) {
-        status_set(&p->status, "InferenceReady", true, "WorkspaceInferenceStatusSuccess", "Inference has been deployed successfully");
+        status_set(&p->status, "InferenceReady", true, "WorkspaceInferenceStatusSuccess", "Inference has been deployed successfully%s", buf_cstr(&warning));
         return true;
     }
     cause_of_pods(p->v->pods, "StatefulSet", &cause);
     if (cause.reason)
         status_fail(&p->status, "InferenceReady", cause.reason, "%s", cause.message);
     else
-        status_set(&p->status, "InferenceReady", false, "WorkspaceInferenceStatusPending", "Inference workload is not ready%s%s", *cause.message ? ": " : "", cause.message);
+        status_set(&p->status, "InferenceReady", false, "WorkspaceInferenceStatusPending", "Inference workload is not ready%s%s%s", *cause.message ? ": " : "", cause.message,
+                   buf_cstr(&warning));
     return false;
 }
 

@@ -41,6 +41,17 @@ static bool is_true(const struct patient *p, const char *type)
 
 /* ---- the workload ---------------------------------------------------------------------------------------------------------- */
 
+/* It may warn of what would keep its pods from starting again. */
+static json_t *finding_of_true(const struct patient *p, const char *type, const char *message)
+{
+    bool warns = message && strstr(message, "; warning: ");
+    json_t *f = finding(warns ? "warn" : "ok", "%s: %s", type, message ? message : "");
+
+    if (warns && p->ws.inference && p->ws.inference->config.n > 0)
+        finding_next(f, "kubectl create configmap -n %s %.*s --from-file=inference_config.yaml", p->ns, STR_ARG(p->ws.inference->config));
+    return f;
+}
+
 static void add_workload(const struct patient *p, json_t *root, const char *type, const char *kind, const json_t *object)
 {
     json_t *f = of_condition(p, type);
@@ -49,7 +60,7 @@ static void add_workload(const struct patient *p, json_t *root, const char *type
         const json_t *c = kube_condition(p->ws_json, type);
 
         if (c)
-            finding_add(root, finding("ok", "%s: %s", type, json_cstr(c, "message")));
+            finding_add(root, finding_of_true(p, type, json_cstr(c, "message")));
         return;
     }
     diagnose_pods(p, kind, f);

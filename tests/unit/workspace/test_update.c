@@ -138,10 +138,70 @@ static void a_label_asks_for_the_image(void **state)
     test_manager_close(&t);
 }
 
+static json_t *ready_when(struct test_manager *t, bool warned)
+{
+    struct err e;
+
+    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until; poll(NULL, 0, 5)) {
+        AUTO_JSON ws = NULL;
+
+        OK(kube_get(t->user, WORKSPACES, "default", "ws", &ws, &e));
+        const char *message = json_cstr(kube_condition(ws, "InferenceReady"), "message");
+
+        if (kube_condition_is(ws, "InferenceReady", "True") && (strstr(message, "; warning: ConfigMap conf of inference.config is not there") != NULL) == warned)
+            return json_incref(ws);
+    }
+    fail_msg("InferenceReady does not %s", warned ? "warn" : "become True without a warning");
+    return NULL;
+}
+
+static size_t n_events(struct test_manager *t, const char *reason)
+{
+    AUTO_JSON list = NULL;
+    struct err e;
+    size_t n = 0, i;
+    json_t *one;
+
+    OK(kube_list_all(t->user, KUBE_GVR("", "v1", "events"), "default", NULL, &list, &e));
+    json_array_foreach(list, i, one)
+        n += streq(json_cstr(one, "reason"), reason);
+    return n;
+}
+
+/* Of a ConfigMap that goes under a running model the kubelet tells when a pod starts again: too late. */
+static void a_config_that_goes_is_told_at_once(void **state)
+{
+#define CONFIG "{apiVersion: v1, kind: ConfigMap, metadata: {namespace: default, name: conf}, data: {inference_config.yaml: 'vllm: {max-model-len: 2048}'}}"
+    struct test_manager t;
+    struct err e;
+
+    open_with_node(&t);
+    create(&t, KUBE_GVR("", "v1", "configmaps"), CONFIG);
+    create(&t, WORKSPACES, "{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: default, name: ws, annotations: {kaito.sh/disable-benchmark: 'true'}}, "
+                           "resource: {labelSelector: {matchLabels: {for: ws}}}, inference: {preset: {name: phi-4-mini-instruct}, config: conf}}");
+    AUTO_JSON made = set_of_revision(&t, "1");
+
+    patch(&t, SETS, "default", "ws", "status", "{status: {replicas: 1, readyReplicas: 1}}");
+    json_decref(ready_when(&t, false));
+    OK(kube_delete(t.user, KUBE_GVR("", "v1", "configmaps"), "default", "conf", NULL, &e));
+    AUTO_JSON warned = ready_when(&t, true);
+
+    assert_true(kube_condition_is(warned, "WorkspaceSucceeded", "True"));      /* what runs is as good as before */
+    for (int64_t until = clock_mono_ms() + WAIT_MS; n_events(&t, "InferenceConfigNotFound") == 0 && clock_mono_ms() < until; poll(NULL, 0, 5))
+        ;
+    assert_int_equal(n_events(&t, "InferenceConfigNotFound"), 1);
+    create(&t, KUBE_GVR("", "v1", "configmaps"), CONFIG);
+    json_decref(ready_when(&t, false));
+    AUTO_JSON now = set_of_revision(&t, "1");
+
+    assert_int_equal(kube_generation(now), kube_generation(made));
+    test_manager_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is),
-                                        cmocka_unit_test(a_label_asks_for_the_image) };
+                                        cmocka_unit_test(a_label_asks_for_the_image), cmocka_unit_test(a_config_that_goes_is_told_at_once) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
