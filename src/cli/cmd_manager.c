@@ -52,16 +52,9 @@ static void write_metrics(void *self, struct buf *out)
 
     workspace_manager_metrics(r->manager, out);
     if (r->leader)
-        buf_addf(out, "# TYPE leader_election_master_status gauge\nleader_election_master_status{name=\"" LEASE "\"} %d\n", leader_is(r->leader));
-    if (!r->webhook)
-        return;
-    struct webhook_stats s;
-
-    webhook_stats(r->webhook, &s);
-    buf_addf(out, "# TYPE controller_runtime_webhook_requests_total counter\ncontroller_runtime_webhook_requests_total{webhook=\"" ADMISSION_PATH "\"} %llu\n"
-                  "# TYPE kaito_webhook_certificate_expiry_seconds gauge\nkaito_webhook_certificate_expiry_seconds %lld\n"
-                  "# TYPE kaito_webhook_certificate_rotations_total counter\nkaito_webhook_certificate_rotations_total %llu\n",
-             (unsigned long long)s.requests, (long long)(s.cert_ends_ms / 1000), (unsigned long long)s.rotations);
+        buf_addf(out, "# HELP leader_election_master_status Whether this process holds the Lease.\n# TYPE leader_election_master_status gauge\nleader_election_master_status{name=\"" LEASE "\"} %d\n", leader_is(r->leader));
+    if (r->webhook)
+        webhook_metrics(r->webhook, out);
 }
 
 static json_t *debug_state(void *self)

@@ -1,10 +1,7 @@
 #include "cli/probes.h"
 
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include "base/file.h"
 #include "base/mem.h"
+#include "base/process_metrics.h"
 #include "http/server.h"
 
 struct probes {
@@ -25,25 +22,6 @@ static void on_health(void *self, struct http_exchange *x)
         http_replyf(x, 200, "ok");
 }
 
-/* What Prometheus' own client libraries say of a process. */
-static void add_process(struct buf *out)
-{
-    struct rusage used = { 0 };
-    AUTO_BUF statm = { 0 };
-    struct err ignored;
-    struct str size, resident, rest;
-    uint64_t pages = 0;
-
-    (void)getrusage(RUSAGE_SELF, &used);
-    if (file_read("/proc/self/statm", 4096, &statm, &ignored) == ERR_OK && str_cut(buf_str(&statm), ' ', &size, &rest) &&
-        str_cut(rest, ' ', &resident, &rest))
-        (void)str_to_u64(resident, &pages);
-    buf_addf(out, "# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total %.3f\n",
-             (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6);
-    buf_addf(out, "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes %llu\n",
-             (unsigned long long)pages * (unsigned long long)sysconf(_SC_PAGESIZE));
-}
-
 static void on_metrics(void *self, struct http_exchange *x)
 {
     struct probes *p = self;
@@ -57,7 +35,7 @@ static void on_metrics(void *self, struct http_exchange *x)
         http_replyf(x, 404, "not found; /metrics is here\n");
     } else {
         p->o.metrics(p->o.self, &text);
-        add_process(&text);
+        process_metrics(&text);
         http_reply_take(x, 200, "text/plain; version=0.0.4", &text);
     }
 }

@@ -23,7 +23,7 @@ struct item {
     bool running, dirty;                /* dirty: added while it runs */
     bool put_off, last_in_line;         /* asked to be put off while it runs; it came from the FIFO of such */
     unsigned failures;
-    int64_t ready_us, due_ms;
+    int64_t ready_us, taken_us, due_ms; /* taken_us: while it runs */
     int64_t owed_ms;                    /* until when what was put off must be done, over all plain adds; 0: nothing was */
     size_t at;                          /* in the heap */
 };
@@ -289,7 +289,8 @@ static void take_locked(struct workq *q, struct item *i)
     i->last_in_line = i->in == &q->put_off;
     leave_fifo_locked(i);
     i->running = true;
-    histogram_add(&q->stats.waited, (double)(clock_mono_us() - i->ready_us) / 1e6);
+    i->taken_us = clock_mono_us();
+    histogram_add(&q->stats.waited, (double)(i->taken_us - i->ready_us) / 1e6);
 }
 
 const struct key *workq_get(struct workq *q)
@@ -355,5 +356,16 @@ size_t workq_len(struct workq *q)
 void workq_stats(struct workq *q, struct workq_stats *out)
 {
     LOCK_SCOPE(&q->mu);
+    int64_t now = clock_mono_us();
+    struct str id;
+    void *value;
+
     *out = q->stats;
+    for (size_t at = 0; map_next(q->items, &at, &id, &value);) {
+        const struct item *i = value;
+        double took = i->running ? (double)(now - i->taken_us) / 1e6 : 0;
+
+        out->unfinished_s += took;
+        out->longest_s = took > out->longest_s ? took : out->longest_s;
+    }
 }

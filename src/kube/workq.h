@@ -47,7 +47,11 @@ bool workq_is_crowded(struct workq *q);         /* keys are ready that were adde
 void workq_done(struct workq *q, const struct key *k);
 /* controller-runtime's buckets of both times of a queue, in seconds. */
 #define WORKQ_BOUNDS { 1e-8, 1e-7, 1e-6, 9.999999999999999e-6, 9.999999999999999e-5, 0.001, 0.01, 0.1, 1, 10, 100, 1000 }
-struct workq_stats { uint64_t adds; struct histogram waited; };        /* waited: seconds from being ready until a worker took it */
+struct workq_stats {
+    uint64_t adds;
+    struct histogram waited;            /* seconds from being ready until a worker took it */
+    double unfinished_s, longest_s;     /* of the keys that workers hold now: since when, summed, and of the one that takes longest */
+};
 void workq_stats(struct workq *q, struct workq_stats *out);
 size_t workq_len(struct workq *q);              /* ready, not running, not delayed; for tests and metrics */
 

@@ -51,7 +51,7 @@ static void review(const struct admission_route *route, const json_t *request, s
     reply_review(x, or_empty(json_cstr(request, "uid")), allowed, &why);
 }
 
-static const struct admission_route *route_of(const struct admission_route *routes, size_t n, const char *path)
+const struct admission_route *admission_route_of(const struct admission_route *routes, size_t n, const char *path)
 {
     for (size_t i = 0; i < n; i++)
         if (streq(routes[i].path, path))
@@ -64,32 +64,31 @@ static bool is_json(const struct http_exchange *x)
     return str_has_prefix(str_of(http_header_get(&x->headers, "content-type")), STR("application/json"));
 }
 
-void admission_handle(const struct admission_route *routes, size_t n, struct http_exchange *x)
+static int refuse(struct http_exchange *x, int status, const char *why)
 {
-    const struct admission_route *route = route_of(routes, n, x->path);
+    http_replyf(x, status, "%s\n", why);
+    return status;
+}
+
+int admission_handle(const struct admission_route *route, struct http_exchange *x)
+{
     AUTO_JSON body = NULL;
     struct err e = { 0 };
 
-    if (!route) {
-        http_replyf(x, 404, "no webhook at %s\n", x->path);
-        return;
-    }
-    if (!streq(x->method, "POST")) {
-        http_replyf(x, 405, "POST an AdmissionReview\n");
-        return;
-    }
-    if (!is_json(x)) {
-        http_replyf(x, 415, "invalid Content-Type, want `application/json`\n");
-        return;
-    }
+    if (!route)
+        return refuse(x, 404, "no webhook at this path");
+    if (!streq(x->method, "POST"))
+        return refuse(x, 405, "POST an AdmissionReview");
+    if (!is_json(x))
+        return refuse(x, 415, "invalid Content-Type, want `application/json`");
     if (json_parse(x->body, &body, &e)) {
         http_replyf(x, 400, "could not decode body: %s\n", e.text);
-        return;
+        return 400;
     }
     const json_t *request = object_or_null(body, "request");
 
     if (!request || !streq(json_cstr(body, "apiVersion"), REVIEW_API))
-        http_replyf(x, 400, "could not decode body: is no AdmissionReview of " REVIEW_API " with a request\n");
-    else
-        review(route, request, x);
+        return refuse(x, 400, "could not decode body: is no AdmissionReview of " REVIEW_API " with a request");
+    review(route, request, x);
+    return 200;
 }

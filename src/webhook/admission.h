@@ -23,7 +23,9 @@ struct admission_route {
     void *self;
 };
 
-/* Answers one exchange: 200 with a review, 404, 405, 415 or 400 for what is no review. */
-void admission_handle(const struct admission_route *routes, size_t n, struct http_exchange *x);
+/* NULL: none has this path. */
+const struct admission_route *admission_route_of(const struct admission_route *routes, size_t n, const char *path);
+/* Answers one exchange, of this route (NULL: of none), with the status that it returns: 200 with a review, 404, 405, 415 or 400 for what is no review. */
+int admission_handle(const struct admission_route *route, struct http_exchange *x);
 
 #endif

@@ -10,6 +10,7 @@
 #include "kube/controller.h"
 #include "kube/meta.h"
 #include "webhook/priv.h"
+#include "webhook/traffic.h"
 
 #define NAMES_MAX       12
 #define RETRY_MS        1000            /* a Secret that the one who leads has still to fill */
@@ -29,6 +30,7 @@ struct webhook {
     struct informer *secrets, *configurations;
     struct controller *controller;
     atomic_bool leads;
+    struct traffic *traffic;            /* one for each route */
     char *replaced;                     /* version of the Secret that the last write replaced ("": none), which a cache may still show. The worker's */
 
     struct mutex mu;                    /* a leaf; guards what follows. Only the one worker writes it */
@@ -110,7 +112,13 @@ static void on_request(void *self, struct http_exchange *x)
 {
     struct webhook *w = self;
 
-    admission_handle(w->o.routes, w->o.n_routes, x);
+    const struct admission_route *route = admission_route_of(w->o.routes, w->o.n_routes, x->path);
+    struct traffic *t = route ? &w->traffic[route - w->o.routes] : NULL;
+    int64_t began_us = t ? traffic_begin(t) : 0;
+    int status = admission_handle(route, x);
+
+    if (t)
+        traffic_end(t, began_us, status);
 }
 
 static errc listen_with(struct webhook *w, const struct serving_pair *p, struct err *e)
@@ -255,6 +263,9 @@ static void set_defaults(struct webhook *w)
 
     memcpy(routes, o->routes, o->n_routes * sizeof *routes);
     o->routes = routes;
+    w->traffic = xcalloc(o->n_routes, sizeof *w->traffic);
+    for (size_t i = 0; i < o->n_routes; i++)
+        traffic_init(&w->traffic[i], routes[i].path);
     o->days = o->days ? o->days : 7;
     o->renew_before_s = o->renew_before_s ? o->renew_before_s : 86400;
     o->settle_ms = o->settle_ms ? o->settle_ms : 5000;
@@ -322,6 +333,20 @@ void webhook_stats(struct webhook *w, struct webhook_stats *out)
     out->requests = server.requests;
 }
 
+void webhook_metrics(struct webhook *w, struct buf *out)
+{
+    struct webhook_stats s;
+
+    webhook_stats(w, &s);
+    for (size_t i = 0; i < w->o.n_routes; i++)
+        traffic_metrics(&w->traffic[i], out);
+    buf_addf(out, "# HELP kaito_webhook_certificate_expiry_seconds When the certificate ends, in seconds since 1970.\n"
+                  "# TYPE kaito_webhook_certificate_expiry_seconds gauge\nkaito_webhook_certificate_expiry_seconds %lld\n"
+                  "# HELP kaito_webhook_certificate_rotations_total Number of certificates that were replaced.\n"
+                  "# TYPE kaito_webhook_certificate_rotations_total counter\nkaito_webhook_certificate_rotations_total %llu\n",
+             (long long)(s.cert_ends_ms / 1000), (unsigned long long)s.rotations);
+}
+
 void webhook_join(struct webhook *w)
 {
     if (!w)
@@ -337,6 +362,9 @@ void webhook_join(struct webhook *w)
     free(w->configuration_field);
     free(w->shown);
     free(w->replaced);
+    for (size_t i = 0; i < w->o.n_routes; i++)
+        traffic_done(&w->traffic[i]);
+    free(w->traffic);
     free((void *)(uintptr_t)w->o.routes);
     mutex_done(&w->mu);
     free(w);

@@ -34,6 +34,7 @@ bool webhook_serving(struct webhook *w);        /* listens with a certificate */
 bool webhook_trusted(struct webhook *w);        /* and, as far as this process has written it, the configuration names its authority */
 struct webhook_stats { uint64_t requests, rotations; int64_t cert_ends_ms; };
 void webhook_stats(struct webhook *w, struct webhook_stats *out);
+void webhook_metrics(struct webhook *w, struct buf *out);       /* Prometheus text: reviews with controller-runtime's names, the certificate with ours */
 void webhook_join(struct webhook *w);           /* after cancel; ends requests and frees; NULL is fine */
 
 #endif

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,6 +16,7 @@
 #include "base/mem.h"
 #include "base/options.h"
 #include "base/process.h"
+#include "base/process_metrics.h"
 #include "base/thread.h"
 #include "base/tls.h"
 
@@ -241,6 +243,41 @@ static void options_are_checked(void **state)
     strlist_done(&args);
 }
 
+static double metric(struct buf *text, const char *name)
+{
+    AUTO_MEM char *start = xasprintf("\n%s ", name);
+    const char *at = strstr(buf_cstr(text), start);
+
+    if (!at)
+        fail_msg("no %s", name);
+    return at ? strtod(at + strlen(start), NULL) : 0;
+}
+
+/* Beside what the system says by other ways. */
+static void a_process_counts_itself(void **state)
+{
+    AUTO_BUF text = { 0 };
+    struct rusage used;
+
+    process_metrics(&text);
+    double files = metric(&text, "process_open_fds"), started = metric(&text, "process_start_time_seconds"), now = (double)clock_wall_ms() / 1000;
+
+    assert_true(started > now - 3600 && started < now + 2);
+    assert_true(files >= 3 && files < metric(&text, "process_max_fds"));
+    assert_int_equal(getrusage(RUSAGE_SELF, &used), 0);
+    assert_true(metric(&text, "process_resident_memory_bytes") > 1e5 && metric(&text, "process_resident_memory_bytes") <= 1024. * (double)used.ru_maxrss);
+    assert_true(metric(&text, "process_virtual_memory_bytes") > metric(&text, "process_resident_memory_bytes"));
+    assert_true(metric(&text, "process_virtual_memory_max_bytes") > metric(&text, "process_virtual_memory_bytes"));
+    assert_true(metric(&text, "process_cpu_seconds_total") >= 0);
+    assert_true(metric(&text, "process_network_receive_bytes_total") >= 0 && metric(&text, "process_network_transmit_bytes_total") >= 0);
+    int more = dup(2);
+
+    buf_clear(&text);
+    process_metrics(&text);
+    assert_int_equal((int)metric(&text, "process_open_fds"), (int)files + 1);
+    close(more);
+}
+
 static void certificates_are_signed(void **state)
 {
     (void)state;
@@ -265,7 +302,7 @@ int main(void)
         cmocka_unit_test(files_are_replaced_whole), cmocka_unit_test(forgotten_maps_leave_memory_and_come_back),
         cmocka_unit_test(processes_report_failures_and_times),
         cmocka_unit_test(cancel_wakes_threads_and_hooks), cmocka_unit_test(a_cancelled_descriptor_is_readable), cmocka_unit_test(options_are_checked),
-        cmocka_unit_test(certificates_are_signed),
+        cmocka_unit_test(certificates_are_signed), cmocka_unit_test(a_process_counts_itself),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

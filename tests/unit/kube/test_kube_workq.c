@@ -33,6 +33,27 @@ static void key_changed_while_running_runs_once_more(void **state)
     assert_int_equal(workq_len(q), 0);
 }
 
+/* client-go's unfinished_work_seconds and longest_running_processor_seconds. */
+static void work_under_way_is_counted(void **state)
+{
+    AUTO_FREE(workq) q = workq_new();
+    struct workq_stats s;
+
+    workq_add(q, KEY("", "a"));
+    workq_stats(q, &s);
+    assert_true(s.unfinished_s <= 0 && s.longest_s <= 0);
+    const struct key *a = workq_get(q);
+    poll(NULL, 0, 20);
+    workq_add(q, KEY("", "b"));
+    const struct key *b = workq_get(q);
+    workq_stats(q, &s);
+    assert_true(s.longest_s >= 0.019 && s.unfinished_s > s.longest_s);
+    workq_done(q, a);
+    workq_done(q, b);
+    workq_stats(q, &s);
+    assert_true(s.unfinished_s <= 0 && s.longest_s <= 0 && s.adds == 2);
+}
+
 static int64_t took_in_order(void *none)
 {
     AUTO_FREE(workq) q = workq_new();
@@ -317,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(managed_fields_become_white_space),
         cmocka_unit_test(key_changed_while_running_runs_once_more),
+        cmocka_unit_test(work_under_way_is_counted),
         cmocka_unit_test(keys_come_in_order_and_delays_are_kept),
         cmocka_unit_test(what_is_put_first_comes_before_all_that_waits),
         cmocka_unit_test(failures_back_off_and_are_forgotten),

@@ -202,6 +202,29 @@ static json_t *secret_now(struct world *w)
 
 /* ---- tests --------------------------------------------------------------------------------------------------------------- */
 
+static bool counts(struct webhook *h, const char *line)
+{
+    AUTO_BUF text = { 0 };
+    AUTO_MEM char *whole = xasprintf("\n%s\n", line);
+
+    webhook_metrics(h, &text);
+    return strstr(buf_cstr(&text), whole) != NULL;
+}
+
+/* controller-runtime's names and labels. */
+static void assert_counted(struct webhook *h, int reviews, int refused)
+{
+    AUTO_MEM char *ok = xasprintf("controller_runtime_webhook_requests_total{code=\"200\",webhook=\"/validate\"} %d", reviews);
+    AUTO_MEM char *bad = xasprintf("controller_runtime_webhook_requests_total{code=\"400\",webhook=\"/validate\"} %d", refused);
+    AUTO_MEM char *all = xasprintf("controller_runtime_webhook_latency_seconds_bucket{webhook=\"/validate\",le=\"+Inf\"} %d", reviews + refused);
+
+    for (int64_t until = patience_end(1500); !counts(h, all) && clock_mono_ms() < until; poll(NULL, 0, 5))
+        ;                               /* counted when its answer is on its way */
+    assert_true(counts(h, ok) && counts(h, bad) && counts(h, all));
+    assert_true(counts(h, "controller_runtime_webhook_requests_total{code=\"500\",webhook=\"/validate\"} 0"));
+    assert_true(counts(h, "controller_runtime_webhook_requests_in_flight{webhook=\"/validate\"} 0"));
+}
+
 static void reviews_are_answered(void **state)
 {
     struct world *w = *state;
@@ -222,6 +245,7 @@ static void reviews_are_answered(void **state)
         assert_int_equal(r.status, rows[i].status);
         assert_true(str_has_prefix(buf_str(&r.body), str_of(rows[i].want)));
     }
+    assert_counted(h, 2, 3);
     AUTO_JSON secret = secret_now(w);
     AUTO_BUF cert = { 0 };
     int64_t left_s = 0;
