@@ -59,12 +59,11 @@ static void options_print_help(const struct option_row *rows, size_t n, const st
 
 static errc set_bool(const struct option_row *r, const char *value, struct err *e)
 {
-    if (!value || streq(value, "true") || streq(value, "1"))
-        *(bool *)r->value = true;
-    else if (streq(value, "false") || streq(value, "0"))
-        *(bool *)r->value = false;
-    else
+    bool on = true;
+
+    if (value && !str_to_bool(str_of(value), &on))
         return err_set(e, ERR_BAD_REQUEST, "--%s: \"%s\" is neither true nor false", r->name, value);
+    *(bool *)r->value = on;
     return ERR_OK;
 }
 
@@ -157,7 +156,7 @@ static errc take_option(const struct option_row *rows, size_t n, char **argv, in
         name = str_of(word + 1);
         if (str_cut(name, '=', &name, &rest))
             value = rest.p;
-        r = name.n == 1 ? find_short(rows, n, name.p[0]) : NULL;
+        r = name.n == 1 ? find_short(rows, n, name.p[0]) : find_row(rows, n, name, &negated);
     }
     if (!r)
         return err_set(e, ERR_BAD_REQUEST, "unknown option %s; --help lists the options", word);

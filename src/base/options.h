@@ -1,6 +1,7 @@
 /*
  * Command-line options as data: one table per subcommand gives parsing, --help and the errors.
- * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` and `-x=value` for short names; `_` in a name is `-`.
+ * `--name value`, `--name=value`, `--flag`, `--no-flag` for booleans, `-x value` and `-x=value` for short names; one dash before a
+ * long name does as well, as in Go's programs; `_` in a name is `-`.
  */
 #ifndef BASE_OPTIONS_H
 #define BASE_OPTIONS_H

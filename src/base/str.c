@@ -93,6 +93,21 @@ bool str_next(struct str *s, char sep, struct str *piece)
     return true;
 }
 
+bool str_to_bool(struct str s, bool *out)
+{
+    static const struct { const char *text; bool value; } words[] = {
+        { "1", true }, { "t", true }, { "T", true }, { "true", true }, { "TRUE", true }, { "True", true },
+        { "0", false }, { "f", false }, { "F", false }, { "false", false }, { "FALSE", false }, { "False", false },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        if (str_is(s, words[i].text)) {
+            *out = words[i].value;
+            return true;
+        }
+    return false;
+}
+
 /* Numbers are copied to a small buffer, since a view has no NUL. 64 characters hold every number we accept. */
 static bool to_cstr(struct str s, char out[64])
 {

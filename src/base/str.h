@@ -40,6 +40,8 @@ bool str_next(struct str *s, char sep, struct str *piece);
 /* Whole string must be a number in base 10; false otherwise, also on overflow. */
 bool str_to_i64(struct str s, int64_t *out);
 bool str_to_u64(struct str s, uint64_t *out);           /* no sign */
+/* As Go's strconv.ParseBool: 1, t, T, true, TRUE, True and 0, f, F, false, FALSE, False. */
+bool str_to_bool(struct str s, bool *out);
 bool str_to_f64(struct str s, double *out);             /* C locale; no hexadecimal, no inf or nan */
 bool str_utf8_valid(struct str s);
 

@@ -25,22 +25,6 @@ static size_t row_of(struct str name)
     return i;
 }
 
-/* Go's strconv.ParseBool. */
-static bool parse_bool(struct str s, bool *out)
-{
-    static const struct { const char *text; bool value; } words[] = {
-        { "1", true }, { "t", true }, { "T", true }, { "true", true }, { "TRUE", true }, { "True", true },
-        { "0", false }, { "f", false }, { "F", false }, { "false", false }, { "FALSE", false }, { "False", false },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(words); i++)
-        if (str_is(s, words[i].text)) {
-            *out = words[i].value;
-            return true;
-        }
-    return false;
-}
-
 static errc unknown(struct str name, struct err *e)
 {
     AUTO_BUF all = { 0 };
@@ -62,7 +46,7 @@ static errc set_one(struct str piece, struct feature_gates_set *out, struct err 
 
     if (i == n_feature_gates)
         return unknown(name, e);
-    if (!parse_bool(str_trim(value), &on))
+    if (!str_to_bool(str_trim(value), &on))
         return err_set(e, ERR_BAD_REQUEST, "--feature-gates %s: %.*s is neither true nor false", feature_gates[i].name, STR_ARG(value));
     if (on != feature_gates[i].by_default && !(on ? feature_gates[i].built_on : feature_gates[i].built_off))
         return err_set(e, ERR_UNBUILT, "--feature-gates %s=%s: not built yet", feature_gates[i].name, on ? "true" : "false");

@@ -240,6 +240,14 @@ static void options_are_checked(void **state)
     assert_string_equal(name, "y=z");
     assert_int_equal(parse(unknown, 2, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
     assert_string_equal(e.text, "unknown option -m=y; --help lists the options");
+    /* as Go's programs are called */
+    const char *go[] = { "t", "-name=z", "-flag=T", "-count", "9" }, *neither[] = { "t", "-n=y", "--flag=yes" };
+    flag = false;
+    assert_int_equal(parse(go, 5, &name, &n, &flag, &args, &e), ERR_OK);
+    assert_string_equal(name, "z");
+    assert_true(flag && n == 9);
+    assert_int_equal(parse(neither, 3, &name, &n, &flag, &args, &e), ERR_BAD_REQUEST);
+    assert_string_equal(e.text, "--flag: \"yes\" is neither true nor false");
     strlist_done(&args);
 }
 
