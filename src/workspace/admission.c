@@ -58,12 +58,18 @@ static bool is_free(const struct admission_request *q)
     return !is_write || str_set(q->subresource) || json_at(q->object, "metadata", "deletionTimestamp", NULL) != NULL;
 }
 
+/* Whose Workspaces we do not look after we know nothing of: another manager's rules may be others. */
+static bool is_of_others(const struct workspace_manager *m, const struct admission_request *q)
+{
+    return q->object && !ws_looks_after(&m->settings, kube_namespace(q->object));
+}
+
 errc workspace_admit(void *self, const struct admission_request *q, struct buf *why)
 {
     struct workspace_manager *m = self;
     struct ws_cluster cluster = { .get = cluster_get, .nodes = cluster_nodes, .self = m, .model = lookup_admit };
 
-    if (is_free(q))
+    if (is_free(q) || is_of_others(m, q))
         return ERR_OK;
     if (!streq(q->kind, "Workspace") || (!streq(q->version, "v1alpha1") && !streq(q->version, "v1beta1")))
         return refuse(why, "decoding request failed: unhandled kind: %s.%s", q->kind, q->version);

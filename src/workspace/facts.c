@@ -189,6 +189,26 @@ json_t *ws_node_labels(const struct workspace_settings *s, const struct workspac
     return labels;
 }
 
+void ws_machine_selector(const struct workspace_settings *s, struct buf *out)
+{
+    buf_adds(out, s->karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL);
+    if (!s->namespaces)
+        return;
+    buf_addf(out, ",%s in (", s->karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL);
+    for (size_t i = 0; s->namespaces[i]; i++)
+        buf_addf(out, "%s%s", i ? "," : "", s->namespaces[i]);
+    buf_addc(out, ')');
+}
+
+bool ws_looks_after(const struct workspace_settings *s, const char *ns)
+{
+    const char *const *one = s->namespaces;
+
+    while (one && *one && !streq(*one, ns))
+        one++;
+    return !one || *one;
+}
+
 bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node)
 {
     AUTO_JSON labels = ws_node_labels(s, ws);

@@ -209,15 +209,17 @@ static void watch_all(struct workspace_manager *m, const struct api_kinds *has)
     const struct claim_kind *kind = m->settings.claim_kind;
     struct controller *c = m->controller;
     const char *name_label = m->settings.karpenter ? POOL_NAME_LABEL : WORKSPACE_LABEL, *ns_label = m->settings.karpenter ? POOL_NS_LABEL : WORKSPACE_NS_LABEL;
+    AUTO_BUF machines = { 0 };
 
+    ws_machine_selector(&m->settings, &machines);
     m->workspaces = watch(m, (struct kube_gvr){ "kaito.sh", "v1beta1", "workspaces" }, NULL, slim_workspace);
     if (has->claims)
-        m->claims = watch(m, kind->gvr, name_label, kind == &claim_kind_machine ? slim_machine : slim_claim);
+        m->claims = watch(m, kind->gvr, buf_cstr(&machines), kind == &claim_kind_machine ? slim_machine : slim_claim);
     if (m->settings.karpenter) {
-        m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, POOL_NAME_LABEL, NULL);
+        m->node_pools = watch(m, (struct kube_gvr){ "karpenter.sh", "v1", "nodepools" }, buf_cstr(&machines), NULL);
         m->node_classes = watch(m, node_class_gvr(&m->settings), NULL, slim_node_class);
     }
-    m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, NULL, slim_node);
+    m->nodes = watch(m, (struct kube_gvr){ "", "v1", "nodes" }, m->settings.byo ? NULL : buf_cstr(&machines), slim_node);       /* the user's own carry any labels */
     m->pods = watch(m, (struct kube_gvr){ "", "v1", "pods" }, WORKSPACE_LABEL, slim_pod);
     m->services = watch(m, (struct kube_gvr){ "", "v1", "services" }, NULL, slim_service);
     m->statefulsets = watch(m, (struct kube_gvr){ "apps", "v1", "statefulsets" }, NULL, slim_statefulset);

@@ -19,16 +19,6 @@ json_t *machine_marked(const json_t *object, const struct workspace *ws)
     return marked;
 }
 
-/* Claims and NodePools are watched whole; Workspaces of other namespaces are no business of ours, and may be forbidden to us. */
-static bool is_looked_after(const struct workspace_manager *m, const char *ns)
-{
-    const char *const *one = m->settings.namespaces;
-
-    while (one && *one && !streq(*one, ns))
-        one++;
-    return !one || *one;
-}
-
 static bool is_stray(const json_t *machine, const char *uid)
 {
     const char *mark = kube_annotation(machine, UID_ANNOTATION);
@@ -112,7 +102,7 @@ errc orphans_remove(struct workspace_manager *m, const struct key *key, const ch
     size_t i;
 
     *out_some = json_array_size(strays) > 0;
-    if (!*out_some || !is_looked_after(m, key->ns))
+    if (!*out_some || !ws_looks_after(&m->settings, key->ns))
         return ERR_OK;
     TRY(uid_now(m, key, &now, e));
     json_array_foreach(strays, i, machine)

@@ -61,6 +61,9 @@ void workspace_settings_default(struct workspace_settings *s);
 /* What a Node for this Workspace carries: the user's matchLabels (reserved keys apart) and, unless byo, the two ownership labels; empty: any
    will do. New reference. */
 json_t *ws_node_labels(const struct workspace_settings *s, const struct workspace *ws);
+/* Which NodeClaims, NodePools and (unless byo) Nodes are of Workspaces that are looked after: a label selector. */
+void ws_machine_selector(const struct workspace_settings *s, struct buf *out);
+bool ws_looks_after(const struct workspace_settings *s, const char *ns);
 bool ws_node_matches(const struct workspace_settings *s, const struct workspace *ws, const json_t *node);
 /* Some claim's, not the user's own. */
 bool ws_node_is_claimed(const struct workspace_settings *s, const json_t *node);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "kube/meta.h"
+#include "webhook/admission.h"
 #include "../patience.h"
 
 #define NAMESPACES KUBE_GVR("", "v1", "namespaces")
@@ -187,11 +188,83 @@ static void only_the_given_namespaces_are_looked_after(void **state)
             assert_int_equal(json_int(cache, "objects", 0), 2);
 }
 
+static int64_t n_cached(struct test_manager *t, const char *resource)
+{
+    AUTO_JSON look = workspace_manager_state(t->manager);
+    const json_t *cache;
+    size_t i;
+
+    json_array_foreach(json_object_get(look, "caches"), i, cache)
+        if (streq(json_cstr(cache, "resource"), resource))
+            return json_int(cache, "objects", 0);
+    fail_msg("no cache of %s", resource);
+    return 0;
+}
+
+static void becomes_cached(struct test_manager *t, const char *resource, int64_t want)
+{
+    for (int64_t until = clock_mono_ms() + WAIT_MS; clock_mono_ms() < until && n_cached(t, resource) != want; poll(NULL, 0, 10))
+        ;
+    assert_int_equal(n_cached(t, resource), want);
+}
+
+static void machines_of_others_are_not_watched(void **state)
+{
+    static const char *const namespaces[] = { "a", "b", NULL };
+    struct test_manager *t = *state;
+    const struct workspace_manager_opts o = { .install_crds = true, .settings = { .namespaces = namespaces } };
+    struct err e;
+
+    OK(test_manager_start(t, &o, &e));
+    test_manager_wait_ready(t, WAIT_MS);
+    for (int i = 0; i < 3; i++) {
+        AUTO_MEM char *node = xasprintf("{apiVersion: v1, kind: Node, metadata: {name: n-%c, labels: {kaito.sh/workspace: w, kaito.sh/workspacenamespace: %c}}}", 'a' + i, 'a' + i);
+        AUTO_MEM char *claim = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: c-%c, labels: {kaito.sh/workspace: w, kaito.sh/workspacenamespace: %c}}, "
+            "spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, requirements: [{key: kubernetes.io/os, operator: In, values: [linux]}]}}", 'a' + i, 'a' + i);
+
+        create(t, NODES, NULL, node);
+        create(t, CLAIMS, NULL, claim);
+    }
+    create(t, NODES, NULL, "{apiVersion: v1, kind: Node, metadata: {name: plain}}");
+    becomes_cached(t, "nodes", 2);
+    becomes_cached(t, "nodeclaims", 2);
+    AUTO_JSON label = test_yaml("{metadata: {labels: {kaito.sh/workspace: w, kaito.sh/workspacenamespace: b}}}");
+    AUTO_JSON unlabel = test_yaml("{metadata: {labels: {kaito.sh/workspace: null}}}");
+
+    OK(kube_patch(t->user, NODES, NULL, "plain", NULL, KUBE_PATCH_MERGE, label, NULL, &e));
+    becomes_cached(t, "nodes", 3);      /* so those of c would have come by now */
+    OK(kube_patch(t->user, NODES, NULL, "plain", NULL, KUBE_PATCH_MERGE, unlabel, NULL, &e));
+    becomes_cached(t, "nodes", 2);
+}
+
+/* The rules of whoever looks after a namespace hold there, not ours. */
+static void others_are_not_reviewed(void **state)
+{
+    static const char *const namespaces[] = { "a", NULL };
+    struct test_manager *t = *state;
+    AUTO_FREE(arena) arena = arena_new();
+
+    start_manager(t, namespaces);
+    test_manager_wait_ready(t, WAIT_MS);
+    for (int i = 0; i < 2; i++) {
+        AUTO_MEM char *yaml = xasprintf("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: %c, name: w}, resource: {labelSelector: {matchLabels: {a: b}}}}", 'a' + i);
+        AUTO_JSON ws = test_yaml(yaml);
+        const struct admission_request q = { .operation = "CREATE", .subresource = "", .version = "v1beta1", .kind = "Workspace", .object = ws, .arena = arena };
+        AUTO_BUF why = { 0 };
+
+        assert_int_equal(workspace_admit(t->manager, &q, &why), i ? ERR_OK : ERR_INVALID);
+        if (i == 0)
+            assert_non_null(strstr(buf_cstr(&why), "Either Inference or Tuning must be specified, not neither"));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(settled_workspaces_cost_no_request, start, stop),
         cmocka_unit_test_setup_teardown(only_the_given_namespaces_are_looked_after, start, stop),
+        cmocka_unit_test_setup_teardown(machines_of_others_are_not_watched, start, stop),
+        cmocka_unit_test_setup_teardown(others_are_not_reviewed, start, stop),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
