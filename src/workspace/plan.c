@@ -313,6 +313,8 @@ static void plan_living(struct planner *p)
     if (p->nodes.waits.code)
         out->error = p->nodes.waits;
     if (!plan_stream(p)) {
+        report_nodes(p);
+        report_stream_failure(p);
         status_set(&p->status, "WorkspaceSucceeded", false, "workspacePending", "workspace is waiting for inference workload readiness");
         out->status = status_finish(&p->status, "Pending", p->nodes.target, p->nodes.worker_nodes);
         return;

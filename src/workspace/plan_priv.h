@@ -13,6 +13,7 @@ struct planner {
     char hash[65], revision[24];
     const char *state;
     bool streams, stream_waits;         /* weights come from a mirror; it is not ready */
+    const char *stream_reason;          /* why there can be none; NULL */
     const json_t *other_job, *other_serving;    /* somebody else's objects that have names we need; NULL: none */
 };
 
@@ -24,7 +25,8 @@ bool is_of_revision(const struct planner *p, const json_t *object);
 void plan_fails(struct planner *p, const char *reason, const struct err *e);
 bool was_told(const struct workspace *ws, const char *text);            /* by one of its conditions */
 
-bool plan_stream(struct planner *p);            /* false: it cannot be; told */
+bool plan_stream(struct planner *p);            /* false: it cannot be */
+void report_stream_failure(struct planner *p);  /* then, after the nodes */
 bool report_stream(struct planner *p);          /* after the nodes; false: the mirror is waited for */
 /* A merge patch of what is there, for the caller to fill; it meets no successor of the same name. Borrowed. */
 json_t *mend_object(struct planner *p, const char *api, const char *kind, const json_t *object);

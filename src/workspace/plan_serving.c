@@ -69,6 +69,15 @@ static bool asks_for_upgrade(const struct ws_view *v)
     return v->statefulset && str_is(str_map_get(&v->ws->meta.labels, UPGRADE_LABEL), BASE_TAG);
 }
 
+/* The mirror is ready, but where its weights are cannot be told. */
+static void no_source(const struct planner *p, struct err *e)
+{
+    struct stream_source source;
+
+    if (p->streams && stream_source_of(p->v, &source, e))
+        (void)err_wrap(e, "failed to resolve streaming config");
+}
+
 static void plan_gpu_statefulset(struct planner *p)
 {
     const struct ws_view *v = p->v;
@@ -80,7 +89,9 @@ static void plan_gpu_statefulset(struct planner *p)
     else if (!v->model)
         (void)err_set(&e, ERR_NOT_FOUND, "model %.*s is neither in the catalogue nor was it looked up; annotate the Workspace with kaito.sh/runtime: native",
                       STR_ARG(ws_preset_name(v->ws)));
-    if (!v->model || render_gpu_inference(v, p->nodes.target, p->revision, &wanted, &e)) {
+    else
+        no_source(p, &e);
+    if (e.code || render_gpu_inference(v, p->nodes.target, p->revision, &wanted, &e)) {
         plan_fails(p, "WorkspaceInferenceStatusPending", &e);
         return;
     }

@@ -42,11 +42,13 @@ bool ws_has_revision(const struct workspace *ws, const char *hash, int64_t *numb
 
 /* ---- streaming.c: weights that a ModelMirror has put into a blob container ---- */
 struct stream_source { struct str account, container, service_account; };
-void stream_mirror_name(const struct preset *model, struct buf *out);
+#define BLOB_DRIVER "blob.csi.azure.com"
+void stream_model_id(struct str preset_name, struct buf *out);          /* of the hub, as the mirror has it */
+void stream_mirror_name(struct str preset_name, struct buf *out);
 struct str stream_class_name(const struct ws_view *v);                  /* of the StorageClass; empty: nobody says */
 struct str stream_account_name(const struct ws_view *v);
-/* False: the mirror has no volume yet, or none of a blob container. */
-bool stream_source_of(const struct ws_view *v, struct stream_source *out);
+/* NOT_FOUND: the mirror has no volume yet; INVALID: none of a blob container. In upstream's words. */
+errc stream_source_of(const struct ws_view *v, struct stream_source *out, struct err *e);
 json_t *render_model_mirror(const struct ws_view *v);
 
 /* ---- image_ref.c: docker's grammar of image references ---- */

@@ -59,11 +59,12 @@ static void add_stream_env(const struct ws_view *v, json_t *env)
 {
     struct stream_source stream;
     AUTO_BUF account = { 0 }, id = { 0 };
+    struct err e;
 
-    if (!ws_streams_model(v->settings, v->ws) || !stream_source_of(v, &stream))
+    if (!ws_streams_model(v->settings, v->ws) || stream_source_of(v, &stream, &e))
         return;
     buf_addstr(&account, stream.account);
-    lower_add(&id, str_of(v->model->repo));
+    stream_model_id(ws_preset_name(v->ws), &id);
     env_add(env, "AZURE_STORAGE_ACCOUNT_NAME", buf_cstr(&account));
     env_add(env, "KAITO_PROCESSOR", buf_cstr(&id));
 }

@@ -49,10 +49,11 @@ static void flags_of_source(const struct ws_view *v, const struct gpu_share *gpu
 {
     const struct preset *p = v->model;
     struct stream_source stream;
+    struct err e;
 
-    if (ws_streams_model(v->settings, v->ws) && stream_source_of(v, &stream)) {
+    if (ws_streams_model(v->settings, v->ws) && stream_source_of(v, &stream, &e) == ERR_OK) {
         buf_addf(out, " --model=az://%.*s/", STR_ARG(stream.container));
-        lower_add(out, str_of(p->repo));
+        stream_model_id(ws_preset_name(v->ws), out);
         buf_addf(out, " --load-format=runai_streamer%s", gpu->count > 1 && !model_is_copied(p, (struct gpu_config){ (int)gpu->count, gpu->mem_gib << 30 }, 1)
                                                              ? " --model-loader-extra-config='{\"distributed\": true}'" : "");
         return;

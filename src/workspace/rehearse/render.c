@@ -168,7 +168,7 @@ static void see_stream(struct stage *st, struct ws_view *v)
 
     if (!v->model || !ws_streams_model(v->settings, v->ws))
         return;
-    stream_mirror_name(v->model, &mirror);
+    stream_mirror_name(ws_preset_name(v->ws), &mirror);
     v->mirror = stage_find(st, "ModelMirror", NULL, buf_cstr(&mirror));
     const char *claims_ns = json_str_at(v->mirror, "spec", "jobNamespace", NULL);
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/yaml.h"
 #include "workspace/priv.h"
 #include "workspace/rehearse.h"
@@ -13,7 +14,7 @@
 #define ACCOUNT  "{kind: ServiceAccount, apiVersion: v1, metadata: {name: reader, namespace: default, annotations: {azure.workload.identity/client-id: id}}}"
 #define MIRROR   "{kind: ModelMirror, apiVersion: kaito.sh/v1alpha1, metadata: {name: '172f34'}, spec: {jobNamespace: default}, status: {phase: Ready}}"
 #define CLAIM    "{kind: PersistentVolumeClaim, apiVersion: v1, metadata: {name: '172f34', namespace: default}, spec: {volumeName: pv1}}"
-#define VOLUME   "{kind: PersistentVolume, apiVersion: v1, metadata: {name: pv1}, spec: {csi: {volumeHandle: 'group#account1#container1#x'}}}"
+#define VOLUME   "{kind: PersistentVolume, apiVersion: v1, metadata: {name: pv1}, spec: {csi: {driver: blob.csi.azure.com, volumeHandle: 'group#account1#container1#x'}}}"
 
 static json_t *rendered(const char *type, const char *cluster)
 {
@@ -63,8 +64,8 @@ static void the_mirror_is_asked_for_and_waited_for(void **state)
     assert_non_null(written(answer, "NodeClaim"));
     assert_null(written(answer, "StatefulSet"));
     assert_null(written(answer, "Service"));
-    assert_condition(answer, "ModelMirrorReady", "ModelMirrorPending", "Model download has not started");
-    assert_condition(answer, "ResourceReady", "ModelMirrorNotReady", "Model download has not started");
+    assert_condition(answer, "ModelMirrorReady", "ModelMirrorPending", "Model download in progress");
+    assert_condition(answer, "ResourceReady", "ModelMirrorNotReady", "Model download in progress");
 }
 
 static const json_t *pod_of(const json_t *answer)
@@ -104,21 +105,62 @@ static void a_ready_mirror_is_read_from_its_container(void **state)
     assert_condition(answer, "ModelMirrorReady", "ModelMirrorReady", "Model download complete");
 }
 
+/* Upstream's reasons and words. */
 static void what_streaming_needs_is_named(void **state)
 {
-    static const struct { const char *cluster, *reason; } rows[] = {
-        { ACCOUNT, "ModelStreamingStorageClassNotFound" },
-        { ACCOUNT ", {kind: StorageClass, apiVersion: storage.k8s.io/v1, metadata: {name: blob}, provisioner: disk.csi.azure.com}", "ModelStreamingInvalidStorageClass" },
-        { CLASS, "ModelStreamingServiceAccountInvalid" },
-        { CLASS ", {kind: ServiceAccount, apiVersion: v1, metadata: {name: reader, namespace: default}}", "ModelStreamingServiceAccountInvalid" },
+    static const struct { const char *cluster, *reason, *message; } rows[] = {
+        { ACCOUNT, "ModelStreamingStorageClassNotFound", "StorageClass \"blob\" not found: StorageClass.storage.k8s.io \"blob\" not found" },
+        { ACCOUNT ", {kind: StorageClass, apiVersion: storage.k8s.io/v1, metadata: {name: blob}, provisioner: disk.csi.azure.com}", "ModelStreamingInvalidStorageClass",
+          "StorageClass \"blob\" uses provisioner \"disk.csi.azure.com\", but model streaming requires \"blob.csi.azure.com\"; create a StorageClass with the correct provisioner" },
+        { CLASS, "ModelStreamingServiceAccountInvalid", "ServiceAccount \"reader\" not found in namespace \"default\": ServiceAccount \"reader\" not found" },
+        { CLASS ", {kind: ServiceAccount, apiVersion: v1, metadata: {name: reader, namespace: default}}", "ModelStreamingServiceAccountInvalid",
+          "ServiceAccount \"reader\" is missing annotation azure.workload.identity/client-id; workload identity must be configured for model streaming" },
+        { "{kind: ModelMirror, apiVersion: kaito.sh/v1alpha1, metadata: {name: '172f34'}, spec: {source: {modelID: a/b}}}", "ModelMirrorCreateFailed",
+          "ModelMirror CR name collision: 172f34 maps to both \"a/b\" and \"microsoft/phi-4-mini-instruct\"" },
     };
     (void)state;
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         AUTO_JSON answer = rendered("Standard_NC24ads_A100_v4", rows[i].cluster);
 
-        assert_string_equal(json_cstr(kube_condition(json_object_get(answer, "workspace"), "InferenceReady"), "reason"), rows[i].reason);
+        assert_condition(answer, "InferenceReady", rows[i].reason, rows[i].message);
+        assert_string_equal(json_cstr(kube_condition(json_object_get(answer, "workspace"), "ResourceReady"), "reason"), "ModelMirrorNotReady");
         assert_null(written(answer, "NodeClaim"));
+        assert_null(written(answer, "ModelMirror"));
+    }
+}
+
+/* What its creation needed may be gone. */
+static void a_mirror_that_is_there_is_enough(void **state)
+{
+    AUTO_JSON answer = rendered("Standard_NC24ads_A100_v4", MIRROR ", " CLAIM ", " VOLUME);
+    (void)state;
+
+    assert_non_null(strstr(command_of(answer), " --model=az://container1/microsoft/phi-4-mini-instruct "));
+}
+
+static void weights_that_are_nowhere_are_told(void **state)
+{
+#define PV(spec) "{kind: PersistentVolume, apiVersion: v1, metadata: {name: pv1}, spec: {" spec "}}"
+    static const struct { const char *cluster, *error; } rows[] = {
+        { MIRROR, "failed to get PVC default/172f34: PersistentVolumeClaim \"172f34\" not found" },
+        { MIRROR ", {kind: PersistentVolumeClaim, apiVersion: v1, metadata: {name: '172f34', namespace: default}}", "PVC default/172f34 has no bound PV (spec.volumeName is empty)" },
+        { MIRROR ", " CLAIM, "failed to get PV pv1: PersistentVolume \"pv1\" not found" },
+        { MIRROR ", " CLAIM ", " PV("hostPath: {path: /x}"), "PV pv1 has no CSI spec" },
+        { MIRROR ", " CLAIM ", " PV("csi: {driver: disk.csi.azure.com}"), "PV pv1 has CSI driver \"disk.csi.azure.com\", expected \"blob.csi.azure.com\"" },
+        { MIRROR ", " CLAIM ", " PV("csi: {driver: blob.csi.azure.com, volumeHandle: 'a#b'}"),
+          "unexpected Azure Blob volumeHandle format \"a#b\" (expected resourceGroup#accountName#containerName...)" },
+        { MIRROR ", " CLAIM ", " PV("csi: {driver: blob.csi.azure.com, volumeHandle: 'a##c'}"), "Azure Blob volumeHandle \"a##c\" has empty accountName" },
+        { MIRROR ", " CLAIM ", " PV("csi: {driver: blob.csi.azure.com, volumeHandle: 'a#b#'}"), "Azure Blob volumeHandle \"a#b#\" has empty containerName" },
+    };
+    (void)state;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        AUTO_JSON answer = rendered("Standard_NC24ads_A100_v4", rows[i].cluster);
+        AUTO_MEM char *error = xasprintf("failed to resolve streaming config: %s", rows[i].error);
+
+        assert_string_equal(json_cstr(answer, "error"), error);
+        assert_null(written(answer, "StatefulSet"));
     }
 }
 
@@ -127,8 +169,11 @@ static void the_name_of_a_mirror_is_upstreams(void **state)
     AUTO_BUF name = { 0 };
     (void)state;
 
-    stream_mirror_name(preset_find(STR("phi-4-mini-instruct")), &name);
+    stream_mirror_name(STR("phi-4-mini-instruct"), &name);
     assert_string_equal(buf_cstr(&name), "172f34");
+    buf_clear(&name);
+    stream_mirror_name(STR("microsoft/Phi-4-mini-instruct"), &name);   /* as it is written */
+    assert_string_equal(buf_cstr(&name), "9806f0");
 }
 
 int main(void)
@@ -136,6 +181,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_name_of_a_mirror_is_upstreams), cmocka_unit_test(the_mirror_is_asked_for_and_waited_for),
         cmocka_unit_test(a_ready_mirror_is_read_from_its_container), cmocka_unit_test(what_streaming_needs_is_named),
+        cmocka_unit_test(a_mirror_that_is_there_is_enough), cmocka_unit_test(weights_that_are_nowhere_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
