@@ -152,6 +152,7 @@ static errc check(struct manager_cmd *c, enum log_level *level, struct err *e)
     c->o.settings.byo = streq(np, "byo") || (!c->o.settings.karpenter && feature_gate_is_on(&gates, "disableNodeAutoProvisioning"));
     c->o.settings.transformers_only = !feature_gate_is_on(&gates, "vLLM");
     c->o.settings.mig = feature_gate_is_on(&gates, "enableMIG");
+    c->o.settings.model_streaming = feature_gate_is_on(&gates, "ModelStreaming");
     c->o.settings.accelerator = feature_gate_is_on(&gates, "enableAccelerator");
     c->o.workers = (int)c->workers;
     c->o.wait_to_lead = c->leader_elect;
@@ -273,6 +274,8 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "preset-registry", 0, OPT_STR, &s->preset_registry, "HOST/PATH", "Registry of upstream's images.", .env = "PRESET_REGISTRY_NAME" },
         { "release-namespace", 0, OPT_STR, &s->release_namespace, "NS", "Namespace of the parameter templates; default kaito-workspace.", .env = "RELEASE_NAMESPACE" },
         { "namespace", 0, OPT_LIST, &c.namespaces, "NS", "Look after the Workspaces of this namespace only; may be repeated. Default all." },
+        { "default-model-mirror-storage-class", 0, OPT_STR, &s->mirror_class, "NAME", "Model streaming: StorageClass of the mirrors of Workspaces that are annotated with none." },
+        { "default-streaming-service-account", 0, OPT_STR, &s->streaming_account, "NAME", "Model streaming: ServiceAccount of the pods of Workspaces that are annotated with none." },
         { "default-node-image-family", 0, OPT_STR, &s->default_image_family, "NAME", "ubuntu or azurelinux; default ubuntu." },
         { "model-cache-dir", 0, OPT_STR, &s->model_cache_dir, "DIR", "Folder of every node that holds downloaded models; default /var/lib/kaito/models." },
         { "work-dir", 0, OPT_STR, &s->work_dir, "DIR", "Folder of every node for tuning results, so that training resumes in a new pod; default none." },
@@ -295,8 +298,6 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "log-json", 0, OPT_BOOL, &c.log_json, NULL, "One JSON object a line." },
         { "kube-client-qps", 0, OPT_NOTED, &c.noted, "N", "Upstream's, without effect here: requests are few. So are the next ones." },
         { "kube-client-burst", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "default-model-mirror-storage-class", 0, OPT_NOTED, &c.noted, NULL, NULL },
-        { "default-streaming-service-account", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "model-mirror-download-cpu", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "model-mirror-download-memory", 0, OPT_NOTED, &c.noted, NULL, NULL },
         { "zap-devel", 0, OPT_NOTED, &c.noted, NULL, NULL },
@@ -347,6 +348,8 @@ static int manage(struct manager_cmd *c, const char *name)
     log_setup(level, c->log_json, 2);
     for (size_t i = 0; i < c->noted.n; i++)
         log_info("manager", "an option of upstream's without effect here", KV("option", c->noted.items[i]));
+    if (c->o.settings.model_streaming)
+        log_warn("manager", "models are streamed from ModelMirrors, which are asked for and waited for: something else must fill them");
     cancel_on_signals(cancel);
     return run(c, cancel, &e) ? command_fail(name, &e) : 0;
 }

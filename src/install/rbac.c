@@ -25,6 +25,9 @@ static const struct right cluster_rights[] = {
     { "batch", "jobs", WHOLE },
     { "storage.k8s.io", "storageclasses", "list watch" },
     { "storage.k8s.io", "csidrivers", "get", .when = WITH_STREAMING },          /* whether the driver that streams is installed */
+    { "kaito.sh", "modelmirrors", "list watch create", .when = WITH_STREAMING },
+    { "", "serviceaccounts", "list watch", .when = WITH_STREAMING },            /* whether the one that pods run as has an identity */
+    { "", "persistentvolumeclaims persistentvolumes", "get", .when = WITH_STREAMING },  /* where a mirror's weights are */
     { "karpenter.sh", "nodeclaims machines", READ " create patch delete", .when = WITH_CLAIMS },
     { "karpenter.sh", "nodepools", WHOLE, .when = WITH_POOLS },
     { "admissionregistration.k8s.io", "validatingwebhookconfigurations", READ " update", WEBHOOK_NAME },

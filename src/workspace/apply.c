@@ -12,6 +12,7 @@ static const struct { const char *api, *kind; struct kube_gvr gvr; } kinds[] = {
     { "apps/v1", "StatefulSet", { "apps", "v1", "statefulsets" } },
     { "batch/v1", "Job", { "batch", "v1", "jobs" } },
     { "karpenter.sh/v1", "NodePool", { "karpenter.sh", "v1", "nodepools" } },
+    { "kaito.sh/v1alpha1", "ModelMirror", { "kaito.sh", "v1alpha1", "modelmirrors" } },
     { "apiextensions.k8s.io/v1", "CustomResourceDefinition", { "apiextensions.k8s.io", "v1", "customresourcedefinitions" } },
 };
 #define TELL_LATEST_MS 5000             /* how far a status may be behind while others wait */

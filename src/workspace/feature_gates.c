@@ -10,8 +10,8 @@ const struct feature_gate feature_gates[] = {
     { "enableMultiRoleInferenceController", false, true, false },
     { "enableMIG", false, true, true },
     { "enableAccelerator", false, true, true },
-    { "ModelMirror", false, true, false },
-    { "ModelStreaming", false, true, false },
+    { "ModelMirror", false, true, true },
+    { "ModelStreaming", false, true, true },
     { "enableBaseImageAutoUpgrade", false, true, false },
 };
 const size_t n_feature_gates = ARRAY_LEN(feature_gates);
@@ -54,6 +54,18 @@ static errc set_one(struct str piece, struct feature_gates_set *out, struct err 
     return ERR_OK;
 }
 
+/* The one needs the other, as upstream; and mirrors are only waited for here. */
+static errc check_streaming(const struct feature_gates_set *s, struct err *e)
+{
+    bool mirrors = feature_gate_is_on(s, "ModelMirror"), streams = feature_gate_is_on(s, "ModelStreaming");
+
+    if (streams && !mirrors)
+        return err_set(e, ERR_BAD_REQUEST, "--feature-gates ModelStreaming=true: needs ModelMirror=true beside it");
+    if (mirrors && !streams)
+        return err_set(e, ERR_UNBUILT, "--feature-gates ModelMirror=true: not built yet: nothing here fetches models into mirrors; with ModelStreaming=true it means that somebody else does");
+    return ERR_OK;
+}
+
 errc feature_gates_parse(const char *text, struct feature_gates_set *out, struct err *e)
 {
     struct str rest = str_of(text ? text : ""), piece;
@@ -64,7 +76,7 @@ errc feature_gates_parse(const char *text, struct feature_gates_set *out, struct
     while (str_next(&rest, ',', &piece))
         if (str_trim(piece).n)
             TRY(set_one(str_trim(piece), out, e));
-    return ERR_OK;
+    return check_streaming(out, e);
 }
 
 bool feature_gate_is_on(const struct feature_gates_set *s, const char *name)

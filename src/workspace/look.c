@@ -3,13 +3,13 @@
 #include "kube/meta.h"
 #include "workspace/manager.h"
 
-#define MANAGER_CACHES 13
+#define MANAGER_CACHES 15
 
 static size_t caches_of(struct workspace_manager *m, struct informer *out[MANAGER_CACHES])
 {
     struct informer *const all[MANAGER_CACHES] = { m->workspaces, m->claims, m->nodes, m->pods, m->services, m->statefulsets, m->jobs,
                                                    m->configs, m->secrets, m->volume_claims, m->storage_classes,
-                                                   m->node_pools, m->node_classes };
+                                                   m->node_pools, m->node_classes, m->mirrors, m->accounts };
     size_t n = 0;
 
     for (size_t i = 0; i < MANAGER_CACHES; i++)

@@ -230,6 +230,9 @@ static void watch_all(struct workspace_manager *m, const struct api_kinds *has)
     if (has->storage)
         m->storage_classes = informers_of(m->informers, "storage.k8s.io", "v1", "storageclasses");
 
+    if (m->settings.model_streaming)
+        mirrors_watch(m);
+
     informer_on(m->workspaces, &(struct informer_handler){ on_workspace, m });
     controller_watch(c, m->workspaces);
     if (m->claims)
@@ -318,6 +321,8 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
 
     if (m->settings.karpenter)
         TRY(node_classes_served(m, e));
+    if (m->settings.model_streaming)
+        TRY(mirrors_served(m, e));
     TRY(http_client_new(&(struct http_client_opts){ .connect_timeout_ms = 500, .timeout_ms = 1000 }, &m->http, e));
     if (!o->wait_to_lead)               /* before the informers: they would find no such kind and wait */
         TRY(workspace_install(m, o->install_crds, e));

@@ -23,6 +23,7 @@ struct workspace_manager {
     /* claims (settings.claim_kind) is NULL on the user's own nodes where the API has no such kind, and so is storage_classes */
     struct informer *storage_classes;
     struct informer *node_pools, *node_classes;         /* NULL: not in Karpenter mode */
+    struct informer *mirrors, *accounts;                /* ModelMirrors and ServiceAccounts; NULL: no model is streamed */
     struct controller *controller;
     struct recorder *recorder;
     struct behind *behind;
@@ -102,6 +103,12 @@ json_t *slim_volume_claim(json_t *obj);
 
 /* Prometheus text about these PersistentVolumeClaims. */
 void volume_metrics(const json_t *claims, struct buf *out);
+
+/* mirrors.c: model streaming. NOT_FOUND: the kind is not served. */
+errc mirrors_served(struct workspace_manager *m, struct err *e);
+void mirrors_watch(struct workspace_manager *m);         /* after storage_classes */
+/* Where the model of this Workspace is streamed: the rest of the view. */
+errc mirrors_observe(struct workspace_manager *m, struct op *op, struct observed *o, struct err *e);
 
 /* benchmark.c: what the pod of a ready StatefulSet measured, while BenchmarkCompleted is not True. */
 void benchmark_observe(struct workspace_manager *m, struct op *op, struct observed *o);

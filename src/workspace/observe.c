@@ -123,6 +123,7 @@ errc workspace_observe(struct workspace_manager *m, struct op *op, json_t *objec
         observe_tuning(m, op, o);
     if (o->ws.inference && o->ws.inference->config.n > 0)
         v->inference_config = own(op, informer_get(m->configs, ns, text(op, o->ws.inference->config)));
+    TRY(mirrors_observe(m, op, o, e));
     lookup_observe(m, op, o);
     benchmark_observe(m, op, o);
     return observe_revisions(m, op, o, e);

@@ -19,6 +19,8 @@ static void gates_over_their_defaults(void **state)
     assert_int_equal(feature_gates_parse("vLLM=True, disableNodeAutoProvisioning=1,,enableInferenceSetController=f", &s, &e), ERR_OK);
     assert_true(feature_gate_is_on(&s, "disableNodeAutoProvisioning"));
     assert_false(feature_gate_is_on(&s, "enableInferenceSetController"));
+    assert_int_equal(feature_gates_parse("ModelStreaming=true,ModelMirror=true", &s, &e), ERR_OK);
+    assert_true(feature_gate_is_on(&s, "ModelStreaming"));
 }
 
 static void what_is_refused_is_named(void **state)
@@ -28,7 +30,8 @@ static void what_is_refused_is_named(void **state)
         { "vLLM=true,foo=false", "invalid feature gate(s) foo", ERR_BAD_REQUEST },
         { "vLLM", "vLLM: has no =true or =false", ERR_BAD_REQUEST },
         { "vLLM=yes", "vLLM: yes is neither true nor false", ERR_BAD_REQUEST },
-        { "ModelStreaming=true", "ModelStreaming=true: not built yet", ERR_UNBUILT },
+        { "ModelStreaming=true", "ModelStreaming=true: needs ModelMirror=true beside it", ERR_BAD_REQUEST },
+        { "ModelMirror=true", "ModelMirror=true: not built yet", ERR_UNBUILT },
         { "gatewayAPIInferenceExtension=true", "gatewayAPIInferenceExtension=true: not built yet", ERR_UNBUILT },
     };
 
