@@ -11,6 +11,7 @@
 struct install_cmd {
     const char *kubeconfig, *context;
     bool apply;
+    struct strlist namespaces;
     struct install_opts o;
 };
 
@@ -64,6 +65,7 @@ int cmd_install(int argc, char **argv)
         { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
         { "release", 0, OPT_STR, &o->release, "NAME", "What objects are called; default workspace." },
         { "namespace", 'n', OPT_STR, &o->ns, "NS", "Where the manager runs; default kaito-workspace." },
+        { "watch-namespace", 0, OPT_LIST, &c.namespaces, "NS", "Look after the Workspaces of this namespace only, with rights in no other; may be repeated." },
         { "image", 0, OPT_STR, &o->image, "REF", "Image of the manager; default kaito/kaito:" KAITO_VERSION "." },
         { "runtime-image", 0, OPT_STR, &o->runtime_image, "REF", "Image of the native runtime; default kaito/kaito-runtime:" KAITO_VERSION "." },
         { "preset-registry", 0, OPT_STR, &o->preset_registry, "HOST/PATH", "Registry of upstream's images; default mcr.microsoft.com/aks/kaito." },
@@ -90,10 +92,15 @@ int cmd_install(int argc, char **argv)
     if (rc == OPTIONS_HELP)
         return 0;
     rc = rc ? rc : check(&c, &e);
+    if (c.namespaces.n > 0) {
+        strlist_add(&c.namespaces, NULL);
+        o->namespaces = c.namespaces.items;
+    }
     AUTO_JSON manifests = rc ? NULL : install_manifests(o);
     if (!rc && c.apply)
         rc = apply(&c, manifests, &e);
     else if (!rc)
         print(manifests);
+    strlist_done(&c.namespaces);
     return rc ? command_fail(argv[0], &e) : 0;
 }

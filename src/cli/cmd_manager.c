@@ -21,7 +21,7 @@
 #define LEASE_CALL_MS   5000            /* half of what the lease may go without being renewed */
 
 struct manager_cmd {
-    const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service;
+    const char *kubeconfig, *context, *node_provisioner, *log_level, *health, *metrics, *service, *configuration;
     const char *zap_level, *zap_encoder;        /* upstream's names of log_level and log_json; they count where they are given */
     int64_t workers, webhook_port;
     const char *gates, *node_class_json;
@@ -169,7 +169,7 @@ static struct webhook *start_webhook(const struct manager_cmd *c, struct kube_cl
     const struct admission_route route = { ADMISSION_PATH, workspace_admit, r->manager };
     const struct webhook_opts o = {
         .port = (uint16_t)c->webhook_port, .ns = release_namespace(c), .service = c->service, .secret = "workspace-webhook-cert",
-        .configuration = "validation.workspace.kaito.sh", .routes = &route, .n_routes = 1,
+        .configuration = c->configuration, .routes = &route, .n_routes = 1,
     };
 
     return webhook_start(client, &o, cancel);
@@ -257,7 +257,7 @@ static const struct command_help help = {
 static errc read_options(int argc, char **argv, struct manager_cmd *out, struct err *e)
 {
     struct manager_cmd c = { .node_provisioner = "azure-gpu-provisioner", .log_level = "info", .health = ":8081", .metrics = ":8080", .workers = 4,
-                             .service = "workspace", .webhook_port = 9443, .webhook = true,
+                             .service = "workspace", .configuration = "validation.workspace.kaito.sh", .webhook_port = 9443, .webhook = true,
                              .o = { .install_crds = true, .ask_hub = true, .hub_token = getenv("HF_TOKEN"), .settings = { .cloud = "azure" } } };
     struct workspace_settings *s = &c.o.settings;
     const struct option_row rows[] = {
@@ -288,6 +288,7 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "webhook", 0, OPT_BOOL, &c.webhook, NULL, "Serve the admission webhook and keep its certificate in the Secret workspace-webhook-cert." },
         { "webhook-port", 0, OPT_INT, &c.webhook_port, "PORT", "Where the webhook listens.", .env = "WEBHOOK_PORT", .min = 1, .max = 65535 },
         { "webhook-service", 0, OPT_STR, &c.service, "NAME", "The Service in the release namespace that the API server reaches it by.", .env = "WEBHOOK_SERVICE" },
+        { "webhook-configuration", 0, OPT_STR, &c.configuration, "NAME", "The ValidatingWebhookConfiguration that gets the certificate's authority." },
         { "install-crds", 0, OPT_BOOL, &c.o.install_crds, NULL, "Write the CustomResourceDefinitions and the release namespace at start; off where `kaito install` or the chart has brought them." },
         { "health-probe-bind-address", 0, OPT_STR, &c.health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
         { "metrics-bind-address", 0, OPT_STR, &c.metrics, "HOST:PORT", "Where /metrics is; 0: nowhere." },

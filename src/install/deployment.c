@@ -24,6 +24,10 @@ static json_t *args_of(const struct release *r)
         json_push(args, json_strf("--feature-gates=%s", r->o.feature_gates));
     if (r->karpenter)
         push_karpenter(r, args);
+    for (const char *const *ns = r->o.namespaces; ns && *ns; ns++)
+        json_push(args, json_strf("--namespace=%s", *ns));
+    if (r->o.namespaces)
+        json_push(args, json_strf("--webhook-configuration=%s", r->webhook));
     if (r->o.replicas > 1)
         json_push(args, json_string("--leader-elect"));
     return args;

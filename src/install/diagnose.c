@@ -166,22 +166,34 @@ static bool has_address(const json_t *facts, const char *ns, const char *name)
     return false;
 }
 
-static void add_webhook(const json_t *facts, json_t *root)
+static void add_webhook(const json_t *facts, const json_t *c, json_t *root)
 {
-    const json_t *c = named(json_object_get(facts, "webhooks"), WEBHOOK_NAME), *hook = json_array_get(json_object_get(c, "webhooks"), 0);
-    const json_t *client = json_object_get(hook, "clientConfig");
+    const json_t *client = json_object_get(json_array_get(json_object_get(c, "webhooks"), 0), "clientConfig");
     const char *ns = json_str_at(client, "service", "namespace", NULL), *name = json_str_at(client, "service", "name", NULL);
 
-    if (!c)
-        finding_add(root, finding("note", "webhook %s: is not there: Workspaces that break rules are stored, and told so in ResourceReady", WEBHOOK_NAME));
-    else if (!str_set(json_cstr(client, "caBundle")))
-        finding_next(finding_add(root, finding("fail", "webhook %s: no manager has put its certificate in yet, so every write of a Workspace is refused", WEBHOOK_NAME)),
-                     "kubectl logs -n %s deployment/workspace", ns ? ns : "kaito-workspace");
+    if (!str_set(json_cstr(client, "caBundle")))
+        finding_next(finding_add(root, finding("fail", "webhook %s: no manager has put its certificate in yet, so every write of a Workspace is refused", kube_name(c))),
+                     "kubectl logs -n %s -l app.kubernetes.io/name=workspace", ns ? ns : "kaito-workspace");
     else if (name && !has_address(facts, ns, name))
-        finding_next(finding_add(root, finding("fail", "webhook %s: no ready pod is behind Service %s/%s, so every write of a Workspace is refused", WEBHOOK_NAME, ns, name)),
+        finding_next(finding_add(root, finding("fail", "webhook %s: no ready pod is behind Service %s/%s, so every write of a Workspace is refused", kube_name(c), ns, name)),
                      "kubectl get endpoints -n %s %s", ns, name);
     else
-        finding_add(root, finding("ok", "webhook %s: served by %s%s%s", WEBHOOK_NAME, name ? ns : json_cstr(client, "url"), name ? "/" : "", name ? name : ""));
+        finding_add(root, finding("ok", "webhook %s: served by %s%s%s", kube_name(c), name ? ns : json_cstr(client, "url"), name ? "/" : "", name ? name : ""));
+}
+
+/* One of the cluster, or one for each release that looks after some namespaces. */
+static void add_webhooks(const json_t *facts, json_t *root)
+{
+    const json_t *c;
+    size_t n = 0, i;
+
+    json_array_foreach(json_object_get(facts, "webhooks"), i, c)
+        if (str_has_suffix(str_of(kube_name(c)), STR(WEBHOOK_NAME))) {
+            add_webhook(facts, c, root);
+            n++;
+        }
+    if (n == 0)
+        finding_add(root, finding("note", "webhook %s: is not there: Workspaces that break rules are stored, and told so in ResourceReady", WEBHOOK_NAME));
 }
 
 /* ---- together ---------------------------------------------------------------------------------------------------------------------- */
@@ -203,7 +215,7 @@ json_t *install_diagnose(const json_t *facts, int64_t now_ms)
     if (json_object_get(facts, "leases"))
         add_lease(facts, now_ms, root);
     if (json_object_get(facts, "webhooks"))
-        add_webhook(facts, root);
+        add_webhooks(facts, root);
     json_object_foreach(json_object_get(facts, "unread"), what, why)
         finding_add(root, finding("note", "%s could not be read: %s", what, json_string_value(why)));
     return root;

@@ -58,7 +58,14 @@ static struct release release_of(const struct install_opts *given)
     r.karpenter = streq(r.o.node_provisioner, "karpenter");
     r.streaming = str_set(r.o.feature_gates) && str_find(str_of(r.o.feature_gates), STR("ModelStreaming=true"), &at);
     r.fullname = str_find(str_of(r.o.release), STR("workspace"), &at) ? xstrdup(r.o.release) : xasprintf("%s-workspace", r.o.release);
+    r.webhook = r.o.namespaces ? xasprintf("%s." WEBHOOK_NAME, r.fullname) : xstrdup(WEBHOOK_NAME);
     return r;
+}
+
+static void release_done(struct release *r)
+{
+    free(r->webhook);
+    free(r->fullname);
 }
 
 json_t *release_name(const struct release *r, const char *suffix)
@@ -115,17 +122,30 @@ static json_t *webhook_client(const struct release *r)
     "(k in " ANNOTATIONS("oldObject") " && " ANNOTATIONS("object") "[k] == " ANNOTATIONS("oldObject") "[k])) || " \
     "!" ANNOTATIONS("oldObject") ".all(k, k.startsWith('workspace.kaito.io/') || k in " ANNOTATIONS("object") ")"
 
+/* The namespaces that are looked after; NULL: all. */
+static json_t *namespace_selector(const struct release *r)
+{
+    json_t *names = json_array();
+
+    for (const char *const *ns = r->o.namespaces; ns && *ns; ns++)
+        json_push(names, json_string(*ns));
+    if (json_array_size(names) > 0)
+        return json_pack("{s:[{s:s, s:s, s:o}]}", "matchExpressions", "key", "kubernetes.io/metadata.name", "operator", "In", "values", names);
+    json_decref(names);
+    return NULL;
+}
+
 /* Without caBundle: the manager puts it there, and applying this again leaves it alone. */
 static json_t *webhook(const struct release *r)
 {
     json_t *o = release_object(r, "admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration", "", false);
 
-    json_put_str(json_sub(o, "metadata"), "name", WEBHOOK_NAME);
-    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i, s:[{s:s, s:s}]}]", "name", WEBHOOK_NAME,
+    json_put_str(json_sub(o, "metadata"), "name", r->webhook);
+    json_put(o, "webhooks", json_pack("[{s:s, s:o, s:[{s:[s], s:[s, s], s:[s, s], s:[s]}], s:s, s:s, s:[s], s:i, s:[{s:s, s:s}], s:o*}]", "name", WEBHOOK_NAME,
                                       "clientConfig", webhook_client(r), "rules", "apiGroups", "kaito.sh", "apiVersions", "v1alpha1", "v1beta1",
                                       "operations", "CREATE", "UPDATE", "resources", "workspaces", "failurePolicy", "Fail", "sideEffects", "None",
                                       "admissionReviewVersions", "v1", "timeoutSeconds", 10,
-                                      "matchConditions", "name", "spec-or-annotations", "expression", MATTERS));
+                                      "matchConditions", "name", "spec-or-annotations", "expression", MATTERS, "namespaceSelector", namespace_selector(r)));
     return o;
 }
 
@@ -163,7 +183,7 @@ json_t *install_manifests(const struct install_opts *o)
     if (!r.o.no_device_plugin)
         json_push(list, device_plugin(&r));
     json_push(list, webhook(&r));       /* last: until the manager serves it, every write of a Workspace is refused */
-    free(r.fullname);
+    release_done(&r);
     return list;
 }
 
@@ -172,7 +192,7 @@ json_t *install_webhook(const struct install_opts *o)
     struct release r = release_of(o);
     json_t *configuration = webhook(&r);
 
-    free(r.fullname);
+    release_done(&r);
     return configuration;
 }
 

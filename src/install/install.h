@@ -19,6 +19,7 @@ struct install_opts {                   /* NULL and 0: the default of the chart'
     const char *node_classes;           /* karpenter: JSON of the NodeClasses to make; upstream's two for Azure */
     const char *feature_gates;          /* NULL: the manager's defaults */
     const char *webhook_url;            /* "https://HOST:PORT": the API server reaches the manager there instead of by the Service */
+    const char *const *namespaces;      /* whose Workspaces are looked after, NULL-terminated; NULL: all. Then nothing clashes with other releases */
     int64_t replicas;                   /* 1; above 1 the managers elect a leader */
     bool no_crds, no_device_plugin;
 };

@@ -11,6 +11,7 @@
 
 struct release {                        /* options with defaults, and what follows from them */
     struct install_opts o;
+    char *webhook;                      /* name of the webhook configuration: upstream's, unless there may be several */
     char *fullname;                     /* the release's name when it contains "workspace", else RELEASE-workspace */
     bool byo, karpenter, streaming;
 };

@@ -50,6 +50,8 @@ ok "another release and namespace" agree "prod -n ai" "--release prod --namespac
 ok "nodes of one's own" agree "workspace -n kaito-workspace --set nodeProvisioner=byo" "--node-provisioner byo"
 ok "Karpenter" agree "workspace -n kaito-workspace --set nodeProvisioner=karpenter" "--node-provisioner karpenter"
 ok "two managers elect a leader" agree "workspace -n kaito-workspace --set replicaCount=2" "--replicas 2"
+ok "some namespaces only" agree "prod -n ai --set watchNamespaces={team-a,team-b}" "--release prod --namespace ai --watch-namespace team-a --watch-namespace team-b"
+ok "models that are streamed" agree "workspace -n kaito-workspace --set featureGates.ModelMirror=true,featureGates.ModelStreaming=true" "--feature-gates ModelMirror=true,ModelStreaming=true"
 ok "another cloud, image and gate" agree \
     "workspace -n kaito-workspace --set cloudProviderName=aws,image.repository=r/kaito,image.tag=9,featureGates.disableNodeAutoProvisioning=true" \
     "--cloud aws --image r/kaito:9 --feature-gates disableNodeAutoProvisioning=true"

@@ -134,6 +134,32 @@ ok "the last Workspace goes" kubectl delete workspace waits --timeout=60s
 began=$(now_ms)
 kill -TERM "${pid[three]}"; wait "${pid[three]}"; ok "the manager ends with status 0" [ $? -eq 0 ]
 ok "at once ($(($(now_ms) - began)) ms)" [ $(($(now_ms) - began)) -lt 2500 ]
+
+# ---- some namespaces only: a release of its own, with rights there and nowhere else ----
+ok "the first release's webhook goes" kubectl delete validatingwebhookconfiguration validation.workspace.kaito.sh
+hook=$(free_port)
+kubectl create namespace team-a >/dev/null; kubectl create namespace team-b >/dev/null
+ok "a release for one namespace is installed" "$kaito" install --apply --release scoped --namespace scoped --watch-namespace team-a --webhook-url "https://127.0.0.1:$hook"
+token=$(kubectl -n scoped create token scoped-workspace-sa)
+TOKEN=$token python3 -c '
+import json, os, sys
+c = json.load(open(sys.argv[1]))
+c["users"][0]["user"] = {"token": os.environ["TOKEN"]}
+json.dump(c, open(sys.argv[1], "w"))' "$work/account"
+start scoped --release-namespace scoped --namespace team-a --webhook-configuration scoped-workspace.validation.workspace.kaito.sh
+ok "its manager becomes ready" within 10 ready scoped
+in_a() { workspace "$@" | kubectl apply -n team-a -f -; }
+in_b() { workspace "$@" | kubectl apply -n team-b -f -; }
+refused_in_a() { ! in_a "$@" >"$work/refusal" 2>&1; cat "$work/refusal"; }
+ok "its namespace is looked after" within 10 in_a mine v1beta1 phi-4-mini-instruct
+ok "down to the machine" within 10 holds nodeclaim kubectl get nodeclaims -l kaito.sh/workspace=mine,kaito.sh/workspacenamespace=team-a -o name
+ok "and its rules are asked there" holds 'admission webhook "validation.workspace.kaito.sh" denied the request: validation failed: ' refused_in_a bad v1beta1 no-such-model
+ok "not elsewhere" in_b theirs v1beta1 no-such-model
+ok "where nothing is done" is "" kubectl get workspace -n team-b theirs -o 'jsonpath={.status}'
+ok "it may not read there" sh -c "! KUBECONFIG='$work/account' kubectl get secrets -n team-b"
+ok "it had every right it needed, too" sh -c "! grep -i 'forbidden' '$work/scoped.log'"
+ok "its Workspace goes" kubectl delete workspace -n team-a mine --timeout=60s
+kill -TERM "${pid[scoped]}"; wait "${pid[scoped]}"; ok "and it ends with status 0" [ $? -eq 0 ]
 echo "1..$tests"
 echo "# $((tests - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -23,3 +23,52 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- range $name, $on := .Values.featureGates }}{{ $out = append $out (printf "%s=%v" $name $on) }}{{ end -}}
 {{- join "," $out -}}
 {{- end }}
+{{- define "kaito.webhookConfiguration" -}}
+{{- if .Values.watchNamespaces }}{{ include "kaito.fullname" . }}.{{ end }}validation.workspace.kaito.sh
+{{- end }}
+{{- define "kaito.workspaceRules" }}
+- apiGroups: [kaito.sh]
+  resources: [workspaces]
+  verbs: [get, list, watch, patch]
+- apiGroups: [kaito.sh]
+  resources: [workspaces/status]
+  verbs: [patch]
+- apiGroups: [kaito.sh]
+  resources: [workspaces/finalizers]
+  verbs: [update]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [configmaps]
+  verbs: [get, list, watch, create, patch]
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, list, watch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [apps]
+  resources: [statefulsets, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [batch]
+  resources: [jobs]
+  verbs: [get, list, watch, create, patch, delete]
+{{- if .Values.featureGates.ModelStreaming }}
+- apiGroups: [""]
+  resources: [serviceaccounts]
+  verbs: [list, watch]
+- apiGroups: [""]
+  resources: [persistentvolumeclaims]
+  verbs: [get]
+{{- end }}
+{{- end }}

@@ -112,11 +112,26 @@ static void a_webhook_without_a_certificate_is_told(void **state)
     assert_non_null(strstr(buf_cstr(&text), "[fail] webhook validation.workspace.kaito.sh: no manager has put its certificate in yet"));
 }
 
+static void each_release_has_its_webhook(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told("webhooks: [{metadata: {name: somebody.else}}, {metadata: {name: a-workspace.validation.workspace.kaito.sh}, webhooks: [{clientConfig: {caBundle: eA==, url: 'https://h:1'}}]}, "
+         "{metadata: {name: b-workspace.validation.workspace.kaito.sh}, webhooks: [{clientConfig: {service: {namespace: ns, name: svc}}}]}]\n", NULL, &text);
+    assert_string_equal(buf_cstr(&text),
+        "[fail] Installation\n"
+        "  [ok]   webhook a-workspace.validation.workspace.kaito.sh: served by https://h:1\n"
+        "  [fail] webhook b-workspace.validation.workspace.kaito.sh: no manager has put its certificate in yet, so every write of a Workspace is refused\n"
+        "         -> kubectl logs -n ns -l app.kubernetes.io/name=workspace\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_well_is_told), cmocka_unit_test(what_is_missing_is_told), cmocka_unit_test(legacy_machines_are_enough),
         cmocka_unit_test(an_older_definition_is_told_by_what_it_lacks), cmocka_unit_test(a_webhook_without_a_certificate_is_told),
+        cmocka_unit_test(each_release_has_its_webhook),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
