@@ -15,6 +15,18 @@ static void add_next(json_t *f, const struct patient *p, const struct reason_row
     finding_next(f, "%s", buf_cstr(&next));
 }
 
+/* Not yet, and nothing is wrong. */
+static bool only_waits(const char *reason)
+{
+    static const char *const reasons[] = { "WorkspaceTuningJobStatusPending", "WorkspaceInferenceStatusPending", "AwaitingReconciliation", "NodeClaimNotReady", "NodeNotReady",
+                                           "NodePluginsNotReady", "ModelMirrorPending", "ModelMirrorNotReady" };
+
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (streq(reasons[i], reason))
+            return true;
+    return false;
+}
+
 /* A condition as a finding; NULL when it is True. What another part of the tree explains better is only told. */
 static json_t *of_condition(const struct patient *p, const char *type)
 {
@@ -24,9 +36,7 @@ static json_t *of_condition(const struct patient *p, const char *type)
     if (!c || streq(json_cstr(c, "status"), "True"))
         return NULL;
     const struct reason_row *row = reason_find(type, reason);
-    bool waits = streq(reason, "WorkspaceTuningJobStatusPending") || streq(reason, "WorkspaceInferenceStatusPending") || streq(reason, "AwaitingReconciliation") ||
-                 streq(reason, "NodeClaimNotReady") || streq(reason, "NodeNotReady") || streq(reason, "NodePluginsNotReady");
-    json_t *f = finding(waits ? "wait" : "fail", "%s: %s: %s", type, reason ? reason : "no reason", message ? message : "");
+    json_t *f = finding(only_waits(reason) ? "wait" : "fail", "%s: %s: %s", type, reason ? reason : "no reason", message ? message : "");
 
     if (row)
         finding_add(f, finding("note", "%s", row->meaning));
@@ -69,6 +79,19 @@ static void add_workload(const struct patient *p, json_t *root, const char *type
     finding_add(root, f);
 }
 
+/* Conditions that nothing else in the tree explains. */
+static void add_other(const struct patient *p, json_t *root)
+{
+    static const char *const types[] = { "ModelMirrorReady", "BenchmarkCompleted" };
+
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) {
+        json_t *f = of_condition(p, types[i]);
+
+        if (f)
+            finding_add(root, f);
+    }
+}
+
 /* Said only while something is wrong: it may be the cause and it may not. */
 static void add_model_hints(const struct patient *p, json_t *root)
 {
@@ -107,7 +130,7 @@ static void add_deletion(const struct patient *p, json_t *root)
     json_array_foreach(json_at(p->ws_json, "metadata", "finalizers", NULL), i, f)
         finding_add(d, finding("note", "waits for whoever owns the finalizer %s%s", json_string_value(f),
                                streq(json_string_value(f), WORKSPACE_FINALIZER) ? " (the manager: is one running?)" : ""));
-    finding_next(d, "kaito doctor shows whether a manager runs");
+    finding_next(d, "kaito doctor");
 }
 
 /* No condition at all, or one of an older generation. */
@@ -119,10 +142,18 @@ static void add_attention(const struct patient *p, json_t *root)
 
     if (json_array_size(list) == 0) {
         json_t *f = finding_add(root, finding(age_s > 10 ? "fail" : "wait", "no manager has written a condition yet, %lld s after it was made", (long long)age_s));
-        finding_next(f, "kaito doctor shows whether a manager runs");
+        finding_next(f, "kaito doctor");
     } else if (seen > 0 && seen < now) {
         finding_add(root, finding("wait", "the manager has not seen the last change yet (generation %lld, it saw %lld)", (long long)now, (long long)seen));
     }
+}
+
+/* It says more than that it waits for machines. */
+static bool has_own_cause(const struct patient *p, const char *type)
+{
+    const json_t *c = kube_condition(p->ws_json, type);
+
+    return c && !streq(json_cstr(c, "status"), "True") && !only_waits(json_cstr(c, "reason"));
 }
 
 static void add_parts(const struct patient *p, json_t *root)
@@ -136,7 +167,7 @@ static void add_parts(const struct patient *p, json_t *root)
     if (kube_condition(p->ws_json, "ResourceReady"))
         diagnose_nodes(p, is_true(p, "ResourceReady") ? NULL : of_condition(p, "ResourceReady"), root);
     /* what was made before the machines went wrong may have a cause of its own */
-    if (!is_true(p, "ResourceReady") && !p->statefulset && !p->job)
+    if (!is_true(p, "ResourceReady") && !p->statefulset && !p->job && !has_own_cause(p, p->ws.tuning ? "JobStarted" : "InferenceReady"))
         return;
     if (p->ws.tuning)
         add_workload(p, root, "JobStarted", "Job", p->job);
@@ -162,6 +193,7 @@ json_t *workspace_diagnose(const json_t *facts, int64_t now_ms)
     }
     add_attention(&p, root);
     add_parts(&p, root);
+    add_other(&p, root);
     if (is_true(&p, "WorkspaceSucceeded"))
         return root;
     if (streq(json_cstr(root, "level"), "ok"))

@@ -130,6 +130,44 @@ static void what_is_well_is_short(void **state)
     assert_null(strstr(buf_cstr(&text), "->"));
 }
 
+#define IN_ORDER CONDITION("NodeClaimReady", "True", "NodeClaimsReady", "y") ", " CONDITION("ResourceReady", "True", "workspaceResourceStatusSuccess", "y") ", "
+
+static void a_model_that_was_not_measured_is_told(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told(WS(IN_ORDER CONDITION("InferenceReady", "True", "WorkspaceInferenceStatusSuccess", "deployed") ", " CONDITION("WorkspaceSucceeded", "False", "BenchmarkFailed", "no result") ", "
+            CONDITION("BenchmarkCompleted", "False", "BenchmarkFailed", "no result")) READY_CLAIM READY_NODES, &text);
+    assert_true(strncmp(buf_cstr(&text), "[fail] Workspace default/w", 26) == 0);
+    assert_non_null(strstr(buf_cstr(&text), "  [fail] BenchmarkCompleted: BenchmarkFailed: no result\n         -> kubectl logs -n default w-0 | grep KAITO_BENCHMARK"));
+}
+
+static void a_warning_of_what_runs_is_told(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told("workspace: {kind: Workspace, " META ", " RESOURCE ", inference: {preset: {name: phi-4}, config: conf}, status: {state: Ready, targetNodeCount: 1, conditions: [" IN_ORDER
+         CONDITION("InferenceReady", "True", "WorkspaceInferenceStatusSuccess", "deployed; warning: ConfigMap conf of inference.config is not there") ", "
+         CONDITION("WorkspaceSucceeded", "True", "workspaceSucceeded", "y") "]}}\n" READY_CLAIM READY_NODES, &text);
+    assert_non_null(strstr(buf_cstr(&text), "  [warn] InferenceReady: deployed; warning: ConfigMap conf of inference.config is not there\n"
+                                            "         -> kubectl create configmap -n default conf --from-file=inference_config.yaml\n"));
+}
+
+static void what_a_mirror_lacks_is_told(void **state)
+{
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    told(WS(CONDITION("ResourceReady", "False", "ModelMirrorNotReady", "Model download has not started") ", " CONDITION("ModelMirrorReady", "False", "ModelMirrorPending", "not started") ", "
+            CONDITION("InferenceReady", "False", "ModelStreamingStorageClassNotFound", "no class")), &text);
+    assert_true(strncmp(buf_cstr(&text), "[fail] Workspace default/w", 26) == 0);
+    assert_non_null(strstr(buf_cstr(&text), "  [wait] ResourceReady: ModelMirrorNotReady: Model download has not started\n"));
+    assert_non_null(strstr(buf_cstr(&text), "  [fail] InferenceReady: ModelStreamingStorageClassNotFound: no class\n         -> kubectl get storageclasses\n"));
+    assert_non_null(strstr(buf_cstr(&text), "  [wait] ModelMirrorReady: ModelMirrorPending: not started\n         -> kubectl describe modelmirrors\n"));
+}
+
 static void a_workspace_that_nobody_looked_at_is_told(void **state)
 {
     AUTO_BUF text = { 0 };
@@ -184,7 +222,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_cloud_error_is_followed_to_the_claim), cmocka_unit_test(a_legacy_machine_is_called_so), cmocka_unit_test(a_claim_that_nobody_takes_up_is_told),
         cmocka_unit_test(a_crash_is_followed_to_the_last_log_line), cmocka_unit_test(an_image_and_a_probe_are_told),
-        cmocka_unit_test(what_is_well_is_short), cmocka_unit_test(a_workspace_that_nobody_looked_at_is_told),
+        cmocka_unit_test(what_is_well_is_short), cmocka_unit_test(a_model_that_was_not_measured_is_told), cmocka_unit_test(a_warning_of_what_runs_is_told), cmocka_unit_test(what_a_mirror_lacks_is_told),
+        cmocka_unit_test(a_workspace_that_nobody_looked_at_is_told),
         cmocka_unit_test(your_own_nodes_without_the_label_are_told), cmocka_unit_test(logs_are_wished_for_of_what_has_run),
         cmocka_unit_test(a_workload_is_told_beside_machines_that_are_not_ready),
     };
