@@ -242,6 +242,7 @@ static errc run(const struct manager_cmd *c, struct cancel *cancel, struct err *
     errc rc = start(c, client, &r, cancel, e);
 
     rc = rc ? rc : lead(c, &r, leader, cancel, e);
+    log_info("manager", "stopping: what is under way ends", KV("leads", !leader || leader_is(leader) ? "true" : "false"));
     cancel_now(cancel);
     stop(&r);
     return rc;
@@ -352,7 +353,10 @@ static int manage(struct manager_cmd *c, const char *name)
     if (c->o.settings.model_streaming)
         log_warn("manager", "models are streamed from ModelMirrors, which are asked for and waited for: something else must fill them");
     cancel_on_signals(cancel);
-    return run(c, cancel, &e) ? command_fail(name, &e) : 0;
+    if (run(c, cancel, &e))
+        return command_fail(name, &e);
+    log_info("manager", "stopped");
+    return 0;
 }
 
 int cmd_manager(int argc, char **argv)

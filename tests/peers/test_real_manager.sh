@@ -160,6 +160,7 @@ ok "it may not read there" sh -c "! KUBECONFIG='$work/account' kubectl get secre
 ok "it had every right it needed, too" sh -c "! grep -i 'forbidden' '$work/scoped.log'"
 ok "its Workspace goes" kubectl delete workspace -n team-a mine --timeout=60s
 kill -TERM "${pid[scoped]}"; wait "${pid[scoped]}"; ok "and it ends with status 0" [ $? -eq 0 ]
+ok "saying so" holds "stopped" tail -1 "$work/scoped.log"
 echo "1..$tests"
 echo "# $((tests - failed)) passed, $failed failed"
 [ "$failed" -eq 0 ]
