@@ -22,6 +22,7 @@ static const struct right workspace_rights[] = {
     { "", "persistentvolumeclaims", "list watch" },             /* counted in the metrics */
     { "", "events", "create patch" },
     { "apps", "statefulsets controllerrevisions", WHOLE },
+    { "apps", "deployments", "list delete" },                   /* those of upstream's releases before v0.8 */
     { "batch", "jobs", WHOLE },
     { "", "serviceaccounts", "list watch", .when = WITH_STREAMING },            /* whether the one that pods run as has an identity */
     { "", "persistentvolumeclaims", "get", .when = WITH_STREAMING },            /* where a mirror's weights are */

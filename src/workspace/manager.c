@@ -270,6 +270,7 @@ errc workspace_manager_lead(struct workspace_manager *m, struct err *e)
 {
     TRY(claim_kind_holds(m, e));
     TRY(workspace_install(m, m->install_crds, e));
+    workspace_migrate(m);
     controller_start(m->controller, m->cancel);
     log_info("workspace", "manager leads", KV("server", kube_client_server(m->client)), KV("machine_types", m->settings.cloud));
     return ERR_OK;
@@ -338,8 +339,10 @@ static errc start(struct workspace_manager *m, const struct workspace_manager_op
     watch_all(m, &has);
     TRY(lookup_start(m, o, e));
     informers_start(m->informers, m->cancel);
-    if (!o->wait_to_lead)
+    if (!o->wait_to_lead) {
+        workspace_migrate(m);
         controller_start(m->controller, m->cancel);
+    }
     log_info("workspace", "manager started", KV("server", kube_client_server(m->client)), KV("machine_types", m->settings.cloud));
     return ERR_OK;
 }

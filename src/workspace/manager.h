@@ -104,6 +104,9 @@ json_t *slim_volume_claim(json_t *obj);
 /* Prometheus text about these PersistentVolumeClaims. */
 void volume_metrics(const json_t *claims, struct buf *out);
 
+/* migration.c: takes away the Deployments that upstream's releases before v0.8 served from. */
+void workspace_migrate(struct workspace_manager *m);
+
 /* mirrors.c: model streaming. NOT_FOUND: the kind is not served. */
 errc mirrors_served(struct workspace_manager *m, struct err *e);
 void mirrors_watch(struct workspace_manager *m);         /* after storage_classes */

@@ -138,6 +138,61 @@ static void a_label_asks_for_the_image(void **state)
     test_manager_close(&t);
 }
 
+#define DEPLOYMENTS KUBE_GVR("apps", "v1", "deployments")
+
+static void create_deployment(struct test_manager *t, const char *name, const char *owner)
+{
+    AUTO_MEM char *yaml = xasprintf("{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: default, name: %s%s}, spec: {selector: {matchLabels: {a: b}}, "
+                                    "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}", name, owner);
+
+    create(t, DEPLOYMENTS, yaml);
+}
+
+static bool has_deployment(struct test_manager *t, const char *name)
+{
+    AUTO_JSON o = NULL;
+    struct err e;
+
+    return kube_get(t->user, DEPLOYMENTS, "default", name, &o, &e) == ERR_OK;
+}
+
+static size_t n_events(struct test_manager *t, const char *reason)
+{
+    AUTO_JSON list = NULL;
+    struct err e;
+    size_t n = 0, i;
+    json_t *one;
+
+    OK(kube_list_all(t->user, KUBE_GVR("", "v1", "events"), "default", NULL, &list, &e));
+    json_array_foreach(list, i, one)
+        n += streq(json_cstr(one, "reason"), reason);
+    return n;
+}
+
+/* As upstream: the Deployments that its older releases served from go, nobody else's. */
+static void deployments_of_older_releases_go(void **state)
+{
+#define OWNED(api, kind) ", ownerReferences: [{apiVersion: " api ", kind: " kind ", name: ws, uid: u-1, controller: true}]"
+    struct test_manager t;
+    const struct workspace_manager_opts o = { .install_crds = true, .settings.byo = true };
+    struct err e;
+
+    test_manager_open(&t);
+    create_deployment(&t, "ws", OWNED("kaito.sh/v1alpha1", "Workspace"));
+    create_deployment(&t, "plain", "");
+    create_deployment(&t, "other", OWNED("kaito.sh/v1alpha1", "Workspace"));
+    create_deployment(&t, "theirs", OWNED("example.com/v1", "Workspace"));
+    OK(test_manager_start(&t, &o, &e));
+    for (int64_t until = clock_mono_ms() + WAIT_MS; has_deployment(&t, "ws") && clock_mono_ms() < until; poll(NULL, 0, 5))
+        ;
+    assert_false(has_deployment(&t, "ws"));
+    assert_true(has_deployment(&t, "plain") && has_deployment(&t, "other") && has_deployment(&t, "theirs"));
+    for (int64_t until = clock_mono_ms() + WAIT_MS; n_events(&t, "WorkloadMigration") == 0 && clock_mono_ms() < until; poll(NULL, 0, 5))
+        ;
+    assert_int_equal(n_events(&t, "WorkloadMigration"), 1);
+    test_manager_close(&t);
+}
+
 static json_t *ready_when(struct test_manager *t, bool warned)
 {
     struct err e;
@@ -153,19 +208,6 @@ static json_t *ready_when(struct test_manager *t, bool warned)
     }
     fail_msg("InferenceReady does not %s", warned ? "warn" : "become True without a warning");
     return NULL;
-}
-
-static size_t n_events(struct test_manager *t, const char *reason)
-{
-    AUTO_JSON list = NULL;
-    struct err e;
-    size_t n = 0, i;
-    json_t *one;
-
-    OK(kube_list_all(t->user, KUBE_GVR("", "v1", "events"), "default", NULL, &list, &e));
-    json_array_foreach(list, i, one)
-        n += streq(json_cstr(one, "reason"), reason);
-    return n;
 }
 
 /* Of a ConfigMap that goes under a running model the kubelet tells when a pod starts again: too late. */
@@ -201,7 +243,8 @@ static void a_config_that_goes_is_told_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is),
-                                        cmocka_unit_test(a_label_asks_for_the_image), cmocka_unit_test(a_config_that_goes_is_told_at_once) };
+                                        cmocka_unit_test(a_label_asks_for_the_image), cmocka_unit_test(a_config_that_goes_is_told_at_once),
+                                        cmocka_unit_test(deployments_of_older_releases_go) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
