@@ -160,8 +160,8 @@ static void what_a_mirror_lacks_is_told(void **state)
     AUTO_BUF text = { 0 };
     (void)state;
 
-    told(WS(CONDITION("ResourceReady", "False", "ModelMirrorNotReady", "Model download has not started") ", " CONDITION("ModelMirrorReady", "False", "ModelMirrorPending", "not started") ", "
-            CONDITION("InferenceReady", "False", "ModelStreamingStorageClassNotFound", "no class")), &text);
+    told(WS(CONDITION("NodeClaimReady", "True", "NodeClaimsReady", "y") ", " CONDITION("ResourceReady", "False", "ModelMirrorNotReady", "Model download has not started") ", " CONDITION("ModelMirrorReady", "False", "ModelMirrorPending", "not started") ", "
+            CONDITION("InferenceReady", "False", "ModelStreamingStorageClassNotFound", "no class")) READY_CLAIM READY_NODES, &text);
     assert_true(strncmp(buf_cstr(&text), "[fail] Workspace default/w", 26) == 0);
     assert_non_null(strstr(buf_cstr(&text), "  [wait] ResourceReady: ModelMirrorNotReady: Model download has not started\n"));
     assert_non_null(strstr(buf_cstr(&text), "  [fail] InferenceReady: ModelStreamingStorageClassNotFound: no class\n         -> kubectl get storageclasses\n"));
