@@ -9,6 +9,7 @@
 #include "provisioner/azure/assertion.h"
 #include "provisioner/azure/cli_token.h"
 #include "provisioner/azure/fault.h"
+#include "provisioner/azure/identity.h"
 #include "provisioner/azure/jwt.h"
 
 #define RENEW_BEFORE_MS  (5 * 60000)    /* before the end of a token, */
@@ -18,13 +19,13 @@
 #define LIFE_MAX_S       (7 * 86400)
 #define TOKEN_FILE_MAX   (64u << 10)
 #define REPLY_MAX        (1u << 20)
-#define IMDS_VERSION     "2018-02-01"
 #define ASSERTION_TYPE   "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 struct azure_auth {
     struct http_client *http;
     enum azure_auth_kind kind;
-    char *token_url, *scope, *audience;         /* token_url: NULL for the Azure CLI */
+    char *token_url, *scope, *audience;         /* token_url: NULL for MANAGED and the Azure CLI */
+    struct azure_identity *identity;            /* MANAGED; NULL: another kind */
     char *tenant, *client_id, *token_file, *secret, *certificate, *certificate_password;
     int64_t (*now_ms)(void *self);
     void *now_self;
@@ -78,16 +79,6 @@ static errc check(const struct azure_auth_opts *o, struct err *e)
     return ERR_OK;
 }
 
-static char *imds_url(const struct azure_auth_opts *o)
-{
-    AUTO_BUF query = { 0 };
-
-    query_add(&query, "api-version", IMDS_VERSION);
-    query_add(&query, "resource", o->endpoints->audience);
-    query_add(&query, "client_id", str_set(o->client_id) ? o->client_id : NULL);
-    return xasprintf("%s/metadata/identity/oauth2/token?%s", o->imds ? o->imds : "http://169.254.169.254", buf_cstr(&query));
-}
-
 static char *oauth_url(const struct azure_auth_opts *o)
 {
     AUTO_BUF tenant = { 0 };
@@ -98,12 +89,17 @@ static char *oauth_url(const struct azure_auth_opts *o)
 
 errc azure_auth_new(struct http_client *http, const struct azure_auth_opts *o, struct azure_auth **out, struct err *e)
 {
+    struct azure_identity *identity = NULL;
+    bool managed = o->kind == AZURE_AUTH_MANAGED;
+
     TRY(check(o, e));
+    if (managed)
+        TRY(azure_identity_new(&o->identity, o->endpoints->audience, o->client_id, &identity, e));
     struct azure_auth *a = xmalloc(sizeof *a);
 
     *a = (struct azure_auth){
-        .http = http, .kind = o->kind, .scope = xasprintf("%s/.default", o->endpoints->audience), .audience = xstrdup(o->endpoints->audience),
-        .token_url = o->kind == AZURE_AUTH_CLI ? NULL : o->kind == AZURE_AUTH_MANAGED ? imds_url(o) : oauth_url(o),
+        .http = http, .kind = o->kind, .identity = identity, .scope = xasprintf("%s/.default", o->endpoints->audience), .audience = xstrdup(o->endpoints->audience),
+        .token_url = managed || o->kind == AZURE_AUTH_CLI ? NULL : oauth_url(o),
         .tenant = xstrdup(o->tenant), .client_id = xstrdup(o->client_id), .token_file = xstrdup(o->token_file), .secret = secret_keep(o->secret),
         .certificate = xstrdup(o->certificate), .certificate_password = secret_keep(o->certificate_password),
         .now_ms = o->now_ms ? o->now_ms : machine_now, .now_self = o->now_self,
@@ -122,6 +118,7 @@ void azure_auth_free(struct azure_auth *a)
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free(texts[i]);
+    azure_identity_free(a->identity);
     secret_drop(a->token);
     secret_drop(a->secret);
     secret_drop(a->certificate_password);
@@ -261,32 +258,22 @@ static errc refused(const struct azure_auth *a, const struct http_response *r, c
     arm_error_parse(r->status, &r->headers, buf_str(&r->body), &why);
     (void)arm_error_set(e, is_passing(a, r->status) ? ERR_UNAVAILABLE : ERR_UNAUTHORIZED, &why);
     if (a->kind == AZURE_AUTH_MANAGED)
-        return err_wrap(e, "azure: no token from the machine's identity service%s%s", str_set(a->client_id) ? " for client " : "",
+        return err_wrap(e, "azure: no token from %s%s%s", azure_identity_name(a->identity), str_set(a->client_id) ? " for client " : "",
                         str_set(a->client_id) ? a->client_id : "");
     if (a->kind == AZURE_AUTH_WORKLOAD)
         return refused_credential(a, proof, e);
     return err_wrap(e, "azure: no token for client %s", a->client_id);
 }
 
-static errc ask_service(struct azure_auth *a, const char *proof, struct cancel *cancel, struct http_response *r, struct err *e)
+static errc ask_entra(struct azure_auth *a, const char *proof, struct cancel *cancel, struct http_response *r, struct err *e)
 {
     AUTO_SECRET body = { 0 };
-    const struct http_pair metadata = { "Metadata", "true" };
-    struct http_request q = { .url = a->token_url, .no_bearer = true, .max_body = REPLY_MAX, .timeout_ms = 30000, .cancel = cancel };
 
-    if (a->kind == AZURE_AUTH_MANAGED) {
-        q.headers = &metadata;
-        q.n_headers = 1;
-        q.no_proxy = true;              /* the address means this machine; a proxy would ask for its own identity */
-        q.timeout_ms = 10000;
-    } else {
-        form_of(a, proof, &body);
-        q.method = "POST";
-        q.content_type = "application/x-www-form-urlencoded";
-        q.body = buf_str(&body);
-    }
-    if (http_send(a->http, &q, r, e))
-        return err_wrap(e, "azure: ask for a token");
+    form_of(a, proof, &body);
+    const struct http_request q = { .method = "POST", .url = a->token_url, .content_type = "application/x-www-form-urlencoded", .body = buf_str(&body), .no_bearer = true,
+                                    .max_body = REPLY_MAX, .timeout_ms = 30000, .cancel = cancel };
+
+    TRY(http_send(a->http, &q, r, e));
     azure_secret_blot(&r->body, proof);
     return ERR_OK;
 }
@@ -298,8 +285,11 @@ static errc ask_http(struct azure_auth *a, struct cancel *cancel, struct azure_t
 
     if (a->kind != AZURE_AUTH_MANAGED)
         TRY(proof_of(a, &proof, e));
-    TRY(ask_service(a, buf_cstr(&proof), cancel, &r, e));
-    errc rc = r.status != 200 ? refused(a, &r, buf_cstr(&proof), e) : azure_token_parse(buf_str(&r.body), clock_wall_ms(), out, e);
+    errc rc = a->identity ? azure_identity_ask(a->identity, a->http, cancel, &r, e) : ask_entra(a, buf_cstr(&proof), cancel, &r, e);
+
+    if (rc)
+        return err_wrap(e, "azure: ask for a token");
+    rc = r.status != 200 ? refused(a, &r, buf_cstr(&proof), e) : azure_token_parse(buf_str(&r.body), clock_wall_ms(), out, e);
 
     *retry_ms = http_retry_after_ms(&r.headers, 0);
     if (r.body.p)

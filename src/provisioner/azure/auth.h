@@ -8,14 +8,14 @@
 #ifndef PROVISIONER_AZURE_AUTH_H
 #define PROVISIONER_AZURE_AUTH_H
 
-#include "http/client.h"
 #include "provisioner/azure/endpoints.h"
+#include "provisioner/azure/identity.h"
 #include "provisioner/azure/secret.h"
 
 enum azure_auth_kind {
     AZURE_AUTH_WORKLOAD,                /* federated token file */
     AZURE_AUTH_SECRET, AZURE_AUTH_CERTIFICATE,
-    AZURE_AUTH_MANAGED,                 /* identity of the machine (IMDS) */
+    AZURE_AUTH_MANAGED,                 /* identity of the machine */
     AZURE_AUTH_CLI,                     /* `az login` of a person */
     AZURE_AUTH_COUNT
 };
@@ -27,7 +27,7 @@ struct azure_auth_opts {                /* borrowed until _new returned */
     const char *token_file;             /* WORKLOAD: read anew for each exchange, because the kubelet rotates it */
     const char *secret;                 /* SECRET */
     const char *certificate, *certificate_password;     /* CERTIFICATE: one file, PEM or PKCS#12; the password may be NULL */
-    const char *imds;                   /* MANAGED: NULL: http://169.254.169.254; tests */
+    struct azure_identity_opts identity;        /* MANAGED */
     int64_t (*now_ms)(void *self);      /* monotonic; NULL: the machine's clock; tests */
     void *now_self;
 };

@@ -21,7 +21,7 @@ void azure_settings_env(struct azure_settings *s)
         { &s->auth, { "AZURE_AUTH", NULL } }, { &s->deployment_mode, { "DEPLOYMENT_MODE", NULL } }, { &s->tenant, { "AZURE_TENANT_ID", NULL } },
         { &s->client_id, { "AZURE_CLIENT_ID", NULL } }, { &s->token_file, { "AZURE_FEDERATED_TOKEN_FILE", NULL } },
         { &s->secret, { "AZURE_CLIENT_SECRET", NULL } }, { &s->certificate, { "AZURE_CLIENT_CERTIFICATE_PATH", NULL } },
-        { &s->certificate_password, { "AZURE_CLIENT_CERTIFICATE_PASSWORD", NULL } }, { &s->imds, { "AZURE_POD_IDENTITY_AUTHORITY_HOST", NULL } },
+        { &s->certificate_password, { "AZURE_CLIENT_CERTIFICATE_PASSWORD", NULL } }, { &s->identity.imds, { "AZURE_POD_IDENTITY_AUTHORITY_HOST", NULL } },
         { &s->identity_endpoint, { "IDENTITY_ENDPOINT", "MSI_ENDPOINT" } },
     };
 
@@ -95,7 +95,7 @@ static errc endpoints_of(struct azure *a, const struct azure_settings *s, struct
 static errc auth_of(struct azure *a, const struct azure_settings *s, struct err *e)
 {
     struct azure_auth_opts o = { .endpoints = &a->endpoints, .tenant = s->tenant, .client_id = s->client_id, .token_file = s->token_file,
-                                 .secret = s->secret, .certificate = s->certificate, .certificate_password = s->certificate_password, .imds = s->imds,
+                                 .secret = s->secret, .certificate = s->certificate, .certificate_password = s->certificate_password, .identity = s->identity,
                                  .now_ms = s->now_ms, .now_self = s->now_self };
 
     TRY(auth_kind(s, &o.kind, e));

@@ -5,6 +5,7 @@
 #ifndef PROVISIONER_AZURE_CLOUD_AZURE_H
 #define PROVISIONER_AZURE_CLOUD_AZURE_H
 
+#include "provisioner/azure/identity.h"
 #include "provisioner/azure/pool.h"
 #include "base/thread.h"
 
@@ -17,7 +18,8 @@ struct azure_settings {                 /* borrowed until azure_cloud_new return
     const char *endpoint, *authority_host, *audience;
     /* who we are. auth: workload, secret, certificate, managed, cli; NULL: by deployment_mode (DEPLOYMENT_MODE) and what is set */
     const char *auth, *deployment_mode;
-    const char *tenant, *client_id, *token_file, *secret, *certificate, *certificate_password, *imds;
+    const char *tenant, *client_id, *token_file, *secret, *certificate, *certificate_password;
+    struct azure_identity_opts identity;
     const char *identity_endpoint;      /* IDENTITY_ENDPOINT: another kind of managed identity, which is refused by name */
     const char *const *headers;         /* "Name: value", with each request to ARM */
     size_t n_headers;

@@ -278,7 +278,7 @@ static void the_machines_identity(void **state)
 {
     struct service *s = *state;
     AUTO_MEM char *wrong = xstrdup(s->endpoints.login);
-    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .imds = wrong, .client_id = "mi-1" });
+    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .identity.imds = wrong, .client_id = "mi-1" });
     struct err e;
 
     for (int status = 404; status <= 410; status += 6) {        /* 404 and 410: it is starting */
@@ -310,7 +310,7 @@ static void the_machines_identity_is_never_asked_through_a_proxy(void **state)
     struct service *s = *state;
     AUTO_FREE(http_client) http = NULL;
     AUTO_RESPONSE through = { 0 };
-    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .imds = "http://192.0.2.1" });     /* TEST-NET-1 */
+    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .identity.imds = "http://192.0.2.1" });     /* TEST-NET-1 */
     struct err e;
 
     setenv("http_proxy", s->endpoints.login, 1);
@@ -321,7 +321,7 @@ static void the_machines_identity_is_never_asked_through_a_proxy(void **state)
     struct http_client *own = s->http;
 
     s->http = http;
-    a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .imds = "http://192.0.2.1" });
+    a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_MANAGED, .identity.imds = "http://192.0.2.1" });
     assert_int_not_equal(refused(a, &e), ERR_OK);
     s->http = own;
     unsetenv("http_proxy");
