@@ -4,7 +4,7 @@
 
 errc azure_cloud_of(struct azure_flags *f, struct cancel *cancel, struct cloud **out, struct err *e)
 {
-    static const char *const secrets[] = { "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD" };
+    static const char *const secrets[] = { "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "IDENTITY_HEADER" };
     const char *disk = f->s.pool.disk_type;
 
     if (disk && !streq(disk, "Managed") && !streq(disk, "Ephemeral"))

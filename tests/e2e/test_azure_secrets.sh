@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Five identities with planted secrets: neither logs, objects, events, metrics, probes, the command line, the environment nor a core dump hold one, also when
+# Six identities with planted secrets: neither logs, objects, events, metrics, probes, the command line, the environment nor a core dump hold one, also when
 # ARM and Entra refuse, quote what they were sent, or vanish. All over TLS, whose buffers hold what was sent and received.
 . "$(dirname "$0")/lib.sh"
 begin
@@ -35,7 +35,7 @@ provisioner() {
     local kind=$1; shift
     metrics[$kind]=$(port) health[$kind]=$(port)
     start "$kind" env ARM_ENDPOINT="$URL" AZURE_AUTHORITY_HOST="$URL" ARM_AUDIENCE="$URL" "$@" "$SOURCE/tests/e2e/core_dump" "$T/run-$kind" "$KAITO" provisioner \
-        --cloud azure --azure-auth "$kind" --provisioner-name "$kind" --no-leader-elect --log-level debug --health-probe-bind-address "127.0.0.1:${health[$kind]}" \
+        --cloud azure --azure-auth "${kind#app_}" --provisioner-name "$kind" --no-leader-elect --log-level debug --health-probe-bind-address "127.0.0.1:${health[$kind]}" \
         --metrics-bind-address "127.0.0.1:${metrics[$kind]}"
 }
 # What root's debugger sees of it, tokens having been used a moment ago. Not everywhere may root do that: then there is nothing to see.
@@ -74,12 +74,13 @@ CONTROL=$(cat "$T/control/dumped")
 
 declare -A needs=([secret]="AZURE_CLIENT_SECRET=$SECRET" [workload]="AZURE_FEDERATED_TOKEN_FILE=$T/federated"
     [certificate]="AZURE_CLIENT_CERTIFICATE_PATH=$T/identity.pem AZURE_CLIENT_CERTIFICATE_PASSWORD=$PASSWORD" [managed]="AZURE_POD_IDENTITY_AUTHORITY_HOST=$URL"
+    [app_managed]="IDENTITY_ENDPOINT=$URL/msi/token IDENTITY_HEADER=$SECRET"
     [cli]="PATH=$T/bin:$PATH AZ_SECRET_FILE=$T/az.secret AZ_SEEN=$T/az.token")
 declare -A metrics health
-KINDS="secret workload certificate managed cli"
+KINDS="secret workload certificate managed app_managed cli"
 fault '{"call": "list", "do": "error", "error": "bad-gateway", "times": 3}'
 fault '{"call": "token", "do": "error", "error": "aad-unavailable", "times": 3}'
-fault '{"call": "put", "do": "error", "error": "quota-family", "pool": "no*", "times": 5}'
+fault '{"call": "put", "do": "error", "error": "quota-family", "pool": "no*", "times": 6}'
 for kind in $KINDS; do
     # shellcheck disable=SC2086
     provisioner "$kind" ${needs[$kind]}
@@ -113,6 +114,6 @@ for kind in $KINDS; do
     t "$kind: it crashes" crash "$kind"
     t "$kind: and leaves no core dump$([ "$CONTROL" = yes ] || echo " (nor does anything else on this machine)")" is "$(cat "$T/run-$kind/dumped")" no
 done
-t "the simulator gave each identity tokens" is "$(arm journal | jq '[.[] | select(.call == "token" and .status == 200)] | length > 4')" true
+t "the simulator gave each identity tokens" is "$(arm journal | jq '[.[] | select(.call == "token" and .status == 200)] | length > 5')" true
 t "no rule of ARM was broken" is "$(arm violations)" "[]"
 finish

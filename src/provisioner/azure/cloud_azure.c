@@ -22,7 +22,9 @@ void azure_settings_env(struct azure_settings *s)
         { &s->client_id, { "AZURE_CLIENT_ID", NULL } }, { &s->token_file, { "AZURE_FEDERATED_TOKEN_FILE", NULL } },
         { &s->secret, { "AZURE_CLIENT_SECRET", NULL } }, { &s->certificate, { "AZURE_CLIENT_CERTIFICATE_PATH", NULL } },
         { &s->certificate_password, { "AZURE_CLIENT_CERTIFICATE_PASSWORD", NULL } }, { &s->identity.imds, { "AZURE_POD_IDENTITY_AUTHORITY_HOST", NULL } },
-        { &s->identity_endpoint, { "IDENTITY_ENDPOINT", "MSI_ENDPOINT" } },
+        { &s->identity.endpoint, { "IDENTITY_ENDPOINT", NULL } }, { &s->identity.header, { "IDENTITY_HEADER", NULL } },
+        { &s->identity.arc, { "IMDS_ENDPOINT", NULL } }, { &s->identity.fabric, { "IDENTITY_SERVER_THUMBPRINT", NULL } },
+        { &s->identity.msi, { "MSI_ENDPOINT", NULL } },
     };
 
     for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -52,7 +54,7 @@ static errc auth_kind(const struct azure_settings *s, enum azure_auth_kind *out,
     const struct { bool fits; enum azure_auth_kind kind; } rows[] = {
         { streq(s->deployment_mode, "self-hosted"), AZURE_AUTH_WORKLOAD }, { str_set(s->secret), AZURE_AUTH_SECRET },
         { str_set(s->certificate), AZURE_AUTH_CERTIFICATE }, { str_set(s->token_file), AZURE_AUTH_WORKLOAD },
-        { streq(s->deployment_mode, "managed"), AZURE_AUTH_MANAGED },
+        { streq(s->deployment_mode, "managed") || str_set(s->identity.endpoint), AZURE_AUTH_MANAGED },
     };
 
     if (str_set(s->auth))
@@ -99,9 +101,6 @@ static errc auth_of(struct azure *a, const struct azure_settings *s, struct err 
                                  .now_ms = s->now_ms, .now_self = s->now_self };
 
     TRY(auth_kind(s, &o.kind, e));
-    if (o.kind == AZURE_AUTH_MANAGED && str_set(s->identity_endpoint))
-        return err_set(e, ERR_UNBUILT, "azure: managed identity by IDENTITY_ENDPOINT or MSI_ENDPOINT (App Service, Arc): not built yet; unset it to ask IMDS, or use "
-                       "workload identity");
     return azure_auth_new(a->http, &o, &a->auth, e);
 }
 

@@ -20,7 +20,6 @@ struct azure_settings {                 /* borrowed until azure_cloud_new return
     const char *auth, *deployment_mode;
     const char *tenant, *client_id, *token_file, *secret, *certificate, *certificate_password;
     struct azure_identity_opts identity;
-    const char *identity_endpoint;      /* IDENTITY_ENDPOINT: another kind of managed identity, which is refused by name */
     const char *const *headers;         /* "Name: value", with each request to ARM */
     size_t n_headers;
     int64_t budget_scale;               /* of requests to ARM, times the documented limits; 0: 1 */

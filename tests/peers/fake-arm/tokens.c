@@ -110,13 +110,9 @@ static void token(struct sim *s, struct http_exchange *x, struct sim_answer *a)
     http_pairs_done(&form);
 }
 
-/* expires_in and its kin are texts there. */
-static void imds(struct sim *s, struct http_exchange *x, struct sim_answer *a)
+/* For a managed identity. expires_in and its kin are texts there. */
+static void identity_token(struct sim *s, struct http_exchange *x, struct sim_answer *a)
 {
-    if (!streq(http_header_get(&x->headers, "Metadata"), "true") || http_header_get(&x->headers, "X-Forwarded-For")) {
-        refuse(a, 400, "invalid_request", "Required metadata header not specified, or the request came through a proxy");
-        return;
-    }
     if (!str_set(http_pairs_get(&x->query, "api-version")) || !str_set(http_pairs_get(&x->query, "resource"))) {
         refuse(a, 400, "invalid_request", "Required query variable 'resource' or 'api-version' is missing");
         return;
@@ -131,6 +127,25 @@ static void imds(struct sim *s, struct http_exchange *x, struct sim_answer *a)
     sim_answer_json(a, 200, json_pack("{s:s,s:o,s:o,s:s,s:s}", "access_token", text, "expires_in", json_strf("%lld", (long long)s->set.token_ms / 1000),
                                       "expires_on", json_strf("%lld", (long long)(sim_now(s) + s->set.token_ms) / 1000),
                                       "resource", http_pairs_get(&x->query, "resource"), "token_type", "Bearer"));
+}
+
+static void imds(struct sim *s, struct http_exchange *x, struct sim_answer *a)
+{
+    if (!streq(http_header_get(&x->headers, "Metadata"), "true") || http_header_get(&x->headers, "X-Forwarded-For"))
+        refuse(a, 400, "invalid_request", "Required metadata header not specified, or the request came through a proxy");
+    else
+        identity_token(s, x, a);
+}
+
+/* As App Service and Container Apps; the secret of their environment is the client's here. */
+static void app_service(struct sim *s, struct http_exchange *x, struct sim_answer *a)
+{
+    const char *header = http_header_get(&x->headers, "X-IDENTITY-HEADER");
+
+    if (!header || !streq(header, s->who.client_secret))
+        refuse(a, 401, "invalid_request", "X-IDENTITY-HEADER is missing or not that of this app");
+    else
+        identity_token(s, x, a);
 }
 
 static void openid(struct sim *s, struct sim_answer *a)
@@ -163,6 +178,8 @@ bool sim_token_route(struct sim *s, struct http_exchange *x, struct sim_answer *
         openid(s, a);
     else if (streq(x->path, "/metadata/identity/oauth2/token"))
         imds(s, x, a);
+    else if (streq(x->path, "/msi/token"))
+        app_service(s, x, a);
     else if (streq(x->path, "/metadata/endpoints"))
         metadata(s, x, a);
     else

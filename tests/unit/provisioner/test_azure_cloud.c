@@ -570,7 +570,7 @@ static void upstreams_environment_is_read(void **state)
 {
     static const char *const names[] = { "ARM_SUBSCRIPTION_ID", "ARM_RESOURCE_GROUP", "AZURE_CLUSTER_NAME", "AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_FEDERATED_TOKEN_FILE",
                                          "AZURE_AUTHORITY_HOST", "DEPLOYMENT_MODE", "AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_CLIENT_CERTIFICATE_PASSWORD",
-                                         "ARM_CLOUD", "AZURE_ENVIRONMENT_FILEPATH", "IDENTITY_ENDPOINT" };
+                                         "ARM_CLOUD", "AZURE_ENVIRONMENT_FILEPATH", "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "IMDS_ENDPOINT", "IDENTITY_SERVER_THUMBPRINT", "MSI_ENDPOINT" };
     struct azure_settings s = { .cluster = "given" };
     (void)state;
 
@@ -578,7 +578,7 @@ static void upstreams_environment_is_read(void **state)
         setenv(names[i], names[i], 1);
     azure_settings_env(&s);
     const char *const have[] = { s.subscription, s.resource_group, "AZURE_CLUSTER_NAME", s.tenant, s.client_id, s.token_file, s.authority_host, s.deployment_mode, s.secret,
-                                 s.certificate, s.certificate_password, s.cloud, s.environment_file, s.identity_endpoint };
+                                 s.certificate, s.certificate_password, s.cloud, s.environment_file, s.identity.endpoint, s.identity.header, s.identity.arc, s.identity.fabric, s.identity.msi };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         assert_string_equal(have[i], names[i]);
@@ -688,6 +688,7 @@ static void settings_that_are_missing_are_named(void **state)
         { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .endpoint = "http://arm.example", .secret = "x" }, .names = "https" },
         { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .deployment_mode = "self-hosted", .secret = "x", .tenant = "t", .client_id = "c" },
           .names = "AZURE_FEDERATED_TOKEN_FILE" },
+        { .s = { .subscription = "s", .resource_group = "g", .cluster = "c", .identity.endpoint = "http://x" }, .names = "IMDS_ENDPOINT" },
     };
     const char *const header = "no header";
 
@@ -700,10 +701,6 @@ static void settings_that_are_missing_are_named(void **state)
     }
     struct cloud *cloud = NULL;
 
-    const struct azure_settings arc = { .subscription = "s", .resource_group = "g", .cluster = "c", .deployment_mode = "managed", .identity_endpoint = "http://localhost:40342" };
-
-    assert_int_equal(azure_cloud_new(&arc, NULL, &cloud, &w->err), ERR_UNBUILT);
-    assert_non_null(strstr(w->err.text, "IDENTITY_ENDPOINT"));
     base.headers = &header;
     base.n_headers = 1;
     assert_int_equal(azure_cloud_new(&base, NULL, &cloud, &w->err), ERR_BAD_REQUEST);
