@@ -209,11 +209,21 @@ void random_uuid(char out[37])
              b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
+/* Bytes by the block: a call to the kernel for each letter is most of what a long text costs. Those that would favour the first letters are passed over. */
 void random_suffix(char *out, size_t n)
 {
     static const char alphabet[] = "bcdfghjklmnpqrstvwxz2456789";       /* k8s.io/apimachinery/pkg/util/rand */
+    enum { LETTERS = sizeof alphabet - 1, FAIR = 256 / LETTERS * LETTERS };
+    unsigned char block[64];
+    size_t at = sizeof block;
 
-    for (size_t i = 0; i < n; i++)
-        out[i] = alphabet[random_u64() % (sizeof alphabet - 1)];
+    for (size_t i = 0; i < n; at++) {
+        if (at == sizeof block) {
+            random_bytes(block, sizeof block);
+            at = 0;
+        }
+        if (block[at] < FAIR)
+            out[i++] = alphabet[block[at] % LETTERS];
+    }
     out[n] = '\0';
 }

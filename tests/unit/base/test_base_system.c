@@ -303,10 +303,27 @@ static void certificates_are_signed(void **state)
     tls_pair_done(&cert);
 }
 
+/* All letters come, none that could spell a word does, at any length of what the kernel is asked for. */
+static void random_texts_are_of_their_letters(void **state)
+{
+    static const char letters[] = "bcdfghjklmnpqrstvwxz2456789";
+    static const size_t lengths[] = { 0, 1, 5, 63, 64, 65, 3072 };
+    char text[3073];
+
+    for (size_t i = 0; i < ARRAY_LEN(lengths); i++) {
+        memset(text, '!', sizeof text);
+        random_suffix(text, lengths[i]);
+        assert_int_equal(strlen(text), lengths[i]);
+        assert_int_equal(strspn(text, letters), lengths[i]);
+    }
+    for (const char *c = letters; *c; c++)
+        assert_non_null(strchr(text, *c));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(errors_carry_context), cmocka_unit_test(arena_runs_cleanups),
+        cmocka_unit_test(random_texts_are_of_their_letters), cmocka_unit_test(errors_carry_context), cmocka_unit_test(arena_runs_cleanups),
         cmocka_unit_test(files_are_replaced_whole), cmocka_unit_test(forgotten_maps_leave_memory_and_come_back),
         cmocka_unit_test(processes_report_failures_and_times),
         cmocka_unit_test(cancel_wakes_threads_and_hooks), cmocka_unit_test(a_cancelled_descriptor_is_readable), cmocka_unit_test(options_are_checked),
