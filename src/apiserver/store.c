@@ -179,6 +179,7 @@ errc store_open(const struct store_opts *o, struct store **out, struct err *e)
     mutex_init(&s->pool_mu);
     mutex_init(&s->ring.mu);
     cond_init(&s->ring.changed);
+    LIST_INIT(&s->ring.waiters);
 
     TRY(conn_open(&s->writer, s->path, o->power_safe, e));
     TRY(conn_exec(&s->writer, schema_sql, e));

@@ -3,6 +3,7 @@
 #define APISERVER_STORE_PRIV_H
 
 #include <sqlite3.h>
+#include <sys/queue.h>
 
 #include "apiserver/store.h"
 
@@ -19,10 +20,19 @@ struct conn {
 
 #define READERS_MAX 4
 
+/* A watcher that has seen everything so far and waits; on its own stack. */
+struct ring_waiter {
+    LIST_ENTRY(ring_waiter) link;
+    const char *resource;
+    int64_t *cursor;            /* moves along over what is not for it, so that it never lags behind the log */
+    struct cond wake;
+};
+
 /* Events first_rv+1 .. last_rv, one for each version, in a circle of cap places. */
 struct ring {
     struct mutex mu;            /* a leaf; guards all below */
-    struct cond changed;
+    struct cond changed;        /* last_rv grew */
+    LIST_HEAD(, ring_waiter) waiters;
     struct store_event **items;
     size_t cap, head, n;        /* head: place of the oldest */
     size_t bytes, max_bytes;

@@ -75,6 +75,19 @@ static void grow_locked(struct ring *r)
     r->head = 0;
 }
 
+/* Only who watches this resource is woken; for each event all others would only look and sleep again. */
+static void wake_watchers_locked(struct ring *r, const struct store_event *ev)
+{
+    struct ring_waiter *w;
+
+    LIST_FOREACH(w, &r->waiters, link) {
+        if (streq(w->resource, ev->resource))
+            cond_signal(&w->wake);
+        else if (*w->cursor == r->last_rv)      /* else it was woken, and has not looked yet */
+            *w->cursor = ev->rv;
+    }
+}
+
 void ring_publish(struct ring *r, struct store_event *ev)
 {
     LOCK_SCOPE(&r->mu);
@@ -84,6 +97,7 @@ void ring_publish(struct ring *r, struct store_event *ev)
         drop_oldest_locked(r);
     r->items[(r->head + r->n++) % r->cap] = ev;
     r->bytes += event_size(ev);
+    wake_watchers_locked(r, ev);
     r->last_rv = ev->rv;
     cond_broadcast(&r->changed);
 }
@@ -97,8 +111,11 @@ void ring_done(struct ring *r)
 
 void store_wake(struct store *s)
 {
+    struct ring_waiter *w;
     LOCK_SCOPE(&s->ring.mu);
-    cond_broadcast(&s->ring.changed);
+
+    LIST_FOREACH(w, &s->ring.waiters, link)
+        cond_signal(&w->wake);
 }
 
 /* Looks behind the cursor in the ring. False: the ring does not reach back that far. */
@@ -144,38 +161,54 @@ static errc log_next(struct conn *c, const char *resource, int64_t *cursor, int6
     return rc;
 }
 
+static bool wait_locked(struct ring *r, const char *resource, int64_t *cursor, int64_t deadline_mono_ms)
+{
+    struct ring_waiter me = { .resource = resource, .cursor = cursor };
+
+    cond_init(&me.wake);
+    LIST_INSERT_HEAD(&r->waiters, &me, link);
+    bool in_time = cond_wait_until(&me.wake, &r->mu, deadline_mono_ms);
+
+    LIST_REMOVE(&me, link);
+    cond_done(&me.wake);
+    return in_time;
+}
+
+/* NULL and OK: the ring does not reach back that far; *upto is where it begins. */
+static errc ring_wait(struct ring *r, const char *resource, int64_t *cursor, int64_t deadline_mono_ms, struct cancel *c, struct store_event **out,
+                      int64_t *upto, struct err *e)
+{
+    LOCK_SCOPE(&r->mu);
+    while (ring_next_locked(r, resource, cursor, out)) {
+        if (*out)
+            return ERR_OK;
+        if (cancel_is(c))
+            return err_set(e, ERR_CANCELLED, "the server is stopping");
+        if (!wait_locked(r, resource, cursor, deadline_mono_ms))
+            return err_set(e, ERR_TIMEOUT, "no event came");
+    }
+    *upto = r->first_rv;
+    return ERR_OK;
+}
+
 errc store_next(struct store *s, const char *resource, int64_t *cursor, int64_t deadline_mono_ms, struct cancel *c,
                 struct store_event **out, struct err *e)
 {
-    struct store_event *found = NULL;
-
-    for (;;) {
-        int64_t upto;
-        {
-            LOCK_SCOPE(&s->ring.mu);
-            while (ring_next_locked(&s->ring, resource, cursor, &found)) {
-                if (found) {
-                    *out = found;
-                    return ERR_OK;
-                }
-                if (cancel_is(c))
-                    return err_set(e, ERR_CANCELLED, "the server is stopping");
-                if (!cond_wait_until(&s->ring.changed, &s->ring.mu, deadline_mono_ms))
-                    return err_set(e, ERR_TIMEOUT, "no event came");
-            }
-            upto = s->ring.first_rv;
-        }
+    *out = NULL;
+    while (!*out) {
+        int64_t upto = 0;
         struct conn *conn = NULL;
+
+        TRY(ring_wait(&s->ring, resource, cursor, deadline_mono_ms, c, out, &upto, e));
+        if (*out)
+            return ERR_OK;
         TRY(reader_take(s, &conn, e));
-        errc rc = log_next(conn, resource, cursor, upto, &found, e);
+        errc rc = log_next(conn, resource, cursor, upto, out, e);
         reader_give(s, conn);
         if (rc)
             return rc;
-        if (found) {
-            *out = found;
-            return ERR_OK;
-        }
     }
+    return ERR_OK;
 }
 
 errc store_wait_rv(struct store *s, int64_t rv, int64_t timeout_ms, struct err *e)

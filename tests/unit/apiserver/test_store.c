@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "apiserver/store.h"
+#include "apiserver/store_priv.h"
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -153,6 +153,55 @@ static void another_resource_is_not_shown(void **state)
     assert_int_equal(put(f, "x", 0, "1", NULL), ERR_OK);
     assert_int_equal(store_next(f->s, "secrets", &cursor, clock_mono_ms() + 20, NULL, &ev, &e), ERR_TIMEOUT);
     assert_int_equal(cursor, store_rv(f->s));   /* and need not be looked at again */
+}
+
+struct quiet { struct store *s; int64_t cursor; struct store_event *ev; errc rc; struct err e; };
+
+static void wait_for_secret(void *arg)
+{
+    struct quiet *q = arg;
+
+    q->rc = store_next(q->s, "secrets", &q->cursor, clock_mono_ms() + 60000, NULL, &q->ev, &q->e);
+}
+
+static bool somebody_waits(struct store *s)
+{
+    LOCK_SCOPE(&s->ring.mu);
+    return !LIST_EMPTY(&s->ring.waiters);
+}
+
+/* Nothing wakes it, and what it would have to read to catch up is dropped meanwhile. */
+static void a_watcher_of_what_seldom_changes_does_not_fall_behind(void **state)
+{
+    struct fixture *f = *state;
+    struct store_key k = { "secrets", "default", "s" };
+    AUTO_JSON o = json_object();
+    struct quiet q;
+    struct thread t;
+    struct err e;
+    int64_t rv = 0;
+
+    f->o.keep_events = 10;
+    f->o.ring_bytes = 1000;
+    reopen(f);
+    q = (struct quiet){ .s = f->s, .cursor = store_rv(f->s) };
+    thread_start(&t, "quiet", wait_for_secret, &q);
+    while (!somebody_waits(f->s))
+        usleep(1000);
+    for (int i = 0; i < 50; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "x%d", i);
+        assert_int_equal(put(f, name, 0, "1", NULL), ERR_OK);
+    }
+    assert_int_equal(store_compact(f->s, &e), ERR_OK);
+    assert_int_equal(store_put(f->s, &k, 0, o, &rv, &e), ERR_OK);
+    thread_join(&t);
+    if (q.rc)
+        fail_msg("%s", q.e.text);
+    assert_int_equal(q.ev->rv, rv);
+    assert_int_equal(q.cursor, rv);
+    store_event_free(q.ev);
 }
 
 static void a_small_ring_falls_back_to_the_log(void **state)
@@ -306,7 +355,7 @@ int main(void)
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(versions_grow_and_conflicts_are_seen), T(the_version_is_inside_the_text), T(a_watcher_sees_every_change_in_order),
-        T(another_resource_is_not_shown), T(a_small_ring_falls_back_to_the_log), T(what_was_compacted_is_gone),
+        T(another_resource_is_not_shown), T(a_watcher_of_what_seldom_changes_does_not_fall_behind), T(a_small_ring_falls_back_to_the_log), T(what_was_compacted_is_gone),
         T(a_list_shows_the_moment_of_its_version), T(changed_twice_it_shows_the_first_state),
         T(nothing_acknowledged_is_lost_by_kill),
     };
