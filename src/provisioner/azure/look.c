@@ -203,9 +203,24 @@ static errc ask_operation(struct making *m, struct arm_operation *op, struct arm
     return ERR_OK;
 }
 
+/*
+ * How long it has lasted, as far as that tells when to look next. Who took it over from another process looked first at a time of nobody's choice: it may
+ * have ended just after.
+ */
+static int64_t watched_ms(struct making *m, int64_t since_ms)
+{
+    struct pool_writes *w = m->w;
+    int64_t now = arm_now_ms(m->a->arm), lasts = clock_wall_ms() - since_ms;
+
+    if (w->put_ms)
+        return lasts;
+    w->followed_ms = w->followed_ms ? w->followed_ms : now;
+    return now - w->followed_ms < lasts ? now - w->followed_ms : lasts;
+}
+
 errc making_look(struct making *m, struct arm_operation *op, int64_t since_ms, struct arm_progress *out, int64_t *look_ms, struct err *e)
 {
-    int64_t lasts_ms = clock_wall_ms() - since_ms;
+    int64_t lasts_ms = watched_ms(m, since_ms);
 
     if (list_tells(m, out)) {           /* costs little: it is asked more often than a poll, because it may be a little old */
         *look_ms = out->state == ARM_RUNNING ? azure_look_ms(lasts_ms / 2, 0) : LOOK_GAP_MS;

@@ -127,7 +127,7 @@ static void a_name_with_a_past_asks_the_operation(void **state)
 
     assert_int_equal(t.w->cloud->list(t.w->cloud->self, &old, &t.w->err), ERR_OK);     /* the collectors' look */
     for (size_t i = 0; i < 3; i++)
-        expect_look(&t, i, 8000);
+        expect_look(&t, i, 4000);
     done(&t);
 }
 
