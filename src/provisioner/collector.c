@@ -118,12 +118,25 @@ static void collect(struct collector *c)
         }
 }
 
+/* Who serves legacy Machines ends when NodeClaims are asked for by now: it would never see one. */
+static void look_at_kind(struct collector *c)
+{
+    struct err e;
+
+    if (c->p->kind != &claim_kind_machine || claim_kind_holds(c->p->client, c->p->kind, &e) != ERR_CANCELLED || cancel_is(c->cancel))
+        return;
+    log_warn("provisioner", "this provisioner ends, to serve the others once it is started again", KV("why", e.text));
+    cancel_now(c->cancel);
+}
+
 static void run(void *arg)
 {
     struct collector *c = arg;
 
-    while (!cancel_wait_ms(c->cancel, c->p->o.timers.collect_ms))
+    while (!cancel_wait_ms(c->cancel, c->p->o.timers.collect_ms)) {
+        look_at_kind(c);
         collect(c);
+    }
 }
 
 struct collector *collector_start(struct provisioner *p, struct cancel *cancel)

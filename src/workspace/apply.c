@@ -167,7 +167,7 @@ static errc create_one(struct workspace_manager *m, const struct observed *o, co
     const struct claim_kind *claim = claim_kind_of(object);
 
     if (claim == &claim_kind_machine)
-        TRY(claim_kind_holds(m, e));
+        TRY(claims_are_still_the_kind(m, e));
     errc rc = create_object(m, object, e);
 
     if (rc == ERR_EXISTS && claim)

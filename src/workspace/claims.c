@@ -9,22 +9,17 @@ static const struct kube_gvr pools_gvr = { "karpenter.sh", "v1", "nodepools" };
 
 #define LABEL_VALUE_MAX 63
 
-errc claim_kind_holds(struct workspace_manager *m, struct err *e)
+errc claims_are_still_the_kind(struct workspace_manager *m, struct err *e)
 {
-    const struct claim_kind *mine = m->settings.claim_kind;
-    struct claim_kinds_seen seen;
-
     if (m->settings.byo || m->settings.karpenter)
         return ERR_OK;
-    TRY(claim_kinds_see(m->client, &seen, e));
-    const struct claim_kind *now = claim_kind_choice(&seen);
+    errc rc = claim_kind_holds(m->client, m->settings.claim_kind, e);
 
-    if (!now || now == mine)
-        return ERR_OK;
-    log_warn("workspace", "the kinds that the API serves have changed: this manager ends, and asks for machines in the other way once it is started again",
-             KV("was", mine->api_version), KV("is", now->api_version), KV("kind", now->kind));
-    cancel_now(m->cancel);
-    return err_set(e, ERR_CANCELLED, "%ss are to be asked for now, no more %ss: start the manager again", now->kind, mine->kind);
+    if (rc == ERR_CANCELLED && !cancel_is(m->cancel)) {
+        log_warn("workspace", "this manager ends, to ask for machines in another way once it is started again", KV("why", e->text));
+        cancel_now(m->cancel);
+    }
+    return rc;
 }
 
 static bool has_marks(const json_t *object, const json_t *claim)

@@ -268,7 +268,7 @@ static void manager_free(struct workspace_manager *m)
 
 errc workspace_manager_lead(struct workspace_manager *m, struct err *e)
 {
-    TRY(claim_kind_holds(m, e));
+    TRY(claims_are_still_the_kind(m, e));
     TRY(workspace_install(m, m->install_crds, e));
     workspace_migrate(m);
     controller_start(m->controller, m->cancel);
@@ -297,13 +297,16 @@ static errc choose_claim_kind(struct workspace_manager *m, const struct claim_ki
     return ERR_OK;
 }
 
-/* Where no kind that asks for machines is served, NodeClaims are waited for; the user's own nodes need none. */
+/*
+ * Where no kind that asks for machines is served, NodeClaims are waited for. The user's own nodes need none, and where no machine may be asked for
+ * (install/rbac.c) claims cannot be read either.
+ */
 static errc what_there_is(struct workspace_manager *m, struct api_kinds *out, struct err *e)
 {
-    const struct claim_kind *kind = &claim_kind_node_claim;
+    const struct claim_kind *kind;
 
     TRY(kube_has_resource(m->client, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), &out->storage, e));
-    TRY(kube_has_resource(m->client, &kind->gvr, &out->claims, e));
+    out->claims = !m->settings.byo;
     if (m->settings.byo || m->settings.karpenter)
         return ERR_OK;
     TRY(choose_claim_kind(m, &kind, e));
@@ -312,7 +315,6 @@ static errc what_there_is(struct workspace_manager *m, struct api_kinds *out, st
     else
         log_warn("workspace", "the API has no NodeClaims (karpenter.sh/v1): waiting; install a provisioner with its CustomResourceDefinitions "
                               "(and start again if they are of legacy Machines), or use --node-provisioner byo");
-    out->claims = true;
     return ERR_OK;
 }
 

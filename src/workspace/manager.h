@@ -20,7 +20,7 @@ struct workspace_manager {
     struct informers *informers;
     struct informer *workspaces, *claims, *nodes, *pods, *services, *statefulsets, *jobs, *configs, *secrets;
     struct informer *volume_claims;     /* of Workspaces: only counted */
-    /* claims (settings.claim_kind) is NULL on the user's own nodes where the API has no such kind, and so is storage_classes */
+    /* claims (settings.claim_kind) is NULL on the user's own nodes, storage_classes where the API has no such kind */
     struct informer *storage_classes;
     struct informer *node_pools, *node_classes;         /* NULL: not in Karpenter mode */
     struct informer *mirrors, *accounts;                /* ModelMirrors and ServiceAccounts; NULL: no model is streamed */
@@ -63,7 +63,7 @@ void lookup_admit(void *manager, const struct workspace *ws, struct arena *a, co
  * claims.c. Before the first write, and before a legacy Machine is made: is what machines are asked for with what the API has for it now? Otherwise
  * CANCELLED, and this manager ends: it would not see what the next one makes. Who runs it starts it again.
  */
-errc claim_kind_holds(struct workspace_manager *m, struct err *e);
+errc claims_are_still_the_kind(struct workspace_manager *m, struct err *e);
 /* After a create that met one of the same name: gives it back the labels and the mark by which it is found. */
 errc claim_keep_marks(struct workspace_manager *m, const json_t *claim, struct err *e);
 /* Before the finalizer goes: deletes claims (or the pool) that the API has and the cache does not, or that lost their labels. */

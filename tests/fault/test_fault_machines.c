@@ -154,7 +154,7 @@ static void one_that_waited_to_lead_ends_too(void **state)
     world_run(w);
     install_node_claims(w);
     assert_int_equal(workspace_manager_lead(w->manager, &e), ERR_CANCELLED);
-    assert_string_equal(e.text, "NodeClaims are to be asked for now, no more Machines: start the manager again");
+    assert_string_equal(e.text, "NodeClaims (karpenter.sh/v1) are asked for now, no more Machines (karpenter.sh/v1alpha5)");
     assert_true(manager_ends(w));
     world_stop(w);
     w->opts.wait_to_lead = false;

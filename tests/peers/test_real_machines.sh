@@ -136,6 +136,7 @@ workspace b >/dev/null
 ok "a second Workspace asks for a Machine, as long as one is there" within 10 some of machines b
 ok "nobody asked for the first once more" is "$machine" of machines a
 ok "nor for NodeClaims" is "" kubectl get nodeclaims -o name
+sleep 4         # rounds of the collectors and their grace
 ok "the first Workspace's machine is still there" holds "$machine.json" ls "$CLOUD_FOLDER"
 ok "both go" kubectl delete workspace a b --timeout=60s
 ok "with their Machines" within 20 is "" kubectl get machines.karpenter.sh -o name
@@ -144,7 +145,8 @@ workspace c >/dev/null
 gone() { ! kill -0 "${pid[two]}" 2>/dev/null; }
 ok "the next Workspace ends the manager that knows of Machines only" within 10 gone
 ok "which has made none" is "" kubectl get machines.karpenter.sh -o name
-ends second-provisioner
+provisioner_gone() { ! kill -0 "${pid[second-provisioner]}" 2>/dev/null; }
+ok "so does its provisioner" within 10 provisioner_gone
 provisioner third-provisioner
 manager three
 ok "started again it asks for a NodeClaim" within 10 some of nodeclaims c

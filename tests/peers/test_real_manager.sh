@@ -135,6 +135,14 @@ began=$(now_ms)
 kill -TERM "${pid[three]}"; wait "${pid[three]}"; ok "the manager ends with status 0" [ $? -eq 0 ]
 ok "at once ($(($(now_ms) - began)) ms)" [ $(($(now_ms) - began)) -lt 2500 ]
 
+# ---- nodes of one's own: fewer rights ----
+ok "install takes rights away" "$kaito" install --apply --node-provisioner byo --webhook-url "https://127.0.0.1:$hook"
+ok "so that claims are forbidden" within 10 is no kubectl auth can-i list nodeclaims --as system:serviceaccount:kaito-workspace:workspace-sa
+start four --node-provisioner byo
+ok "a manager of one's own nodes becomes ready all the same" within 10 ready four
+ok "it needed no more rights" sh -c "! grep -i 'forbidden' '$work'/four.log"
+kill -TERM "${pid[four]}"; wait "${pid[four]}"
+
 # ---- some namespaces only: a release of its own, with rights there and nowhere else ----
 ok "the first release's webhook goes" kubectl delete validatingwebhookconfiguration validation.workspace.kaito.sh
 hook=$(free_port)

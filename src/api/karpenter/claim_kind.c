@@ -129,3 +129,13 @@ errc claim_kinds_see(struct kube_client *client, struct claim_kinds_seen *out, s
     TRY(any_of_ours(client, &claim_kind_machine, &out->our_machines, e));
     return any_of_ours(client, &claim_kind_node_claim, &out->our_claims, e);
 }
+
+errc claim_kind_holds(struct kube_client *client, const struct claim_kind *k, struct err *e)
+{
+    struct claim_kinds_seen seen;
+
+    TRY(claim_kinds_see(client, &seen, e));
+    const struct claim_kind *now = claim_kind_choice(&seen);
+
+    return !now || now == k ? ERR_OK : err_set(e, ERR_CANCELLED, "%ss (%s) are asked for now, no more %ss (%s)", now->kind, now->api_version, k->kind, k->api_version);
+}
