@@ -216,6 +216,21 @@ static void plan_claims(struct planner *p)
     }
 }
 
+/*
+ * What upstream's manager asked for in the time of Machines is taken over: with our mark on it the change to NodeClaims waits for its end
+ * (claim_kind.h).
+ */
+static void adopt_machines(struct planner *p)
+{
+    const struct claim_kind *k = p->v->settings->claim_kind;
+    const json_t *claim;
+    size_t i;
+
+    json_array_foreach(p->v->claims, i, claim)
+        if (k == &claim_kind_machine && !kube_deleting(claim) && !kube_annotation(claim, UID_ANNOTATION))
+            json_put(json_sub(json_sub(mend_object(p, k->api_version, k->kind, claim), "metadata"), "annotations"), UID_ANNOTATION, json_strn(p->v->ws->meta.uid));
+}
+
 /* On machines with known GPUs; never on this machine's own Nodes, nor where the native runtime was asked for. */
 static void plan_node_labels(struct planner *p)
 {
@@ -323,6 +338,7 @@ static void plan_living(struct planner *p)
         plan_pool(p);
     else
         plan_claims(p);
+    adopt_machines(p);
     plan_node_labels(p);
     report_nodes(p);
     p->stream_waits = !report_stream(p);

@@ -65,6 +65,34 @@ static void where_there_are_only_machines_they_are_asked_for(void **state)
     w->opts.install_crds = false;
 }
 
+static void make_upstreams_machine(struct world *w)
+{
+    AUTO_MEM char *machine = xasprintf("{apiVersion: karpenter.sh/v1alpha5, kind: Machine, metadata: {name: upstreams-%s, "
+                                       "labels: {apps: faults, karpenter.sh/provisioner-name: default, kaito.sh/workspace: ws, kaito.sh/workspacenamespace: %s}}, "
+                                       "spec: {requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]}}", w->ns, w->ns);
+    world_make(w, machine);
+}
+
+/* As it is, also when NodeClaims come; it goes with its Workspace. */
+static void a_machine_that_upstream_asked_for_is_taken_over(void **state)
+{
+    struct world *w = *state;
+
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
+    make_upstreams_machine(w);
+    world_run(w);
+    assert_true(world_until(w, workspace_succeeded));
+    world_wait_quiet(w);
+    world_stop(w);
+    install_node_claims(w);
+    world_run(w);
+    world_wait_quiet(w);
+    assert_int_equal(world_claims_ever(w), 1);
+    assert_int_equal(count(w, &gvr_nodeclaims), 0);
+    delete_workspace(w);
+    world_stop(w);
+}
+
 /* ---- NodeClaims come --------------------------------------------------------------------------------------------------------- */
 
 static void machines_stay_the_kind_while_there_are_some(void **state)
@@ -110,17 +138,17 @@ static void node_claims_win_once_no_machine_is_left(void **state)
     world_stop(w);
 }
 
-/* Those of other people's, or of upstream's manager in its time, are no reason to ask for more. */
+/* Those of other people's, or of upstream's manager in its time, are no reason to ask for more where NodeClaims were there before us. */
 static void what_others_asked_for_is_no_reason(void **state)
 {
     struct world *w = *state;
 
     install_node_claims(w);
     world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
-    AUTO_MEM char *machine = xasprintf("{apiVersion: karpenter.sh/v1alpha5, kind: Machine, metadata: {name: upstreams, labels: {kaito.sh/workspace: ws, kaito.sh/workspacenamespace: %s}}, "
-                                       "spec: {requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [Standard_NC24ads_A100_v4]}]}}", w->ns);
-    world_make(w, machine);
+    make_upstreams_machine(w);
     world_run(w);
+    world_wait_quiet(w);
+    world_begin(w, &plays[PLAY_NATIVE_INFERENCE]);
     assert_true(world_until(w, has_a_node_claim));
     world_stop(w);
 }
@@ -164,7 +192,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, world_setup_with_machines, world_teardown)
     const struct CMUnitTest tests[] = {
-        T(where_there_are_only_machines_they_are_asked_for), T(machines_stay_the_kind_while_there_are_some), T(node_claims_win_once_no_machine_is_left),
+        T(where_there_are_only_machines_they_are_asked_for), T(a_machine_that_upstream_asked_for_is_taken_over),
+        T(machines_stay_the_kind_while_there_are_some), T(node_claims_win_once_no_machine_is_left),
         T(what_others_asked_for_is_no_reason), T(a_manager_of_before_ends_and_makes_no_machine), T(one_that_waited_to_lead_ends_too),
     };
 

@@ -112,7 +112,7 @@ ok "a Workspace asks for a Machine" within 10 some of machines a
 machine=$(of machines a)
 ok "which says what upstream's said" is "default $machine Standard_NC6s_v3" \
     kubectl get machines.karpenter.sh "$machine" -o 'jsonpath={.metadata.labels.karpenter\.sh/provisioner-name} {.spec.machineTemplateRef.name} {.spec.requirements[0].values[0]}'
-ok "and waits for it" within 10 holds False condition a NodeClaimReady
+ok "and waits for it, with what the Machine says" within 10 is "False the machine was launched, its Node has not joined the cluster yet" condition a NodeClaimReady
 join "$machine" >/dev/null
 ok "the Machine becomes a Node" within 15 is True kubectl get machines.karpenter.sh "$machine" -o 'jsonpath={.status.conditions[?(@.type=="Ready")].status}'
 ok "the Workspace has its node" within 10 is "True Enough Machines are ready" condition a NodeClaimReady

@@ -137,7 +137,8 @@ ok "at once ($(($(now_ms) - began)) ms)" [ $(($(now_ms) - began)) -lt 2500 ]
 
 # ---- nodes of one's own: fewer rights ----
 ok "install takes rights away" "$kaito" install --apply --node-provisioner byo --webhook-url "https://127.0.0.1:$hook"
-ok "so that claims are forbidden" within 10 is no kubectl auth can-i list nodeclaims --as system:serviceaccount:kaito-workspace:workspace-sa
+may() { kubectl auth can-i "$@" --as system:serviceaccount:kaito-workspace:workspace-sa 2>/dev/null; }
+ok "so that claims are forbidden" within 10 is no may list nodeclaims
 start four --node-provisioner byo
 ok "a manager of one's own nodes becomes ready all the same" within 10 ready four
 ok "it needed no more rights" sh -c "! grep -i 'forbidden' '$work'/four.log"

@@ -473,6 +473,25 @@ static void the_node_of_a_machine_is_not_the_users(void **state)
     assert_non_null(planned(s->plan.create, "Machine"));
 }
 
+/* So that nobody loses sight of it when NodeClaims come. */
+static void a_machine_that_upstream_asked_for_gets_our_mark(void **state)
+{
+    struct scene *s = *state;
+    load(s, inference);
+    nodes_are_ready(s, "ws-i");
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.mend), 0);         /* NodeClaims stay as upstream left them */
+    s->settings.claim_kind = &claim_kind_machine;
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.mend), 1);
+    assert_string_equal(kube_kind(json_array_get(s->plan.mend, 0)), "Machine");
+    assert_string_equal(kube_name(json_array_get(s->plan.mend, 0)), "c");
+    assert_string_equal(kube_annotation(json_array_get(s->plan.mend, 0), UID_ANNOTATION), "u-1");
+    kube_set_annotation(json_array_get(s->v.claims, 0), UID_ANNOTATION, "u-1");
+    decide(s);
+    assert_int_equal(json_array_size(s->plan.mend), 0);
+}
+
 /* Dossier 4.3, second golden vector: what an API-server-defaulted phi-4-mini example yields. */
 static void the_revision_hash_is_upstreams(void **state)
 {
@@ -635,6 +654,7 @@ int main(void)
         T(the_template_is_copied_first), T(a_missing_push_secret_holds_the_job_and_is_told_once),
         T(a_failed_job_tells_its_cause_and_is_made_again_later), T(a_job_that_failed_in_the_future_is_made_again), T(a_changed_secret_makes_the_job_again_at_once),
         T(a_finished_job_is_served_unless_told_otherwise), T(progress_is_in_the_condition), T(deletion_takes_the_claims_along), T(machines_are_asked_for_in_their_own_words), T(the_node_of_a_machine_is_not_the_users),
+        T(a_machine_that_upstream_asked_for_gets_our_mark),
         T(a_deletion_that_cannot_go_on_says_why),
         T(the_revision_hash_is_upstreams), T(the_next_revision_is_the_largest_and_one), T(a_spec_taken_back_has_its_old_revision),
         T(beyond_ten_the_oldest_revision_goes), T(a_revision_of_another_hash_is_a_conflict),
