@@ -1,5 +1,7 @@
 #include "apiserver/jsonpath.h"
 
+#include "base/mem.h"
+
 #define PATH_MAX_BYTES 1024     /* filters nest: this bounds the stack */
 
 /* Every step maps the values so far to the next ones. */
@@ -63,36 +65,46 @@ static struct str unquote(struct str s)
     return s;
 }
 
-/* ?(@.key=="value"), also != and no comparison at all */
+/* ?(@.key=="value"), ?(@.key!="value"), ?(@.key) */
+struct filter { struct str key, value; enum { IS_THERE, IS_EQUAL, DIFFERS } how; };
+
+static bool read_filter(struct str text, struct filter *out)
+{
+    size_t at;
+
+    if (text.n < 5 || !str_has_prefix(text, STR("?(@.")) || text.p[text.n - 1] != ')')
+        return false;
+    text = str_n(text.p + 4, text.n - 5);
+    out->how = str_find(text, STR("=="), &at) ? IS_EQUAL : str_find(text, STR("!="), &at) ? DIFFERS : IS_THERE;
+    out->key = str_trim(out->how == IS_THERE ? text : str_n(text.p, at));
+    out->value = out->how == IS_THERE ? STR("") : unquote(str_from(text, at + 2));
+    return true;
+}
+
+/* What is not there differs from nothing. */
+static bool filter_keeps(const struct filter *f, const json_t *item)
+{
+    AUTO_MEM char *path = xasprintf(".%.*s", STR_ARG(f->key));
+    AUTO_JSON found = jsonpath_find(item, path);
+    const json_t *first = json_array_get(found, 0);
+
+    if (f->how == IS_THERE || !first)
+        return f->how == DIFFERS || first;
+    AUTO_MEM char *text = json_is_string(first) ? NULL : json_text(first);
+    return str_is(f->value, text ? text : json_string_value(first)) == (f->how == IS_EQUAL);
+}
+
 static void step_filter(const json_t *v, struct str arg, json_t *out)
 {
-    struct str inner = arg;
-    size_t at = 0, i;
+    struct filter f;
+    size_t i;
     json_t *item;
-    bool equal = true, compare = true;
 
-    if (inner.n < 5 || !str_has_prefix(inner, STR("?(@.")) || inner.p[inner.n - 1] != ')')
+    if (!read_filter(arg, &f))
         return;
-    inner = str_n(inner.p + 4, inner.n - 5);
-    if (!str_find(inner, STR("=="), &at)) {
-        equal = false;
-        if (!str_find(inner, STR("!="), &at)) {
-            compare = false;
-            at = inner.n;
-        }
-    }
-    struct str key = str_trim(str_n(inner.p, at)), value = compare ? unquote(str_from(inner, at + 2)) : str_n("", 0);
-    AUTO_BUF path = { 0 };
-    buf_addf(&path, ".%.*s", STR_ARG(key));
-    json_array_foreach(v, i, item) {
-        AUTO_JSON found = jsonpath_find(item, buf_cstr(&path));
-        const json_t *first = json_array_get(found, 0);
-        AUTO_MEM char *text = json_is_string(first) ? NULL : first ? json_text(first) : NULL;
-        const char *have = json_is_string(first) ? json_string_value(first) : text;
-        bool keep = compare ? (have && str_is(value, have)) == equal : first != NULL;
-        if (keep)
+    json_array_foreach(v, i, item)
+        if (filter_keeps(&f, item))
             json_push(out, json_incref(item));
-    }
 }
 
 static json_t *step_bracket(json_t *values, struct str inner)
@@ -107,39 +119,44 @@ static json_t *step_bracket(json_t *values, struct str inner)
     return map_values(values, step_index, inner);
 }
 
+/* The "]" that belongs to the "[" at p, or the end. */
+static const char *bracket_end(const char *p)
+{
+    for (int depth = 0; *p; p++) {
+        depth += *p == '[' ? 1 : *p == ']' ? -1 : 0;
+        if (!depth)
+            break;
+    }
+    return p;
+}
+
+/* Where the key at p ends; a backslash takes the next character with it. */
+static const char *key_end(const char *p)
+{
+    while (*p && *p != '.' && *p != '[')
+        p += *p == '\\' && p[1] ? 2 : 1;
+    return p;
+}
+
 json_t *jsonpath_find(const json_t *root, const char *path)
 {
     json_t *values = json_array();
-    const char *p = path;
 
     if (strlen(path) > PATH_MAX_BYTES)
         return values;
     json_push(values, json_incref((json_t *)(uintptr_t)root));
-    if (*p == '$')
-        p++;
-    while (*p) {
+    for (const char *p = path + (*path == '$'), *end; *p; p = end) {
         if (*p == '[') {
-            int depth = 0;
-            const char *end = p;
-            for (; *end; end++) {
-                depth += *end == '[' ? 1 : *end == ']' ? -1 : 0;
-                if (!depth)
-                    break;
-            }
+            end = bracket_end(p);
             values = step_bracket(values, str_n(p + 1, (size_t)(end - p - 1)));
-            p = *end ? end + 1 : end;
+            end += *end == ']';
             continue;
         }
-        if (*p == '.')
-            p++;
-        const char *start = p;
-        while (*p && *p != '.' && *p != '[')
-            p += *p == '\\' && p[1] ? 2 : 1;
-        struct str key = str_n(start, (size_t)(p - start));
-        if (str_is(key, "*"))
-            values = map_values(values, step_all, key);
-        else if (key.n)
-            values = map_values(values, step_key, key);
+        p += *p == '.';
+        end = key_end(p);
+        struct str key = str_n(p, (size_t)(end - p));
+        if (key.n)
+            values = map_values(values, str_is(key, "*") ? step_all : step_key, key);
     }
     return values;
 }
