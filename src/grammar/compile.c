@@ -48,6 +48,18 @@ static uint32_t edge_need(const struct net *n, const struct edge *e, const uint3
     return inside == NONE ? NONE : inside + 1 > after ? inside + 1 : after;
 }
 
+/* The edges of one key may be cheaper now: their sources go to the level of what going on over them takes. */
+static void look_again(const struct net *n, const uint32_t *edges, const uint32_t *first, uint32_t key, bool bytes_count, const uint32_t *need,
+                       struct vec32 *level)
+{
+    for (uint32_t i = first[key]; i < first[key + 1]; i++) {
+        const struct net_edge *e = &n->edges[edges[i]];
+        uint32_t cost = edge_need(n, &e->e, need, bytes_count);
+        if (cost <= DEPTH_MAX && need[e->from] == NONE)
+            vec32_add(&level[cost], e->from);
+    }
+}
+
 /*
  * need[node]: frames that finishing the node's rule takes at least; NONE when it cannot be done (within DEPTH_MAX). Without bytes_count
  * only ways that consume nothing are seen. Knuth 1977, "A generalization of Dijkstra's algorithm".
@@ -68,15 +80,9 @@ static void solve(const struct net *n, const struct index *x, bool bytes_count, 
             if (need[node] != NONE)
                 continue;
             need[node] = k;
-            const uint32_t *lists[2] = { x->by_to + x->to_first[node], r ? x->by_rule + x->rule_first[r - 1] : NULL };
-            size_t counts[2] = { x->to_first[node + 1] - x->to_first[node], r ? x->rule_first[r] - x->rule_first[r - 1] : 0 };
-            for (size_t l = 0; l < 2; l++)
-                for (size_t i = 0; i < counts[l]; i++) {
-                    const struct net_edge *e = &n->edges[lists[l][i]];
-                    uint32_t cost = edge_need(n, &e->e, need, bytes_count);
-                    if (cost <= DEPTH_MAX && need[e->from] == NONE)
-                        vec32_add(&level[cost], e->from);
-                }
+            look_again(n, x->by_to, x->to_first, node, bytes_count, need, level);
+            if (r)
+                look_again(n, x->by_rule, x->rule_first, r - 1, bytes_count, need, level);
         }
         free(level[k].v);
     }
@@ -86,6 +92,23 @@ static void solve(const struct net *n, const struct index *x, bool bytes_count, 
 
 /* What a rule may begin with, before anything is consumed: calls of other rules, as pairs (from, to). */
 struct calls { uint32_t *from, *to; size_t n; };
+
+/* The edges of a node that a rule may be at before anything is consumed: what it calls, and the nodes behind. */
+static void left_edges(const struct net *n, const uint32_t *edges, size_t n_edges, const uint32_t *nullable, uint32_t rule, struct calls *out,
+                       struct vec32 *todo)
+{
+    for (size_t i = 0; i < n_edges; i++) {
+        const struct edge *e = &n->edges[edges[i]].e;
+        if (e->kind == EDGE_BYTES)
+            continue;
+        if (goes_through(e)) {
+            out->from[out->n] = rule;
+            out->to[out->n++] = e->rule;
+        }
+        if (!goes_through(e) || nullable[n->rules[e->rule].start] != NONE || (e->kind == EDGE_REPEAT && !e->min))
+            vec32_add(todo, e->to);
+    }
+}
 
 static void left_calls(const struct net *n, const uint32_t *by_from, const uint32_t *first, const uint32_t *nullable, struct calls *out)
 {
@@ -99,17 +122,7 @@ static void left_calls(const struct net *n, const uint32_t *by_from, const uint3
             if (seen[node])
                 continue;
             seen[node] = true;
-            for (uint32_t i = first[node]; i < first[node + 1]; i++) {
-                const struct edge *e = &n->edges[by_from[i]].e;
-                if (e->kind == EDGE_BYTES)
-                    continue;
-                if (goes_through(e)) {
-                    out->from[out->n] = r;
-                    out->to[out->n++] = e->rule;
-                }
-                if (!goes_through(e) || nullable[n->rules[e->rule].start] != NONE || (e->kind == EDGE_REPEAT && !e->min))
-                    vec32_add(&todo, e->to);
-            }
+            left_edges(n, by_from + first[node], first[node + 1] - first[node], nullable, r, out, &todo);
         }
     }
     free(todo.v);
