@@ -91,11 +91,33 @@ errc arrow_decompress(int codec, struct str in, uint8_t *out, size_t n_out, stru
 
 /* ---- values.c: decoders that yield one value at a time ---- */
 
-struct hybrid { struct bytes in; unsigned width; uint64_t run; uint32_t value; uint64_t packed; const uint8_t *bits; size_t bit; };
+/* Runs of one value and runs of bit-packed ones, by turns (levels, dictionary indices, booleans). */
+struct hybrid {
+    struct bytes in;
+    unsigned width;             /* bits of a value */
+    uint64_t run, packed;       /* values left of the run under way, of which kind; both 0: the next one begins */
+    uint32_t value;             /* the run's */
+    const uint8_t *bits;        /* the packed ones, */
+    size_t bit;                 /* from here */
+};
 void hybrid_init(struct hybrid *h, struct bytes in, unsigned width);
 bool hybrid_next(struct hybrid *h, uint32_t *out);
 
-struct delta { struct bytes in; uint64_t left, in_block, in_mini; uint64_t block, minis; uint64_t last; int64_t min; const uint8_t *widths; size_t mini; unsigned width; size_t bit; const uint8_t *bits; bool first; };
+/* Whole numbers as differences (DELTA_BINARY_PACKED): blocks of miniblocks, each with a width of its own. */
+struct delta {
+    struct bytes in;
+    uint64_t block, minis;      /* values of a block, its miniblocks */
+    uint64_t left;              /* values that are not given yet */
+    bool first;                 /* the next one is `last` itself */
+    uint64_t last;
+    int64_t min;                /* of the block: added to every difference */
+    const uint8_t *widths;      /* [minis] of the block */
+    size_t mini;                /* the next one of it */
+    uint64_t in_mini;           /* differences left of the one under way, */
+    unsigned width;             /* so wide, */
+    const uint8_t *bits;
+    size_t bit;                 /* from here */
+};
 
 struct pq_value { union { int64_t i; double f; bool b; struct str s; }; };
 

@@ -222,7 +222,9 @@ errc f_wordcount(struct render *r, struct val v, const struct args *args, struct
 /* Tags and comments go, runs of white space become one blank. */
 errc f_striptags(struct render *r, struct val v, const struct args *args, struct val *out)
 {
-    static const struct { const char *name, *text; } entities[] = { { "&amp;", "&" }, { "&lt;", "<" }, { "&gt;", ">" }, { "&#34;", "\"" }, { "&quot;", "\"" }, { "&#39;", "'" }, { "&nbsp;", "\xC2\xA0" } };
+    static const struct { const char *name, *text; } entities[] = {
+        { "&amp;", "&" }, { "&lt;", "<" }, { "&gt;", ">" }, { "&#34;", "\"" }, { "&quot;", "\"" }, { "&#39;", "'" }, { "&nbsp;", "\xC2\xA0" },
+    };
     AUTO_BUF plain = { 0 };
     struct str s;
     size_t end;

@@ -33,7 +33,10 @@ enum gemm_math { GEMM_F32, GEMM_BF16, GEMM_INT8 };
 
 struct compute;
 
-/* threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx"; UNSUPPORTED: not a name, or not on this CPU. */
+/*
+ * threads 0: one per CPU this process may use. kernels NULL: the best this CPU has; else "portable", "avx2", "avx512", "avx512vnni", "avx512bf16",
+ * "amx"; UNSUPPORTED: not a name, or not on this CPU.
+ */
 errc compute_new(int threads, const char *kernels, struct compute **out, struct err *e);
 void compute_free(struct compute *c);
 DEFINE_AUTO_FREE(compute)
