@@ -139,6 +139,13 @@ errc peft_write(const char *dir, const struct lora_set *s, const struct tune_con
     return file_write_atomic(path, buf_str(&text), 0644, e);
 }
 
+static const char *method_name(const struct tune_config *c)
+{
+    if (c->quant.in_4bit)
+        return streq(c->quant.quant_type, "fp4") ? "QLoRA (FP4 base weights)" : "QLoRA (NF4 base weights)";
+    return c->quant.in_8bit ? "LoRA on 8-bit base weights" : "LoRA";
+}
+
 errc peft_write_card(const char *dir, const struct lora_set *s, const struct tune_config *c, const struct peft_card *card, struct err *e)
 {
     AUTO_MEM char *path = path_join(dir, "README.md");
@@ -146,7 +153,7 @@ errc peft_write_card(const char *dir, const struct lora_set *s, const struct tun
     const char *base = c->lora.base_model ? c->lora.base_model : c->model.path;
 
     buf_addf(&t, "---\nbase_model: %s\nlibrary_name: peft\ntags:\n- lora\n---\n\n# LoRA adapter for %s\n\n", base, card->model_name);
-    buf_addf(&t, "Made by kaito " KAITO_VERSION " with %s on %s.\n\n", c->quant.in_4bit && streq(c->quant.quant_type, "fp4") ? "QLoRA (FP4 base weights)" : c->quant.in_4bit ? "QLoRA (NF4 base weights)" : c->quant.in_8bit ? "LoRA on 8-bit base weights" : "LoRA", card->data_name);
+    buf_addf(&t, "Made by kaito " KAITO_VERSION " with %s on %s.\n\n", method_name(c), card->data_name);
     buf_addf(&t, "| | |\n| --- | --- |\n| rank, alpha, dropout | %lld, %g, %g |\n| adapted modules | %zu (%zu parameters) |\n", (long long)c->lora.r,
              c->lora.alpha, c->lora.dropout, s->n, s->total);
     buf_addf(&t, "| rows, optimiser steps, tokens | %llu, %llu, %llu |\n| learning rate, schedule | %g, %s |\n| seed | %lld |\n",
