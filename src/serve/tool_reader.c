@@ -196,52 +196,66 @@ static bool step_object(struct tool_reader *t, bool bare_name, bool end, struct 
     return true;
 }
 
-static bool take_end(struct tool_reader *t)
+/* Behind the last call: content again, without the white space that parted them. */
+static bool leave_calls(struct tool_reader *t)
 {
-    struct str end = str_of(t->format ? t->format->end : NULL);
-
-    if (!end.p || !str_has_prefix(buf_str(&t->text), end))
-        return false;
-    buf_cut(&t->text, end.n);
+    t->place = IN_CONTENT;
+    t->dropping = true;
     return true;
+}
+
+enum sight { ABSENT, MAYBE, THERE };
+
+/* A mark at the front of s; MAYBE: s ends within it and more may come. */
+static enum sight look_for(struct str s, const char *mark, bool end)
+{
+    struct str m = str_of(mark);
+
+    if (!m.p)
+        return ABSENT;
+    if (str_has_prefix(s, m))
+        return THERE;
+    return !end && s.n < m.n && str_has_prefix(m, s) ? MAYBE : ABSENT;
+}
+
+static enum sight look_for_marker(const struct tool_format *f, struct str s, bool end)
+{
+    for (size_t i = 0; f && i < ARRAY_LEN(f->markers) && f->markers[i]; i++) {
+        enum sight seen = look_for(s, f->markers[i], end);
+        if (seen != ABSENT)
+            return seen;
+    }
+    return ABSENT;
 }
 
 /* Between calls: brackets, commas and end marks are passed over; an object or a name begins a call; all else is content again. */
 static bool step_calls(struct tool_reader *t, bool end, struct buf *content, json_t **deltas)
 {
+    const char *mark = t->format ? t->format->end : NULL;
+    bool named = t->format && t->format->named;
+
     if (t->open)
-        return step_object(t, t->format && t->format->named && buf_str(&t->text).p[0] != '{', end, content, deltas);
+        return step_object(t, named && buf_str(&t->text).p[0] != '{', end, content, deltas);
     buf_cut(&t->text, json_skip_space(buf_str(&t->text), 0));
-    struct str s = buf_str(&t->text), mark = str_of(t->format ? t->format->end : NULL);
+    struct str s = buf_str(&t->text);
     if (!s.n)
         return false;
-    if (take_end(t)) {
-        t->place = IN_CONTENT;
-        t->dropping = true;
-        return true;
-    }
-    if (!end && mark.p && str_has_prefix(mark, s))
+    enum sight over = look_for(s, mark, end), again = over == ABSENT ? look_for_marker(t->format, s, end) : ABSENT;
+    if (over == MAYBE || again == MAYBE)
         return false;
-    for (size_t i = 0; t->format && i < 2 && t->format->markers[i]; i++) {
-        struct str marker = str_of(t->format->markers[i]);
-        if (!end && s.n < marker.n && str_has_prefix(marker, s))
-            return false;
-        if (str_has_prefix(s, marker)) {
-            t->place = IN_CONTENT;
-            t->dropping = true;
-            return true;
-        }
-    }
+    if (over == THERE)
+        buf_cut(&t->text, strlen(mark));
+    if (over == THERE || again == THERE)
+        return leave_calls(t);
     if (strchr("[],;", s.p[0])) {
         buf_cut(&t->text, 1);
         return true;
     }
     if (s.p[0] == '{')
         return step_object(t, false, end, content, deltas);
-    if (t->format && t->format->named && !strchr("<\"", s.p[0]))
+    if (named && !strchr("<\"", s.p[0]))
         return step_object(t, true, end, content, deltas);
-    t->place = IN_CONTENT;
-    t->dropping = true;
+    (void)leave_calls(t);
     return t->format != NULL;
 }
 
@@ -250,7 +264,7 @@ static bool find_marker(const struct tool_format *f, struct str s, size_t *at, s
 {
     bool found = false;
 
-    for (size_t i = 0; i < 2 && f->markers[i]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(f->markers) && f->markers[i]; i++) {
         size_t here;
         if (str_find(s, str_of(f->markers[i]), &here) && (!found || here < *at)) {
             *at = here;
@@ -261,12 +275,20 @@ static bool find_marker(const struct tool_format *f, struct str s, size_t *at, s
     return found;
 }
 
+/* s[0..n) without the white space at its end. */
+static size_t without_space(struct str s, size_t n)
+{
+    while (n && strchr(" \t\r\n", s.p[n - 1]))
+        n--;
+    return n;
+}
+
 /* How much of s can neither begin a marker nor be the white space before one. */
 static size_t certain(const struct tool_format *f, struct str s)
 {
     size_t keep = 0;
 
-    for (size_t i = 0; i < 2 && f->markers[i]; i++) {
+    for (size_t i = 0; i < ARRAY_LEN(f->markers) && f->markers[i]; i++) {
         struct str marker = str_of(f->markers[i]);
         for (size_t n = marker.n - 1; n > keep; n--)
             if (str_has_suffix(s, str_n(marker.p, n))) {
@@ -274,9 +296,7 @@ static size_t certain(const struct tool_format *f, struct str s)
                 break;
             }
     }
-    while (keep < s.n && strchr(" \t\r\n", s.p[s.n - keep - 1]))
-        keep++;
-    return s.n - keep;
+    return without_space(s, s.n - keep);
 }
 
 /* "functools" is a word that content may hold: only with a list behind it does it begin calls. */
@@ -347,9 +367,7 @@ static bool step_content(struct tool_reader *t, bool end, struct buf *content)
         content_out(t, wait ? certain(t->format, str_n(s.p, at)) : at + len, content);
         return !wait;
     }
-    size_t keep = at;
-    while (keep && strchr(" \t\r\n", s.p[keep - 1]))
-        keep--;
+    size_t keep = without_space(s, at);
     content_out(t, keep, content);
     buf_cut(&t->text, at - keep + len);
     t->fresh = false;
