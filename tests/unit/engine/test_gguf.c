@@ -10,11 +10,11 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "broken_gguf.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "engine/engine.h"
-#include "tensor/gguf.h"
 
 #define TOLERANCE 2e-4          /* of the largest logit, float32 */
 #define IDS_MAX   256
@@ -127,19 +127,11 @@ static void a_folder_means_its_only_file(void **state)
 /* A scale that is not a number: only the answer tells, and then the matrix is named. */
 static void a_broken_block_is_named(void **state)
 {
-    AUTO_MEM char *source = golden("formats.gguf"), *path = xasprintf("/tmp/test-gguf-%d.gguf", (int)getpid());
+    AUTO_MEM char *path = broken_gguf();
     AUTO_FREE(engine) g = NULL;
-    AUTO_FREE(gguf) file = NULL;
-    AUTO_BUF b = { 0 };
     float logits[2 * 128];
     struct err e = { 0 };
 
-    assert_int_equal(file_read(source, 4u << 20, &b, &e), ERR_OK);
-    assert_int_equal(gguf_parse(source, buf_str(&b), &file, &e), ERR_OK);
-    const struct gguf_tensor *t = gguf_tensor(file, "blk.1.ffn_down.weight");
-    assert_string_equal(t->format->name, "Q4_1");
-    memcpy(b.p + (t->data - (const uint8_t *)b.p) + 3 * t->format->bytes, "\0\x7e", 2);
-    assert_int_equal(file_write_atomic(path, buf_str(&b), 0600, &e), ERR_OK);
     assert_int_equal(engine_open(path, &(struct engine_opts){ .threads = 2 }, &g, &e), ERR_OK);
     assert_int_equal(engine_score(g, NULL, (const int32_t[]){ 1, 2 }, 2, logits, &e), ERR_CORRUPT);
     unlink(path);
