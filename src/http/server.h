@@ -75,7 +75,7 @@ void http_server_stats(struct http_server *s, struct http_server_stats *out);
 void http_reply_header(struct http_exchange *x, const char *name, const char *value);      /* before the reply; repeats add */
 void http_reply(struct http_exchange *x, int status, const char *content_type, struct str body);       /* copies the body */
 void http_reply_take(struct http_exchange *x, int status, const char *content_type, struct buf *body); /* empties *body */
-void http_replyf(struct http_exchange *x, int status, const char *fmt, ...) PRINTF(3, 4);  /* text/plain */
+void http_replyf(struct http_exchange *x, int status, const char *fmt, ...) PRINTF(3, 4);  /* text/plain, with a line end */
 
 /*
  * A reply that is made while it is sent (chunked). next appends to out and returns HTTP_MORE; it may block for data, as long as it

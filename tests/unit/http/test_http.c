@@ -55,48 +55,81 @@ static void reply_ticks(struct world *w, struct http_exchange *x, int n, bool fo
     http_reply_stream(x, 200, "text/plain", &(struct http_source){ ticks_next, ticks_free, t });
 }
 
+static void echo(struct world *w, struct http_exchange *x)
+{
+    http_reply_header(x, "X-Method", x->method);
+    http_reply(x, 200, "application/octet-stream", x->body);
+}
+
+static void who(struct world *w, struct http_exchange *x)
+{
+    AUTO_BUF b = { 0 };
+
+    buf_addf(&b, "%s|%s|%d|%s", x->client_cn ? x->client_cn : "-", x->n_client_orgs ? x->client_orgs[0] : "-", x->client_cert_invalid,
+             http_header_get(&x->headers, "authorization"));
+    http_reply_take(x, 200, "text/plain", &b);
+}
+
+static void peer(struct world *w, struct http_exchange *x) { http_replyf(x, 200, "%s", x->peer); }
+
+static void arguments(struct world *w, struct http_exchange *x)
+{
+    AUTO_BUF b = { 0 };
+
+    for (size_t i = 0; i < x->query.n; i++)
+        buf_addf(&b, "%s=%s;", x->query.items[i].name, x->query.items[i].value);
+    buf_addf(&b, "%s", x->raw_path);
+    http_reply_take(x, 200, "text/plain", &b);
+}
+
+static void big(struct world *w, struct http_exchange *x)
+{
+    AUTO_BUF b = { 0 };
+
+    buf_reserve(&b, 3 << 20);
+    for (int i = 0; i < (3 << 20) / 8; i++)
+        buf_adds(&b, "bigbody\n");
+    http_reply_take(x, 200, "text/plain", &b);
+}
+
+static void ticks(struct world *w, struct http_exchange *x) { reply_ticks(w, x, 20000, false, false); }
+static void ticks_cut(struct world *w, struct http_exchange *x) { reply_ticks(w, x, 3, false, true); }
+static void ticks_watch(struct world *w, struct http_exchange *x) { reply_ticks(w, x, 1, true, false); }
+
+static void part_of_a_file(struct world *w, struct http_exchange *x)
+{
+    http_reply_file(x, 206, "text/plain", open("/proc/self/exe", O_RDONLY | O_CLOEXEC), 1, 3);
+}
+
+static void elsewhere(struct world *w, struct http_exchange *x)
+{
+    http_reply_header(x, "Location", "/echo");
+    http_replyf(x, 302, "over there");
+}
+
+static void slow(struct world *w, struct http_exchange *x)
+{
+    w->slow_came++;
+    (void)cancel_wait_ms(http_gone(x), -1);
+    w->streams_gone++;
+    http_replyf(x, 500, "gone");
+}
+
+static void silent(struct world *w, struct http_exchange *x) { }
+
 static void handle(void *self, struct http_exchange *x)
 {
-    struct world *w = self;
-    AUTO_BUF b = { 0 };
-    if (streq(x->path, "/echo")) {
-        http_reply_header(x, "X-Method", x->method);
-        http_reply(x, 200, "application/octet-stream", x->body);
-    } else if (streq(x->path, "/who")) {
-        buf_addf(&b, "%s|%s|%d|%s", x->client_cn ? x->client_cn : "-", x->n_client_orgs ? x->client_orgs[0] : "-", x->client_cert_invalid,
-                 http_header_get(&x->headers, "authorization"));
-        http_reply_take(x, 200, "text/plain", &b);
-    } else if (streq(x->path, "/peer")) {
-        http_replyf(x, 200, "%s", x->peer);
-    } else if (streq(x->path, "/args/a b")) {
-        for (size_t i = 0; i < x->query.n; i++)
-            buf_addf(&b, "%s=%s;", x->query.items[i].name, x->query.items[i].value);
-        buf_addf(&b, "%s", x->raw_path);
-        http_reply_take(x, 200, "text/plain", &b);
-    } else if (streq(x->path, "/big")) {
-        buf_reserve(&b, 3 << 20);
-        for (int i = 0; i < (3 << 20) / 8; i++)
-            buf_adds(&b, "bigbody\n");
-        http_reply_take(x, 200, "text/plain", &b);
-    } else if (streq(x->path, "/ticks")) {
-        reply_ticks(w, x, 20000, false, false);
-    } else if (streq(x->path, "/cut")) {
-        reply_ticks(w, x, 3, false, true);
-    } else if (streq(x->path, "/watch")) {
-        reply_ticks(w, x, 1, true, false);
-    } else if (streq(x->path, "/file")) {
-        http_reply_file(x, 206, "text/plain", open("/proc/self/exe", O_RDONLY | O_CLOEXEC), 1, 3);
-    } else if (streq(x->path, "/redirect")) {
-        http_reply_header(x, "Location", "/echo");
-        http_replyf(x, 302, "over there");
-    } else if (streq(x->path, "/slow")) {
-        w->slow_came++;
-        (void)cancel_wait_ms(http_gone(x), -1);
-        w->streams_gone++;
-        http_replyf(x, 500, "gone");
-    } else if (!streq(x->path, "/silent")) {
-        http_replyf(x, 404, "no %s", x->path);
-    }
+    static const struct { const char *path; void (*reply)(struct world *w, struct http_exchange *x); } routes[] = {
+        { "/echo", echo }, { "/who", who }, { "/peer", peer }, { "/args/a b", arguments }, { "/big", big }, { "/ticks", ticks }, { "/cut", ticks_cut },
+        { "/watch", ticks_watch }, { "/file", part_of_a_file }, { "/redirect", elsewhere }, { "/slow", slow }, { "/silent", silent },
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(routes); i++)
+        if (streq(x->path, routes[i].path)) {
+            routes[i].reply(self, x);
+            return;
+        }
+    http_replyf(x, 404, "no %s", x->path);
 }
 
 static void world_start(struct world *w, struct http_server_opts o, const struct http_client_opts *co)

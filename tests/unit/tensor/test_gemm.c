@@ -49,45 +49,68 @@ static struct weight make_weight(const char *kind, size_t out, size_t in, void *
     return w;
 }
 
-static void check_products(struct compute *c, const struct weight *w, size_t rows)
+/* Columns of wider arrays: x [rows, in] and y [rows, out]. */
+struct pair { float *x, *y; size_t rows, ldx, ldy; };
+
+static void check_forward(struct compute *c, const struct weight *w, const struct pair *p)
 {
-    size_t out = w->out, in = w->in, ldx = in + 3, ldy = out + 5;
-    AUTO_MEM float *x = noises(rows * ldx), *y = noises(rows * ldy), *want = xcalloc(rows * ldy, sizeof *want);
-    AUTO_MEM float *dense = xcalloc(out * in, sizeof *dense), *dx = noises(rows * in), *dx_want = xcalloc(rows * in, sizeof *dx);
-    AUTO_MEM float *dw = noises(out * in), *dw_want = xcalloc(out * in, sizeof *dw);
+    AUTO_MEM float *want = xcalloc(p->rows * p->ldy, sizeof *want);
 
-    gemm_forward_naive(want, ldy, x, ldx, rows, w);
-    gemm_forward(c, y, ldy, x, ldx, rows, w);
-    for (size_t r = 0; r < rows; r++)
-        assert_close(y + r * ldy, want + r * ldy, out, in, 2e-6);
+    gemm_forward_naive(want, p->ldy, p->x, p->ldx, p->rows, w);
+    gemm_forward(c, p->y, p->ldy, p->x, p->ldx, p->rows, w);
+    for (size_t r = 0; r < p->rows; r++)
+        assert_close(p->y + r * p->ldy, want + r * p->ldy, w->out, w->in, 2e-6);
+}
 
-    weight_rows_f32(w, dense, 0, out);
+/* dx + y . w, added at once, and computed apart and added afterwards. */
+static void check_backward_of_input(struct compute *c, const struct weight *w, const struct pair *p, float *dx)
+{
+    size_t rows = p->rows, in = w->in;
+    AUTO_MEM float *dense = xcalloc(w->out * in, sizeof *dense), *want = xcalloc(rows * in, sizeof *want);
+    AUTO_MEM float *fresh = noises(rows * in), *sum_of = xmemdup(dx, rows * in * sizeof *dx);
+
+    weight_rows_f32(w, dense, 0, w->out);
     for (size_t r = 0; r < rows; r++)
         for (size_t i = 0; i < in; i++) {
             double sum = (double)dx[r * in + i];
-            for (size_t o = 0; o < out; o++)
-                sum += (double)y[r * ldy + o] * (double)dense[o * in + i];
-            dx_want[r * in + i] = (float)sum;
+            for (size_t o = 0; o < w->out; o++)
+                sum += (double)p->y[r * p->ldy + o] * (double)dense[o * in + i];
+            want[r * in + i] = (float)sum;
         }
-    AUTO_MEM float *fresh = noises(rows * in), *sum_of = xmemdup(dx, rows * in * sizeof *dx);
-    gemm_backward(c, fresh, in, y, ldy, rows, w, false);
+    gemm_backward(c, fresh, in, p->y, p->ldy, rows, w, false);
     for (size_t i = 0; i < rows * in; i++)
         sum_of[i] += fresh[i];
-    gemm_backward(c, dx, in, y, ldy, rows, w, true);
+    gemm_backward(c, dx, in, p->y, p->ldy, rows, w, true);
     for (size_t r = 0; r < rows; r++) {
-        assert_close(dx + r * in, dx_want + r * in, in, out * in, 1e-5);
-        assert_close(sum_of + r * in, dx_want + r * in, in, out * in, 1e-5);
+        assert_close(dx + r * in, want + r * in, in, w->out * in, 1e-5);
+        assert_close(sum_of + r * in, want + r * in, in, w->out * in, 1e-5);
     }
+}
+
+static void check_backward_of_weight(struct compute *c, size_t out, size_t in, const struct pair *p, float *dw)
+{
+    AUTO_MEM float *want = xcalloc(out * in, sizeof *want);
 
     for (size_t o = 0; o < out; o++)
         for (size_t i = 0; i < in; i++) {
             double sum = (double)dw[o * in + i];
-            for (size_t r = 0; r < rows; r++)
-                sum += (double)y[r * ldy + o] * (double)x[r * ldx + i];
-            dw_want[o * in + i] = (float)sum;
+            for (size_t r = 0; r < p->rows; r++)
+                sum += (double)p->y[r * p->ldy + o] * (double)p->x[r * p->ldx + i];
+            want[o * in + i] = (float)sum;
         }
-    gemm_grad(c, dw, y, ldy, out, x, ldx, in, rows);
-    assert_close(dw, dw_want, out * in, rows * in, 1e-5);
+    gemm_grad(c, dw, p->y, p->ldy, out, p->x, p->ldx, in, p->rows);
+    assert_close(dw, want, out * in, p->rows * in, 1e-5);
+}
+
+static void check_products(struct compute *c, const struct weight *w, size_t rows)
+{
+    size_t ldx = w->in + 3, ldy = w->out + 5;
+    AUTO_MEM float *x = noises(rows * ldx), *y = noises(rows * ldy), *dx = noises(rows * w->in), *dw = noises(w->out * w->in);
+    const struct pair p = { x, y, rows, ldx, ldy };
+
+    check_forward(c, w, &p);
+    check_backward_of_input(c, w, &p, dx);
+    check_backward_of_weight(c, w->out, w->in, &p, dw);
 }
 
 static void products_equal_the_oracle(void **state)
