@@ -106,7 +106,7 @@ static void add_weights(const struct ws_view *v, bool claim_template, struct pod
 {
     AUTO_BUF path = { 0 };
 
-    if (ws_streams_model(v->settings, v->ws))
+    if (ws_streams_model(v->settings, v->ws) && !ws_uses_local_weights(v->ws))
         return;
     if (!ws_uses_local_weights(v->ws)) {
         volume_add(p, "model-weights-volume", claim_template ? NULL : PACK("{s:{}}", "emptyDir"), "/workspace/weights", false);
@@ -197,13 +197,10 @@ static json_t *command_of(const struct ws_view *v, const struct gpu_share *gpu, 
 }
 
 /* Who reads the blob container: in the template only, the selector stays as it is. */
-static void add_stream_identity(const struct ws_view *v, json_t *template)
+static void add_stream_identity(const struct ws_view *v, json_t *labels, json_t *pod)
 {
-    json_t *meta = json_object_get(template, "metadata"), *labels = json_clone(json_object_get(meta, "labels"));
-
     json_put_str(labels, "azure.workload.identity/use", "true");
-    json_put(meta, "labels", labels);
-    json_put(json_object_get(template, "spec"), "serviceAccountName", str_json(stream_account_name(v)));
+    json_put(pod, "serviceAccountName", str_json(stream_account_name(v)));
 }
 
 errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *revision, json_t **out, struct err *e)
@@ -233,7 +230,7 @@ errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *re
     if (claim_template)
         json_put(spec, "volumeClaimTemplates", claim_templates(v));
     if (ws_streams_model(v->settings, v->ws))
-        add_stream_identity(v, json_object_get(spec, "template"));
+        add_stream_identity(v, labels, json_at(spec, "template", "spec", NULL));
     *out = PACK("{s:s, s:s, s:{s:o, s:o, s:o, s:{s:s}}, s:o}", "apiVersion", "apps/v1", "kind", "StatefulSet",
                 "metadata", "name", str_json(v->ws->meta.name), "namespace", str_json(v->ws->meta.namespace), "ownerReferences", owner_references(v->ws),
                 "annotations", REVISION_ANNOTATION, revision, "spec", spec);

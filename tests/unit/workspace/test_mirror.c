@@ -112,6 +112,22 @@ static void open_with_workspace(struct test_manager *t)
                           "resource: {labelSelector: {matchLabels: {for: ws}}}, inference: {preset: {name: phi-4-mini-instruct}}}");
 }
 
+/* Until the back-off is longer than anything here is waited for. */
+static void tire(struct test_manager *t)
+{
+    struct err e;
+
+    for (int i = 0; i < 16; i++) {
+        AUTO_MEM char *yaml = xasprintf("{metadata: {annotations: {poke: '%d'}}}", i);
+        AUTO_JSON poke = test_yaml(yaml);
+        uint64_t before = workspace_manager_reconciles(t->manager);
+
+        OK(kube_patch(t->user, WORKSPACES, "default", "ws", NULL, KUBE_PATCH_MERGE, poke, NULL, &e));
+        for (int64_t until = clock_mono_ms() + WAIT_MS; workspace_manager_reconciles(t->manager) == before && clock_mono_ms() < until; poll(NULL, 0, 2))
+            ;
+    }
+}
+
 /* Each thing that comes wakes the Workspace: nobody waits for a back-off. */
 static void what_a_mirror_needs_is_waited_for(void **state)
 {
@@ -119,9 +135,11 @@ static void what_a_mirror_needs_is_waited_for(void **state)
 
     open_with_workspace(t);
     told(t, "InferenceReady", "ModelStreamingStorageClassNotFound", "StorageClass \"blob\" not found");
+    tire(t);
     create(t, KUBE_GVR("storage.k8s.io", "v1", "storageclasses"), "{apiVersion: storage.k8s.io/v1, kind: StorageClass, metadata: {name: blob}, provisioner: blob.csi.azure.com}");
     told(t, "InferenceReady", "ModelStreamingServiceAccountInvalid", "ServiceAccount \"reader\" not found in namespace \"default\"");
     assert_false(is_there(t, MIRRORS, NULL, MIRROR));
+    tire(t);
     create(t, KUBE_GVR("", "v1", "serviceaccounts"),
            "{apiVersion: v1, kind: ServiceAccount, metadata: {namespace: default, name: reader, annotations: {azure.workload.identity/client-id: id}}}");
     told(t, "ModelMirrorReady", "ModelMirrorPending", "Model download in progress");

@@ -98,7 +98,7 @@ static void a_ready_mirror_is_read_from_its_container(void **state)
         buf_addf(&names, "%s=%s;", json_cstr(v, "name"), json_cstr(v, "value") ? json_cstr(v, "value") : "");
     assert_non_null(strstr(buf_cstr(&names), ";HF_TOKEN=;AZURE_STORAGE_ACCOUNT_NAME=account1;KAITO_PROCESSOR=microsoft/phi-4-mini-instruct;"));
     assert_string_equal(json_str_at(pod, "metadata", "labels", "azure.workload.identity/use", NULL), "true");
-    assert_null(json_str_at(written(answer, "StatefulSet"), "spec", "selector", "matchLabels", "azure.workload.identity/use", NULL));
+    assert_string_equal(json_str_at(written(answer, "StatefulSet"), "spec", "selector", "matchLabels", "azure.workload.identity/use", NULL), "true");
     assert_string_equal(json_str_at(pod, "spec", "serviceAccountName", NULL), "reader");
     json_array_foreach(json_at(pod, "spec", "volumes", NULL), i, v)
         assert_string_not_equal(json_cstr(v, "name"), "model-weights-volume");

@@ -140,10 +140,12 @@ static void a_label_asks_for_the_image(void **state)
 
 #define DEPLOYMENTS KUBE_GVR("apps", "v1", "deployments")
 
-static void create_deployment(struct test_manager *t, const char *name, const char *owner)
+/* api NULL: of no owner. */
+static void create_deployment(struct test_manager *t, const char *name, const char *api, const char *owner)
 {
+    AUTO_MEM char *owned = xasprintf(", ownerReferences: [{apiVersion: %s, kind: Workspace, name: %s, uid: u-1, controller: true}]", api ? api : "", owner);
     AUTO_MEM char *yaml = xasprintf("{apiVersion: apps/v1, kind: Deployment, metadata: {namespace: default, name: %s%s}, spec: {selector: {matchLabels: {a: b}}, "
-                                    "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}", name, owner);
+                                    "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}", name, api ? owned : "");
 
     create(t, DEPLOYMENTS, yaml);
 }
@@ -172,16 +174,15 @@ static size_t n_events(struct test_manager *t, const char *reason)
 /* As upstream: the Deployments that its older releases served from go, nobody else's. */
 static void deployments_of_older_releases_go(void **state)
 {
-#define OWNED(api, kind) ", ownerReferences: [{apiVersion: " api ", kind: " kind ", name: ws, uid: u-1, controller: true}]"
     struct test_manager t;
     const struct workspace_manager_opts o = { .install_crds = true, .settings.byo = true };
     struct err e;
 
     test_manager_open(&t);
-    create_deployment(&t, "ws", OWNED("kaito.sh/v1alpha1", "Workspace"));
-    create_deployment(&t, "plain", "");
-    create_deployment(&t, "other", OWNED("kaito.sh/v1alpha1", "Workspace"));
-    create_deployment(&t, "theirs", OWNED("example.com/v1", "Workspace"));
+    create_deployment(&t, "ws", "kaito.sh/v1alpha1", "ws");
+    create_deployment(&t, "plain", NULL, "");
+    create_deployment(&t, "other", "kaito.sh/v1alpha1", "ws");
+    create_deployment(&t, "theirs", "example.com/v1", "theirs");
     OK(test_manager_start(&t, &o, &e));
     for (int64_t until = clock_mono_ms() + WAIT_MS; has_deployment(&t, "ws") && clock_mono_ms() < until; poll(NULL, 0, 5))
         ;
