@@ -1,7 +1,7 @@
 /*
- * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 nf4-f32 int8 q4 nf4, and the panels of
+ * Products beside this machine's limits: `build/bench/bench_gemm [KIND...]` (f32 bf16 bf16-bf16 nf4-f32 nf4-bf16 int8 q4 nf4, and the panels of
  * GGUF formats, Q2_K ...; all without arguments).
- * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows, and the limits
+ * For each kind one JSON line: GB/s of weights read by products of 1, 4, 8 and 16 rows, GFLOP/s of 512 rows (of dense and NF4 weights also back), and the limits
  * probed right before and after: GB/s that all threads read from memory, GFLOP/s of oneDNN's f32 product.
  * The weights are several matrices of a Phi-3 mini's MLP, together far larger than a cache; CACHED=1 takes one that stays in the
  * third-level cache, which shows what the kernels can do where memory is faster.
@@ -29,6 +29,7 @@ struct bench {
     float *x, *y;               /* [MANY, IN], [MANY, OUT] */
     struct weight w[MATRICES_MAX];
     size_t n, out, repeats;
+    bool back;                  /* products with w instead of w^T */
 };
 
 static double seconds_since(int64_t start_us) { return (double)(clock_mono_us() - start_us) / 1e6; }
@@ -72,7 +73,10 @@ static double pass(struct bench *b, size_t rows)
 
     for (size_t k = 0; k < b->repeats; k++)
         for (size_t i = 0; i < b->n; i++)
-            gemm_forward(b->c, b->y, b->out, b->x, IN, rows, &b->w[i]);
+            if (b->back)
+                gemm_backward(b->c, b->x, IN, b->y, b->out, rows, &b->w[i], false);
+            else
+                gemm_forward(b->c, b->y, b->out, b->x, IN, rows, &b->w[i]);
     return seconds_since(start) / (double)b->repeats;
 }
 
@@ -176,7 +180,9 @@ static const struct kind {
 } kinds[] = {
     { "f32", make_f32, GEMM_F32 },
     { "bf16", make_bf16, GEMM_F32 },
+    { "bf16-bf16", make_bf16, GEMM_BF16 },
     { "nf4-f32", make_nf4, GEMM_F32 },
+    { "nf4-bf16", make_nf4, GEMM_BF16 },
     { "int8", make_int8, GEMM_INT8 },
     { "q4", make_q4, GEMM_INT8 },
     { "nf4", make_nf4_panels, GEMM_INT8 },
@@ -196,6 +202,15 @@ static void keep_weights(struct bench *b, size_t n)
             free((void *)(uintptr_t)b->w[b->n - 1].data);
         weight_done(&b->w[b->n - 1]);
     }
+}
+
+/* As in training: the way back. */
+static void bench_back(struct bench *b)
+{
+    b->back = true;
+    struct figures f = measure(b, peak_rate, MANY, flops(MANY, b->out), 3);
+    b->back = false;
+    printf(",\"back%d_gflop_s\":%.0f", MANY, f.value / 1e9);
 }
 
 static void bench_kind(struct bench *b, const struct kind *k)
@@ -222,7 +237,10 @@ static void bench_kind(struct bench *b, const struct kind *k)
     keep_weights(b, 1);
     b->repeats = 1;
     struct figures f = measure(b, peak_rate, MANY, flops(MANY, b->out), 3);
-    printf(",\"rows%d_gflop_s\":%.0f,\"f32_peak_gflop_s\":%.0f,\"rows%d_share\":%.2f}\n", MANY, f.value / 1e9, f.limit / 1e9, MANY, f.value / f.limit);
+    printf(",\"rows%d_gflop_s\":%.0f,\"f32_peak_gflop_s\":%.0f,\"rows%d_share\":%.2f", MANY, f.value / 1e9, f.limit / 1e9, MANY, f.value / f.limit);
+    if (b->w[0].kind != WEIGHT_PANELS)
+        bench_back(b);
+    puts("}");
     fflush(stdout);
     keep_weights(b, 0);
 }
