@@ -100,7 +100,8 @@ struct vec_ops {
      * bf16 products, where an instruction multiplies pairs of bf16 and adds them to f32 (all NULL elsewhere). few_pairs as few_bf16, of x
      * in bf16. The rest as for f32 above, but k is padded with zeros to whole steps of VEC_BF16_STEP, cols may be any number of panels
      * (of an even number there must be memory), and x and w are pairs along k: pack_rows_bf16 rounds x, for groups of bf16_rows; pack_pairs
-     * takes bf16 weights, panel_pairs rounds a panel of f32. What is denormal counts as zero. has_amx: in tiles of AMX, faster than
+     * takes bf16 weights, panel_pairs rounds a panel of f32, zip_pairs makes one row of pairs, of panels that lie `panel` numbers apart, of two
+     * rows of n; nf4_to_bf16 is from_nf4 that rounds to bf16. What is denormal counts as zero. has_amx: in tiles of AMX, faster than
      * products of bytes are.
      */
     void (*to_bf16)(uint16_t *dst, const float *x, size_t n);
@@ -109,6 +110,8 @@ struct vec_ops {
     void (*pack_rows_bf16)(uint16_t *dst, const float *x, size_t ldx, size_t n, size_t k);
     void (*pack_pairs)(uint16_t *dst, const uint16_t *w, size_t ld, size_t n, size_t k);
     void (*panel_pairs)(uint16_t *dst, const float *panel, size_t k);
+    void (*zip_pairs)(uint16_t *dst, size_t panel, const uint16_t *even, const uint16_t *odd, size_t n);
+    void (*nf4_to_bf16)(uint16_t *dst, const float code[16], const uint8_t *packed, const float *absmax, size_t blocks);
     void (*tiles_bf16)(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add);
     bool has_amx;
 

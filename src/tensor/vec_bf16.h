@@ -85,6 +85,35 @@ static void panel_pairs(uint16_t *dst, const float *panel, size_t k)
         }
 }
 
+/* What is bf16 already, as f32: halves of a pair. */
+INLINE vu pair_of(vf even, vf odd) { return (vu)even >> 16 | (vu)odd; }
+
+static void zip_pairs(uint16_t *dst, size_t panel, const uint16_t *even, const uint16_t *odd, size_t n)
+{
+    for (size_t j = 0; j < n; j += W) {
+        uint16_t *to = dst + j / VEC_PANEL * panel + j % VEC_PANEL * 2;
+
+        if (n - j >= W)
+            store_pairs(to, pair_of(load_w(FEW_BF16, even, j), load_w(FEW_BF16, odd, j)));
+        else
+            store_pairs(to, pair_of(load_w_part(FEW_BF16, even, j, n - j), load_w_part(FEW_BF16, odd, j, n - j)));
+    }
+}
+
+static void nf4_to_bf16(uint16_t *dst, const float code[16], const uint8_t *packed, const float *absmax, size_t blocks)
+{
+    struct nf4_table t;
+
+    for (size_t b = 0; b < blocks; b++, packed += NF4_BLOCK / 2, dst += NF4_BLOCK) {
+        nf4_table(&t, code, absmax[b], DTYPE_BF16);
+        for (size_t i = 0; i < NF4_BLOCK / 2; i += W) {
+            vi bytes = WIDEN_BYTES(packed + i);
+
+            store_pairs(dst + 2 * i, pair_of(nf4_lookup(&t, bytes >> 4), nf4_lookup(&t, bytes & 15)));
+        }
+    }
+}
+
 #if HAS_TILES
 
 /* Up to 32 rows by 32 columns in four tiles; c has room for all of them. */
@@ -161,9 +190,13 @@ INLINE vu every_pair(const uint16_t *p) { uint32_t u; memcpy(&u, p, sizeof u); r
 static void tile_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add)
 {
     enum { VECTORS = BF16_WIDTH / W, EACH_PANEL = VEC_PANEL / W };
-    vf s[BF16_ROWS][VECTORS] = { { { 0 } } };
+    vf s[BF16_ROWS][VECTORS];
+    size_t i = 0;
 
-    for (size_t i = 0; i < k; i += 2) {
+    for (size_t r = 0; r < BF16_ROWS; r++)
+        for (size_t v = 0; v < VECTORS; v++)
+            s[r][v] = (vf){ 0 };
+    do {
         vu wi[VECTORS];
 
         for (size_t v = 0; v < VECTORS; v++)
@@ -171,11 +204,22 @@ static void tile_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w
         for (size_t r = 0; r < BF16_ROWS; r++)
             for (size_t v = 0; v < VECTORS; v++)
                 s[r][v] = DOT_PAIRS(s[r][v], every_pair(x + i * BF16_ROWS + 2 * r), wi[v]);
+    } while ((i += 2) < k);
+    if (rows < BF16_ROWS || cols < BF16_WIDTH) {
+        vf copy[BF16_ROWS * VECTORS];
+
+        for (size_t r = 0; r < BF16_ROWS; r++)
+            for (size_t v = 0; v < VECTORS; v++)
+                copy[r * VECTORS + v] = s[r][v];
+        tile_store_edge(y, ldy, copy, VECTORS, rows, cols, add);
+        return;
     }
-    for (size_t r = 0; r < BF16_ROWS; r++)          /* constant bounds keep the sums in registers */
+    for (size_t r = 0; add && r < BF16_ROWS; r++)
         for (size_t v = 0; v < VECTORS; v++)
-            if (r < rows)
-                tile_store(y + r * ldy + v * W, s[r][v], cols > v * W ? cols - v * W : 0, add);
+            s[r][v] += load(y + r * ldy + v * W);
+    for (size_t r = 0; r < BF16_ROWS; r++)
+        for (size_t v = 0; v < VECTORS; v++)
+            store(y + r * ldy + v * W, s[r][v]);
 }
 
 static void tiles_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add)

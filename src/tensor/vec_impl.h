@@ -586,7 +586,7 @@ const struct vec_ops VEC_OPS = {
     .tile_f32 = tile_f32, .tile_narrow = tile_narrow,
 #if HAS_DOT_PAIRS
     .to_bf16 = to_bf16, .few_pairs = few_pairs, .bf16_rows = BF16_ROWS, .pack_rows_bf16 = pack_rows_bf16, .pack_pairs = pack_pairs, .panel_pairs = panel_pairs,
-    .tiles_bf16 = tiles_bf16, .has_amx = HAS_TILES,
+    .zip_pairs = zip_pairs, .nf4_to_bf16 = nf4_to_bf16, .tiles_bf16 = tiles_bf16, .has_amx = HAS_TILES,
 #endif
     .scores_f32 = scores_f32, .scores_bf16 = scores_bf16, .values_f32 = values_f32, .values_bf16 = values_bf16, .soft_cap = soft_cap,
     .panel_tall = panel_tall,

@@ -3,6 +3,8 @@
 
 #include "tensor/priv.h"
 
+#define LINE_BYTES 64
+
 struct weight weight_f32(const float *w, size_t out, size_t in)
 {
     return (struct weight){ .out = out, .in = in, .kind = WEIGHT_DENSE, .dtype = DTYPE_F32, .data = w };
@@ -54,6 +56,15 @@ void weight_range_f32(const struct vec_ops *vec, const struct weight *w, float *
         vec->from_bf16(dst, (const uint16_t *)w->data + at, count);
     else
         (void)dtype_to_f32(dst, (const char *)w->data + at * dtype_size(w->dtype), w->dtype, count, NULL);     /* a float dtype by construction */
+}
+
+void weight_prefetch(const struct weight *w, size_t row, size_t at, size_t n)
+{
+    const char *from = w->kind == WEIGHT_NF4 ? (const char *)w->nf4.packed : w->data;
+    size_t bits = w->kind == WEIGHT_NF4 ? 4 : 8 * dtype_size(w->dtype), first = (row * w->in + at) * bits / 8;
+
+    for (size_t i = 0; row < w->out && i < n * bits / 8; i += LINE_BYTES)
+        __builtin_prefetch(from + first + i);
 }
 
 void weight_rows_f32(const struct weight *w, float *dst, size_t first, size_t n)

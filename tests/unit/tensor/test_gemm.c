@@ -277,8 +277,8 @@ static void check_bf16(const char *kernels, const char *kind, size_t in, size_t 
 
 static void bf16_mode_rounds_factors_alone(void **state)
 {
-    static const size_t ins[] = { 1, 71, 256, 1100 }, rows[] = { 1, 2, 7, 8, 11, 16, 17, 33, 64, 100 };
-    static const char *const others[] = { "f16", "nf4", "f32" };
+    static const size_t ins[] = { 1, 71, 256, 1100, 1088 }, rows[] = { 1, 2, 7, 8, 11, 16, 17, 33, 64, 100 };
+    static const char *const others[] = { "f16", "nf4", "f32", "nf4-bf16" };
     size_t n;
     const struct vec_ops *const *all = vec_all(&n);
 
@@ -329,7 +329,7 @@ static void check_backward(const char *kernels, enum gemm_math math, const char 
 static void gradients_to_the_input_equal_the_oracle(void **state)
 {
     static const char *const kinds[] = { "f32", "bf16", "f16", "nf4", "nf4-bf16" };
-    static const size_t shapes[][3] = { { 600, 330, 13 }, { 33, 64, 40 }, { 70, 71, 2 } };
+    static const size_t shapes[][3] = { { 600, 330, 13 }, { 33, 64, 40 }, { 70, 71, 2 }, { 1100, 320, 14 } };
     size_t n;
     const struct vec_ops *const *all = vec_all(&n);
 
