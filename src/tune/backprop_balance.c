@@ -38,7 +38,7 @@ void balance_count(struct backprop *p, const struct routes *r)
 {
     size_t n = p->m->config.experts;
 
-    if (!r->likely || !p->counts)
+    if (!r->likely || p->again)
         return;
     for (size_t e = 0; e < n; e++)
         p->used[e] += r->first[e + 1] - r->first[e];
@@ -55,7 +55,6 @@ void balance_begin(struct backprop *p)
         return;
     memset(p->used, 0, n * sizeof *p->used);
     memset(p->likely, 0, n * sizeof *p->likely);
-    p->counts = true;
 }
 
 bool backprop_balances(const struct backprop *p)

@@ -77,7 +77,7 @@ void block_drop(struct backprop *p, const struct layer *l, enum block which, flo
 {
     uint64_t place = place_of(PLACE_BLOCKS, 2 * layer_number(p, l) + (p->base.one_mask ? BLOCK_MLP : which));
 
-    if (block_rate(p, which) > 0)
+    if (y && block_rate(p, which) > 0)
         drop_values(p, place, (struct drop){ .y = y, .x = x, .dim = p->m->config.hidden, .rows = all_rows(p), .rate = block_rate(p, which) });
 }
 

@@ -59,7 +59,7 @@ void experts_forward(struct backprop *p, const struct layer *l, struct layer_act
     size_t d = g->hidden;
 
     route(p, l, &a->routes, in);
-    float *sum = out == in ? p->dnorm : out;
+    float *sum = out == in || !out ? p->dnorm : out;
     memset(sum, 0, p->tokens * d * sizeof *sum);
     for (size_t e = 0; e < g->experts; e++) {
         struct part x = part_of(p, &l->experts[e], a, e);
@@ -70,7 +70,7 @@ void experts_forward(struct backprop *p, const struct layer *l, struct layer_act
         for (size_t i = 0; i < x.rows.n; i++)
             add_scaled(sum + x.rows.token[i] * d, x.out + i * d, a->routes.share[x.rows.token[i] * g->experts + e], d);
     }
-    if (sum != out)
+    if (out && sum != out)
         memcpy(out, sum, p->tokens * d * sizeof *sum);
 }
 

@@ -99,12 +99,13 @@ static void sequential_forward(struct backprop *p, const struct layer *l, struct
     attention_block_forward(p, l, a, raw, p->norm);
     block_drop(p, l, BLOCK_ATTENTION, raw, raw);
     add_block(p, a->mid, x, raw, &l->norm_attn_out, p->norm);
-    raw = a->mlp_raw ? a->mlp_raw : p->norm;
+    raw = a->mlp_raw ? a->mlp_raw : p->again ? NULL : p->norm;
     norm_rows(p, &l->norm_mlp, p->norm, a->mid);
     router_jitter(p, l, p->norm);
     mlp_block_forward(p, l, a, raw, p->norm);
     block_drop(p, l, BLOCK_MLP, raw, raw);
-    add_block(p, next, a->mid, raw, &l->norm_mlp_out, p->norm);
+    if (!p->again)
+        add_block(p, next, a->mid, raw, &l->norm_mlp_out, p->norm);
 }
 
 /* p->dx, or what the block's mask leaves of it. */
@@ -152,16 +153,17 @@ static void norm_for_mlp(struct backprop *p, const struct layer *l, const float 
 
 static void parallel_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *next, const float *x)
 {
+    float *attn = p->again ? NULL : p->dmid, *mlp = p->again ? NULL : p->norm;
     size_t n = residual_floats(p);
 
     norm_rows(p, &l->norm_attn, p->norm, x);
-    attention_block_forward(p, l, a, p->dmid, p->norm);
-    block_drop(p, l, BLOCK_ATTENTION, p->dmid, p->dmid);
+    attention_block_forward(p, l, a, attn, p->norm);
+    block_drop(p, l, BLOCK_ATTENTION, attn, attn);
     norm_for_mlp(p, l, x);
-    mlp_block_forward(p, l, a, p->norm, p->norm);
-    block_drop(p, l, BLOCK_MLP, p->norm, p->norm);
-    for (size_t i = 0; i < n; i++)
-        next[i] = x[i] + p->dmid[i] + p->norm[i];
+    mlp_block_forward(p, l, a, mlp, p->norm);
+    block_drop(p, l, BLOCK_MLP, mlp, mlp);
+    for (size_t i = 0; !p->again && i < n; i++)
+        next[i] = x[i] + attn[i] + mlp[i];
 }
 
 /* Both blocks see p->dx behind their masks; what goes below gathers in p->dmid first. */

@@ -26,6 +26,29 @@ static const struct weight *base_weight(struct backprop *p, const struct linear 
     return &p->weights[l->index];
 }
 
+/* xa = s drop(x) A^T; returns drop(x). */
+static const float *lora_inner(struct backprop *p, const struct linear *l, const struct lora_param *q, const float *x, float *xa, struct rows rows)
+{
+    if (p->drop_rate > 0) {
+        linear_drop(p, l, p->dropped, x, rows, false);
+        x = p->dropped;
+    }
+    lora_math(p, true);
+    gemm_f32(p->c, false, true, rows.n, q->r, l->w.in, q->scale, x, l->w.in, p->loras->w + q->a_at, l->w.in, 0, xa, q->r);
+    lora_math(p, false);
+    return x;
+}
+
+/* y += xa B^T */
+static void lora_outer(struct backprop *p, const struct lora_param *q, float *y, size_t ldy, const float *xa, size_t rows)
+{
+    size_t out = q->linear->w.out;
+
+    lora_math(p, true);
+    gemm_f32(p->c, false, true, rows, out, q->r, 1, xa, q->r, p->loras->w + q->b_at, q->r, 1, y, ldy);
+    lora_math(p, false);
+}
+
 /* --- DoRA ------------------------------------------------------------------------------------------------------------------------ */
 
 struct lengths { const struct backprop *p; const struct lora_param *q; const struct weight *w; float *at; };
@@ -85,9 +108,7 @@ static void dora_plain(struct backprop *p, const struct linear *l, const struct 
     size_t out = l->w.out;
 
     base_product(p, l, p->plain, out, dropped, rows);
-    lora_math(p, true);
-    gemm_f32(p->c, false, true, rows, out, q->r, 1, xa, q->r, p->loras->w + q->b_at, q->r, 1, p->plain, out);
-    lora_math(p, false);
+    lora_outer(p, q, p->plain, out, xa, rows);
 }
 
 /*
@@ -139,24 +160,19 @@ void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_
 {
     const struct lora_param *q = p->loras->of_linear[l->index];
     const float *bias = bias_now(p, l);
-    size_t in = l->w.in, out = l->w.out, t = rows.n;
+    size_t out = l->w.out, t = rows.n;
 
+    if (y && (!q || !q->dora || p->drop_rate > 0))
+        base_product(p, l, y + l->out_offset, ldy, x, t);
+    if (q)
+        x = lora_inner(p, l, q, x, xa, rows);
+    if (!y)
+        return;
     y += l->out_offset;
-    if (!q || !q->dora || p->drop_rate > 0)
-        base_product(p, l, y, ldy, x, t);
-    if (q && p->drop_rate > 0) {
-        linear_drop(p, l, p->dropped, x, rows, false);
-        x = p->dropped;
-    }
-    if (q) {
-        lora_math(p, true);
-        gemm_f32(p->c, false, true, t, q->r, in, q->scale, x, in, p->loras->w + q->a_at, in, 0, xa, q->r);
-        if (!q->dora)
-            gemm_f32(p->c, false, true, t, out, q->r, 1, xa, q->r, p->loras->w + q->b_at, q->r, 1, y, ldy);
-        lora_math(p, false);
-    }
     if (q && q->dora)
         dora_forward(p, l, q, y, ldy, x, xa, t);
+    else if (q)
+        lora_outer(p, q, y, ldy, xa, t);
     if (bias)
         add_bias(p->c, y, ldy, bias, t, out);
 }

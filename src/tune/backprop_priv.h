@@ -87,7 +87,7 @@ struct backprop {
     float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
     float *dshare, *choice;     /* [T, E], [E], with experts */
     double *used, *likely;      /* [E] of all layers and tokens: how often an expert is chosen, the sum of its probability; owned */
-    bool counts;                /* those of the layers that run now */
+    bool again;                 /* a layer is computed again: what only the next one reads of it is left out */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
     struct dropouts base;       /* the same: o.base, or none */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
@@ -123,7 +123,7 @@ errc backprop_place(struct backprop *p, struct err *e);
 void keep_halves(struct backprop *p, struct layer_acts *a);
 void take_halves(struct backprop *p, struct layer_acts *a);
 
-/* The residual after layer i from p->inputs[i] into p->inputs[i + 1]; fills a. */
+/* The residual after layer i from p->inputs[i] into p->inputs[i + 1], but for p->again; fills a. */
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);
 /* p->dx: gradient of the residual after layer i; becomes that before it (untouched for the lowest trained layer). */
 void layer_backward(struct backprop *p, size_t i, struct layer_acts *a);
@@ -136,7 +136,7 @@ void norm_backward(struct backprop *p, const struct norm *n, float *dx, const fl
 /* y = (or +=) the LoRA dropout of x [rows, l->w.in], with p->drop_rate above 0. */
 void linear_drop(struct backprop *p, const struct linear *l, float *y, const float *x, struct rows rows, bool add);
 /*
- * y = dropout of x, [T, D], as the base has it of what a block gives; y may be x. Nothing without it. The same mask for the
+ * y = dropout of x, [T, D], as the base has it of what a block gives; y may be x. Nothing without it, or where y is NULL. The same mask for the
  * result and, on the way back, for its gradient.
  */
 enum block { BLOCK_ATTENTION, BLOCK_MLP };
@@ -150,7 +150,7 @@ void router_jitter(struct backprop *p, const struct layer *l, float *x);
 struct probability_mask { uint64_t stream, first; size_t heads; float rate; };
 void probability_mask(const struct backprop *p, const struct layer *l, size_t at, struct probability_mask *m, struct attention_shape *s);
 
-/* out = block(in), both [T, D]; out may be in. */
+/* out = block(in), both [T, D]; out may be in. NULL: only what backward needs. */
 void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
 void mlp_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in);
 /*
@@ -161,7 +161,7 @@ void attention_block_backward(struct backprop *p, const struct layer *l, struct 
                               const float *in);
 void mlp_block_backward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *din, bool adds, const float *d, const float *in);
 
-/* One dense MLP, or one expert, over the given rows. */
+/* One dense MLP, or one expert, over the given rows. out NULL: as above. */
 void mlp_forward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *out, const float *in, struct rows rows);
 void mlp_backward(struct backprop *p, const struct mlp *m, struct mlp_acts *a, float *din, bool adds, const float *d, const float *in,
                   struct rows rows);
@@ -178,7 +178,7 @@ void balance_likely(const struct backprop *p, struct routes *r);
 void balance_count(struct backprop *p, const struct routes *r);
 void balance_backward(const struct backprop *p, const struct routes *r, float *dscores);
 
-/* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. */
+/* y (columns l->out_offset...) = x . W^T + bias + LoRA; keeps the LoRA's inner product in xa. y NULL: that alone. */
 void adapted_forward(struct backprop *p, const struct linear *l, float *y, size_t ldy, const float *x, float *xa, struct rows rows);
 /* LoRA gradients, and dx = (or +=) dy . W + LoRA part when dx is not NULL. */
 void adapted_backward(struct backprop *p, const struct linear *l, float *dx, const float *dy, size_t lddy, const float *x, const float *xa,

@@ -87,6 +87,13 @@ void backprop_evaluate(struct backprop *p, bool on)
     p->base = on ? (struct dropouts){ 0 } : p->o.base;
 }
 
+static void layer_again(struct backprop *p, size_t i)
+{
+    p->again = true;
+    layer_forward(p, i, &p->acts[0]);
+    p->again = false;
+}
+
 errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n, uint64_t step, uint64_t first_token, float weight,
               bool backward, double *out_loss, struct err *e)
 {
@@ -102,11 +109,10 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
         layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
         keep_halves(p, &p->acts[i]);
     }
-    p->counts = false;                  /* of layers that are computed again */
     TRY(head_pass(p, weight, backward, &loss, e));
     for (size_t i = layers; backward && i-- > p->first_trained;) {
         if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */
-            layer_forward(p, i, &p->acts[0]);
+            layer_again(p, i);
         take_halves(p, &p->acts[i]);
         layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
     }
