@@ -140,39 +140,44 @@ static const struct option_row *find_short(const struct option_row *rows, size_t
     return NULL;
 }
 
+/* One option as it was written: its row (NULL: none), and what stands behind "=" (NULL: nothing). */
+struct written { const struct option_row *row; const char *value; bool negated; };
+
+/* One dash begins a long name too, as Go's programs take it: only a single letter is a short one. */
+static struct written read_word(const struct option_row *rows, size_t n, const char *word)
+{
+    struct written w = { 0 };
+    struct str name, rest;
+    bool two_dashes = word[1] == '-';
+
+    if (str_cut(str_of(word + 1 + two_dashes), '=', &name, &rest))
+        w.value = rest.p;
+    w.row = !two_dashes && name.n == 1 ? find_short(rows, n, name.p[0]) : find_row(rows, n, name, &w.negated);
+    return w;
+}
+
 /* Takes the option at argv[*i] and, when it needs one, its value. */
 static errc take_option(const struct option_row *rows, size_t n, char **argv, int argc, int *i, bool *given, struct err *e)
 {
-    const char *word = argv[*i], *value = NULL;
-    struct str name, rest;
-    bool negated = false;
-    const struct option_row *r;
+    const char *word = argv[*i];
+    struct written w = read_word(rows, n, word);
+    const struct option_row *r = w.row;
 
-    if (word[1] == '-') {
-        if (str_cut(str_of(word + 2), '=', &name, &rest))
-            value = rest.p;
-        r = find_row(rows, n, name, &negated);
-    } else {
-        name = str_of(word + 1);
-        if (str_cut(name, '=', &name, &rest))
-            value = rest.p;
-        r = name.n == 1 ? find_short(rows, n, name.p[0]) : find_row(rows, n, name, &negated);
-    }
     if (!r)
         return err_set(e, ERR_BAD_REQUEST, "unknown option %s; --help lists the options", word);
     given[r - rows] = true;
-    if (negated)
+    if (w.negated)
         return set_value(r, "false", e);
     if (r->kind == OPT_NOTED) {
-        *i += !value && *i + 1 < argc && argv[*i + 1][0] != '-';
+        *i += !w.value && *i + 1 < argc && argv[*i + 1][0] != '-';
         return set_value(r, "", e);
     }
-    if (r->kind != OPT_BOOL && !value) {
+    if (r->kind != OPT_BOOL && !w.value) {
         if (*i + 1 >= argc)
             return err_set(e, ERR_BAD_REQUEST, "%s needs a value (%s)", word, r->arg ? r->arg : "VALUE");
-        value = argv[++*i];
+        w.value = argv[++*i];
     }
-    TRY(set_value(r, value, e));
+    TRY(set_value(r, w.value, e));
     while (r->kind == OPT_WORDS && *i + 1 < argc && argv[*i + 1][0] != '-')
         TRY(set_value(r, argv[++*i], e));
     return ERR_OK;

@@ -57,41 +57,54 @@ static size_t property(struct str s, struct buf *out)
     return n;
 }
 
+/* The escape that s begins with; answers how long it is. */
+static size_t put_escape(struct str s, bool inside, struct buf *out)
+{
+    size_t named = property(s, out);
+
+    if (named)
+        return named;
+    const char *text = class_text(s.p[1], inside);
+    if (text)
+        buf_adds(out, text);
+    else
+        buf_add(out, s.p, 2);
+    return 2;
+}
+
+/* The length of [:alpha:] and its like at the front of s; 0: there is none. */
+static size_t posix_class(struct str s)
+{
+    size_t end;
+
+    return str_has_prefix(s, STR("[:")) && str_find(s, STR(":]"), &end) ? end + 2 : 0;
+}
+
+/* "[", "[^", and a "]" right behind, which is a member. */
+static size_t bracket_opening(struct str s)
+{
+    size_t n = 1 + (s.n > 1 && s.p[1] == '^');
+
+    return n < s.n && s.p[n] == ']' ? n + 1 : n;
+}
+
 void onig_to_pcre(struct str pattern, struct buf *out)
 {
     bool inside = false;
 
-    for (size_t i = 0; i < pattern.n; i++) {
-        char c = pattern.p[i];
-        if (c == '\\' && i + 1 < pattern.n) {
-            size_t named = property(str_from(pattern, i), out);
-            if (named) {
-                i += named - 1;
-                continue;
-            }
-            const char *text = class_text(pattern.p[++i], inside);
-            if (text)
-                buf_adds(out, text);
-            else
-                buf_add(out, pattern.p + i - 1, 2);
+    for (size_t i = 0, n; i < pattern.n; i += n) {
+        struct str rest = str_from(pattern, i);
+        if (rest.p[0] == '\\' && rest.n > 1) {
+            n = put_escape(rest, inside, out);
             continue;
         }
-        size_t posix = 0;
-        if (inside && c == '[' && i + 1 < pattern.n && pattern.p[i + 1] == ':' && str_find(str_from(pattern, i), STR(":]"), &posix)) {
-            buf_add(out, pattern.p + i, posix + 2);
-            i += posix + 1;
-            continue;
-        }
-        buf_addc(out, c);
-        if (!inside && c == '[') {
+        n = inside ? posix_class(rest) : rest.p[0] == '[' ? bracket_opening(rest) : 0;
+        if (!n) {
+            n = 1;
+            inside = inside && rest.p[0] != ']';
+        } else {
             inside = true;
-            size_t first = i + 1 + (i + 1 < pattern.n && pattern.p[i + 1] == '^');
-            if (first < pattern.n && pattern.p[first] == ']') {         /* a first "]" is a member */
-                buf_add(out, pattern.p + i + 1, first - i);
-                i = first;
-            }
-        } else if (inside && c == ']') {
-            inside = false;
         }
+        buf_add(out, rest.p, n);
     }
 }
