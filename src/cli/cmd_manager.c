@@ -265,7 +265,7 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "kubeconfig", 0, OPT_STR, &c.kubeconfig, "FILE", "How to reach the API; default $KUBECONFIG, ~/.kube/config, or the pod's service account." },
         { "context", 0, OPT_STR, &c.context, "NAME", "Context of the kubeconfig; default the current one." },
         { "cloud", 0, OPT_STR, &s->cloud, "NAME", "azure, aws or arc: which machine types there are.", .env = "CLOUD_PROVIDER" },
-        { "node-provisioner", 0, OPT_STR, &c.node_provisioner, "NAME", "azure-gpu-provisioner (NodeClaims), karpenter (a NodePool for each Workspace) or byo (your own nodes)." },
+        { "node-provisioner", 0, OPT_STR, &c.node_provisioner, "NAME", "azure-gpu-provisioner (NodeClaims, or legacy Machines where there are none), karpenter (a NodePool for each Workspace) or byo (your own nodes)." },
         { "karpenter-node-classes", 0, OPT_STR, &c.node_class_json, "JSON", "With karpenter: [{\"name\", \"default\", \"spec\"}], the NodeClasses to make where they are missing; exactly one is the default." },
         { "karpenter-node-class-group", 0, OPT_STR, &s->node_class_group, "GROUP", "API group of the NodeClasses; default karpenter.azure.com." },
         { "karpenter-node-class-kind", 0, OPT_STR, &s->node_class_kind, "KIND", "Their kind; default AKSNodeClass." },
