@@ -45,22 +45,62 @@ struct secret_kind { const char *key, *kubectl, *values; };
 static const struct secret_kind token_secret = { "HF_TOKEN", "generic", "--from-literal=HF_TOKEN=..." };
 static const struct secret_kind push_secret = { ".dockerconfigjson", "docker-registry", "--docker-server=... --docker-username=... --docker-password=..." };
 
+/* What the user must bring. Takes object. */
+static void need(struct forecast *f, json_t *object, const char *command)
+{
+    const char *ns = *kube_namespace(object) ? kube_namespace(object) : NULL;
+
+    if (stage_find(&f->stage, kube_kind(object), ns, kube_name(object))) {
+        json_decref(object);
+        return;
+    }
+    json_push(json_object_get(f->out, "needs"), json_pack("{s:s, s:s, s:s}", "kind", kube_kind(object), "name", kube_name(object), "command", command));
+    json_push(json_object_get(f->in, "cluster"), json_incref(object));
+    json_push(f->stage.objects, object);
+}
+
 static void assume_secret(struct forecast *f, struct str name, const struct secret_kind *kind)
+{
+    const char *ns = kube_namespace(f->stage.ws), *text = arena_strndup(f->a, name.p ? name.p : "", name.n);
+
+    if (name.n == 0)
+        return;
+    json_t *secret = kube_object("v1", "Secret", ns, text);
+
+    json_put(secret, "data", json_pack("{s:s}", kind->key, "e30="));
+    need(f, secret, arena_printf(f->a, "kubectl create secret %s %s -n %s %s", kind->kubectl, text, ns, kind->values));
+}
+
+static void assume_class(struct forecast *f, struct str name)
 {
     if (name.n == 0)
         return;
-    AUTO_BUF text = { 0 }, command = { 0 };
+    json_t *class = kube_object("storage.k8s.io/v1", "StorageClass", NULL, arena_strndup(f->a, name.p, name.n));
 
-    buf_addstr(&text, name);
-    if (stage_find(&f->stage, "Secret", kube_namespace(f->stage.ws), buf_cstr(&text)))
+    json_put_str(class, "provisioner", BLOB_DRIVER);
+    need(f, class, arena_printf(f->a, "kubectl get storageclass %.*s -o jsonpath={.provisioner} must say " BLOB_DRIVER, STR_ARG(name)));
+}
+
+static void assume_account(struct forecast *f, struct str name)
+{
+    const char *ns = kube_namespace(f->stage.ws);
+
+    if (name.n == 0)
         return;
-    json_t *secret = kube_object("v1", "Secret", kube_namespace(f->stage.ws), buf_cstr(&text));
+    json_t *account = kube_object("v1", "ServiceAccount", ns, arena_strndup(f->a, name.p, name.n));
 
-    buf_addf(&command, "kubectl create secret %s %s -n %s %s", kind->kubectl, buf_cstr(&text), kube_namespace(f->stage.ws), kind->values);
-    json_push(json_object_get(f->out, "needs"), json_pack("{s:s, s:s, s:s}", "kind", "Secret", "name", buf_cstr(&text), "command", buf_cstr(&command)));
-    json_put(secret, "data", json_pack("{s:s}", kind->key, "e30="));
-    json_push(json_object_get(f->in, "cluster"), json_incref(secret));
-    json_push(f->stage.objects, secret);
+    json_put_str(json_sub(json_object_get(account, "metadata"), "annotations"), "azure.workload.identity/client-id", "ID");
+    need(f, account, arena_printf(f->a, "kubectl annotate serviceaccount -n %s %.*s azure.workload.identity/client-id=...", ns, STR_ARG(name)));
+}
+
+/* Model streaming: without a name its Workspace is held up, and told so. */
+static void assume_stream(struct forecast *f)
+{
+    if (!ws_streams_model(f->view.settings, &f->ws))
+        return;
+    need(f, kube_object("storage.k8s.io/v1", "CSIDriver", NULL, BLOB_DRIVER), "az aks update -g GROUP -n CLUSTER --enable-blob-driver");
+    assume_class(f, stream_class_name(&f->view));
+    assume_account(f, stream_account_name(&f->view));
 }
 
 static void assume_secrets(struct forecast *f)
@@ -282,6 +322,7 @@ static errc answer(struct forecast *f, struct err *e)
     json_put(f->out, "needs", json_array());
     assume_templates(f);
     assume_secrets(f);
+    assume_stream(f);
     tell_admission(f);
     tell_model(f);
     if (!json_flag(json_object_get(f->out, "admission"), "allowed", false))

@@ -52,6 +52,22 @@ static void memory_and_context_are_told(void **state)
     assert_holds(&text, "  NodeClaim           1, named after the uid  Standard_NC24ads_A100_v4\n");
 }
 
+static void what_streaming_needs_is_taken_for_granted(void **state)
+{
+    AUTO_JSON f = forecast("{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {name: w, annotations: {kaito.sh/model-mirror-storage-class: blob, kaito.sh/streaming-service-account: reader}}, "
+                           "resource: {instanceType: Standard_NC24ads_A100_v4, labelSelector: {matchLabels: {a: b}}}, inference: {preset: {name: phi-4}}}",
+                           "settings: {featureGates: {ModelStreaming: true}}, cluster: [{kind: CSIDriver, apiVersion: storage.k8s.io/v1, metadata: {name: blob.csi.azure.com}}]");
+    AUTO_BUF text = { 0 };
+    (void)state;
+
+    workspace_forecast_text(f, &text);
+    assert_holds(&text, "Admission: admitted\n");
+    assert_holds(&text, "  ModelMirror ");
+    assert_holds(&text, "\nMust be there (not in the files, taken for granted):\n"
+                        "  StorageClass blob\n    kubectl get storageclass blob -o jsonpath={.provisioner} must say blob.csi.azure.com\n"
+                        "  ServiceAccount reader\n    kubectl annotate serviceaccount -n default reader azure.workload.identity/client-id=...\n");
+}
+
 static void a_context_that_does_not_fit_is_told(void **state)
 {
     AUTO_JSON f = forecast(WS("Standard_NV36ads_A10_v5", "inference: {preset: {name: phi-3-mini-128k-instruct}, config: c}"),
@@ -138,7 +154,7 @@ static void what_is_no_workspace_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_and_context_are_told), cmocka_unit_test(a_context_that_does_not_fit_is_told),
+        cmocka_unit_test(memory_and_context_are_told), cmocka_unit_test(what_streaming_needs_is_taken_for_granted), cmocka_unit_test(a_context_that_does_not_fit_is_told),
         cmocka_unit_test(a_refusal_says_every_rule), cmocka_unit_test(a_secret_is_taken_for_granted_and_told),
         cmocka_unit_test(nodes_of_your_own_are_looked_at), cmocka_unit_test(the_native_runtime_is_told_of_as_what_it_is), cmocka_unit_test(what_is_no_workspace_is_refused),
     };
