@@ -71,7 +71,7 @@ test-avx512: $(BUILD)/build.ninja      ## the kernels on an emulated CPU with AV
 	@tools/emulate-avx512 $(AVX512_TESTS:%=$(BUILD)/%)
 
 # What has threads of its own; gcc's TSan does not know OpenMP's barriers, so that has one.
-TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq workspace/test_model_book serve/test_scheduler serve/test_load serve/test_serve
+TSAN_TESTS := tensor/test_pool http/test_http kube/test_kube_workq workspace/test_model_book workspace/test_mirror webhook/test_webhook serve/test_scheduler serve/test_load serve/test_serve
 TSAN_FAULTS := test_fault_tuning test_fault_api test_fault_events test_fault_karpenter test_fault_webhook
 
 tsan:                   ## the tests of what has threads under TSan

@@ -128,6 +128,18 @@ settle() { local a b; a=$(metric three rest_client_requests_total); sleep 3; b=$
 ok "then it asks nothing and writes nothing" within 20 settle
 ok "the state can be looked at" holds '"serving": true' curl -sf "127.0.0.1:${metrics[three]}/debug/state"
 ok "the metrics have upstream's names" holds 'kaito_workspace_preset_count{preset_name="phi-4-mini-instruct"} 1' curl -sf "127.0.0.1:${metrics[three]}/metrics"
+names() {   # what upstream's manager shows at rest, and what controller-runtime and client-go have beside
+    local text n; text=$(curl -sf "127.0.0.1:${metrics[three]}/metrics") || return 1
+    for n in controller_runtime_{active_workers,max_concurrent_reconciles,reconcile_errors_total,reconcile_panics_total,reconcile_time_seconds_bucket,reconcile_total,terminal_reconcile_errors_total} \
+        controller_runtime_webhook_{latency_seconds_bucket,requests_in_flight,requests_total} rest_client_requests_total kaito_workspace_{count,preset_count} \
+        workqueue_{adds_total,depth,longest_running_processor_seconds,queue_duration_seconds_bucket,retries_total,unfinished_work_seconds,work_duration_seconds_bucket} \
+        process_{cpu_seconds_total,max_fds,network_receive_bytes_total,network_transmit_bytes_total,open_fds,resident_memory_bytes,start_time_seconds,virtual_memory_bytes,virtual_memory_max_bytes}; do
+        grep -q "^$n[{ ]" <<<"$text" || { echo "no $n"; return 1; }
+        grep -q "^# TYPE ${n%_bucket} " <<<"$text" || { echo "no type of $n"; return 1; }
+    done
+    [ "$(grep -c '^# TYPE' <<<"$text")" = "$(grep '^# TYPE' <<<"$text" | sort -u | wc -l)" ] || { echo "a type is told twice"; return 1; }
+}
+ok "and controller-runtime's, each with its type, once" names
 ok "it had every right it needed" sh -c "! grep -i 'forbidden' '$work'/one.log '$work'/two.log '$work'/three.log"
 ok "no key and no token is in a log" sh -c "! grep -lE 'PRIVATE KEY|LS0tLS1|eyJhbGciOi' '$work'/*.log"
 ok "the last Workspace goes" kubectl delete workspace waits --timeout=60s
