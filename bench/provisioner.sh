@@ -1,24 +1,12 @@
 #!/usr/bin/env bash
-# Calls to ARM per claim; then 500 claims at once on our own API server and, where there is one, on a real kube-apiserver: seconds until all are
-# Initialized, memory. JSON lines.
+# The provisioner's figures, a script each: calls to ARM per claim, memory with 500 pools, 500 claims at once on our own API server and on a real one. JSON lines.
 set -euo pipefail
-root=$(cd "$(dirname "$0")/.." && pwd)
-build=${BUILD:-$root/build} n=${1:-500}
-kaito=$build/src/cli/kaito bench=$build/bench/bench_provisioner
-[ -x "$bench" ] || ninja -C "$build" bench/bench_provisioner >/dev/null
-work=$(mktemp -d)
-tool=${KAITO_SHARED:-$root/../shared}/tools/kube-apiserver
-server=
-finish() { [ -z "$server" ] || { kill "$server"; wait "$server" 2>/dev/null || true; }; [ ! -x "$tool/down" ] || "$tool/down" "$work/real" >/dev/null 2>&1 || true; rm -rf "$work"; }
-trap finish EXIT
+here=$(cd "$(dirname "$0")" && pwd) n=${1:-500}
 echo "# calls to ARM"
-BUILD=$build "$root/bench/arm_calls.sh"
-"$kaito" apiserver --state-dir "$work/own" >"$work/log" 2>&1 &
-server=$!
-until [ -s "$work/own/kubeconfig" ] && KUBECONFIG=$work/own/kubeconfig kubectl get --raw /readyz >/dev/null 2>&1; do read -rt 0.1 <> <(:) || :; done
-echo "# kaito apiserver"
-KUBECONFIG=$work/own/kubeconfig "$bench" "$n" 2>"$work/bench.log"
-[ -x "${KUBE_BIN:-${XDG_CACHE_HOME:-$HOME/.cache}/kaito-kube}/kube-apiserver" ] && [ -x "$tool/up" ] || exit 0
-eval "$("$tool/up" "$work/real")"
-echo "# kube-apiserver"
-KUBECONFIG=$KUBECONFIG "$bench" "$n" 2>"$work/bench.log"
+"$here/arm_calls.sh"
+echo "# memory with $n pools"
+"$here/provisioner_memory.sh" "$n"
+echo "# $n claims at once: kaito apiserver"
+"$here/claims_at_once.sh" own "$n"
+echo "# $n claims at once: kube-apiserver"
+"$here/claims_at_once.sh" real "$n"

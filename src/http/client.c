@@ -63,6 +63,7 @@ errc http_client_new(const struct http_client_opts *o, struct http_client **out,
     c->o.connect_timeout_ms = o->connect_timeout_ms ? o->connect_timeout_ms : 10000;
     c->o.timeout_ms = o->timeout_ms ? o->timeout_ms : 60000;
     c->o.secretive = o->secretive;
+    c->o.brief = o->brief;
     c->bearer = xstrdup(o->bearer);
     for (size_t i = 0; i < o->n_headers; i++)
         http_pairs_add(&c->headers, str_of(o->headers[i].name), str_of(o->headers[i].value));
@@ -117,6 +118,10 @@ struct handle handle_take(struct http_client *c)
 
 void handle_give(struct http_client *c, struct handle h)
 {
+    if (c->o.brief) {
+        handle_free(h);
+        return;
+    }
     if (c->o.secretive) {               /* its buffers hold what was sent and received; the connection is the multi's */
         curl_easy_cleanup(h.easy);
         h.easy = curl_easy_init();

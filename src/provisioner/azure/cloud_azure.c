@@ -278,7 +278,7 @@ static void free_cloud(void *self)
 
 static errc connect_to(struct azure *a, const struct azure_settings *s, struct cancel *cancel, struct err *e)
 {
-    TRY(http_client_new(&(struct http_client_opts){ .user_agent = "kaito-provisioner/" KAITO_VERSION, .secretive = true }, &a->http, e));
+    TRY(http_client_new(&(struct http_client_opts){ .user_agent = "kaito-provisioner/" KAITO_VERSION, .brief = true, .secretive = true }, &a->http, e));
     TRY(endpoints_of(a, s, cancel, e));
     TRY(auth_of(a, s, e));
     TRY(headers_of(a, s, e));

@@ -44,6 +44,20 @@ json_t *pools_known(struct pools *p, int64_t after_ms)
     return good ? json_incref(p->seen) : NULL;
 }
 
+/* Of a pool that somebody may look at for hours; ARM says four times as much. */
+static json_t *slim(const json_t *pool)
+{
+    static const char *const kept[] = { "provisioningState", "mode", "vmSize", "nodeLabels", "powerState", "nodeImageVersion", "eTag" };
+    const json_t *had = json_object_get(pool, "properties");
+    json_t *out = json_object(), *properties = json_sub(out, "properties");
+
+    json_put_str(out, "name", json_cstr(pool, "name"));
+    for (size_t i = 0; i < ARRAY_LEN(kept); i++)
+        if (json_object_get(had, kept[i]))
+            json_put(properties, kept[i], json_clone(json_object_get(had, kept[i])));
+    return out;
+}
+
 /* ARM compares names without case; ours are lower case. */
 static json_t *by_name(const json_t *items)
 {
@@ -55,7 +69,7 @@ static json_t *by_name(const json_t *items)
         const char *name = json_cstr(pool, "name");
 
         if (name)
-            json_object_set(out, name, json_array_get(items, i));
+            json_object_set_new(out, name, slim(pool));
     }
     return out;
 }

@@ -546,6 +546,43 @@ static void many_connections(void **state)
     world_stop(&w);
 }
 
+static errc ask_meanwhile(void *self, struct str chunk, struct err *e)
+{
+    struct world *w = self;
+    AUTO_RESPONSE r = { 0 };
+
+    return ask(w, (struct http_request){ 0 }, "/peer", &r, e);
+}
+
+static bool server_has(struct world *w, unsigned connections)
+{
+    struct http_server_stats s = { 0 };
+
+    for (int64_t until = patience_end(1700); clock_mono_ms() < until; poll(NULL, 0, 5)) {
+        http_server_stats(w->server, &s);
+        if (s.connections == connections)
+            return true;
+    }
+    return false;
+}
+
+/* Two requests at once need two connections; whether they stay open is the client's option. */
+static void a_brief_client_keeps_no_connection(void **state)
+{
+    static const struct { bool brief; unsigned stay; } rows[] = { { true, 0 }, { false, 2 } };
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct world w;
+        struct err e;
+        world_start(&w, (struct http_server_opts){ 0 }, &(struct http_client_opts){ .brief = rows[i].brief });
+        AUTO_MEM char *url = xasprintf("%s/echo", w.base);
+        const struct http_sink sink = { .data = ask_meanwhile, .self = &w };
+        assert_int_equal(http_stream(w.client, &(struct http_request){ .method = "POST", .url = url, .body = STR("x") }, &sink, &e), ERR_OK);
+        assert_true(server_has(&w, rows[i].stay));
+        world_stop(&w);
+    }
+}
+
 static void redirects_gzip_and_causes(void **state)
 {
     struct world w;
@@ -629,7 +666,7 @@ int main(void)
         cmocka_unit_test(a_certificate_changes_while_requests_run),
         cmocka_unit_test(the_slow_and_the_malformed_are_cut),
         cmocka_unit_test(expect_continue_and_half_close),
-        cmocka_unit_test(many_connections),
+        cmocka_unit_test(many_connections), cmocka_unit_test(a_brief_client_keeps_no_connection),
         cmocka_unit_test(redirects_gzip_and_causes),
         cmocka_unit_test(upgrade_gives_the_raw_stream),
     };

@@ -640,6 +640,22 @@ static void lists_are_whole_and_hold_ours_only(void **state)
     cloud_instances_done(&l);
 }
 
+/* Of what a list says of a pool only that is kept which somebody looks at. */
+static void what_a_list_says_of_a_pool_is_enough(void **state)
+{
+    struct world *w = *state;
+    AUTO(cloud_instance_done) struct cloud_instance i = { 0 };
+
+    SCRIPT(&w->script, LIST("{\"name\":\"ws1\",\"id\":\"/x\",\"properties\":{\"provisioningState\":\"Succeeded\",\"powerState\":{\"code\":\"Stopped\"},\"nodeImageVersion\":\"image-1\",\"maxPods\":110,"
+                            "\"vmSize\":\"Standard_NC24ads_A100_v4\"," LABELS("2026-01-02T03-04-05Z") "}}"));
+    assert_int_equal(w->cloud->get(w->cloud->self, "ws1", &i, &w->err), ERR_OK);
+    assert_int_equal(i.state, CLOUD_BROKEN);            /* stopped */
+    assert_string_equal(i.image_id, "image-1");
+    assert_string_equal(i.instance_type, "Standard_NC24ads_A100_v4");
+    assert_string_equal(json_cstr(i.labels, "karpenter.sh/nodepool"), "kaito");
+    script_done(&w->script);
+}
+
 /* Upstream dropped its old Machines' pools from view: nobody deleted them, and nobody said that they were there. */
 static void pools_of_old_machines_are_counted_and_left_alone(void **state)
 {
@@ -741,7 +757,7 @@ int main(void)
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_young_pools_deletion_that_fails_is_asked_again),
         TEST(a_cluster_that_is_gone_holds_no_claim_back),
         TEST(a_spec_that_cannot_be_sends_nothing), TEST(a_missing_pool_in_any_wording_is_gone), TEST(upstreams_environment_is_read), TEST(lists_are_whole_and_hold_ours_only), TEST(throttling_is_no_failure_of_a_deletion),
-        TEST(pools_of_old_machines_are_counted_and_left_alone),
+        TEST(pools_of_old_machines_are_counted_and_left_alone), TEST(what_a_list_says_of_a_pool_is_enough),
         TEST(types_are_those_that_workspaces_know), TEST(settings_that_are_missing_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
