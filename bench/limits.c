@@ -113,7 +113,7 @@ static dnnl_memory_desc_t matrix(dnnl_dim_t rows, dnnl_dim_t cols, dnnl_data_typ
     return d;
 }
 
-/* Numbers between -2 and 2, where they are bytes any: of zeros a CPU makes more products in a second, because they cost it less power. */
+/* Numbers between -2 and 2, where they are bytes any, as products have them; none is denormal. */
 static void fill(void *memory, size_t bytes, dnnl_data_type_t type)
 {
     uint16_t *half = memory;

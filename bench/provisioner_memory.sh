@@ -7,7 +7,7 @@ kib() { awk -v k="$1:" '$1 == k { printf "%.1f", $2 / 1024 }' "/proc/$provisione
 start_arm '{"create_ms": 2000, "delete_ms": 1000, "join_ms": -500, "ready_ms": 200, "gpu_ms": 200, "max_pools": 100000, "quota_cores": 1000000, "throttle_scale": 1000, "page_size": 1000}' \
     --tls --ca-file "$T/ca.pem"
 TLS=(--cacert "$T/ca.pem")
-cat "$T/ca.pem" "${AUTHORITIES:-/etc/ssl/certs/ca-certificates.crt}" >"$T/authorities.pem" 2>/dev/null || true
+cat "$T/ca.pem" "${AUTHORITIES:-/etc/ssl/certs/ca-certificates.crt}" >"$T/authorities.pem"
 export SSL_CERT_FILE=$T/authorities.pem
 start_provisioner --arm-budget-scale 1000
 sleep 3

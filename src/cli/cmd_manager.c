@@ -322,12 +322,8 @@ static errc read_options(int argc, char **argv, struct manager_cmd *out, struct 
         { "zap-log-level", 0, OPT_STR, &c.zap_level, "LEVEL", "The same as upstream names it; also panic, and a number above 0 for debug." },
         { "zap-encoder", 0, OPT_STR, &c.zap_encoder, "FORM", "json or console, as upstream names it." },
     };
-    struct strlist args = { 0 };
-    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, &args, e);
+    errc rc = options_parse(rows, ARRAY_LEN(rows), &help, argc, argv, NULL, e);
 
-    if (!rc && args.n)
-        rc = err_set(e, ERR_BAD_REQUEST, "takes no arguments besides options");
-    strlist_done(&args);
     *out = c;
     return rc;
 }

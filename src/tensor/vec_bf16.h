@@ -190,13 +190,9 @@ INLINE vu every_pair(const uint16_t *p) { uint32_t u; memcpy(&u, p, sizeof u); r
 static void tile_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add)
 {
     enum { VECTORS = BF16_WIDTH / W, EACH_PANEL = VEC_PANEL / W };
-    vf s[BF16_ROWS][VECTORS];
-    size_t i = 0;
+    vf s[BF16_ROWS][VECTORS] = { { { 0 } } };
 
-    for (size_t r = 0; r < BF16_ROWS; r++)
-        for (size_t v = 0; v < VECTORS; v++)
-            s[r][v] = (vf){ 0 };
-    do {
+    for (size_t i = 0; i < k; i += 2) {
         vu wi[VECTORS];
 
         for (size_t v = 0; v < VECTORS; v++)
@@ -204,22 +200,11 @@ static void tile_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w
         for (size_t r = 0; r < BF16_ROWS; r++)
             for (size_t v = 0; v < VECTORS; v++)
                 s[r][v] = DOT_PAIRS(s[r][v], every_pair(x + i * BF16_ROWS + 2 * r), wi[v]);
-    } while ((i += 2) < k);
-    if (rows < BF16_ROWS || cols < BF16_WIDTH) {
-        vf copy[BF16_ROWS * VECTORS];
-
-        for (size_t r = 0; r < BF16_ROWS; r++)
-            for (size_t v = 0; v < VECTORS; v++)
-                copy[r * VECTORS + v] = s[r][v];
-        tile_store_edge(y, ldy, copy, VECTORS, rows, cols, add);
-        return;
     }
-    for (size_t r = 0; add && r < BF16_ROWS; r++)
+    for (size_t r = 0; r < BF16_ROWS; r++)          /* constant bounds keep the sums in registers */
         for (size_t v = 0; v < VECTORS; v++)
-            s[r][v] += load(y + r * ldy + v * W);
-    for (size_t r = 0; r < BF16_ROWS; r++)
-        for (size_t v = 0; v < VECTORS; v++)
-            store(y + r * ldy + v * W, s[r][v]);
+            if (r < rows)
+                tile_store(y + r * ldy + v * W, s[r][v], cols > v * W ? cols - v * W : 0, add);
 }
 
 static void tiles_bf16(float *y, size_t ldy, const uint16_t *x, const uint16_t *w, size_t k, size_t rows, size_t cols, bool add)
