@@ -4,9 +4,9 @@
  * metadata.managedFields, which a later update then leaves as it is.
  *
  * struct kube_client is thread-safe. Every call ends early with CANCELLED once the client's cancel token fires. 429 and 503 with a
- * Retry-After are waited for and tried again (10 times, as client-go). A failing Status becomes an error with the server's
- * message: NOT_FOUND, EXISTS, CONFLICT, INVALID (422), FORBIDDEN, UNAUTHORIZED, GONE (410, expired resourceVersion), THROTTLED,
- * TIMEOUT, UNAVAILABLE (also: the server cannot be reached), else by HTTP status.
+ * Retry-After are waited for and tried again (10 times, as client-go); without one a 429, and a read's 503, three times within a
+ * second. A failing Status becomes an error with the server's message: NOT_FOUND, EXISTS, CONFLICT, INVALID (422), FORBIDDEN,
+ * UNAUTHORIZED, GONE (410, expired resourceVersion), THROTTLED, TIMEOUT, UNAVAILABLE (also: the server cannot be reached), else by HTTP status.
  */
 #ifndef KUBE_KUBE_H
 #define KUBE_KUBE_H

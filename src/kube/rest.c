@@ -9,6 +9,8 @@
 
 #define TRIES_MAX 10                    /* client-go's retries of a reply with Retry-After */
 #define RETRY_WAIT_MAX_MS 30000
+#define UNTIMED_TRIES_MAX 4             /* of a reply that asks for patience and does not say how much */
+#define UNTIMED_WAIT_MS 25              /* before the first of those, doubled for each */
 #define INITIALIZING_WAIT_MS 20
 #define PAGE_DEFAULT 500
 
@@ -92,22 +94,33 @@ errc kube_status_error(int http_status, struct str body, const char *what, struc
     return err_set(e, code, "%s: the server answered %d%s%.*s", what, http_status, line.n ? ": " : "", STR_ARG(line));
 }
 
-static bool must_wait(const struct http_response *r)
+/* Refused unread (429), or a read: to ask again does nothing twice. Whoever gives up a reconcile for it asks for all the rest again, too. */
+static bool is_harmless(const struct kube_call *call, int status)
 {
-    return (r->status == 429 || r->status == 503) && http_header_get(&r->headers, "Retry-After");
+    return status == 429 || (status == 503 && streq(call->method, "GET"));
 }
 
 /*
  * As long as the server asks. But one that has just learned a new kind only fills its cache, which takes milliseconds, while Retry-After
  * knows seconds.
  */
-static int64_t retry_wait_ms(const struct http_response *r)
+static int64_t asked_wait_ms(const struct http_response *r)
 {
     size_t at;
     if (str_find(buf_str(&r->body), STR("storage is (re)initializing"), &at))
         return INITIALIZING_WAIT_MS;
     int64_t wait = http_retry_after_ms(&r->headers, 1000);
     return wait > RETRY_WAIT_MAX_MS ? RETRY_WAIT_MAX_MS : wait;
+}
+
+/* Before the next try, after so many; negative: there is none. */
+static int64_t retry_wait_ms(const struct kube_client *c, const struct kube_call *call, const struct http_response *r, int tries)
+{
+    if (c->timeout_ms || call->once || !(r->status == 429 || r->status == 503))
+        return -1;
+    if (http_header_get(&r->headers, "Retry-After"))
+        return tries < TRIES_MAX ? asked_wait_ms(r) : -1;
+    return is_harmless(call, r->status) && tries < UNTIMED_TRIES_MAX ? kube_jitter_ms(UNTIMED_WAIT_MS << (tries - 1)) : -1;
 }
 
 static errc send_once(struct kube_client *c, const struct kube_call *call, struct http_response *r, struct err *e)
@@ -138,11 +151,12 @@ errc kube_do(struct kube_client *c, const struct kube_call *call, struct buf *ou
             }
             return ERR_OK;
         }
-        if (tries >= TRIES_MAX || c->timeout_ms || call->once || !must_wait(&r)) {
+        int64_t wait_ms = retry_wait_ms(c, call, &r, tries);
+        if (wait_ms < 0) {
             AUTO_MEM char *what = xasprintf("%s %s%s", call->method, c->server, call->path);
             return kube_status_error(r.status, buf_str(&r.body), what, e);
         }
-        if (kube_wait_ms(c->cancel, retry_wait_ms(&r)))
+        if (kube_wait_ms(c->cancel, wait_ms))
             return err_set(e, ERR_CANCELLED, "cancelled");
     }
 }

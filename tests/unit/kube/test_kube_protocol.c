@@ -69,6 +69,9 @@ static void handle(void *self, struct http_exchange *x)
         } else {
             http_reply(x, 200, "application/json", STR("{\"metadata\":{\"name\":\"throttled\"}}"));
         }
+    } else if (strstr(x->path, "untimed")) {
+        s->n_other++;
+        http_reply(x, strstr(x->path, "busy") ? 429 : 503, "text/plain", STR("not now"));
     } else if (strstr(x->path, "conflict")) {
         http_reply(x, 409, "application/json", STR("{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"the object has been modified\",\"code\":409}"));
     } else if (strstr(x->path, "exists")) {
@@ -227,6 +230,31 @@ static void statuses_become_errors(void **state)
     script_stop(&s);
 }
 
+static int calls_of(struct script *s, errc rc, errc want)
+{
+    int calls = s->n_other;
+
+    assert_int_equal(rc, want);
+    s->n_other = 0;
+    return calls;
+}
+
+/* A server that does not say when is asked again a few times where that does nothing twice. */
+static void a_refusal_without_a_time_is_asked_again_where_that_is_safe(void **state)
+{
+    struct script s = { 0 };
+    struct err e;
+    const struct kube_gvr *cm = KUBE_GVR("", "v1", "configmaps");
+    AUTO_JSON object = kube_object("v1", "ConfigMap", NULL, "x");
+
+    script_start(&s);
+    assert_int_equal(calls_of(&s, kube_get(s.client, cm, "untimed-busy", "x", NULL, &e), ERR_THROTTLED), 4);
+    assert_int_equal(calls_of(&s, kube_create(s.client, cm, "untimed-busy", object, NULL, &e), ERR_THROTTLED), 4);
+    assert_int_equal(calls_of(&s, kube_get(s.client, cm, "untimed-away", "x", NULL, &e), ERR_UNAVAILABLE), 4);
+    assert_int_equal(calls_of(&s, kube_create(s.client, cm, "untimed-away", object, NULL, &e), ERR_UNAVAILABLE), 1);
+    script_stop(&s);
+}
+
 struct counted { atomic_int runs, fail; bool progressed; };
 
 static errc count_reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
@@ -334,6 +362,7 @@ int main(void)
         cmocka_unit_test(a_version_from_the_future_lists_again),
         cmocka_unit_test(garbage_in_a_watch_is_survived),
         cmocka_unit_test(statuses_become_errors),
+        cmocka_unit_test(a_refusal_without_a_time_is_asked_again_where_that_is_safe),
         cmocka_unit_test(a_controller_retries_until_it_succeeds),
         cmocka_unit_test(what_gets_on_is_not_held_up),
         cmocka_unit_test(kubeconfigs),
