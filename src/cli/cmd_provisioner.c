@@ -12,6 +12,7 @@
 #include "provisioner/provisioner.h"
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
+#define WARM_MS         1000            /* between two looks at what the cloud's first call needs, while another one leads */
 #define LEASE_MS        5000            /* a leader that dies is followed, and its claims looked at, well within 10 s */
 
 struct provisioner_cmd {
@@ -31,6 +32,7 @@ struct running {
     struct cloud *cloud;
     struct leader *leader;              /* NULL: no election */
     const char *lease;
+    struct cancel *cancel;
 };
 
 /* ---- clouds: a row each ---- */
@@ -177,17 +179,37 @@ static void write_metrics(void *self, struct buf *out)
         buf_addf(out, "# TYPE leader_election_master_status gauge\nleader_election_master_status{name=\"%s\"} %d\n", r->lease, leader_is(r->leader));
 }
 
-/* Caches fill in every process; only the one that leads writes and asks the cloud. */
-static errc lead(struct running *r, struct cancel *cancel, struct err *e)
+/* Whoever follows a leader that died has lost time enough. */
+static void keep_warm(void *self)
 {
-    if (r->leader) {
-        if (leader_acquire(r->leader, cancel, e))
-            return ERR_OK;              /* stopped before it was our turn */
-        leader_hold(r->leader, cancel);
-        provisioner_lead(r->provisioner);
-    }
-    provisioner_idle(r->provisioner, cancel);
-    return r->leader && !leader_is(r->leader) ? err_set(e, ERR_CONFLICT, "leader election lost: another provisioner holds the Lease %s", r->lease) : ERR_OK;
+    struct running *r = self;
+
+    do
+        r->cloud->warm(r->cloud->self);
+    while (!cancel_wait_ms(r->cancel, WARM_MS) && !leader_is(r->leader));
+}
+
+static errc wait_to_lead(struct running *r, struct err *e)
+{
+    TRY(leader_acquire(r->leader, r->cancel, e));
+    leader_hold(r->leader, r->cancel);
+    provisioner_lead(r->provisioner);
+    return ERR_OK;
+}
+
+/* Caches fill in every process; only the one that leads writes and asks the cloud for machines. */
+static errc lead(struct running *r, struct err *e)
+{
+    struct thread warmer = { 0 };
+
+    if (r->leader && r->cloud->warm)
+        thread_start(&warmer, "warmer", keep_warm, r);
+    bool leads = !r->leader || !wait_to_lead(r, e);     /* or it was stopped before its turn came */
+
+    if (leads)
+        provisioner_idle(r->provisioner, r->cancel);
+    thread_join(&warmer);
+    return leads && r->leader && !leader_is(r->leader) ? err_set(e, ERR_CONFLICT, "leader election lost: another provisioner holds the Lease %s", r->lease) : ERR_OK;
 }
 
 /* HOST:PORT from the option, or upstream's port variable. */
@@ -208,7 +230,7 @@ static errc run_with(const struct provisioner_cmd *c, struct kube_client *client
     TRY(provisioner_start(client, &c->o, cancel, &r->provisioner, e));
     errc rc = probes_start(&probes, &r->probes, e);
 
-    rc = rc ? rc : lead(r, cancel, e);
+    rc = rc ? rc : lead(r, e);
     cancel_now(cancel);
     probes_stop(r->probes);
     provisioner_join(r->provisioner);
@@ -226,7 +248,7 @@ static errc elect_and_run(struct provisioner_cmd *c, const struct kube_config *c
     /* client-go's proportions: given up after two thirds */
     const struct leader_opts lease = { .ns = ns, .name = c->lease, .lease_ms = c->lease_ms, .renew_ms = c->lease_ms * 2 / 3, .retry_ms = c->lease_ms / 6 };
     AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &lease) : NULL;
-    struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease };
+    struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease, .cancel = cancel };
 
     c->leader = leader;
     errc rc = run_with(c, client, &r, cancel, e);

@@ -67,6 +67,8 @@ struct cloud {
     bool (*ends)(void *self, const char *claim_name);
     /* The claim's Node is ready, or its time is over: a look at what makes its machine may come sooner than was said. NULL: it makes no difference. */
     void (*hurry)(void *self, const char *claim_name);
+    /* Every second while another one leads: gets what a first call would wait for, and changes nothing. One thread. NULL: nothing is to be had. */
+    void (*warm)(void *self);
     /* Array of {name, cpus, memoryBytes, gpus}; the name "*" stands for any. */
     errc (*types)(void *self, json_t **out, struct err *e);
     void (*metrics)(void *self, struct buf *out);       /* Prometheus text beside the life cycle's; NULL: none */

@@ -5,6 +5,7 @@
 #include "base/wipe.h"
 #include "catalog/skus.h"
 #include "provisioner/azure/priv.h"
+#include "provisioner/azure/secret.h"
 
 #define METADATA_AGAIN_MS 1000          /* doubles */
 #define METADATA_MAX_MS   32000
@@ -256,6 +257,15 @@ static void azure_metrics(void *self, struct buf *out)
     pool_metrics(a, out);
 }
 
+/* A token: the service that gives them may have a bad moment just when it is needed. */
+static void azure_warm(void *self)
+{
+    struct azure *a = self;
+    AUTO_SECRET_TEXT token = NULL;
+
+    (void)azure_auth_token(a->auth, a->cancel, &token, NULL);
+}
+
 static void azure_free(struct azure *a)
 {
     map_free(a->writes);
@@ -298,12 +308,13 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     AUTO_FREE(azure) a = xzalloc(sizeof *a);
 
     mutex_init(&a->mu);
+    a->cancel = cancel;
     a->writes = map_new(writes_free);
     a->settings = s->pool;
     wipe_process();
     TRY(connect_to(a, s, cancel, e));
     a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .get = azure_get, .list = azure_list,
-                               .delete = azure_delete, .ends = azure_ends, .hurry = azure_hurry, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
+                               .delete = azure_delete, .ends = azure_ends, .hurry = azure_hurry, .warm = azure_warm, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
     *out = &TAKE(a)->cloud;
     return ERR_OK;
 }

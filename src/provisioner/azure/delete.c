@@ -53,10 +53,6 @@ static errc deletion_failed(struct azure *a, const char *name, struct pool_write
     struct arm_refusal why;
     int64_t now = arm_now_ms(a->arm);
 
-    if (w->deletion.style == ARM_NO_OPERATION) {
-        w->delete_ms = now - w->delete_ms < AZURE_LAG_MS ? w->delete_ms : 0;
-        return ERR_OK;
-    }
     if (now < w->look_ms)
         return ERR_OK;
     errc rc = arm_poll(a->arm, &w->deletion, &p, &why, NULL);
@@ -176,6 +172,19 @@ static errc look_by_name(struct azure *a, const char *name, struct pool_writes *
 }
 
 /*
+ * A pool that is in a list, which may be older than what was asked of the pool: where the answer to its deletion was lost, the pool itself says whether it
+ * goes.
+ */
+static errc listed_step(struct azure *a, const char *name, const json_t *pool, struct pool_writes *w, int64_t *look_ms, struct err *e)
+{
+    bool goes = streq(json_str_at(pool, "properties", "provisioningState", NULL), "Deleting");
+
+    if (is_asked_to_end(w) && w->deletion.style == ARM_NO_OPERATION && !goes)
+        return look_by_name(a, name, w, look_ms, e);
+    return seen_step(a, name, pool, false, w, look_ms, e);
+}
+
+/*
  * A list does not prove that a pool is gone which was made, or seen, so short ago: it may not know it yet, even if its deletion was asked for meanwhile (that
  * may have failed). So where a deletion's end is looked for, and no list is at hand that shows the pool, it is asked for by name at once.
  */
@@ -191,7 +200,7 @@ static errc young_step(struct azure *a, const char *name, struct pool_writes *w,
     AUTO_JSON pools = pools_known(a->pools, pools_after(w, arm_now_ms(a->arm)));
     const json_t *pool = json_object_get(pools, name);
 
-    return pool ? seen_step(a, name, pool, false, w, look_ms, e) : look_by_name(a, name, w, look_ms, e);
+    return pool ? listed_step(a, name, pool, w, look_ms, e) : look_by_name(a, name, w, look_ms, e);
 }
 
 /* Not in the list: gone, but for what we made a moment ago, and for a process that knows nothing of the pool (it was started a moment ago). */
@@ -215,7 +224,7 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
         return is_gone(&why) ? ERR_OK : later_or(rc, a, w, &why, look_ms);    /* the whole cluster is gone */
     const json_t *pool = json_object_get(pools, name);
 
-    return pool ? seen_step(a, name, pool, false, w, look_ms, e) : absent(a, name, w, look_ms, e);
+    return pool ? listed_step(a, name, pool, w, look_ms, e) : absent(a, name, w, look_ms, e);
 }
 
 errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e)

@@ -52,6 +52,7 @@ struct azure {
     struct azure_endpoints endpoints;
     struct http_client *http;
     struct azure_auth *auth;
+    struct cancel *cancel;              /* NULL: none */
     struct arm *arm;
     struct pools *pools;
     char *pools_url;                    /* without the query */

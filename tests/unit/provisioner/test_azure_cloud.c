@@ -529,6 +529,22 @@ static void a_pool_that_only_a_look_by_name_showed_is_not_gone_yet(void **state)
     script_done(&w->script);
 }
 
+/* Of a process that has just begun, too: the list shows it as it was, and whether ARM heard, only the pool itself says. */
+static void a_deletion_whose_answer_was_lost_is_asked_again_at_once(void **state)
+{
+    struct world *w = *state;
+    int64_t look = -1;
+
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 503 }, LIST(POOL("Succeeded")), { "GET " P "/ws1" V, 200, { NULL }, POOL("Succeeded") },
+           { "DELETE " P "/ws1" V, 503 }, { "GET " P "/ws1" V, 200, { NULL }, POOL("Deleting") });
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
+    pass(w, 1000);
+    assert_int_not_equal(w->cloud->delete(w->cloud->self, "ws1", &look, &w->err), ERR_OK);
+    pass(w, 1000);
+    assert_int_equal(delete_look(w), 15000);
+    script_done(&w->script);
+}
+
 static void a_young_pools_deletion_that_fails_is_asked_again(void **state)
 {
     struct world *w = *state;
@@ -754,7 +770,9 @@ int main(void)
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
-        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name), TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_young_pools_deletion_that_fails_is_asked_again),
+        TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name),
+        TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_deletion_whose_answer_was_lost_is_asked_again_at_once),
+        TEST(a_young_pools_deletion_that_fails_is_asked_again),
         TEST(a_cluster_that_is_gone_holds_no_claim_back),
         TEST(a_spec_that_cannot_be_sends_nothing), TEST(a_missing_pool_in_any_wording_is_gone), TEST(upstreams_environment_is_read), TEST(lists_are_whole_and_hold_ours_only), TEST(throttling_is_no_failure_of_a_deletion),
         TEST(pools_of_old_machines_are_counted_and_left_alone), TEST(what_a_list_says_of_a_pool_is_enough),
