@@ -86,7 +86,7 @@ static errc put(struct making *m, struct err *e)
     struct arm_request q = { .class = BUDGET_WRITE, .method = "PUT", .url = url, .body = m->body, .if_none_match = "*" };
     errc rc = arm_send(m->a->arm, &q, &r, &m->why, e);
 
-    m->w->near_ms = 0;
+    m->w->near_ms = m->w->going_ms = 0;
     if (!rc || m->why.sent || arm_error_is_busy(&m->why.error))
         m->w->put_ms = arm_now_ms(m->a->arm);   /* looks older than this say nothing */
     if (m->why.error.status == 412)
@@ -127,6 +127,8 @@ static errc look_at_pool(struct making *m, struct err *e)
     if (s.i.state == CLOUD_BROKEN)
         TRY(clear_away(m, s.pool, e));
     m->w->unfinished_ms = arm_now_ms(m->a->arm);
+    if (s.i.state == CLOUD_DELETING && !m->w->going_ms)
+        m->w->going_ms = m->w->unfinished_ms;
     return pending(m, NULL, making_find_again_ms(m, s.i.state));
 }
 

@@ -203,12 +203,23 @@ static errc young_step(struct azure *a, const char *name, struct pool_writes *w,
     return pool ? listed_step(a, name, pool, w, look_ms, e) : look_by_name(a, name, w, look_ms, e);
 }
 
-/* Not in the list: gone, but for what we made a moment ago, and for a process that knows nothing of the pool (it was started a moment ago). */
+/* Accepted so short ago that a list may lack the pool because it is older than another one that showed it. */
+static bool is_just_asked_to_end(const struct azure *a, const struct pool_writes *w)
+{
+    return is_asked_to_end(w) && arm_now_ms(a->arm) - w->delete_ms < AZURE_LAG_MS;
+}
+
+/*
+ * Not in the list: gone, but for what we made a moment ago, for what may not have had the time to go, and for a process that knows nothing of the pool (it
+ * was started a moment ago).
+ */
 static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
     if (azure_is_young(a, w) && !is_asked_to_end(w))
         return ask_for_end(a, name, NULL, w, look_ms, e);
-    return !w->put_ms && !w->delete_ms ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
+    bool doubtful = is_just_asked_to_end(a, w) || (!w->put_ms && !w->delete_ms);
+
+    return doubtful ? look_by_name(a, name, w, look_ms, e) : ERR_OK;
 }
 
 static errc delete_step(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)

@@ -7,7 +7,7 @@
 #define LOOK_MAX_MS   120000
 #define LOOK_AGAIN_MS 1000              /* after a look that was answered by an error; doubles after the third, to LOOK_POOL_MS */
 #define LOOK_LOST_MS  2000              /* after one without an answer: that may have asked for some time */
-#define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first */
+#define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first; and at lists, at least */
 #define CLOCK_MS      5                 /* ARM's clock and ours count what it asked for differently */
 #define TOGETHER      3                 /* so many creations for each page of a LIST are looked at by one LIST instead of a poll each */
 
@@ -18,6 +18,14 @@ int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
     int64_t look = patience_ms < LOOK_FIRST_MS ? LOOK_FIRST_MS : patience_ms > LOOK_MAX_MS ? LOOK_MAX_MS : patience_ms;
 
     return asked_ms > 0 ? asked_ms : look;
+}
+
+/* Where a list told: it serves many, and may be a little old. */
+static int64_t list_look_ms(int64_t lasts_ms)
+{
+    int64_t look = lasts_ms / 2;
+
+    return look < LOOK_SOON_MS ? LOOK_SOON_MS : look > LOOK_MAX_MS ? LOOK_MAX_MS : look;
 }
 
 void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms)
@@ -94,6 +102,14 @@ errc making_find(struct making *m, struct sight *out, struct err *e)
     return is_doubtful(m, out) ? ask_by_name(m, out, e) : ERR_OK;
 }
 
+/* Since when a pool has been on its way to where it was found; 0: not known. */
+static int64_t found_since_ms(const struct pool_writes *w, enum cloud_state state)
+{
+    if (state != CLOUD_PENDING)
+        return w->delete_ms ? w->delete_ms : w->going_ms;
+    return w->near_ms ? w->near_ms : w->put_ms;
+}
+
 /*
  * A pool whose operation is not known: of this process's making it is looked at like an operation, else now and then. Soon, and then as long again, one whose
  * Node is ready, and one that goes, because nothing is made before it is gone.
@@ -102,7 +118,7 @@ int64_t making_find_again_ms(const struct making *m, enum cloud_state state)
 {
     const struct pool_writes *w = m->w;
     bool making = state == CLOUD_PENDING;
-    int64_t since = !making ? w->delete_ms : w->near_ms ? w->near_ms : w->put_ms, patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
+    int64_t since = found_since_ms(w, state), patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
     int64_t look = making && !w->near_ms ? azure_look_ms(patience, 0) : patience > LOOK_SOON_MS ? patience : LOOK_SOON_MS;
 
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
@@ -222,8 +238,8 @@ errc making_look(struct making *m, struct arm_operation *op, int64_t since_ms, s
 {
     int64_t lasts_ms = watched_ms(m, since_ms);
 
-    if (list_tells(m, out)) {           /* costs little: it is asked more often than a poll, because it may be a little old */
-        *look_ms = out->state == ARM_RUNNING ? azure_look_ms(lasts_ms / 2, 0) : LOOK_GAP_MS;
+    if (list_tells(m, out)) {
+        *look_ms = out->state == ARM_RUNNING ? list_look_ms(lasts_ms) : LOOK_GAP_MS;
         return ERR_OK;
     }
     errc rc = ask_operation(m, op, out, e);

@@ -31,6 +31,7 @@ struct pool_writes {
     int64_t seen_ms;                    /* when a look by name, not a list, showed it last; 0: none did */
     int64_t followed_ms;                /* since when this process looks at its creation, which another one began; 0: it does not */
     int64_t near_ms;                    /* since when its Node has been ready before its creation was done; 0: it has not */
+    int64_t going_ms;                   /* since when a creation has been waiting for one that goes; 0: it does not, or has made the next */
     int64_t unfinished_ms;              /* when it was seen on its way, in or out: the next look wants a newer list; 0: never */
     struct arm_operation deletion;      /* style 0: none is followed */
     int64_t look_ms;                    /* no operation of it is looked at before, */

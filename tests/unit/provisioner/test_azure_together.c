@@ -57,7 +57,7 @@ static void one_list_tells_of_all(void **state)
     begin(&t, 3);
     pass(t.w, 4000);
     for (size_t i = 0; i < 3; i++)
-        expect_look(&t, i, 4000);       /* more often than by polls */
+        expect_look(&t, i, 2000);       /* more often than by polls */
     pass(t.w, 8000);
     expect_look(&t, 1, 6000);
     for (size_t i = 0; i < 3; i += 2) {
@@ -105,7 +105,7 @@ static void a_ready_node_and_arms_wish_ask_the_operation(void **state)
            LIST(IS("ws1", "Creating") "," IS("ws2", "Creating") "," IS("ws3", "Creating")), { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" }, GOES_ON);
     begin(&t, 3);
     pass(t.w, 4005);             /* two clocks */
-    expect_look(&t, 0, 4000);
+    expect_look(&t, 0, 2002);
     t.w->cloud->hurry(t.w->cloud->self, "ws2");
     assert_int_equal(step(&t, 1), ERR_OK);
     assert_int_equal(t.w->made.state, CLOUD_RUNNING);
