@@ -9,6 +9,7 @@ export ARM_SUBSCRIPTION_ID=00000000-0000-0000-0000-000000000000 ARM_RESOURCE_GRO
     E2E_TEST_MODE=true LOCATION=eastus LEADER_ELECT=true SYSTEM_NAMESPACE=gpu-provisioner CONFIG_LOGGING_NAME=x AZURE_NODE_RESOURCE_GROUP=MC_x AZURE_ENABLE_DYNAMIC_SKU_CACHE=false
 
 arm() { local path=$1; shift; curl -sS --cacert "$T/ca.pem" "$URL/control/$path" "$@"; }
+logins() { arm journal | jq '[.[] | select(.path | endswith("/oauth2/v2.0/token"))] | length'; }
 calls() { arm journal | jq -r "[.[] | select(.call == \"$1\")] | length"; }
 fault() { arm faults -d "$1" >/dev/null; }
 metrics() { curl -sS "127.0.0.1:$PORT/metrics"; }
@@ -87,4 +88,18 @@ t "neither assertion nor token is in objects, metrics, logs and command line" is
     "$T/before:0 $T/after:0 "
 t "nor is the signature of an operation's URL in logs and metrics" eval '[ -n "$signature" ] && is "$(cat "$T/provisioner.log" <(metrics) | grep -c "$signature")" 0'
 t "the logs that were searched hold something" has "$(cat "$T/after")" "provisioner started"
+
+end provisioner
+kubectl create -f - >/dev/null <<END
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: gpu-provisioner-leader-election, namespace: default}
+spec: {holderIdentity: somebody, leaseDurationSeconds: 600, renewTime: "$(date -u +%FT%T.%6NZ)"}
+END
+had=$(logins) asked=$(calls list)
+ARM_METADATA_ENDPOINT=$URL SSL_CERT_FILE=$T/ca.pem start waiting "$KAITO" provisioner --cloud azure --leader-election-namespace default --health-probe-bind-address 0 \
+    --metrics-bind-address 0
+another() { [ "$(logins)" -gt "$had" ]; }
+t "one that waits for its turn to lead has a token" until_ok 10 another
+t "and has asked for nothing with it" is "$(calls list) $(grep -c 'provisioner leads' "$T/waiting.log")" "$asked 0"
 finish
