@@ -91,6 +91,7 @@ void http_client_free(struct http_client *c)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         free_text(texts[i]);
     http_pairs_done(&c->headers);
+    buf_done(&c->roots);
     free(c->bearer);
     mutex_done(&c->mu);
     free(c);

@@ -33,7 +33,7 @@ struct http_client_opts {       /* zero is the default; everything is copied */
     const char *user_agent;                     /* default "kaito/<version>" */
     int64_t connect_timeout_ms;                 /* 0: 10 s */
     int64_t timeout_ms;                         /* default for requests; 0: 60 s */
-    bool brief;                                 /* no connection stays open between requests: one that trusts the system's authorities holds 3 MB of them */
+    bool brief;                                 /* no connection stays open between requests: one that trusts the system's authorities holds 3 MB of them (roots.c) */
     bool secretive;                             /* nothing of requests and replies stays in memory: what they lay in is overwritten */
 };
 /* BAD_REQUEST: a certificate without its key; a PEM file that cannot be read is named. No connection is made yet. */

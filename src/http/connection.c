@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "http/priv.h"
 
-struct gone *gone_ref(struct gone *g)
+static struct gone *gone_ref(struct gone *g)
 {
     atomic_fetch_add(&g->refs, 1);
     return g;

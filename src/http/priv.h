@@ -13,7 +13,6 @@ struct gone {
     atomic_uint refs;
     struct cancel *token;
 };
-struct gone *gone_ref(struct gone *g);
 void gone_unref(struct gone *g);
 
 enum phase {

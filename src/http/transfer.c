@@ -17,9 +17,12 @@
 
 /* One request on its way. */
 struct transfer {
+    struct http_client *c;
     const struct http_request *q;
     const struct http_sink *sink;
     struct handle h;
+    int roots;                          /* the authorities that are trusted alone; -1: all are, */
+    bool learns;                        /* and the one that is needed is to be noted */
     struct curl_slist *headers, *connect_to;
     struct url url;
     char host[300];                     /* host:port, for error texts */
@@ -53,6 +56,9 @@ static void header_line(struct transfer *t, struct str line)
 static size_t on_header(char *p, size_t size, size_t n, void *self)
 {
     struct transfer *t = self;
+    if (t->learns)
+        roots_learn(t->c, t->h.easy);
+    t->learns = false;
     t->reply_bytes += n;
     if (t->reply_bytes > HEADERS_MAX) {
         t->rc = err_set(&t->err, ERR_TOO_LARGE, "%s: the reply's headers exceed %u bytes", t->host, HEADERS_MAX);
@@ -192,6 +198,18 @@ static void set_tls(CURL *h, const struct http_tls *t)
         curl_easy_setopt(h, CURLOPT_SSLCERT, t->cert_file);
         curl_easy_setopt(h, CURLOPT_SSLKEY, t->key_file);
     }
+}
+
+static void set_roots(struct http_client *c, struct transfer *t)
+{
+    char path[40];
+
+    t->learns = c->o.brief && t->url.tls && !c->o.tls.insecure && t->roots < 0;
+    if (t->roots < 0)
+        return;
+    snprintf(path, sizeof path, "/proc/self/fd/%d", t->roots);
+    curl_easy_setopt(t->h.easy, CURLOPT_CAINFO, path);
+    curl_easy_setopt(t->h.easy, CURLOPT_CAPATH, NULL);
 }
 
 static bool list_has(const struct http_pair *l, size_t n, const char *name)
@@ -342,6 +360,7 @@ static errc transfer_setup(struct http_client *c, struct transfer *t, struct err
     if (t->q->public_only)              /* a connection from the pool was not checked */
         curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
     set_tls(h, &c->o.tls);
+    set_roots(c, t);
     set_limits(c, t);
     TRY(set_body(t, e));
     return set_headers(c, t, e);
@@ -441,17 +460,29 @@ static errc transfer_finish(struct transfer *t, CURLcode rc, struct err *e)
     return rc ? transfer_error(t, rc, e) : ERR_OK;
 }
 
-errc transfer(struct http_client *c, const struct http_request *q, const struct http_sink *sink, char **out_url, struct err *e)
+static void transfer_done(struct transfer *t)
+{
+    curl_slist_free_all(t->headers);
+    curl_slist_free_all(t->connect_to);
+    http_pairs_done(&t->reply);
+    if (t->file >= 0)
+        close(t->file);
+    if (t->roots >= 0)
+        close(t->roots);
+    free(t);
+}
+
+/* *out_curl: how it ended for curl. roots: becomes the exchange's. */
+static errc exchange(struct http_client *c, const struct http_request *q, const struct http_sink *sink, int roots, char **out_url, CURLcode *out_curl, struct err *e)
 {
     struct transfer *t = xzalloc(sizeof *t);
-    *t = (struct transfer){ .q = q, .sink = sink, .file = -1, .h = handle_take(c) };
-    CURLcode curl = CURLE_OK;
+    *t = (struct transfer){ .c = c, .q = q, .sink = sink, .file = -1, .roots = roots, .h = handle_take(c) };
     errc rc = transfer_setup(c, t, e);
     if (!rc) {
         curl_multi_add_handle(t->h.multi, t->h.easy);
-        rc = transfer_run(t, &curl, e);
+        rc = transfer_run(t, out_curl, e);
         if (!rc)
-            rc = transfer_finish(t, curl, e);
+            rc = transfer_finish(t, *out_curl, e);
         char *url = NULL;
         if (out_url && !rc && !curl_easy_getinfo(t->h.easy, CURLINFO_EFFECTIVE_URL, &url))
             *out_url = xstrdup(url);
@@ -462,13 +493,23 @@ errc transfer(struct http_client *c, const struct http_request *q, const struct 
         c->bearer_read_ms = 0;
     }
     handle_give(c, t->h);
-    curl_slist_free_all(t->headers);
-    curl_slist_free_all(t->connect_to);
-    http_pairs_done(&t->reply);
-    if (t->file >= 0)
-        close(t->file);
-    free(t);
+    transfer_done(t);
     if (c->o.secretive)
         wipe_stack();
+    return rc;
+}
+
+errc transfer(struct http_client *c, const struct http_request *q, const struct http_sink *sink, char **out_url, struct err *e)
+{
+    int roots = c->o.brief ? roots_file(c) : -1;
+    size_t known = roots_known(c);
+    CURLcode curl = CURLE_OK;
+    errc rc = exchange(c, q, sink, roots, out_url, &curl, e);
+
+    if (roots < 0 || curl != CURLE_PEER_FAILED_VERIFICATION)
+        return rc;
+    rc = exchange(c, q, sink, -1, out_url, &curl, e);           /* nothing was sent yet: another authority may vouch for it */
+    if (!rc)
+        roots_failed(c, known);
     return rc;
 }

@@ -11,9 +11,10 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/tls.h"
-#include "http/client.h"
+#include "http/client_priv.h"
 #include "http/server.h"
 #include "../patience.h"
 
@@ -443,6 +444,67 @@ static errc ask_trusting(struct world *w, const struct tls_pair *ca, struct err 
     return http_send(c, &(struct http_request){ .url = url }, &r, e);
 }
 
+static errc ask_briefly(struct http_client *c, const struct world *w)
+{
+    AUTO_RESPONSE r = { 0 };
+    AUTO_MEM char *url = xasprintf("%s/echo", w->base);
+    struct err e;
+
+    return http_send(c, &(struct http_request){ .url = url }, &r, &e);
+}
+
+static size_t certificates_in(const char *path)
+{
+    AUTO_BUF pem = { 0 };
+    struct err e;
+    size_t n = 0;
+
+    assert_int_equal(file_read(path, 1 << 20, &pem, &e), ERR_OK);
+    for (const char *at = buf_cstr(&pem); (at = strstr(at, "BEGIN CERTIFICATE")); at++)
+        n++;
+    return n;
+}
+
+/* Of many that are trusted the one that the server needs is enough from the second time on; when it gets another certificate all are looked at again. */
+static void brief_connections_read_the_authorities_that_they_need(void **state)
+{
+    static const char *const authorities[] = { "one", "two", "nobody's" };
+    struct tls_pair ca[3] = { 0 }, server[3] = { 0 };
+    const char *names[] = { "127.0.0.1" };
+    AUTO_FREE(http_client) c = NULL;
+    AUTO_BUF trusted = { 0 };
+    struct world w;
+    struct err e;
+
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(tls_make_ca(authorities[i], 1, &ca[i], &e), ERR_OK);
+        assert_int_equal(tls_make_cert(&ca[i], "server", NULL, names, 1, 1, &server[i], &e), ERR_OK);
+        if (i < 2)
+            buf_adds(&trusted, ca[i].cert_pem);
+    }
+    world_start(&w, (struct http_server_opts){ .cert_pem = server[0].cert_pem, .key_pem = server[0].key_pem }, &(struct http_client_opts){ 0 });
+    assert_int_equal(http_client_new(&(struct http_client_opts){ .tls.ca_pem = buf_cstr(&trusted), .brief = true }, &c, &e), ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(http_server_set_cert(w.server, server[i].cert_pem, server[i].key_pem, &e), ERR_OK);
+        assert_int_equal(ask_briefly(c, &w), ERR_OK);
+        assert_int_equal(ask_briefly(c, &w), ERR_OK);
+        int fd = roots_file(c);
+        AUTO_MEM char *path = xasprintf("/proc/self/fd/%d", fd);
+
+        assert_int_equal(certificates_in(path), i + 1);
+        close(fd);
+    }
+    assert_int_equal(http_server_set_cert(w.server, server[2].cert_pem, server[2].key_pem, &e), ERR_OK);
+    assert_int_equal(ask_briefly(c, &w), ERR_UNAVAILABLE);
+    assert_int_equal(http_server_set_cert(w.server, server[0].cert_pem, server[0].key_pem, &e), ERR_OK);
+    assert_int_equal(ask_briefly(c, &w), ERR_OK);
+    world_stop(&w);
+    for (int i = 0; i < 3; i++) {
+        tls_pair_done(&ca[i]);
+        tls_pair_done(&server[i]);
+    }
+}
+
 static void a_certificate_changes_while_requests_run(void **state)
 {
     struct tls_pair ca[2] = { 0 }, server[2] = { 0 };
@@ -663,7 +725,7 @@ int main(void)
         cmocka_unit_test(cancel_is_prompt_and_the_server_learns),
         cmocka_unit_test(stop_ends_streams),
         cmocka_unit_test(tls_and_client_certificates),
-        cmocka_unit_test(a_certificate_changes_while_requests_run),
+        cmocka_unit_test(brief_connections_read_the_authorities_that_they_need), cmocka_unit_test(a_certificate_changes_while_requests_run),
         cmocka_unit_test(the_slow_and_the_malformed_are_cut),
         cmocka_unit_test(expect_continue_and_half_close),
         cmocka_unit_test(many_connections), cmocka_unit_test(a_brief_client_keeps_no_connection),
