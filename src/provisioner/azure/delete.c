@@ -5,6 +5,7 @@
 
 #define LOOK_BUSY_MS 20000              /* while another operation runs: at most; at first */
 #define LOOK_BUSY_FIRST_MS 2000
+#define AFTER_YOU_MS  500               /* when ARM lets us ask again, those go first who wait for a machine */
 
 /* From its beginning on; elapsed_ms 0: also when it is not known. */
 static int64_t deletion_look_ms(int64_t elapsed_ms, int64_t asked_ms)
@@ -86,7 +87,10 @@ static errc later_or(errc rc, const struct azure *a, struct pool_writes *w, cons
 
     if (!busy && !throttled)
         return rc;
-    *look_ms = why->failure.retry_ms > 0 ? why->failure.retry_ms : busy ? busy_look_ms(a, w) : LOOK_BUSY_MS;
+    if (why->failure.retry_ms > 0)
+        *look_ms = why->failure.retry_ms + (throttled ? AFTER_YOU_MS : 0);
+    else
+        *look_ms = busy ? busy_look_ms(a, w) : LOOK_BUSY_MS;
     return ERR_OK;
 }
 
