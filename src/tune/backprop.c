@@ -292,7 +292,9 @@ bool backprop_checkpointing(const struct backprop *p)
 
 const char *backprop_keeps(const struct backprop *p)
 {
-    return p->checkpointing ? "checkpointing" : p->halves ? "activations in bf16" : "no checkpointing";
+    if (p->checkpointing)
+        return p->qkv_halves ? "checkpointing, with queries, keys and values in bf16" : "checkpointing";
+    return p->halves ? "activations in bf16" : "no checkpointing";
 }
 
 struct compute *backprop_compute(struct backprop *p)

@@ -4,7 +4,7 @@
  *
  * Letters as in engine/kernels.h. What a layer's backward needs is kept (fast) or computed again from the layer's input
  * (checkpointing): the same operations in the same order, so the same bits. Between them, with bf16 products, the wide activations are
- * kept rounded to bf16. Which of these, whether 4-bit weights are expanded once, and how many tokens fit in a pass depend on sizes and
+ * kept rounded to bf16: all of them, or (with checkpointing) queries, keys and values. Which of these, whether 4-bit weights are expanded once, and how many tokens fit in a pass depend on sizes and
  * settings alone, never on free memory: a resumed run repeats them.
  *
  * A pass belongs to one thread. It borrows model and set.
@@ -24,7 +24,7 @@ struct backprop_opts {
     bool int8;                      /* frozen linears but routers are kept in 8 bits */
     bool checkpointing_allowed;     /* TrainingArguments.gradient_checkpointing */
     size_t longest_row;             /* tokens */
-    size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16; 0: 1 GiB */
+    size_t acts_limit;              /* bytes of activations and buffers that "auto" may keep in f32, twice as many with bf16, and checkpointing at all; 0: 1 GiB */
     float dropout;
     struct dropouts base;
     float balance;                  /* router_aux_loss_coef: this share of the loss that evens the use of experts is added; the rows of a call are a micro-batch */

@@ -99,25 +99,32 @@ static void attend_backward(struct backprop *p, const struct layer *l, const str
     }
 }
 
-/* a->qkv = [q | k | v] of every token, whichever way the family stores the matrices. */
-static void project(struct backprop *p, const struct layer *l, struct layer_acts *a, const float *in)
+/* to = what the linears of attention read of every token; NULL: their adapters' part of it alone. */
+static void project(struct backprop *p, const struct layer *l, struct layer_acts *a, float *to, const float *in)
+{
+    for (size_t k = 0; k < l->n_attn_in; k++)
+        adapted_forward(p, l->attn_in[k], to, model_qkv_width(&p->m->config), in, a->xa[k], all_rows(p));
+}
+
+/* a->qkv = [q | k | v] of every token after norms and rotation, whichever way the family stores the matrices. */
+static void queries_keys_values(struct backprop *p, const struct layer *l, struct layer_acts *a, const float *in)
 {
     const struct model_config *g = &p->m->config;
-    size_t ld = model_qkv_width(g);
-    float *to = g->qkv_grouped ? p->wide : a->qkv;
 
-    for (size_t k = 0; k < l->n_attn_in; k++)
-        adapted_forward(p, l->attn_in[k], to, ld, in, a->xa[k], all_rows(p));
+    project(p, l, a, g->qkv_grouped ? p->wide : a->qkv, in);
     if (g->qkv_grouped)
-        qkv_ungroup(p->c, a->qkv, to, ld, p->tokens, g->heads, g->kv_heads, g->head_dim);
+        qkv_ungroup(p->c, a->qkv, p->wide, model_qkv_width(g), p->tokens, g->heads, g->kv_heads, g->head_dim);
+    if (a->qk_raw)
+        qk_norm_forward(p, l, a);
+    rotate(p, l, a->qkv, false);
 }
 
 void attention_block_forward(struct backprop *p, const struct layer *l, struct layer_acts *a, float *out, const float *in)
 {
-    project(p, l, a, in);
-    if (a->qk_raw)
-        qk_norm_forward(p, l, a);
-    rotate(p, l, a->qkv, false);
+    if (p->again && p->qkv_halves)
+        project(p, l, a, NULL, in);
+    else
+        queries_keys_values(p, l, a, in);
     attend(p, l, a);
     adapted_forward(p, l->attn_out, out, p->m->config.hidden, a->att, a->xa[XA_OUT], all_rows(p));
 }

@@ -1,13 +1,14 @@
 /*
  * What a pass keeps, and where: activations of every layer or of one, and the buffers all layers share, in one block. With halves the
- * wide ones of every layer are kept rounded to bf16, and stand as f32 in one place that the layers take turns in.
+ * wide ones of every layer are kept rounded to bf16, and stand as f32 in one place that the layers take turns in; where layers are
+ * computed again, so may their queries, keys and values alone: the dearest part for its size.
  */
 #include "tune/backprop_priv.h"
 
 #include "base/mem.h"
 #include "tensor/vec.h"
 
-#define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" keeps halves, and of those before it recomputes: twice */
+#define ACTS_LIMIT      ((size_t)1 << 30)       /* bytes of activations before "auto" keeps halves, of those before it recomputes (twice), and of what it keeps then */
 #define TOKENS_WANTED   2048                    /* a pass of more gains nothing in speed */
 #define NARROW_GRAIN    (1u << 14)
 
@@ -115,19 +116,17 @@ static void carve_narrow(const struct backprop *p, struct carver *c, const struc
         carve_routes(p, c, n, t, &a->routes);
 }
 
+/* Of every layer its own. */
 static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
 {
-    struct needs all = { 0 };
     struct layer_acts shared = { 0 };
 
-    if (p->checkpointing || p->halves)
+    if (p->halves)
         carve_wide(p, c, t, &shared);
     for (size_t i = 0; i < p->m->config.layers; i++) {
         struct needs one = { 0 };
+
         need_layer(p, &p->m->layers[i], &one);
-        need_layer(p, &p->m->layers[i], &all);
-        if (p->checkpointing)
-            continue;
         p->acts[i] = shared;
         if (p->halves)
             carve_kept(p, c, t, &p->acts[i]);
@@ -135,9 +134,25 @@ static void carve_layers(const struct backprop *p, struct carver *c, size_t t)
             carve_wide(p, c, t, &p->acts[i]);
         carve_narrow(p, c, &one, t, &p->acts[i]);
     }
-    if (!p->checkpointing)
-        return;
-    p->acts[0] = shared;
+}
+
+static struct needs needs_of_all(const struct backprop *p)
+{
+    struct needs all = { 0 };
+
+    for (size_t i = 0; i < p->m->config.layers; i++)
+        need_layer(p, &p->m->layers[i], &all);
+    return all;
+}
+
+/* One place in acts[0] that the layers take turns in, and what each keeps. */
+static void carve_shared(const struct backprop *p, struct carver *c, size_t t)
+{
+    struct needs all = needs_of_all(p);
+
+    for (size_t i = 0; i < p->m->config.layers; i++)
+        p->acts[i] = (struct layer_acts){ .kept.qkv = p->qkv_halves ? carve_halves(c, t, model_qkv_width(&p->m->config)) : NULL };
+    carve_wide(p, c, t, &p->acts[0]);
     carve_narrow(p, c, &all, t, &p->acts[0]);
 }
 
@@ -229,7 +244,7 @@ static void carve_all(struct backprop *p, struct carver *c, size_t t)
 
     for (size_t i = 0; i <= g->layers; i++)
         p->inputs[i] = carve(c, t, g->hidden);
-    carve_layers(p, c, t);
+    (p->checkpointing ? carve_shared : carve_layers)(p, c, t);
     carve_ropes(p, c, t);
     carve_work(p, c, t);
     carve_dropouts(p, c, t);
@@ -266,14 +281,16 @@ static void choose_kept(struct backprop *p, size_t row)
     size_t limit = p->o.acts_limit ? p->o.acts_limit : ACTS_LIMIT;
     bool may_recompute = p->o.checkpointing_allowed && p->o.memory != TUNE_MEMORY_FAST, recomputes = may_recompute && p->o.memory == TUNE_MEMORY_LOW;
 
-    p->checkpointing = p->halves = false;
+    p->checkpointing = p->halves = p->qkv_halves = false;
     if (!recomputes && (p->o.memory == TUNE_MEMORY_FAST || fits(p, row, limit)))
         return;
     p->halves = !recomputes && p->product_math == GEMM_BF16;
-    if (!p->halves || (may_recompute && !fits(p, row, 2 * limit))) {
-        p->halves = false;
-        p->checkpointing = may_recompute;
-    }
+    if (p->halves && (!may_recompute || fits(p, row, 2 * limit)))
+        return;
+    p->halves = false;
+    p->checkpointing = may_recompute;
+    p->qkv_halves = p->checkpointing && p->product_math == GEMM_BF16 && !needs_of_all(p).qk_raw;
+    p->qkv_halves = p->qkv_halves && fits(p, row, limit);
 }
 
 static size_t choose_tokens(struct backprop *p, size_t row)
@@ -326,26 +343,25 @@ static void widen_part(void *arg, size_t begin, size_t end)
     j->vec->from_bf16(j->x + begin, j->half + begin, end - begin);
 }
 
-static void move_halves(struct backprop *p, struct layer_acts *a, void (*part)(void *arg, size_t begin, size_t end))
+static void move_halves(struct backprop *p, const struct layer_acts *a, const struct halves *kept, void (*part)(void *arg, size_t begin, size_t end))
 {
     const struct model_config *g = &p->m->config;
-    struct narrowing all[] = { { .half = a->kept.qkv, .x = a->qkv }, { .half = a->kept.att, .x = a->att }, { .half = a->kept.in, .x = a->mlp.in } };
+    struct narrowing all[] = { { .half = kept->qkv, .x = a->qkv }, { .half = kept->att, .x = a->att }, { .half = kept->in, .x = a->mlp.in } };
     size_t n[] = { p->tokens * model_qkv_width(g), p->tokens * model_q_width(g), mlp_rows(g, p->tokens) * mlp_width(g) };
 
     for (size_t i = 0; i < ARRAY_LEN(all); i++) {
         all[i].vec = compute_vec(p->c);
-        compute_parallel(p->c, n[i], NARROW_GRAIN, part, &all[i]);
+        if (all[i].half)
+            compute_parallel(p->c, n[i], NARROW_GRAIN, part, &all[i]);
     }
 }
 
-void keep_halves(struct backprop *p, struct layer_acts *a)
+void keep_halves(struct backprop *p, const struct layer_acts *a, const struct halves *kept)
 {
-    if (p->halves)
-        move_halves(p, a, narrow_part);
+    move_halves(p, a, kept, narrow_part);
 }
 
-void take_halves(struct backprop *p, struct layer_acts *a)
+void take_halves(struct backprop *p, const struct layer_acts *a, const struct halves *kept)
 {
-    if (p->halves)
-        move_halves(p, a, widen_part);
+    move_halves(p, a, kept, widen_part);
 }

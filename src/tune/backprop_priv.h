@@ -28,7 +28,7 @@ struct routes {
     float *likely;              /* [T, E] softmax of all its scores; NULL without o.balance */
 };
 
-/* The wide activations rounded to bf16. */
+/* The wide activations rounded to bf16; NULL: that is not kept so. */
 struct halves { uint16_t *qkv, *att, *in; };
 
 /* What one layer leaves for its backward. [T, width] each; NULL where the model has none. */
@@ -41,7 +41,7 @@ struct layer_acts {
     float *xa[4];               /* of attn_in, and of attn_out in the last place */
     struct mlp_acts mlp;        /* of all tokens; with experts of all entries of the routes */
     struct routes routes;
-    struct halves kept;         /* of qkv, att and mlp.in, which are then shared by all layers; NULL without p->halves */
+    struct halves kept;         /* of qkv, att and mlp.in, which are then shared by all layers */
 };
 
 #define XA_OUT 3
@@ -69,6 +69,7 @@ struct backprop {
     size_t max_tokens;
     bool checkpointing;         /* only the inputs of layers are kept */
     bool halves;                /* wide activations are kept in bf16 */
+    bool qkv_halves;            /* with checkpointing: qkv is */
     size_t first_trained;       /* layers below it need no backward */
     const struct own_param *own_embed, *own_head, *own_head_bias;       /* NULL: as the model has them */
     const struct lora_param *lora_embed, *lora_head;    /* NULL: not adapted */
@@ -77,7 +78,7 @@ struct backprop {
     float *memory;              /* one block for everything below */
 
     float **inputs;             /* [layers + 1] residual before each layer; [T, D] */
-    struct layer_acts *acts;    /* [layers], or one shared by all when checkpointing */
+    struct layer_acts *acts;    /* [layers]; when checkpointing the first is shared by all, and the others hold what is kept alone */
     struct rope_table rope, rope_local;
     float *norm, *dnorm;        /* [T, D] */
     float *wide, *dwide;        /* [T, max(MLP's inner width, QKV, D)] */
@@ -87,7 +88,7 @@ struct backprop {
     float *expert_in, *expert_d, *expert_din;   /* [T, D] rows of one expert, with experts */
     float *dshare, *choice;     /* [T, E], [E], with experts */
     double *used, *likely;      /* [E] of all layers and tokens: how often an expert is chosen, the sum of its probability; owned */
-    bool again;                 /* a layer is computed again: what only the next one reads of it is left out */
+    bool again;                 /* a layer is computed again: what only the next one reads of it is left out, and so is what was kept */
     float drop_rate;            /* of the runs now: o.dropout, or 0 in evaluation */
     struct dropouts base;       /* the same: o.base, or none */
     float *masked;              /* [T, D] gradient of a block's result behind its mask, only with that */
@@ -119,9 +120,9 @@ static inline size_t mlp_width(const struct model_config *g) { return g->gated ?
 
 /* Chooses what is kept and how many tokens fit in a pass, and places every buffer. */
 errc backprop_place(struct backprop *p, struct err *e);
-/* After a layer's forward, and before its backward. */
-void keep_halves(struct backprop *p, struct layer_acts *a);
-void take_halves(struct backprop *p, struct layer_acts *a);
+/* After a layer's forward, and before its backward (or before it is computed again): between what it works on and what is kept of it. */
+void keep_halves(struct backprop *p, const struct layer_acts *a, const struct halves *kept);
+void take_halves(struct backprop *p, const struct layer_acts *a, const struct halves *kept);
 
 /* The residual after layer i from p->inputs[i] into p->inputs[i + 1], but for p->again; fills a. */
 void layer_forward(struct backprop *p, size_t i, struct layer_acts *a);

@@ -87,10 +87,23 @@ void backprop_evaluate(struct backprop *p, bool on)
     p->base = on ? (struct dropouts){ 0 } : p->o.base;
 }
 
-static void layer_again(struct backprop *p, size_t i)
+/* Where layer i works: its own place, or the one that all share. */
+static struct layer_acts *acts_of(const struct backprop *p, size_t i)
 {
-    p->again = true;
-    layer_forward(p, i, &p->acts[0]);
+    return &p->acts[p->checkpointing ? 0 : i];
+}
+
+/* What backward reads of a layer, back in its place. */
+static void layer_restore(struct backprop *p, size_t i)
+{
+    bool is_there = p->checkpointing && i + 1 == p->m->config.layers;   /* of the last layer: nothing came after it */
+
+    if (is_there)
+        return;
+    take_halves(p, acts_of(p, i), &p->acts[i].kept);
+    p->again = p->checkpointing;
+    if (p->again)
+        layer_forward(p, i, acts_of(p, i));
     p->again = false;
 }
 
@@ -106,15 +119,13 @@ errc backprop_run(struct backprop *p, const struct backprop_row *rows, size_t n,
     TRY(start(p, rows, n, backward, e));
     balance_begin(p);
     for (size_t i = 0; i < layers; i++) {
-        layer_forward(p, i, &p->acts[p->checkpointing ? 0 : i]);
-        keep_halves(p, &p->acts[i]);
+        layer_forward(p, i, acts_of(p, i));
+        keep_halves(p, acts_of(p, i), &p->acts[i].kept);
     }
     TRY(head_pass(p, weight, backward, &loss, e));
     for (size_t i = layers; backward && i-- > p->first_trained;) {
-        if (p->checkpointing && i + 1 < layers)         /* the last layer's are still there */
-            layer_again(p, i);
-        take_halves(p, &p->acts[i]);
-        layer_backward(p, i, &p->acts[p->checkpointing ? 0 : i]);
+        layer_restore(p, i);
+        layer_backward(p, i, acts_of(p, i));
     }
     if (backward)
         embed_backward(p);
