@@ -246,7 +246,7 @@ uint32_t json_object_rule(struct net *n, struct json_rules *r)
     return r->object;
 }
 
-uint32_t json_array_rule(struct net *n, struct json_rules *r)
+static uint32_t json_array_rule(struct net *n, struct json_rules *r)
 {
     if (r->array != NONE)
         return r->array;

@@ -85,7 +85,6 @@ uint32_t json_string_rule(struct net *n, struct json_rules *r);
 uint32_t json_character(struct net *n, struct json_rules *r);   /* one code point inside a string, escapes included */
 uint32_t json_value(struct net *n, struct json_rules *r);
 uint32_t json_object_rule(struct net *n, struct json_rules *r);
-uint32_t json_array_rule(struct net *n, struct json_rules *r);
 uint32_t json_number_rule(struct net *n, struct json_rules *r);
 uint32_t json_integer_rule(struct net *n, struct json_rules *r);
 void json_plain_chars(struct net *n, uint32_t from, uint32_t to, uint32_t lo, uint32_t hi);     /* a put_chars: unescaped where possible */

@@ -109,7 +109,6 @@ errc finalize(struct work *w, struct reconcile_result *out, struct err *e);
 
 /* Lets a Node go whose machine is gone: deletes it, forces out what is left of its ended pods, takes our finalizer off. */
 errc node_release(struct provisioner *p, const json_t *node, struct err *e);
-json_t *pods_of_node(struct provisioner *p, const char *node);  /* array; new reference */
 
 struct collector *collector_start(struct provisioner *p, struct cancel *cancel);
 void collector_join(struct collector *c);       /* after cancel; NULL is fine */

@@ -110,6 +110,12 @@ static errc tell_drain(struct work *w, const json_t *node, const struct drain *d
     return claim_tell(w, &(struct kube_condition){ "Drained", "Unknown", "Draining", text, kube_generation(w->object) }, e);
 }
 
+/* New reference. */
+static json_t *pods_of_node(struct provisioner *p, const char *node)
+{
+    return informer_list_field(p->pods, ".spec.nodeName", node);
+}
+
 /* One budget, or one pod that cannot be evicted, does not hold up the others. */
 static errc drain(struct ending *x, const json_t *node, struct err *e)
 {
@@ -189,11 +195,6 @@ static errc empty_nodes(struct ending *x, struct err *e)
 }
 
 /* ---- the machine, the Node, the claim ---- */
-
-json_t *pods_of_node(struct provisioner *p, const char *node)
-{
-    return informer_list_field(p->pods, ".spec.nodeName", node);
-}
 
 /* Its kubelet is gone: nobody else would ever say that these pods have ended. */
 static errc force_out(struct provisioner *p, const char *node, struct err *e)

@@ -65,6 +65,8 @@ static void put_any(json_t *j, enum emit_style style)
         json_put_bool(j, "x-kubernetes-preserve-unknown-fields", true);
 }
 
+static json_t *emit_field(const struct field *f, enum emit_style style);
+
 static void put_kind(const struct field *f, enum emit_style style, json_t *j)
 {
     switch ((enum field_kind)f->kind) {
@@ -187,7 +189,7 @@ static void put_expressions(const struct field *f, json_t *j)
         put_expression(j, c);
 }
 
-json_t *emit_field(const struct field *f, enum emit_style style)
+static json_t *emit_field(const struct field *f, enum emit_style style)
 {
     json_t *j = json_object();
 

@@ -1,4 +1,4 @@
-/* One field as a JSON schema: shared by CRD manifests (everything inlined) and OpenAPI documents (objects by reference). Private. */
+/* A type as a JSON schema: shared by CRD manifests (everything inlined) and OpenAPI documents (objects by reference). Private. */
 #ifndef SCHEMA_EMIT_H
 #define SCHEMA_EMIT_H
 
@@ -6,7 +6,6 @@
 
 enum emit_style { EMIT_INLINE, EMIT_REFS };
 
-json_t *emit_field(const struct field *f, enum emit_style style);
 json_t *emit_type(const struct type *t, enum emit_style style);
 
 #endif

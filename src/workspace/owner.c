@@ -15,7 +15,9 @@ bool ws_is_of_another(const struct workspace *ws, const json_t *object)
     return controller && !str_is(ws->meta.uid, json_cstr(controller, "uid"));
 }
 
-enum ws_owner ws_owner_of(const struct workspace *ws, const json_t *object)
+enum ws_owner { WS_OWNER_US, WS_OWNER_NOBODY, WS_OWNER_OTHER };         /* NOBODY: ours by its marks, without a controller */
+
+static enum ws_owner ws_owner_of(const struct workspace *ws, const json_t *object)
 {
     if (kube_controller_of(object))
         return ws_is_of_another(ws, object) ? WS_OWNER_OTHER : WS_OWNER_US;

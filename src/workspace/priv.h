@@ -56,9 +56,7 @@ bool image_is_bad(struct str reference, struct buf *why);
 void image_normalized(struct str reference, struct buf *out);           /* docker.io/library/busybox:latest; as it is when it is bad */
 
 /* ---- owner.c ---- */
-enum ws_owner { WS_OWNER_US, WS_OWNER_NOBODY, WS_OWNER_OTHER };         /* NOBODY: ours by its marks, without a controller */
 bool ws_is_of_another(const struct workspace *ws, const json_t *object);         /* somebody else is its controller */
-enum ws_owner ws_owner_of(const struct workspace *ws, const json_t *object);
 
 /* ---- nodes.c: claims and nodes ---- */
 struct node_state {

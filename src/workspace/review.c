@@ -85,7 +85,8 @@ static json_t *look_up(const struct ws_cluster *c, struct arena *a, const char *
     return j;
 }
 
-const char *ws_access_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a)
+/* The Secret's HF_TOKEN in plain text, in the arena; NULL when there is none. */
+static const char *ws_access_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a)
 {
     struct str name = ws->inference && ws->inference->preset ? ws->inference->preset->options.model_access_secret : (struct str){ 0 };
     const json_t *secret = name.n > 0 ? look_up(c, a, "Secret", ws->meta.namespace, name) : NULL;

@@ -19,9 +19,6 @@ struct ws_cluster {
     void (*model)(void *self, const struct workspace *ws, struct arena *a, const struct preset **out, const char **problem);
 };
 
-/* The Secret's HF_TOKEN in plain text, in the arena; NULL when there is none. */
-const char *ws_access_token(const struct ws_cluster *c, const struct workspace *ws, struct arena *a);
-
 /*
  * What the preset of inference or tuning is, for the planner: *out, or why it is not known, in the words of upstream's reconciler.
  * Both NULL when there is no preset. Results live in the arena or for ever.

@@ -16,7 +16,6 @@ struct check {
 #define MISSING "missing field(s)"
 
 /* source.c: where data comes from and goes to */
-const char *url_problem(struct str url, bool allow_private);            /* NULL: fine */
 /* C55 to C57 with paths below prefix ("tuning.Input", "inference.Adapters"). */
 void check_source(struct check *c, const struct ws_source *s, const char *prefix);
 void check_source_image(struct check *c, const struct ws_source *s, const char *prefix);
@@ -41,7 +40,6 @@ bool selector_is_map(const struct label_selector *s, struct buf *why);
 void check_instance_type(struct check *c);
 void check_node_class(struct check *c);
 void check_resource(struct check *c);
-void check_gpus(struct check *c);
 
 /* inference.c */
 void check_inference(struct check *c);

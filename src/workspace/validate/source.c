@@ -42,7 +42,7 @@ static bool address_is_private(struct str host)
 }
 
 /* NULL: fine. Upstream's list of refused hosts, no less and no more (dossier T42). */
-const char *url_problem(struct str url, bool allow_private)
+static const char *url_problem(struct str url, bool allow_private)
 {
     AUTO(go_url_done) struct go_url u = { 0 };
     struct str address, zone;
