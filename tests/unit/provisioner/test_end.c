@@ -1,4 +1,6 @@
 /* The end of claims on an API server with a scripted cloud: budgets, deadlines, volumes, every phase, machines of others; and what is left over. */
+#include <stdatomic.h>
+
 #include "life.h"
 
 static void up(struct life *l, const char *claim, const char *spec)
@@ -232,6 +234,53 @@ static void a_claim_that_goes_while_its_machine_is_made_leaves_none(void **state
     life_end(l);
 }
 
+struct seen { struct life *l; atomic_bool asked, bare; };
+
+static void look_at_finalizer(void *self, const char *claim)
+{
+    struct seen *s = self;
+    AUTO_JSON object = life_get(s->l, &claims, NULL, claim);
+
+    s->asked = true;
+    if (!kube_has_finalizer(object, CLAIM_FINALIZER))
+        s->bare = true;
+}
+
+/* Killed in between, a claim without it could go and leave its machine behind. */
+static void the_finalizer_is_stored_before_anything_is_made(void **state)
+{
+    struct life *l = life_scene(state);
+    struct seen s = { .l = l };
+
+    l->cloud->making = look_at_finalizer;
+    l->cloud->making_self = &s;
+    life_run(l);
+    life_claim(l, "kept", "type-a", "");
+    life_until(l, "kept", "Launched", "True/Launched");
+    assert_true(s.asked && !s.bare);
+    life_delete(l, "kept");
+    life_until_gone(l, &claims, NULL, "kept");
+    life_end(l);
+}
+
+/* Whoever looks for what costs money finds the Node as long as there is a machine. */
+static void the_node_stays_until_its_machine_is_gone(void **state)
+{
+    struct life *l = life_scene(state);
+    int looks = 0;
+
+    l->cloud->deleting_looks = 6;
+    up(l, "lasting", "");
+    life_delete(l, "lasting");
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; fake_count(l->cloud) && clock_mono_ms() < end; looks++, poll(NULL, 0, 5))
+        if (!life_is_there(l, &nodes, NULL, "node-lasting"))
+            assert_int_equal(fake_count(l->cloud), 0);
+    assert_true(looks > 1);
+    life_until_gone(l, &claims, NULL, "lasting");
+    assert_false(life_is_there(l, &nodes, NULL, "node-lasting"));
+    life_end(l);
+}
+
 static void the_claim_stays_while_the_cloud_cannot_delete_and_says_why(void **state)
 {
     struct life *l = life_scene(state);
@@ -367,7 +416,7 @@ int main(void)
         LIFE(a_budget_holds_up_the_machine), LIFE(the_claims_grace_period_ends_what_a_budget_holds_up),
         LIFE(other_pods_leave_before_daemonsets_and_static_ones_stay), LIFE(a_volume_is_waited_for),
         LIFE(a_machine_that_vanished_needs_no_drain), LIFE(deleting_the_node_deletes_machine_and_claim), LIFE(a_claim_says_why_its_node_ended_it), LIFE(a_claim_without_kaitos_labels_ends_like_any_other),
-        LIFE(no_phase_leaves_a_machine_behind), LIFE(a_claim_that_goes_while_its_machine_is_made_leaves_none), LIFE(the_claim_stays_while_the_cloud_cannot_delete_and_says_why),
+        LIFE(no_phase_leaves_a_machine_behind), LIFE(a_claim_that_goes_while_its_machine_is_made_leaves_none), LIFE(the_finalizer_is_stored_before_anything_is_made), LIFE(the_node_stays_until_its_machine_is_gone), LIFE(the_claim_stays_while_the_cloud_cannot_delete_and_says_why),
         LIFE(a_machine_of_somebody_else_is_never_deleted), LIFE(a_machine_without_claim_goes_and_one_with_claim_stays),
         LIFE(a_dry_run_deletes_nothing_and_says_what_it_would), LIFE(a_cloud_that_does_not_list_condemns_nothing),
         LIFE(a_claim_whose_machine_vanished_goes), LIFE(a_node_without_claim_and_machine_goes),

@@ -603,6 +603,21 @@ static const char *first_missing(struct str text, const char *const *want, size_
     return NULL;
 }
 
+/* They count once what they count is over. */
+static void expect_metrics(struct life *l, const char *const *want, size_t n)
+{
+    AUTO_BUF text = { 0 };
+    const char *missing = "";
+
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; missing && clock_mono_ms() < end; poll(NULL, 0, 20)) {
+        buf_clear(&text);
+        provisioner_metrics(l->p, &text);
+        missing = first_missing(buf_str(&text), want, n);
+    }
+    if (missing)
+        fail_msg("no %s in:\n%s", missing, buf_cstr(&text));
+}
+
 static void metrics_have_karpenters_names(void **state)
 {
     static const char *const want[] = {
@@ -610,11 +625,12 @@ static void metrics_have_karpenters_names(void **state)
         "karpenter_cloudprovider_errors_total{controller=\"nodeclaim.lifecycle\",method=\"Create\",provider=\"fake\",error=\"UNAVAILABLE\"} 1",
         "karpenter_nodeclaims_terminated_total{nodepool=\"kaito\",capacity_type=\"\"} 1", "karpenter_nodes_created_total{nodepool=\"kaito\"} 1",
         "karpenter_nodes_terminated_total{nodepool=\"kaito\"} 1", "karpenter_nodeclaims_termination_duration_seconds_count{nodepool=\"kaito\"} 1",
+        "karpenter_nodeclaims_instance_termination_duration_seconds_count{nodepool=\"kaito\"} 1", "karpenter_nodes_lifetime_duration_seconds_count{nodepool=\"kaito\"} 1",
+        "karpenter_nodes_drained_total{nodepool=\"kaito\"} 1", "karpenter_nodes_eviction_requests_total{code=\"201\"} 1", "karpenter_pods_drained_total{reason=\"evicted\"} 1",
         "kaito_provisioner_launch_failures_total{reason=\"LaunchRetrying\"} 1", "kaito_provisioner_claims{stage=\"Initialized\"} 0",
         "controller_runtime_reconcile_total{controller=\"nodeclaim.lifecycle\"", "rest_client_requests_total{", "karpenter_build_info{version=",
     };
     struct life *l = life_scene(state);
-    AUTO_BUF text = { 0 };
 
     l->cloud->fault = FAULT_TRANSIENT;
     l->cloud->fail_times = 1;
@@ -623,16 +639,47 @@ static void metrics_have_karpenters_names(void **state)
     life_until(l, "counted", "Launched", "True/Launched");
     life_join(l, "counted");
     life_until(l, "counted", "Ready", "True/Ready");
+    life_pod(l, "web", "counted", "");
     life_delete(l, "counted");
     life_until_gone(l, &claims, NULL, "counted");
-    const char *missing = "";
-    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; missing && clock_mono_ms() < end; poll(NULL, 0, 20)) {   /* it counts once the claim is gone */
-        buf_clear(&text);
-        provisioner_metrics(l->p, &text);
-        missing = first_missing(buf_str(&text), want, ARRAY_LEN(want));
+    expect_metrics(l, want, ARRAY_LEN(want));
+    life_end(l);
+}
+
+static void fall_ill(struct life *l, const char *claim)
+{
+    AUTO_MEM char *node = xasprintf("node-%s", claim);
+
+    life_patch(l, &nodes, NULL, node, "status", "{status: {conditions: [{type: Ready, status: Unknown, lastTransitionTime: '2026-01-01T00:00:00Z'}]}}");
+}
+
+/* One after the other, so that somebody may see what goes on before all are gone. */
+static void repairs_keep_a_pause_between_them(void **state)
+{
+    static const char *const want[] = {
+        "karpenter_nodeclaims_disrupted_total{reason=\"unhealthy\",nodepool=\"kaito\",capacity_type=\"\"} 1",
+        "karpenter_nodeclaims_unhealthy_disrupted_total{condition=\"Ready\",nodepool=\"kaito\",capacity_type=\"\"} 1",
+    };
+    static const char *const names[] = { "first-ill", "then-ill" };
+    struct life *l = life_scene(state);
+
+    l->o.node_repair = true;
+    l->o.timers.repair_pause_ms = 3600000;
+    life_run(l);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        life_claim(l, names[i], "type-a", "");
+        life_until(l, names[i], "Launched", "True/Launched");
+        life_join(l, names[i]);
+        life_until(l, names[i], "Ready", "True/Ready");
     }
-    if (missing)
-        fail_msg("no %s in:\n%s", missing, buf_cstr(&text));
+    fall_ill(l, names[0]);
+    life_until_gone(l, &claims, NULL, names[0]);
+    fall_ill(l, names[1]);
+    poll(NULL, 0, 500);
+    assert_true(life_is_there(l, &claims, NULL, names[1]));
+    expect_metrics(l, want, ARRAY_LEN(want));
+    life_delete(l, names[1]);
+    life_until_gone(l, &claims, NULL, names[1]);
     life_end(l);
 }
 
@@ -647,7 +694,7 @@ int main(void)
         LIFE(a_node_that_does_not_become_usable_is_replaced), LIFE(a_launch_that_never_ends_is_given_up), LIFE(a_machine_that_came_before_its_time_was_over_is_kept),
         LIFE(a_machine_that_comes_late_is_kept), LIFE(a_node_that_is_not_ready_for_long_takes_its_claim_along),
         LIFE(drift_is_told_and_ends_what_may_be_disturbed), LIFE(nothing_is_done_before_we_lead), LIFE(a_new_leader_looks_first_where_nobody_did_for_longest), LIFE(several_provisioners_do_not_fight),
-        LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names),
+        LIFE(a_karpenters_claims_are_left_alone), LIFE(metrics_have_karpenters_names), LIFE(repairs_keep_a_pause_between_them),
     };
     return cmocka_run_group_tests(tests, life_start, life_stop);
 }
