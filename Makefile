@@ -113,6 +113,9 @@ quickstart:             ## the whole story on this machine
 quickstart-down:        ## undo everything that quickstart started
 	@tools/quickstart/down
 
+image: all              ## OCI images of both programs, build/*-image.tar: for registries and nodes; no Docker
+	@for name in kaito kaito-runtime; do tools/build-image --build $(BUILD) $$name; done
+
 install: all
 	@ninja -C $(BUILD) install
 
@@ -122,4 +125,4 @@ clean:
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 20
 
-.PHONY: all everything deps test chaos chaos-short test-peers test-real test-fault asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-provisioner bench-tune quickstart quickstart-down install clean help
+.PHONY: all everything deps test chaos chaos-short test-peers test-real test-fault asan tsan test-avx512 fuzz-smoke lint crds bench bench-engine bench-manager bench-provisioner bench-tune quickstart quickstart-down image install clean help
