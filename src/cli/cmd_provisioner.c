@@ -13,7 +13,7 @@
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
 #define WARM_MS         1000            /* between two looks at what the cloud's first call needs, while another one leads */
-#define LEASE_MS        5000            /* a leader that dies is followed, and its claims looked at, well within 10 s */
+#define LEASE_MS        4000            /* a leader that dies is followed, and its claims looked at, well within 10 s, also when ARM asks to wait meanwhile */
 
 struct provisioner_cmd {
     const char *kubeconfig, *context, *cloud, *log_level, *health, *metrics, *collect, *gates, *exec_command, *exec_node_label, *lease, *lease_namespace, *name,
