@@ -332,8 +332,8 @@ static void fail_locked(struct azure_auth *a, const struct err *e, int64_t retry
     if (a->wait_ms > RETRY_MAX_MS)
         a->wait_ms = RETRY_MAX_MS;
     a->again_ms = now + (retry_ms > a->wait_ms ? retry_ms : a->wait_ms);
-    if (a->token && now < a->ends_ms && a->again_ms < now + RENEW_AGAIN_MS)
-        a->again_ms = now + RENEW_AGAIN_MS;
+    if (a->token && now < a->ends_ms)   /* if that is rejected meanwhile, another one is not put off for so long */
+        a->renew_ms = now + RENEW_AGAIN_MS;
     a->failure = *e;
 }
 

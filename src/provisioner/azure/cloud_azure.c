@@ -153,6 +153,7 @@ static void writes_free(void *p)
 
     arm_operation_done(&w->deletion);
     free(w->spent);
+    free(w->done);
     free(w->image);
     free(w);
 }

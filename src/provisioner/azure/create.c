@@ -132,10 +132,10 @@ static errc look_at_pool(struct making *m, struct err *e)
     return pending(m, NULL, making_find_again_ms(m, s.i.state));
 }
 
-static void spend(struct making *m, const char *operation)
+static void note(char **which, const char *operation)
 {
-    free(m->w->spent);
-    m->w->spent = xstrdup(operation);
+    free(*which);
+    *which = xstrdup(operation);
 }
 
 /* Nothing is made any more, and what is left cannot be cleared away at the moment: the operation stays noted, so that it is tried again. */
@@ -162,7 +162,7 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     enum cloud_fault f = arm_error_fault(&p->error);
 
     if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did: the pool tells */
-        spend(m, text);
+        note(&m->w->spent, text);
         m->w->put_ms = arm_now_ms(m->a->arm);
         return pending(m, NULL, LOOK_GAP_MS);
     }
@@ -170,7 +170,7 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
 
     if (rc)
         return is_patience(&m->why) ? leftover_waits(m, p, e) : rc;
-    spend(m, text);
+    note(&m->w->spent, text);
     m->why = (struct arm_refusal){ .failure = { .fault = f }, .error = p->error };
     return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
 }
@@ -188,6 +188,8 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     struct arm_progress p = { 0 };
     int64_t early = m->w->look_ms - arm_now_ms(m->a->arm), look_ms;
 
+    if (streq(m->w->done, text))
+        return running(m, e);           /* what was found could not be written */
     if (early > 0)
         return pending(m, text, early);
     errc rc = making_look(m, op, since_ms, &p, &look_ms, e);
@@ -199,8 +201,10 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
         return look_failed(m, text, look_ms, rc, e);
     if (p.state == ARM_RUNNING)
         return pending(m, moved, look_ms);
-    if (p.state == ARM_SUCCEEDED)
+    if (p.state == ARM_SUCCEEDED) {
+        note(&m->w->done, text);
         return running(m, e);
+    }
     return p.state == ARM_LOST ? look_at_pool(m, e) : operation_failed(m, text, &p, e);
 }
 

@@ -207,6 +207,24 @@ static void an_early_renewal_that_fails_keeps_the_old_token(void **state)
     expect_token(a, "planted-token-5");
 }
 
+/* The peace after a failed renewal was for a token that was good. */
+static void a_token_that_is_rejected_after_a_failed_renewal_is_replaced_at_once(void **state)
+{
+    struct service *s = *state;
+    AUTO_FREE(azure_auth) a = auth_of(s, (struct azure_auth_opts){ .kind = AZURE_AUTH_SECRET, .secret = SECRET });
+
+    expect_token(a, "planted-token-1");
+    s->status = 503;
+    s->body = "busy";
+    s->now_ms += 56 * MINUTE;
+    expect_token(a, "planted-token-1");
+    s->status = 200;
+    s->body = NULL;
+    azure_auth_reject(a, "planted-token-1");
+    s->now_ms += 1000;
+    expect_token(a, "planted-token-3");
+}
+
 static void a_refused_login_is_not_asked_again_at_once(void **state)
 {
     struct service *s = *state;
@@ -633,6 +651,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_rotated_token_file_is_read_at_each_exchange), TEST(an_early_renewal_that_fails_keeps_the_old_token),
+        TEST(a_token_that_is_rejected_after_a_failed_renewal_is_replaced_at_once),
         TEST(a_refused_login_is_not_asked_again_at_once), TEST(a_refused_federated_token_says_what_the_credential_must_name),
         TEST(a_federated_token_that_comes_later_is_taken),
         TEST(the_machines_identity), TEST(the_machines_identity_is_never_asked_through_a_proxy),

@@ -382,6 +382,20 @@ static void a_list_that_may_be_old_is_not_believed(void **state)
     script_done(&w->script);
 }
 
+/* The API server did not answer when the claim was to say so: ARM, which may ask to be left alone now, need not be asked again. */
+static void a_success_that_was_seen_is_not_asked_for_again(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
+    expect_running(w);
+    claim_is(w, operation);
+    expect_running(w);
+    script_done(&w->script);
+}
+
 /* The end was seen, what follows from it failed: that is done again now, not when the operation would have been looked at next. */
 static void a_failed_operation_is_dealt_with_as_soon_as_arm_answers(void **state)
 {
@@ -781,7 +795,7 @@ int main(void)
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
-        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_list_that_shows_the_end_is_enough),
+        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_success_that_was_seen_is_not_asked_for_again), TEST(a_list_that_shows_the_end_is_enough),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
