@@ -141,7 +141,7 @@ static errc repeat(struct render *r, struct val v, int64_t times, struct val *ou
         if (!size_mul(n, v.list->n, &bytes))
             return fail(r, "a list is too long");
         TRY(tick(r, bytes));
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; v.list->n && i < n; i++)
             for (size_t k = 0; k < v.list->n; k++)
                 list_add(r->arena, made_list.list, v.list->v[k]);
         *out = made_list;

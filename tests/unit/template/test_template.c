@@ -44,6 +44,7 @@ static const struct example examples[] = {
     { "{{ x | tojson }} {{ x | tojson(indent=2) }}", "{\"x\":{\"a\":[1,\"\\u00e9\\n\"],\"b\":{}}}", "{\"a\": [1, \"é\\n\"], \"b\": {}} {\n  \"a\": [\n    1,\n    \"é\\n\"\n  ],\n  \"b\": {}\n}" },
     { "{{ 7 // 2 }} {{ -7 // 2 }} {{ -7 % 3 }} {{ 7 / 2 }} {{ 2 ** 10 }} {{ 1 - 2 - 3 }}", NULL, "3 -4 2 3.5 1024 -4" },
     { "{{ 'a' ~ 1 ~ none }} {{ 'ab' * 2 }} {{ [1] + [2] }}", NULL, "a1None abab [1, 2]" },
+    { "{{ [] * 99999999999999 }} {{ '' * 99999999999999 }}", NULL, "[] " },
     { "{{ 'abc'[1:] }}{{ 'abc'[-1] }}{{ 'abc'[::-1] }}{{ [1,2,3][:-1] }}", NULL, "bcccba[1, 2]" },
     { "{{ 1 < 2 < 3 }} {{ 'a' in 'cat' }} {{ 2 not in [1] }} {{ not 1 == 2 }}", NULL, "True True True True" },
     { "{{ x is defined }} {{ y.z is defined }} {{ y.z }}|{{ y is mapping }} {{ 3 is divisibleby 3 }}", "{\"y\":{}}", "False False |True True" },
