@@ -1,8 +1,11 @@
 /* Header lists, URL escaping, queries. */
 #include "http/http.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include "base/mem.h"
 
@@ -180,4 +183,15 @@ errc url_parse(struct str text, struct url *out, struct err *e)
     TRY(url_parse_authority(text, authority, &u, e));
     *out = u;
     return ERR_OK;
+}
+
+/* ---- sockets ---- */
+
+#define SEGMENT_MAX 16384
+
+void socket_limit_segments(int fd)
+{
+    int most = SEGMENT_MAX;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &most, sizeof most);
 }

@@ -38,4 +38,11 @@ struct url {
 };
 errc url_parse(struct str text, struct url *out, struct err *e);
 
+/*
+ * For a TCP socket before it listens or connects: what the kernel sends at once, in both directions, is at most 16 KiB. Loopback's own limit is 64 KiB, about
+ * as much as a reader's first buffer holds: one that was stopped and has emptied it may leave a window in which such a segment has no place, and then
+ * it hears nothing before the kernel's next probe, which takes about as long to come as the reader was stopped. Networks have smaller ones anyhow.
+ */
+void socket_limit_segments(int fd);
+
 #endif

@@ -77,6 +77,7 @@ static errc bind_to(const char *address, bool both, uint16_t *port, int *out, st
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (sa.ss_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only_six, sizeof only_six);
+    socket_limit_segments(fd);
     if (bind(fd, (struct sockaddr *)&sa, n) < 0 || listen(fd, 1024) < 0)
         return bind_failed(address, *port, errno, e);
     n = sizeof sa;

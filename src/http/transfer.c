@@ -168,7 +168,9 @@ static curl_socket_t on_socket(void *self, curlsocktype purpose, struct curl_soc
         t->refused = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    curl_socket_t fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+    socket_limit_segments(fd);
+    return fd;
 }
 
 static bool is_loopback_host(struct str host)

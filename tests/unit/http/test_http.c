@@ -1,6 +1,8 @@
 /* The client against the server, in one process: TLS, streams, cancel, limits, clients that leave. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -714,6 +716,38 @@ static void upgrade_gives_the_raw_stream(void **state)
     http_server_stop(w.server, 500);
 }
 
+static int segment_max(int fd)
+{
+    int most = 0;
+    socklen_t n = sizeof most;
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_MAXSEG, &most, &n), 0);
+    return most;
+}
+
+/* A reader that was stopped for 8 s heard nothing for 6 s more: loopback's segments of 64 KiB had no place in its window. */
+static void segments_fit_into_the_window_of_a_reader_that_was_stopped(void **state)
+{
+    struct world w;
+    struct sockaddr_in sa = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t n = sizeof sa;
+    struct http_response r = { 0 };
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    int to_ours = raw_connect(&w), listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_in_range(segment_max(to_ours), 1, 16384);
+    assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &n), 0);
+    AUTO_MEM char *url = xasprintf("http://127.0.0.1:%d/", ntohs(sa.sin_port));
+    assert_int_equal(http_send(w.client, &(struct http_request){ .url = url, .timeout_ms = 100 }, &r, &e), ERR_TIMEOUT);
+    int from_ours = accept(listener, NULL, NULL);
+    assert_in_range(segment_max(from_ours), 1, 16384);
+    close(from_ours);
+    close(listener);
+    close(to_ours);
+    world_stop(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -730,7 +764,7 @@ int main(void)
         cmocka_unit_test(expect_continue_and_half_close),
         cmocka_unit_test(many_connections), cmocka_unit_test(a_brief_client_keeps_no_connection),
         cmocka_unit_test(redirects_gzip_and_causes),
-        cmocka_unit_test(upgrade_gives_the_raw_stream),
+        cmocka_unit_test(upgrade_gives_the_raw_stream), cmocka_unit_test(segments_fit_into_the_window_of_a_reader_that_was_stopped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
