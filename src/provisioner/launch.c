@@ -163,8 +163,8 @@ static bool is_settled(const json_t *claim)
 
 /*
  * Before a machine may be begun the claim itself is asked for: a cache that lags behind (of a process that was stopped, or has just begun to lead) would
- * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already, and an answer to a
- * write of this reconcile says as much as another question would.
+ * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already (a cloud that finds
+ * nothing of it has the note taken away before it begins anew), and an answer to a write of this reconcile says as much as another question would.
  */
 static errc is_there(struct work *w, struct err *e)
 {

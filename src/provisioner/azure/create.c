@@ -8,6 +8,7 @@
 #include "provisioner/azure/making.h"
 
 #define EXISTS_MS     1000
+#define FORGOTTEN_MS  1
 
 static void making_done(struct making *m)
 {
@@ -110,6 +111,20 @@ static bool is_patience(const struct arm_refusal *why)
     return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
 }
 
+static bool has_note(const struct making *m)
+{
+    return str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
+}
+
+/*
+ * What the claim's note told of is gone, and its pool as well. Who has a note was not asked whether it is still there (launch.c): it may be a claim that went while
+ * nobody looked. So the note goes first, which a claim that is gone does not take, and what has none is asked.
+ */
+static errc forgotten(struct making *m)
+{
+    return pending(m, NULL, FORGOTTEN_MS);
+}
+
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
@@ -118,7 +133,7 @@ static errc look_at_pool(struct making *m, struct err *e)
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
     if (!s.pool)
-        return put(m, e);
+        return has_note(m) ? forgotten(m) : put(m, e);
     if (s.i.state == CLOUD_RUNNING) {
         *m->out = s.i;
         s.i = (struct cloud_instance){ 0 };

@@ -166,6 +166,13 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     script_done(&w->script);
 }
 
+/* The claim is to lose its note at once, and to be asked before anything is made. */
+static void expect_forgotten(struct world *w)
+{
+    expect_pending(w, 1);
+    assert_null(w->made.operation);
+}
+
 static void what_failed_is_deleted_before_it_is_reported(void **state)
 {
     struct world *w = *state;
@@ -180,6 +187,26 @@ static void what_failed_is_deleted_before_it_is_reported(void **state)
     pass(w, 60000);                     /* the claim still carries the operation: it is not asked again */
     expect_pending(w, 7500);
     pass(w, 11000);
+    expect_forgotten(w);
+    claim_is(w, NULL);
+    pass(w, 1);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+/* A cache that lags behind may show a claim that is long gone, on its way: nothing is made for what carries an operation that ARM knows nothing of any more. */
+static void what_is_on_its_way_and_nowhere_is_not_made_before_the_claim_was_asked(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *gone = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, gone);
+    SCRIPT(&w->script, { POLL, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"x\"}}" }, LIST(""), GONE);
+    expect_forgotten(w);
+    script_done(&w->script);
+    claim_is(w, NULL);                  /* it was asked, and has taken that the note goes */
+    SCRIPT(&w->script, { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
+    pass(w, 1);
     expect_running(w);
     script_done(&w->script);
 }
@@ -792,7 +819,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(who_takes_a_creation_over_looks_again_soon), TEST(an_instant_cloud_is_not_polled), TEST(the_image_is_what_an_answer_said_on_the_way), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
-        TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported), TEST(a_failed_leftover_is_deleted_and_made_anew),
+        TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported),
+        TEST(what_is_on_its_way_and_nowhere_is_not_made_before_the_claim_was_asked), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
         TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_success_that_was_seen_is_not_asked_for_again), TEST(a_list_that_shows_the_end_is_enough),
