@@ -106,6 +106,9 @@ errc claim_tell(struct work *w, const struct kube_condition *c, struct err *e)
         json_decref(list);
         return ERR_OK;
     }
+    claim_conditions_order(list);
+    if (w->claim.meta.deleted_us)
+        claim_conditions_stamp(list, kube_generation(w->object));
     return claim_patch(w, "status", json_pack("{s:{s:o}}", "status", "conditions", list), e);
 }
 

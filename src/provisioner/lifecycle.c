@@ -100,8 +100,6 @@ static void stamp(struct planner *p, const json_t *c)
 
 static void launch(struct planner *p)
 {
-    const json_t *had = condition(p, "Launched");
-
     if (p->v->lost)
         set(p, "Launched", p->v->lost_for_good ? "False" : "Unknown", p->v->lost, p->v->lost_text);
     else if (is_true(p, "Launched") || p->v->launched || p->v->provider_id)
@@ -110,10 +108,8 @@ static void launch(struct planner *p)
         launch_failed(p);
     else if (p->v->launch_wait)
         set(p, "Launched", "Unknown", "LaunchInProgress", p->v->launch_wait);
-    else if (had)
-        stamp(p, had);
     else
-        set(p, "Launched", "Unknown", "AwaitingReconciliation", "object is awaiting reconciliation");
+        stamp(p, condition(p, "Launched"));
 }
 
 static bool needs_taint(const json_t *taints, struct str key, struct str effect)
@@ -338,26 +334,6 @@ static void initialization(struct planner *p)
     }
 }
 
-static void root(struct planner *p)
-{
-    static const char *const stages[] = { "Initialized", "Registered", "Launched" };
-    AUTO_BUF text = { 0 };
-    bool failed = false;
-    const json_t *c;
-    size_t i;
-
-    for (size_t s = 0; s < ARRAY_LEN(stages); s++)
-        json_array_foreach(p->conditions, i, c)
-            if (streq(json_cstr(c, "type"), stages[s]) && !streq(json_cstr(c, "status"), "True")) {
-                buf_addf(&text, "%s%s=%s", text.n ? ", " : "", stages[s], json_cstr(c, "status"));
-                failed = failed || streq(json_cstr(c, "status"), "False");
-            }
-    if (text.n == 0)
-        set_true(p, "Ready");
-    else
-        set(p, "Ready", failed ? "False" : "Unknown", failed ? "UnhealthyDependents" : "ReconcilingDependents", buf_cstr(&text));
-}
-
 /* null: a merge patch takes the key away. */
 static void forget_machine(const json_t *old, json_t *status)
 {
@@ -377,10 +353,11 @@ void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *o
     const json_t *node = json_array_size(v->nodes) == 1 ? json_array_get(v->nodes, 0) : NULL;
 
     *out = (struct claim_plan){ 0 };
+    claim_conditions_begin(p.conditions, v->claim->meta.created_us ? v->claim->meta.created_us / 1000 : now_ms, v->claim->meta.generation);
     launch(&p);
     registration(&p);
     initialization(&p);
-    root(&p);
+    claim_conditions_end(p.conditions, now_ms, v->claim->meta.generation);
     if (v->lost) {
         forget_machine(old, status);
         node = NULL;

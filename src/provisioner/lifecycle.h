@@ -41,4 +41,15 @@ struct claim_plan {
 void claim_plan_done(struct claim_plan *p);
 void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *out);
 
+/*
+ * A claim's status.conditions, the caller's own. begin: those that nobody wrote yet are Unknown since the claim was made. end: Ready from the
+ * others: True when all are, False when one is; its message names those that are not, the one that changed last first; then the order.
+ */
+void claim_conditions_begin(json_t *conditions, int64_t created_ms, int64_t generation);
+void claim_conditions_end(json_t *conditions, int64_t now_ms, int64_t generation);
+/* As upstream stores them: the oldest change first, Ready last. Those of the same second stay in their order. */
+void claim_conditions_order(json_t *conditions);
+/* Of a claim that goes: every one is said of its present generation, whichever is written. */
+void claim_conditions_stamp(json_t *conditions, int64_t generation);
+
 #endif

@@ -38,6 +38,9 @@ static void a_budget_holds_up_the_machine(void **state)
     const char *message = json_cstr(kube_condition(claim, "Drained"), "message");
     assert_non_null(strstr(message, "default/web"));
     assert_non_null(strstr(message, "disruption budget"));
+    assert_int_equal(json_int(kube_condition(claim, "Launched"), "observedGeneration", 0), kube_generation(claim));       /* the deletion made it a newer one */
+    const json_t *list = json_at(claim, "status", "conditions", NULL);
+    assert_string_equal(json_cstr(json_array_get(list, json_array_size(list) - 1), "type"), "Ready");
     AUTO_JSON node = life_get(l, &nodes, NULL, "node-budget");
     assert_true(json_flag(json_object_get(node, "spec"), "unschedulable", false));
     budget(l, 1);

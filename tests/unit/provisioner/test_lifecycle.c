@@ -156,6 +156,45 @@ static void a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node(vo
     assert_string_equal(reason(s, "Registered"), "Registered");
 }
 
+/* Upstream's conditions are Unknown since the claim was created, whenever the provisioner saw it first. */
+static void what_nobody_wrote_yet_is_unknown_since_the_claim_was_made(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, NULL);
+    s->claim.meta.created_us = (NOW_MS - 60000) * 1000;
+    s->v.launched = true;
+    decide(s);
+    assert_string_equal(json_cstr(condition(s, "Launched"), "lastTransitionTime"), "2026-01-01T00:00:00Z");
+    assert_string_equal(json_cstr(condition(s, "Registered"), "lastTransitionTime"), "2025-12-31T23:59:00Z");
+    assert_string_equal(json_cstr(condition(s, "Initialized"), "lastTransitionTime"), "2025-12-31T23:59:00Z");
+    assert_string_equal(json_cstr(condition(s, "Ready"), "lastTransitionTime"), "2025-12-31T23:59:00Z");
+    assert_string_equal(json_cstr(condition(s, "Ready"), "message"), "Initialized=Unknown, Registered=Unknown");
+}
+
+static void types_are(struct scene *s, const char *want)
+{
+    AUTO_BUF have = { 0 };
+    const json_t *c;
+    size_t i;
+
+    json_array_foreach(json_object_get(s->plan.status, "conditions"), i, c)
+        buf_addf(&have, "%s%s", i > 0 ? " " : "", json_cstr(c, "type"));
+    assert_string_equal(buf_cstr(&have), want);
+}
+
+static void ready_names_what_changed_last_first_and_ends_the_list(void **state)
+{
+    struct scene *s = *state;
+    claim_is(s, "{conditions: [{type: Ready, status: \"False\", reason: UnhealthyDependents, lastTransitionTime: \"2025-12-31T00:00:09Z\"}, "
+                "{type: Launched, status: \"False\", reason: InvalidSpec, message: bad, lastTransitionTime: \"2025-12-31T00:00:03Z\"}, "
+                "{type: Initialized, status: Unknown, reason: AwaitingReconciliation, lastTransitionTime: \"2025-12-31T00:00:02Z\"}, "
+                "{type: Registered, status: Unknown, reason: AwaitingReconciliation, lastTransitionTime: \"2025-12-31T00:00:01Z\"}]}");
+    decide(s);
+    assert_string_equal(json_cstr(condition(s, "Ready"), "message"), "Launched=False, Initialized=Unknown, Registered=Unknown");
+    assert_string_equal(json_cstr(condition(s, "Ready"), "lastTransitionTime"), "2025-12-31T00:00:09Z");     /* False it was before */
+    types_are(s, "Registered Initialized Launched Ready");
+}
+
 static void no_failing_condition_is_without_words(void **state)
 {
     struct scene *s = *state;
@@ -332,7 +371,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(launch_failures_are_told_and_stay_unknown), T(each_kind_of_failure_has_its_reason_status_and_next_step),
         T(waits_double_within_the_bounds_of_their_kind), T(a_cloud_that_was_not_asked_changes_nothing_about_the_launch),
-        T(a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
+        T(a_machine_on_its_way_is_told_and_a_running_one_waits_for_its_node),
+        T(what_nobody_wrote_yet_is_unknown_since_the_claim_was_made), T(ready_names_what_changed_last_first_and_ends_the_list), T(no_failing_condition_is_without_words), T(two_nodes_of_one_machine_fail_the_claim),
         T(a_node_that_joins_takes_over_labels_taints_and_finalizer), T(a_node_that_joins_is_owned_and_told_what_its_claim_says),
         T(a_machine_that_was_given_up_leaves_nothing_in_the_status), T(ours_are_kaitos_claims_and_those_of_a_group_that_was_named), T(initialization_waits_for_what_is_missing),
         T(a_settled_claim_is_not_written_again), T(long_errors_are_cut_between_characters),
