@@ -17,7 +17,7 @@ def refusals(journal):
     for line in journal.read_text().splitlines():
         row = json.loads(line)
         if row.get("code") and row["call"] in ("put", "get"):
-            yield {"at": row["at"], "pool": row["path"].rsplit("/", 1)[-1], "code": row["code"]}
+            yield {"wall": row["wall"], "pool": row["path"].rsplit("/", 1)[-1], "code": row["code"]}
 
 
 def said_by_provisioners(folder, words):

@@ -124,7 +124,7 @@ def stories(rows, history, refusals, api_away):
     """All events by claim, in the order of time. refusals: rows of the journal with a code."""
     events = [(r["wall"], 2, r["claim"], "hear", r) for r in rows]
     events += [(r["wall"] / 1000, 1, r["pool"], "cloud", r) for r in history if not r["foreign"]]
-    events += [(r["at"] / 1000, 0, r["pool"], "refused", r) for r in refusals]
+    events += [(r["wall"] / 1000, 0, r["pool"], "refused", r) for r in refusals]
     claims = {}
     for wall, _, name, kind, row in sorted(events, key=lambda e: e[:2]):
         claim = claims.setdefault(name, Claim(name, api_away))

@@ -4,6 +4,7 @@
  */
 #include "sim.h"
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 
@@ -21,7 +22,7 @@ static void add(json_t *list, size_t max, json_t *row)
 static json_t *row_of(const struct sim *s, const struct sim_request *q)
 {
     const struct sim_operation *o = map_get(s->operations, str_of(q->operation));
-    json_t *row = json_pack("{s:I,s:s,s:s,s:s,s:s,s:I}", "at", (json_int_t)q->now, "call", sim_call_name(q->call), "method", q->x->method,
+    json_t *row = json_pack("{s:I,s:I,s:s,s:s,s:s,s:s,s:I}", "wall", (json_int_t)clock_wall_ms(), "at", (json_int_t)q->now, "call", sim_call_name(q->call), "method", q->x->method,
                             "path", q->x->path, "apiVersion", q->api_version ? q->api_version : "", "client", (json_int_t)q->client);
 
     if (o) {
