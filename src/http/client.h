@@ -64,6 +64,8 @@ struct http_request {
     bool no_bearer;                             /* leave the client's token out */
     bool no_proxy;                              /* connect directly whatever the environment says */
     struct cancel *cancel;                      /* may be NULL; aborts at once */
+    bool (*may_send)(void *self);               /* asked when all is connected and the request is to leave; false: it does not, CANCELLED. NULL: it may */
+    void *may_send_self;
 };
 
 struct http_response {

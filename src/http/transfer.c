@@ -31,7 +31,7 @@ struct transfer {
     struct http_pairs reply;
     size_t reply_bytes;
     int status;
-    bool head_given, refused;
+    bool head_given, refused, held_back;
     errc rc;                            /* of a callback */
     struct err err;
 
@@ -171,6 +171,14 @@ static curl_socket_t on_socket(void *self, curlsocktype purpose, struct curl_soc
     curl_socket_t fd = socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
     socket_limit_segments(fd);
     return fd;
+}
+
+/* A process may be halted for seconds while it connects: what it was about to say is asked about as late as that can be. */
+static int on_ready(void *self, char *to, char *from, int to_port, int from_port)
+{
+    struct transfer *t = self;
+    t->held_back = !t->q->may_send(t->q->may_send_self);
+    return t->held_back ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static bool is_loopback_host(struct str host)
@@ -359,6 +367,10 @@ static errc transfer_setup(struct http_client *c, struct transfer *t, struct err
     curl_easy_setopt(h, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, on_socket);
     curl_easy_setopt(h, CURLOPT_OPENSOCKETDATA, t);
+    if (t->q->may_send) {
+        curl_easy_setopt(h, CURLOPT_PREREQFUNCTION, on_ready);
+        curl_easy_setopt(h, CURLOPT_PREREQDATA, t);
+    }
     if (t->q->public_only)              /* a connection from the pool was not checked */
         curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L);
     set_tls(h, &c->o.tls);
@@ -438,6 +450,8 @@ static errc transfer_error(const struct transfer *t, CURLcode rc, struct err *e)
 {
     if (t->refused)
         return err_set(e, ERR_FORBIDDEN, "%s: is a loopback, private or link-local address, which this URL may not use", t->host);
+    if (t->held_back)
+        return err_set(e, ERR_CANCELLED, "%s: not sent, what it was for is over", t->host);
     const char *detail = *t->detail ? t->detail : curl_easy_strerror(rc);
     for (size_t i = 0; i < ARRAY_LEN(causes); i++)
         if (causes[i].curl == rc)

@@ -84,14 +84,14 @@ int64_t arm_retry_after_ms(const struct http_pairs *headers)
 /* ---- one exchange ------------------------------------------------------------------------------------------------------ */
 
 #define FIXED_HEADERS 6
-#define REFUSAL_HEADER "x-kaito-after-refusal"  /* the last 429 that was known when the request had its turn: who judges its manners need not guess. Absent before the first */
+#define REFUSAL_HEADER "x-kaito-after-refusal"  /* the last 429 that was known when the request had its turn: who judges its manners need not guess. 0: none was */
 
 /* Returns their number; headers has room for FIXED_HEADERS and the operator's. */
 static size_t headers_of(const struct arm *a, const struct arm_request *q, const char *bearer, const char *id, const char *refusal, struct http_pair *headers)
 {
     const struct http_pair fixed[FIXED_HEADERS] = { { "Authorization", bearer }, { "Accept", "application/json" }, { "x-ms-client-request-id", id },
                                                     { "If-Match", q->if_match }, { "If-None-Match", q->if_none_match },
-                                                    { REFUSAL_HEADER, *refusal ? refusal : NULL } };
+                                                    { REFUSAL_HEADER, *refusal ? refusal : "0" } };
     size_t n = 0;
 
     for (size_t i = 0; i < FIXED_HEADERS; i++)
@@ -114,7 +114,8 @@ static errc send_with(struct arm *a, const struct arm_request *q, const char *to
     AUTO_SECRET bearer = { 0 };
     AUTO_MEM struct http_pair *headers = xcalloc(FIXED_HEADERS + a->o.n_headers, sizeof *headers);
     struct http_request r = { .method = q->method, .url = q->url, .headers = headers, .no_bearer = true, .max_body = REPLY_MAX,
-                              .timeout_ms = writes ? WRITE_TIMEOUT_MS : SEND_TIMEOUT_MS, .cancel = writes ? NULL : a->o.cancel };
+                              .timeout_ms = writes ? WRITE_TIMEOUT_MS : SEND_TIMEOUT_MS, .cancel = writes ? NULL : a->o.cancel,
+                              .may_send = writes ? a->o.leads : NULL, .may_send_self = a->o.leads_self };
 
     buf_reserve(&bearer, strlen(token) + 16);
     buf_adds(&bearer, "Bearer ");
@@ -178,7 +179,7 @@ static errc exchange(struct arm *a, const struct arm_request *q, struct http_res
         TRY(may_write(a, q, why, e));
         rc = send_with(a, q, token, refusal, out, e);
         if (rc) {
-            why->sent = true;
+            why->sent = rc != ERR_CANCELLED;
             why->failure.fault = FAULT_TRANSIENT;
             return rc;
         }

@@ -748,6 +748,28 @@ static void segments_fit_into_the_window_of_a_reader_that_was_stopped(void **sta
     world_stop(&w);
 }
 
+static bool says(void *answer) { return *(const bool *)answer; }
+
+/* It is asked for each request, also on a connection that is there already. */
+static void what_may_not_leave_any_more_does_not(void **state)
+{
+    struct world w;
+    struct http_server_stats s;
+    struct err e;
+    world_start(&w, (struct http_server_opts){ 0 }, NULL);
+    AUTO_MEM char *url = xasprintf("%s/echo", w.base);
+    for (int i = 0; i < 4; i++) {
+        bool may = i % 2 == 0;
+        struct http_response r = { 0 };
+        errc rc = http_send(w.client, &(struct http_request){ .method = "POST", .url = url, .body = STR("x"), .may_send = says, .may_send_self = &may }, &r, &e);
+        assert_int_equal(rc, may ? ERR_OK : ERR_CANCELLED);
+        http_response_done(&r);
+    }
+    http_server_stats(w.server, &s);
+    assert_int_equal(s.requests, 2);
+    world_stop(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -765,6 +787,7 @@ int main(void)
         cmocka_unit_test(many_connections), cmocka_unit_test(a_brief_client_keeps_no_connection),
         cmocka_unit_test(redirects_gzip_and_causes),
         cmocka_unit_test(upgrade_gives_the_raw_stream), cmocka_unit_test(segments_fit_into_the_window_of_a_reader_that_was_stopped),
+        cmocka_unit_test(what_may_not_leave_any_more_does_not),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -117,6 +117,29 @@ static void who_does_not_lead_writes_nothing(void **state)
     script_done(&w->script);
 }
 
+static bool leads_at_first(void *self)
+{
+    return ++*(int *)self == 1;
+}
+
+/* Halted while it connects, and followed meanwhile: the claim may be gone by now. */
+static void who_leads_no_more_when_all_is_connected_writes_nothing(void **state)
+{
+    struct world *w = *state;
+    int asked = 0;
+    AUTO_MEM char *url = xasprintf("%s/x", w->script.self);
+    AUTO_FREE(arm) a = arm_new(&(struct arm_opts){ .http = w->script.http, .auth = w->script.auth, .endpoint = w->script.self, .leads = leads_at_first, .leads_self = &asked });
+    AUTO_REPLY r = { 0 };
+    struct arm_refusal why;
+    struct err e;
+
+    script_play(&w->script, NULL, 0);
+    assert_int_equal(arm_send(a, &(struct arm_request){ .class = BUDGET_WRITE, .method = "PUT", .url = url, .body = NULL }, &r, &why, &e), ERR_CANCELLED);
+    assert_int_equal(asked, 2);
+    assert_false(why.sent);
+    script_done(&w->script);
+}
+
 static void stop_asking(void *self)
 {
     cancel_now(self);
@@ -377,7 +400,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_request_carries_what_arm_wants), TEST(a_refused_token_is_replaced_once), TEST(no_token_goes_to_another_host),
-        TEST(who_does_not_lead_writes_nothing), TEST(a_write_on_its_way_is_waited_for_when_we_stop), TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
+        TEST(who_does_not_lead_writes_nothing), TEST(who_leads_no_more_when_all_is_connected_writes_nothing), TEST(a_write_on_its_way_is_waited_for_when_we_stop), TEST(what_a_server_says_back_is_blotted), TEST(a_429_closes_its_class_for_all), TEST(retry_after_in_all_its_forms), TEST(a_budget_gives_turns),
         TEST(a_429_without_a_time_doubles), TEST(all_pages_or_none), TEST(what_to_follow_after_a_write), TEST(what_an_operation_says), TEST(polls),
         TEST(requests_are_counted),
     };
