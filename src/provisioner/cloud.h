@@ -59,6 +59,8 @@ struct cloud {
     void *self;
     /* Makes the machine, goes on making it, or returns the one that the claim has. */
     errc (*create)(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
+    /* A claim that carries an operation gets nothing that is new: where nothing is left of that, create answers PENDING without one, and is called again. */
+    bool goes_on_only;
     errc (*get)(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);     /* NOT_FOUND */
     errc (*list)(void *self, struct cloud_instances *out, struct err *e);   /* those of our making */
     /* *out_look_ms 0: it is gone (also: was never there); else: going, ask again after so long. */

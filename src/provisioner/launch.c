@@ -163,14 +163,14 @@ static bool is_settled(const json_t *claim)
 
 /*
  * Before a machine may be begun the claim itself is asked for: a cache that lags behind (of a process that was stopped, or has just begun to lead) would
- * make a machine for a claim that is gone, which nobody but the collectors would find. One that has its operation is on its way already (a cloud that finds
- * nothing of it has the note taken away before it begins anew), and an answer to a write of this reconcile says as much as another question would.
+ * make a machine for a claim that is gone, which nobody but the collectors would find. Not where the cloud only goes on with the claim's operation, and an answer
+ * to a write of this reconcile says as much as another question would.
  */
 static errc is_there(struct work *w, struct err *e)
 {
     AUTO_JSON now = w->written ? json_incref(w->object) : NULL;
 
-    if (kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION))
+    if (w->p->cloud->goes_on_only && kube_annotation(w->object, CLOUD_OPERATION_ANNOTATION))
         return ERR_OK;
     errc rc = now ? ERR_OK : kube_get(w->p->client, &w->p->kind->gvr, NULL, kube_name(w->object), &now, e);
 

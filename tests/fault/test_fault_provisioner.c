@@ -158,11 +158,11 @@ static void make_another(struct scene *s, const char *claim)
 }
 
 /* The claim had its finalizer, its event stands still on the way, and meanwhile it changes: then the event arrives, and none of the later ones. */
-static void lag(struct scene *s, const char *claim, void (*meanwhile)(struct scene *s, const char *claim))
+static void lag(struct scene *s, const char *claim, const char *annotations, void (*meanwhile)(struct scene *s, const char *claim))
 {
-    AUTO_MEM char *text = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: %s, finalizers: [%s], labels: {kaito.sh/workspace: w}}, "
+    AUTO_MEM char *text = xasprintf("{apiVersion: karpenter.sh/v1, kind: NodeClaim, metadata: {name: %s, finalizers: [%s], labels: {kaito.sh/workspace: w}, annotations: {%s}}, "
                                     "spec: {nodeClassRef: {group: kaito.sh, kind: KaitoNodeClass, name: default}, resources: {requests: {storage: 1Gi}}, "
-                                    "requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [type-a]}]}}", claim, CLAIM_FINALIZER);
+                                    "requirements: [{key: node.kubernetes.io/instance-type, operator: In, values: [type-a]}]}}", claim, CLAIM_FINALIZER, annotations);
 
     mutex_lock(&s->mu);
     s->subject = claim;
@@ -195,8 +195,9 @@ static void catch_up(struct scene *s)
 
 static void no_machine_is_begun_for_a_claim_that_is_gone(void **state)
 {
-    const struct { const char *claim; void (*meanwhile)(struct scene *s, const char *claim); bool comes_back; } rows[] = {
-        { "ghost", strike_off, false }, { "going", only_delete, false }, { "anew", make_another, true },
+    const struct { const char *claim, *annotations; void (*meanwhile)(struct scene *s, const char *claim); bool comes_back; } rows[] = {
+        { "ghost", "", strike_off, false }, { "going", "", only_delete, false }, { "anew", "", make_another, true },
+        { "begun", CLOUD_OPERATION_ANNOTATION ": of-some-time-ago", strike_off, false },
     };
     struct scene *s = scene(state);
 
@@ -204,7 +205,7 @@ static void no_machine_is_begun_for_a_claim_that_is_gone(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         int before = fake_read(s->life.cloud, &s->life.cloud->made);
 
-        lag(s, rows[i].claim, rows[i].meanwhile);
+        lag(s, rows[i].claim, rows[i].annotations, rows[i].meanwhile);
         until_counted(s, &s->asked, 3);         /* it is asked for each time */
         assert_int_equal(fake_read(s->life.cloud, &s->life.cloud->made), before);
         catch_up(s);

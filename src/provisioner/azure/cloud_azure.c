@@ -314,7 +314,7 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     a->settings = s->pool;
     wipe_process();
     TRY(connect_to(a, s, cancel, e));
-    a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .get = azure_get, .list = azure_list,
+    a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .goes_on_only = true, .get = azure_get, .list = azure_list,
                                .delete = azure_delete, .ends = azure_ends, .hurry = azure_hurry, .warm = azure_warm, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
     *out = &TAKE(a)->cloud;
     return ERR_OK;

@@ -111,15 +111,12 @@ static bool is_patience(const struct arm_refusal *why)
     return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
 }
 
-static bool has_note(const struct making *m)
+static bool has_operation(const struct making *m)
 {
     return str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
 }
 
-/*
- * What the claim's note told of is gone, and its pool as well. Who has a note was not asked whether it is still there (launch.c): it may be a claim that went while
- * nobody looked. So the note goes first, which a claim that is gone does not take, and what has none is asked.
- */
+/* What the claim's operation was to make is gone. So may be the claim (a cache that lags shows it): it loses its operation first, and what has none was asked. */
 static errc forgotten(struct making *m)
 {
     return pending(m, NULL, FORGOTTEN_MS);
@@ -133,8 +130,8 @@ static errc look_at_pool(struct making *m, struct err *e)
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
     if (!s.pool)
-        return has_note(m) ? forgotten(m) : put(m, e);
-    if (s.i.state == CLOUD_RUNNING) {
+        return has_operation(m) ? forgotten(m) : put(m, e);
+    if (s.i.state == CLOUD_RUNNING && !m->again_ms) {
         *m->out = s.i;
         s.i = (struct cloud_instance){ 0 };
         return ERR_OK;

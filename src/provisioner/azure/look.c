@@ -75,22 +75,29 @@ errc making_find_listed(struct making *m, int64_t after_ms, struct sight *out, s
     return check_owner(m, out, e);
 }
 
-/* A list may be a little old: it lacks a pool that was begun, shows one that goes, or is made, although its Node is ready. */
+/*
+ * A list may be a little old: it lacks a pool that was begun, shows one that goes, or is made, although its Node is ready; or one that runs, although it has
+ * gone, by our hand (which is forgotten then) or another's.
+ */
 static bool is_doubtful(const struct making *m, const struct sight *s)
 {
     bool begun = azure_is_young(m->a, m->w) || str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
 
-    return s->pool ? s->i.state == CLOUD_DELETING || (s->i.state == CLOUD_PENDING && m->w->near_ms) : begun;
+    if (!s->pool)
+        return begun;
+    return s->i.state == CLOUD_DELETING || (s->i.state == CLOUD_PENDING && m->w->near_ms) || (s->i.state == CLOUD_RUNNING && !m->w->put_ms);
 }
 
-/* What the list said stands where there is no answer. */
+/* What the list said stands where there is no answer, until one can be had. */
 static errc ask_by_name(struct making *m, struct sight *s, struct err *e)
 {
-    struct arm_refusal ignored;
+    struct arm_refusal why;
     json_t *named;
 
-    if (azure_pool_by_name(m->a, m->name, &named, &ignored, NULL))
+    if (azure_pool_by_name(m->a, m->name, &named, &why, NULL)) {
+        m->again_ms = why.failure.retry_ms > 0 ? why.failure.retry_ms : LOOK_SOON_MS;
         return ERR_OK;
+    }
     sight_done(s);
     *s = (struct sight){ .from = named, .pool = named };
     return check_owner(m, s, e);
@@ -121,6 +128,8 @@ int64_t making_find_again_ms(const struct making *m, enum cloud_state state)
     int64_t since = found_since_ms(w, state), patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
     int64_t look = making && !w->near_ms ? azure_look_ms(patience, 0) : patience > LOOK_SOON_MS ? patience : LOOK_SOON_MS;
 
+    if (m->again_ms && m->again_ms < look)
+        look = m->again_ms;
     return look < LOOK_POOL_MS ? look : LOOK_POOL_MS;
 }
 

@@ -16,6 +16,7 @@
 #define FOREIGN "{\"name\":\"ws1\",\"properties\":{\"provisioningState\":\"Succeeded\",\"mode\":\"User\",\"nodeLabels\":{\"team\":\"x\"}}}"
 #define PAGE(pools) "{\"value\":[" pools "]}"
 #define LIST(pools) { "GET " P V, 200, { NULL }, PAGE(pools) }
+#define NAMED(state) { "GET " P "/ws1" V, 200, { NULL }, POOL(state) }
 #define GONE { "GET " P "/ws1" V, 404, { NULL }, "{\"error\":{\"code\":\"NotFound\",\"message\":\"Agent Pool not found.\"}}" }
 #define OPERATION "SELF/subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
 #define POLL "GET /subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"

@@ -141,9 +141,32 @@ static void a_pool_of_the_claim_is_adopted(void **state)
 {
     struct world *w = *state;
 
-    SCRIPT(&w->script, LIST(POOL("Creating")), LIST(POOL("Succeeded")));
+    SCRIPT(&w->script, LIST(POOL("Creating")), LIST(POOL("Succeeded")), NAMED("Succeeded"));
     expect_pending(w, 7500);
     pass(w, 11000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
+/* A pool that this process deleted, and has forgotten, or another one did, is in older lists still: it was believed, for as long as a Node may take to join. */
+static void a_list_that_still_shows_what_is_gone_makes_no_machine_of_it(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), GONE, { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
+    expect_running(w);
+    script_done(&w->script);
+}
+
+static void who_may_not_ask_for_a_pool_by_name_asks_when_that_is_allowed_again(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), { "GET " P "/ws1" V, 429, { "Retry-After: 3" }, "{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"x\"}}" });
+    expect_pending(w, 3000);
+    script_done(&w->script);
+    SCRIPT(&w->script, LIST(POOL("Succeeded")), NAMED("Succeeded"));
+    pass(w, 3000);
     expect_running(w);
     script_done(&w->script);
 }
@@ -298,7 +321,7 @@ static void an_operation_that_arm_forgot_is_looked_up_in_the_pool(void **state)
     AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
 
     claim_is(w, operation);
-    SCRIPT(&w->script, { POLL, 503 }, { POLL, 404 }, LIST(POOL("Succeeded")));
+    SCRIPT(&w->script, { POLL, 503 }, { POLL, 404 }, LIST(POOL("Succeeded")), NAMED("Succeeded"));
     expect_pending(w, 1000);
     assert_string_equal(w->made.operation, operation);
     pass(w, 1000);
@@ -820,6 +843,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_whole_life), TEST(a_ready_node_brings_the_look_forward), TEST(who_takes_a_creation_over_looks_again_soon), TEST(an_instant_cloud_is_not_polled), TEST(the_image_is_what_an_answer_said_on_the_way), TEST(what_is_not_ours_is_left_alone), TEST(a_pool_of_the_claim_is_adopted),
         TEST(a_lost_reply_makes_no_second_pool), TEST(what_failed_is_deleted_before_it_is_reported),
+        TEST(a_list_that_still_shows_what_is_gone_makes_no_machine_of_it), TEST(who_may_not_ask_for_a_pool_by_name_asks_when_that_is_allowed_again),
         TEST(what_is_on_its_way_and_nowhere_is_not_made_before_the_claim_was_asked), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
