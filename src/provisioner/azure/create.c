@@ -176,7 +176,7 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did: the pool tells */
         note(&m->w->spent, text);
         m->w->put_ms = arm_now_ms(m->a->arm);
-        return pending(m, NULL, LOOK_GAP_MS);
+        return look_at_pool(m, e);
     }
     errc rc = clear_leftover(m, e);
 
