@@ -192,7 +192,9 @@ static errc look_failed(struct making *m, const char *text, int64_t look_ms, err
 {
     if (rc == ERR_FORBIDDEN)            /* somebody wrote a foreign URL into the annotation */
         return look_at_pool(m, e);
-    return m->why.failure.fault == FAULT_AUTH ? rc : pending(m, text, m->why.failure.retry_ms > 0 ? m->why.failure.retry_ms : look_ms);
+    bool asked = m->why.failure.retry_ms > 0 && m->why.failure.fault != FAULT_THROTTLED;
+
+    return m->why.failure.fault == FAULT_AUTH ? rc : pending(m, text, asked ? m->why.failure.retry_ms : look_ms);
 }
 
 static errc follow(struct making *m, const char *text, struct arm_operation *op, int64_t since_ms, struct err *e)

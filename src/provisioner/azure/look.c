@@ -152,7 +152,7 @@ static int64_t repeat_ms(struct making *m)
     int64_t first = answered ? LOOK_AGAIN_MS : LOOK_LOST_MS;
 
     if (m->why.failure.fault == FAULT_THROTTLED)
-        return m->why.failure.retry_ms;
+        return m->again_ms > 0 && m->again_ms < m->why.failure.retry_ms ? m->again_ms : m->why.failure.retry_ms;
     unsigned had = m->w->unanswered++, doublings = had < 2 ? 0 : had - 1;
     int64_t again = first << (doublings < 3 ? doublings : 3);
 
@@ -208,20 +208,43 @@ static bool list_tells(struct making *m, struct arm_progress *out)
     return done || (streq(state, "Creating") && !w->asked && !w->hurried);
 }
 
-/* The way to operations is closed, or an answer was lost, while a Node says that the end is near: a list goes another way. */
-static bool list_shows_the_end(struct making *m)
+/* Of a pool that another process began: an earlier one of this claim is gone, or going, before the next is begun, which a list may not know. */
+static errc made_by_name(struct making *m, bool *out, struct arm_refusal *why)
 {
-    struct arm_refusal ignored;
+    AUTO_JSON pool = NULL;
+
+    TRY(azure_pool_by_name(m->a, m->name, &pool, why, NULL));
+    *out = pool && pool_is_of(pool, m->claim) && streq(json_str_at(pool, "properties", "provisioningState", NULL), "Succeeded");
+    if (*out)
+        making_note(m, pool);
+    return ERR_OK;
+}
+
+static errc made_by_list(struct making *m, bool *out, struct arm_refusal *why)
+{
     AUTO_JSON pools = NULL;
 
-    return m->w->near_ms && !pools_look(m->a->pools, arm_now_ms(m->a->arm) - LOOK_GAP_MS, &pools, &ignored, NULL) && streq(listed_state(m, pools), "Succeeded");
+    TRY(pools_look(m->a->pools, arm_now_ms(m->a->arm) - LOOK_GAP_MS, &pools, why, NULL));
+    *out = streq(listed_state(m, pools), "Succeeded");
+    return ERR_OK;
+}
+
+/* The way to operations is closed, or an answer was lost, while a Node says that the end is near: there is another way to look. */
+static bool pool_shows_the_end(struct making *m)
+{
+    struct arm_refusal why = { 0 };
+    bool made = false;
+
+    if (m->w->near_ms && (m->w->put_ms ? made_by_list(m, &made, &why) : made_by_name(m, &made, &why)))
+        m->again_ms = why.failure.retry_ms;
+    return made;
 }
 
 static errc ask_operation(struct making *m, struct arm_operation *op, struct arm_progress *out, struct err *e)
 {
     errc rc = arm_poll(m->a->arm, op, out, &m->why, e);
 
-    if (!rc || !list_shows_the_end(m))
+    if (!rc || !pool_shows_the_end(m))
         return rc;
     *out = (struct arm_progress){ .state = ARM_SUCCEEDED };
     m->why = (struct arm_refusal){ 0 };

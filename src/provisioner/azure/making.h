@@ -15,7 +15,7 @@ struct making {
     struct pool_writes *w;
     struct cloud_instance *out;
     struct arm_refusal why;
-    int64_t again_ms;                   /* a look by name had no answer, and may have one after so long; 0: none was due, or it had */
+    int64_t again_ms;                   /* another look than the first had no answer, and may have one after so long; 0: none was due, or it had */
 };
 errc making_fault(struct making *m, enum cloud_fault f, errc code, struct err *e, const char *text);
 

@@ -414,6 +414,24 @@ static void a_list_that_shows_the_end_is_enough(void **state)
     cloud_instances_done(&l);
 }
 
+#define CLOSED(seconds) 429, { "Retry-After: " seconds }, "{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"x\"}}"
+
+/* Another process began it, so a list may show an earlier pool of this claim: it is asked for by name; if that way is closed as well, when the first of them opens. */
+static void who_takes_over_asks_for_the_pool_where_operations_are_closed(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    w->cloud->hurry(w->cloud->self, "ws1");
+    SCRIPT(&w->script, { POLL, CLOSED("9") }, { "GET " P "/ws1" V, CLOSED("2") }, NAMED("Succeeded"));
+    expect_pending(w, 2000);
+    assert_string_equal(w->made.operation, operation);
+    pass(w, 2010);
+    expect_running(w);
+    script_done(&w->script);
+}
+
 /* A list that lags lacks what was begun and shows what is gone; without an answer to the question by name it stands. */
 static void a_list_that_may_be_old_is_not_believed(void **state)
 {
@@ -858,7 +876,7 @@ int main(void)
         TEST(what_is_on_its_way_and_nowhere_is_not_made_before_the_claim_was_asked), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
         TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
-        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(a_success_that_was_seen_is_not_asked_for_again), TEST(a_list_that_shows_the_end_is_enough),
+        TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(who_takes_over_asks_for_the_pool_where_operations_are_closed), TEST(a_success_that_was_seen_is_not_asked_for_again), TEST(a_list_that_shows_the_end_is_enough),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(what_a_canceled_operation_left_goes_at_once), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
