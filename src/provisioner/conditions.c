@@ -58,19 +58,17 @@ void claim_conditions_end(json_t *conditions, int64_t now_ms, int64_t generation
 {
     const json_t *bad[DEPENDENTS_MAX];
     size_t n = unhealthy(conditions, bad);
-    struct kube_condition root = { ROOT, "True", ROOT, "", generation };
     AUTO_BUF text = { 0 };
+    bool failed = false;
 
     for (size_t i = 0; i < n; i++) {
-        bool failed = streq(json_cstr(bad[i], "status"), "False");
-
         buf_addf(&text, "%s%s=%s", i > 0 ? ", " : "", json_cstr(bad[i], "type"), json_cstr(bad[i], "status"));
-        root.status = failed || streq(root.status, "False") ? "False" : "Unknown";
+        failed = failed || streq(json_cstr(bad[i], "status"), "False");
     }
-    if (n > 0) {
-        root.reason = streq(root.status, "False") ? "UnhealthyDependents" : "ReconcilingDependents";
-        root.message = buf_cstr(&text);
-    }
+    struct kube_condition root = { ROOT, failed ? "False" : "Unknown", failed ? "UnhealthyDependents" : "ReconcilingDependents", buf_cstr(&text), generation };
+
+    if (n == 0)
+        root = (struct kube_condition){ ROOT, "True", ROOT, "", generation };
     kube_condition_set(conditions, &root, now_ms);
     claim_conditions_order(conditions);
 }
