@@ -2,7 +2,7 @@
 #include "base/clock.h"
 #include "kube/meta.h"
 
-static json_t *find(const json_t *conditions, const char *type)
+json_t *kube_condition_in(const json_t *conditions, const char *type)
 {
     size_t i;
     json_t *c;
@@ -14,7 +14,7 @@ static json_t *find(const json_t *conditions, const char *type)
 
 const json_t *kube_condition(const json_t *obj, const char *type)
 {
-    return find(json_at(obj, "status", "conditions", NULL), type);
+    return kube_condition_in(json_at(obj, "status", "conditions", NULL), type);
 }
 
 bool kube_condition_is(const json_t *obj, const char *type, const char *status)
@@ -32,7 +32,7 @@ static bool put_changed(json_t *o, const char *key, const char *value)
 
 bool kube_condition_set(json_t *conditions, const struct kube_condition *c, int64_t now_ms)
 {
-    json_t *entry = find(conditions, c->type);
+    json_t *entry = kube_condition_in(conditions, c->type);
     bool changed = !entry;
     if (!entry) {
         entry = json_object();

@@ -53,6 +53,7 @@ void kube_blank_managed_fields(char *text, size_t n);
 const json_t *kube_condition(const json_t *obj, const char *type);
 bool kube_condition_is(const json_t *obj, const char *type, const char *status);
 struct kube_condition { const char *type, *status, *reason, *message; int64_t generation; };   /* generation 0: left out */
+json_t *kube_condition_in(const json_t *conditions, const char *type);  /* of the array; borrowed, NULL when absent */
 /*
  * Sets one entry of a conditions array that is the caller's own; lastTransitionTime changes only when status does. Other keys of
  * the entry stay. False when nothing changed.

@@ -10,17 +10,6 @@
 /* In the order in which upstream's list has those that changed in the same second. */
 static const char *const dependents[DEPENDENTS_MAX] = { "Initialized", "Registered", "Launched" };
 
-static const json_t *find(const json_t *conditions, const char *type)
-{
-    const json_t *c;
-    size_t i;
-
-    json_array_foreach(conditions, i, c)
-        if (streq(json_cstr(c, "type"), type))
-            return c;
-    return NULL;
-}
-
 static int64_t changed_ms(const json_t *condition)
 {
     return kube_time_ms(json_cstr(condition, "lastTransitionTime"));
@@ -31,7 +20,7 @@ void claim_conditions_begin(json_t *conditions, int64_t created_ms, int64_t gene
     static const char *const types[] = { "Launched", "Registered", "Initialized", ROOT };
 
     for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if (!find(conditions, types[i]))
+        if (!kube_condition_in(conditions, types[i]))
             kube_condition_set(conditions, &(struct kube_condition){ types[i], "Unknown", "AwaitingReconciliation", "object is awaiting reconciliation", generation }, created_ms);
 }
 
@@ -41,7 +30,7 @@ static size_t unhealthy(const json_t *conditions, const json_t *out[static DEPEN
     size_t n = 0;
 
     for (size_t i = 0; i < DEPENDENTS_MAX; i++) {
-        const json_t *c = find(conditions, dependents[i]);
+        const json_t *c = kube_condition_in(conditions, dependents[i]);
         size_t at = n;
 
         if (!c || streq(json_cstr(c, "status"), "True"))

@@ -59,20 +59,9 @@ static void set(struct planner *p, const char *type, const char *status, const c
     kube_condition_set(p->conditions, &c, p->now_ms);
 }
 
-static const json_t *condition(const struct planner *p, const char *type)
-{
-    const json_t *c;
-    size_t i;
-
-    json_array_foreach(p->conditions, i, c)
-        if (streq(json_cstr(c, "type"), type))
-            return c;
-    return NULL;
-}
-
 static bool is_true(const struct planner *p, const char *type)
 {
-    return streq(json_cstr(condition(p, type), "status"), "True");
+    return streq(json_cstr(kube_condition_in(p->conditions, type), "status"), "True");
 }
 
 static void set_true(struct planner *p, const char *type)
@@ -109,7 +98,7 @@ static void launch(struct planner *p)
     else if (p->v->launch_wait)
         set(p, "Launched", "Unknown", "LaunchInProgress", p->v->launch_wait);
     else
-        stamp(p, condition(p, "Launched"));
+        stamp(p, kube_condition_in(p->conditions, "Launched"));
 }
 
 static bool needs_taint(const json_t *taints, struct str key, struct str effect)

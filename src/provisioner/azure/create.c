@@ -111,11 +111,6 @@ static bool is_patience(const struct arm_refusal *why)
     return why->failure.fault == FAULT_THROTTLED && why->error.status == 0;
 }
 
-static bool has_operation(const struct making *m)
-{
-    return str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
-}
-
 /* What the claim's operation was to make is gone. So may be the claim (a cache that lags shows it): it loses its operation first, and what has none was asked. */
 static errc forgotten(struct making *m)
 {
@@ -130,7 +125,7 @@ static errc look_at_pool(struct making *m, struct err *e)
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
     if (!s.pool)
-        return has_operation(m) ? forgotten(m) : put(m, e);
+        return making_has_operation(m) ? forgotten(m) : put(m, e);
     if (s.i.state == CLOUD_RUNNING && !m->again_ms) {
         *m->out = s.i;
         s.i = (struct cloud_instance){ 0 };

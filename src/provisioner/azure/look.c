@@ -57,6 +57,11 @@ void sight_done(struct sight *s)
     *s = (struct sight){ 0 };
 }
 
+bool making_has_operation(const struct making *m)
+{
+    return str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
+}
+
 static errc check_owner(struct making *m, struct sight *s, struct err *e)
 {
     if (!s->pool)
@@ -81,7 +86,7 @@ errc making_find_listed(struct making *m, int64_t after_ms, struct sight *out, s
  */
 static bool is_doubtful(const struct making *m, const struct sight *s)
 {
-    bool begun = azure_is_young(m->a, m->w) || str_map_get(&m->claim->meta.annotations, CLOUD_OPERATION_ANNOTATION).n > 0;
+    bool begun = azure_is_young(m->a, m->w) || making_has_operation(m);
 
     if (!s->pool)
         return begun;

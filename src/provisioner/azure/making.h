@@ -17,6 +17,7 @@ struct making {
     struct arm_refusal why;
     int64_t again_ms;                   /* another look than the first had no answer, and may have one after so long; 0: none was due, or it had */
 };
+bool making_has_operation(const struct making *m);             /* the claim carries one */
 errc making_fault(struct making *m, enum cloud_fault f, errc code, struct err *e, const char *text);
 
 void making_note(struct making *m, const json_t *pool);         /* what an answer says beyond what was asked for */
