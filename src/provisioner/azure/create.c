@@ -117,6 +117,23 @@ static errc forgotten(struct making *m)
     return pending(m, NULL, FORGOTTEN_MS);
 }
 
+static errc go_on_from(struct making *m, struct sight *s, struct err *e)
+{
+    if (!s->pool)
+        return making_has_operation(m) ? forgotten(m) : put(m, e);
+    if (s->i.state == CLOUD_RUNNING && !m->again_ms) {
+        *m->out = s->i;
+        s->i = (struct cloud_instance){ 0 };
+        return ERR_OK;
+    }
+    if (s->i.state == CLOUD_BROKEN)
+        TRY(clear_away(m, s->pool, e));
+    m->w->unfinished_ms = arm_now_ms(m->a->arm);
+    if (s->i.state == CLOUD_DELETING && !m->w->going_ms)
+        m->w->going_ms = m->w->unfinished_ms;
+    return pending(m, NULL, making_find_again_ms(m, s->i.state));
+}
+
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
@@ -124,19 +141,16 @@ static errc look_at_pool(struct making *m, struct err *e)
 
     if (rc)
         return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
-    if (!s.pool)
-        return making_has_operation(m) ? forgotten(m) : put(m, e);
-    if (s.i.state == CLOUD_RUNNING && !m->again_ms) {
-        *m->out = s.i;
-        s.i = (struct cloud_instance){ 0 };
-        return ERR_OK;
-    }
-    if (s.i.state == CLOUD_BROKEN)
-        TRY(clear_away(m, s.pool, e));
-    m->w->unfinished_ms = arm_now_ms(m->a->arm);
-    if (s.i.state == CLOUD_DELETING && !m->w->going_ms)
-        m->w->going_ms = m->w->unfinished_ms;
-    return pending(m, NULL, making_find_again_ms(m, s.i.state));
+    return go_on_from(m, &s, e);
+}
+
+/* The operation has ended, and how the pool is now only the pool tells: no list that was begun before knows, and the next one may have to wait. */
+static errc pool_tells(struct making *m, struct err *e)
+{
+    AUTO(sight_done) struct sight s = { 0 };
+
+    m->w->put_ms = arm_now_ms(m->a->arm);
+    return making_find_named(m, &s, NULL) ? look_at_pool(m, e) : go_on_from(m, &s, e);
 }
 
 static void note(char **which, const char *operation)
@@ -168,10 +182,9 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
 {
     enum cloud_fault f = arm_error_fault(&p->error);
 
-    if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did: the pool tells */
+    if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did */
         note(&m->w->spent, text);
-        m->w->put_ms = arm_now_ms(m->a->arm);
-        return look_at_pool(m, e);
+        return pool_tells(m, e);
     }
     errc rc = clear_leftover(m, e);
 

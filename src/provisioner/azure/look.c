@@ -5,7 +5,7 @@
 
 #define LOOK_FIRST_MS 4000
 #define LOOK_MAX_MS   120000
-#define LOOK_AGAIN_MS 1000              /* after a look that was answered by an error; doubles after the third, to LOOK_POOL_MS */
+#define LOOK_AGAIN_MS 1000              /* after a look that was answered by an error, or not sent for want of a token; doubles after the third, to LOOK_POOL_MS */
 #define LOOK_LOST_MS  2000              /* after one without an answer: that may have asked for some time */
 #define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first; and at lists, at least */
 #define CLOCK_MS      5                 /* ARM's clock and ours count what it asked for differently */
@@ -77,6 +77,13 @@ errc making_find_listed(struct making *m, int64_t after_ms, struct sight *out, s
 {
     TRY(pools_look(m->a->pools, after_ms, &out->from, &m->why, e));
     out->pool = json_object_get(out->from, m->name);
+    return check_owner(m, out, e);
+}
+
+errc making_find_named(struct making *m, struct sight *out, struct err *e)
+{
+    TRY(azure_pool_by_name(m->a, m->name, &out->from, &m->why, e));
+    out->pool = out->from;
     return check_owner(m, out, e);
 }
 
@@ -153,8 +160,8 @@ void making_note(struct making *m, const json_t *pool)
 /* One that said nothing is repeated soon, because the operation may have ended long ago; one that had to wait for its turn, when that comes. */
 static int64_t repeat_ms(struct making *m)
 {
-    bool answered = m->why.error.status != 0;
-    int64_t first = answered ? LOOK_AGAIN_MS : LOOK_LOST_MS;
+    bool lost = m->why.sent && m->why.error.status == 0;
+    int64_t first = lost ? LOOK_LOST_MS : LOOK_AGAIN_MS;
 
     if (m->why.failure.fault == FAULT_THROTTLED)
         return m->again_ms > 0 && m->again_ms < m->why.failure.retry_ms ? m->again_ms : m->why.failure.retry_ms;

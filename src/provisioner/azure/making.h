@@ -30,7 +30,9 @@ struct sight {                          /* a pool as a look saw it */
 void sight_done(struct sight *s);
 /* As a list shows it that began after after_ms. FAULT_NOT_OURS and FAULT_BUSY: it is there and not this claim's. */
 errc making_find_listed(struct making *m, int64_t after_ms, struct sight *out, struct err *e);
-/* The same; what a list may be too old to know is asked for by name. */
+/* The same, as it is now: a call for one pool, which waits for no list. */
+errc making_find_named(struct making *m, struct sight *out, struct err *e);
+/* As a list shows it; what that may be too old to know is asked for by name. */
 errc making_find(struct making *m, struct sight *out, struct err *e);
 /* Until the next look at a pool that was found in this state. */
 int64_t making_find_again_ms(const struct making *m, enum cloud_state state);

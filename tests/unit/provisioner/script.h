@@ -32,6 +32,7 @@ struct script {
     size_t n_steps;
     atomic_size_t at;
     atomic_int tokens;
+    atomic_int tokens_refused;          /* so many requests for a token get 503 */
     void (*meanwhile)(void *self);      /* runs while a request waits for its answer; may be NULL */
     void *meanwhile_self;
     char trouble[2048];                 /* the first thing that went wrong */
@@ -99,6 +100,11 @@ static void script_handle(void *self, struct http_exchange *x)
     struct script *s = self;
 
     if (str_has_suffix(str_of(x->path), STR("/oauth2/v2.0/token"))) {
+        if (s->tokens_refused > 0) {
+            s->tokens_refused--;
+            http_replyf(x, 503, "busy");
+            return;
+        }
         AUTO_MEM char *text = xasprintf("{\"access_token\":\"token-%d\",\"expires_in\":3600}", ++s->tokens);
 
         http_reply(x, 200, "application/json", str_of(text));

@@ -349,6 +349,21 @@ static void a_look_that_says_nothing_is_repeated_soon(void **state)
     script_done(&w->script);
 }
 
+/* Nothing was asked: what would have been is asked when there may be a token, not later, as after an answer that was lost. */
+static void a_look_without_a_token_is_repeated_soon(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    w->script.tokens_refused = 1;
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
+    expect_pending(w, 1000);
+    pass(w, 1000);
+    expect_running(w);
+    script_done(&w->script);
+}
+
 /* To wait for one's turn says nothing about the operation: it is looked at when the turn comes, however often that was. */
 static void a_look_that_waits_for_its_turn_is_not_put_off_further(void **state)
 {
@@ -505,7 +520,7 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
     AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
 
     claim_is(w, operation);
-    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Creating")));
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, NAMED("Creating"));
     expect_pending(w, 4000);
     assert_null(w->made.operation);
     script_done(&w->script);
@@ -515,10 +530,25 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
 static void what_a_canceled_operation_left_goes_at_once(void **state)
 {
     struct world *w = *state;
+    struct cloud_instances l = { 0 };
     AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
 
     claim_is(w, operation);
-    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 });
+    SCRIPT(&w->script, LIST(POOL("Creating")), { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, NAMED("Failed"), { "DELETE " P "/ws1" V, 202 });
+    assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);     /* the next one is a second away */
+    expect_pending(w, 2000);
+    script_done(&w->script);
+    cloud_instances_done(&l);
+}
+
+/* ARM does not say how the pool is: a list will. */
+static void a_canceled_operations_pool_that_has_no_answer_is_listed(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, { "GET " P "/ws1" V, 503 }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 });
     expect_pending(w, 2000);
     script_done(&w->script);
 }
@@ -875,11 +905,12 @@ int main(void)
         TEST(a_list_that_still_shows_what_is_gone_makes_no_machine_of_it), TEST(who_may_not_ask_for_a_pool_by_name_asks_when_that_is_allowed_again),
         TEST(what_is_on_its_way_and_nowhere_is_not_made_before_the_claim_was_asked), TEST(a_failed_leftover_is_deleted_and_made_anew),
         TEST(a_forged_operation_moves_nothing), TEST(a_pool_tells_where_operations_may_not_be_read), TEST(an_operation_that_arm_forgot_is_looked_up_in_the_pool),
-        TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
+        TEST(a_look_that_says_nothing_is_repeated_soon), TEST(a_look_without_a_token_is_repeated_soon), TEST(a_look_that_waits_for_its_turn_is_not_put_off_further),
         TEST(a_ready_node_brings_the_look_at_a_pool_forward), TEST(a_list_that_may_be_old_is_not_believed), TEST(who_takes_over_asks_for_the_pool_where_operations_are_closed), TEST(a_success_that_was_seen_is_not_asked_for_again), TEST(a_list_that_shows_the_end_is_enough),
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
-        TEST(a_canceled_operation_means_that_the_pool_tells), TEST(what_a_canceled_operation_left_goes_at_once), TEST(a_deletion_that_fails_says_why_and_is_asked_again),
+        TEST(a_canceled_operation_means_that_the_pool_tells), TEST(what_a_canceled_operation_left_goes_at_once), TEST(a_canceled_operations_pool_that_has_no_answer_is_listed),
+        TEST(a_deletion_that_fails_says_why_and_is_asked_again),
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name),
         TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_deletion_whose_answer_was_lost_is_asked_again_at_once),
         TEST(a_list_older_than_the_one_before_ends_nothing),
