@@ -31,6 +31,37 @@ static void a_slow_cloud_is_asked_again_until_the_node_is_usable(void **state)
     life_end(l);
 }
 
+/* As many machines on their way as there are workers, and many more, keep nobody from the next claim. */
+static void no_worker_waits_for_machines_that_take_long(void **state)
+{
+    enum { SLOW = 24 };
+    struct life *l = life_scene(state);
+
+    l->o.workers = 2;
+    l->cloud->pending_looks = 1000000;
+    l->cloud->look_ms = 3600000;
+    life_run(l);
+    for (int i = 0; i < SLOW; i++) {
+        AUTO_MEM char *name = xasprintf("slow-%d", i);
+        life_claim(l, name, "type-a", "");
+    }
+    life_until_count(l->cloud, &l->cloud->made, SLOW);
+    {
+        LOCK_SCOPE(&l->cloud->mu);
+        l->cloud->pending_looks = 0;
+    }
+    life_claim(l, "quick", "type-a", "");
+    life_until(l, "quick", "Launched", "True/Launched");
+    life_until(l, "slow-0", "Launched", "Unknown/LaunchInProgress");
+    for (int i = 0; i < SLOW; i++) {
+        AUTO_MEM char *name = xasprintf("slow-%d", i);
+        life_delete(l, name);
+    }
+    life_delete(l, "quick");
+    life_until_no_machine(l);
+    life_end(l);
+}
+
 /* Events of the claim do not make us ask a cloud that said to wait, and never one that said no for good. */
 static void refused_claims_are_held(void **state)
 {
@@ -686,7 +717,7 @@ static void repairs_keep_a_pause_between_them(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(a_node_that_was_ready_and_is_no_more_brings_a_look), LIFE(refused_claims_are_held),
+        LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(no_worker_waits_for_machines_that_take_long), LIFE(a_node_that_was_ready_and_is_no_more_brings_a_look), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
