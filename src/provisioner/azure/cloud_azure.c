@@ -152,8 +152,6 @@ static void writes_free(void *p)
     struct pool_writes *w = p;
 
     arm_operation_done(&w->deletion);
-    free(w->spent);
-    free(w->done);
     free(w->image);
     free(w);
 }

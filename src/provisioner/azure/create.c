@@ -48,6 +48,11 @@ static bool operation_parse(struct str text, int64_t *since_ms, struct arm_opera
     return true;
 }
 
+static uint64_t operation_id(const char *text)
+{
+    return hash_bytes(text, strlen(text));
+}
+
 /* ---- steps --------------------------------------------------------------------------------------------------------------- */
 
 /* What was asked for is what runs: the pool itself need not be read. Its image is what an answer said on the way; after a restart none may have. */
@@ -153,12 +158,6 @@ static errc pool_tells(struct making *m, struct err *e)
     return making_find_named(m, &s, NULL) ? look_at_pool(m, e) : go_on_from(m, &s, e);
 }
 
-static void note(char **which, const char *operation)
-{
-    free(*which);
-    *which = xstrdup(operation);
-}
-
 /* Nothing is made any more, and what is left cannot be cleared away at the moment: the operation stays noted, so that it is tried again. */
 static errc leftover_waits(struct making *m, const struct arm_progress *p, struct err *e)
 {
@@ -183,14 +182,14 @@ static errc operation_failed(struct making *m, const char *text, const struct ar
     enum cloud_fault f = arm_error_fault(&p->error);
 
     if (f == FAULT_BUSY || p->state == ARM_CANCELED) {          /* another operation took over, or nothing did */
-        note(&m->w->spent, text);
+        m->w->spent = operation_id(text);
         return pool_tells(m, e);
     }
     errc rc = clear_leftover(m, e);
 
     if (rc)
         return is_patience(&m->why) ? leftover_waits(m, p, e) : rc;
-    note(&m->w->spent, text);
+    m->w->spent = operation_id(text);
     m->why = (struct arm_refusal){ .failure = { .fault = f }, .error = p->error };
     return arm_error_set(e, ERR_UNAVAILABLE, &p->error);
 }
@@ -210,7 +209,7 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     struct arm_progress p = { 0 };
     int64_t early = m->w->look_ms - arm_now_ms(m->a->arm), look_ms;
 
-    if (streq(m->w->done, text))
+    if (m->w->done == operation_id(text))
         return running(m, e);           /* what was found could not be written */
     if (early > 0)
         return pending(m, text, early);
@@ -224,7 +223,7 @@ static errc follow(struct making *m, const char *text, struct arm_operation *op,
     if (p.state == ARM_RUNNING)
         return pending(m, moved, look_ms);
     if (p.state == ARM_SUCCEEDED) {
-        note(&m->w->done, text);
+        m->w->done = operation_id(text);
         return running(m, e);
     }
     return p.state == ARM_LOST ? look_at_pool(m, e) : operation_failed(m, text, &p, e);
@@ -237,7 +236,7 @@ static errc make(struct making *m, struct err *e)
     AUTO_MEM char *kept = text.n ? xstrndup(text.p, text.n) : NULL;
     int64_t since_ms = 0;
 
-    if (kept && !streq(kept, m->w->spent) && operation_parse(text, &since_ms, &op))
+    if (kept && m->w->spent != operation_id(kept) && operation_parse(text, &since_ms, &op))
         return follow(m, kept, &op, since_ms, e);
     return look_at_pool(m, e);
 }

@@ -40,8 +40,8 @@ struct pool_writes {
     bool hurried, asked;                /* its Node says that the end is near; ARM said when to look */
     unsigned unanswered;                /* looks at it, one after the other, that said nothing */
     int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
-    char *spent;                        /* the operation that failed and was dealt with, */
-    char *done;                         /* and the one that made the machine, until the claim says so */
+    uint64_t spent;                     /* the operation that failed and was dealt with, as a hash of its text in the claim; 0: none was */
+    uint64_t done;                      /* the one that made the machine, likewise: the claim may not say so yet */
     char *image;                        /* what ARM says its Node runs (nodeImageVersion); NULL: not known */
 };
 
