@@ -1,6 +1,8 @@
 /* The loop around reconcile: it owns back-off, counters and the one log line per failure. */
 #include "kube/controller.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -8,6 +10,7 @@
 #include "kube/priv.h"
 
 #define CONFLICT_MAX_MS 1000            /* between two reads of what others keep changing, or of a cache that is late */
+#define AWAY_MAX_MS     500             /* while the API does not answer: that says nothing about the key, which is to be done soon after it does */
 #define PROGRESS_MAX_MS 160             /* bounds the writes of one key whose reconciles do the same again and again, and fail */
 
 struct watch {
@@ -26,6 +29,7 @@ struct controller {
     struct watch *watches;
     struct thread starter, *workers;
     struct cancel *cancel;
+    atomic_bool told_away;              /* the last failure was of an API that does not answer */
     struct mutex mu;                    /* a leaf; guards stats */
     struct controller_stats stats;
 };
@@ -147,17 +151,34 @@ static void count(struct controller *c, errc rc, bool again, int64_t began_us)
     c->stats.active--;
 }
 
-static void log_failure(const struct controller *c, const struct key *k, errc rc, const struct err *e)
+static bool api_is_away(const struct controller *c)
 {
-    if (rc == ERR_CONFLICT || rc == ERR_CANCELLED)
-        log_debug(c->o.name, "reconcile again", KV("namespace", k->ns), KV("name", k->name), KV("err", e->text));
-    else
-        log_warn(c->o.name, "reconcile failed", KV("namespace", k->ns), KV("name", k->name), KV("err", e->text));
+    for (const struct watch *w = c->watches; w; w = w->next)
+        if (informer_api_is_away(w->informer))
+            return true;
+    return false;
 }
 
-static int64_t wait_at_most_ms(errc rc, const struct reconcile_result *r)
+/* An API that does not answer is told once, not by each key and twice a second. */
+static bool is_news(struct controller *c, errc rc)
 {
-    return r->progressed ? PROGRESS_MAX_MS : rc == ERR_CONFLICT ? CONFLICT_MAX_MS : WORKQ_BACKOFF_MAX_MS;
+    bool away = api_is_away(c), told = atomic_exchange(&c->told_away, away);
+    return rc != ERR_CONFLICT && rc != ERR_CANCELLED && !(away && told);
+}
+
+static void log_failure(struct controller *c, const struct key *k, errc rc, const struct err *e)
+{
+    if (is_news(c, rc))
+        log_warn(c->o.name, "reconcile failed", KV("namespace", k->ns), KV("name", k->name), KV("err", e->text));
+    else
+        log_debug(c->o.name, "reconcile again", KV("namespace", k->ns), KV("name", k->name), KV("err", e->text));
+}
+
+static int64_t wait_at_most_ms(const struct controller *c, errc rc, const struct reconcile_result *r)
+{
+    if (r->progressed)
+        return PROGRESS_MAX_MS;
+    return rc == ERR_CONFLICT ? CONFLICT_MAX_MS : api_is_away(c) ? AWAY_MAX_MS : WORKQ_BACKOFF_MAX_MS;
 }
 
 static void reconcile_one(struct controller *c, struct arena *arena, const struct key *k)
@@ -171,9 +192,10 @@ static void reconcile_one(struct controller *c, struct arena *arena, const struc
     count(c, rc, result.requeue_after_ms > 0, began_us);
     if (rc) {
         log_failure(c, k, rc, &e);
-        workq_add_failed(c->q, k, wait_at_most_ms(rc, &result));
+        workq_add_failed(c->q, k, wait_at_most_ms(c, rc, &result));
         return;
     }
+    c->told_away = false;
     workq_forget(c->q, k);
     if (result.requeue_after_ms > 0)
         workq_add_after(c->q, k, result.requeue_after_ms);

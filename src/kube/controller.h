@@ -1,9 +1,10 @@
 /*
  * informer -> queue -> reconcile. Watched objects become keys; workers take a key at a time and call reconcile with it. Reconcile reads
  * current state from informers and never learns which event woke it.
- *   error     -> tried again with back-off, logged once as a warning (CONFLICT only at debug: somebody was faster). The back-off ends early
- *                where waiting helps nobody: after a conflict, which only wants the present to be read again, and after a reconcile that got
- *                something done, whose failure is another one than the last
+ *   error     -> tried again with back-off, logged once as a warning (at debug: CONFLICT, somebody was faster; an API that still does not answer).
+ *                The back-off ends early where waiting helps nobody: after a conflict, which only wants the present to be read again; after a
+ *                reconcile that got something done, whose failure is another one than the last; while the API does not answer, which says nothing
+ *                about the object
  *   after_ms  -> again at that time, back-off forgotten
  *   success   -> back-off forgotten
  */

@@ -383,6 +383,7 @@ void informer_start(struct informer *i, struct cancel *stop)
 
 void informer_join(struct informer *i) { thread_join(&i->thread); }
 const struct kube_gvr *informer_gvr(const struct informer *i) { return &i->o.gvr; }
+bool informer_api_is_away(const struct informer *i) { return i->client->away; }
 
 bool informer_synced(struct informer *i)
 {

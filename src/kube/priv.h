@@ -2,6 +2,8 @@
 #ifndef KUBE_PRIV_H
 #define KUBE_PRIV_H
 
+#include <stdatomic.h>
+
 #include "kube/kube.h"
 
 #define REQUEST_ROWS 64
@@ -18,9 +20,12 @@ struct kube_client {
     struct cancel *cancel;
     int64_t timeout_ms;                 /* 0: the http client's, with retries */
     struct request_counts counts;
+    atomic_bool away;                   /* the last request had no answer */
 };
 
 void kube_count_request(struct kube_client *c, const char *method, int code);
+struct informer;
+bool informer_api_is_away(const struct informer *i);            /* as its client found last, whoever asked */
 
 /* A whole exchange with retries; *out gets the body of a 2xx. cancel may be NULL: the client's. */
 struct kube_call {
@@ -69,7 +74,6 @@ const char *controller_name(const struct controller *c);
 void controller_queue_stats(struct controller *c, struct workq_stats *out);
 
 /* informer_union.c: parts are the set's. It only reads once it is made, so any thread may ask it. */
-struct informer;
 struct informer_handler;
 struct informer_stats;
 struct informer_union { struct informer **parts; char **namespaces; size_t n; };

@@ -6,6 +6,7 @@
 void kube_count_request(struct kube_client *c, const char *method, int code)
 {
     struct request_counts *r = &c->counts;
+    c->away = code == 0;
     LOCK_SCOPE(&r->mu);
     size_t i = 0;
 

@@ -76,6 +76,10 @@ static void handle(void *self, struct http_exchange *x)
         http_reply(x, 409, "application/json", STR("{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":\"the object has been modified\",\"code\":409}"));
     } else if (strstr(x->path, "exists")) {
         http_reply(x, 409, "application/json", STR("{\"kind\":\"Status\",\"reason\":\"AlreadyExists\",\"message\":\"configmaps \\\"x\\\" already exists\",\"code\":409}"));
+    } else if (strstr(x->path, "away")) {
+        char **cut = xmalloc(sizeof *cut);
+        *cut = (char *)(uintptr_t)"<cut";
+        http_reply_stream(x, 200, "application/json", &(struct http_source){ lines_next, free, cut });
     } else if (strstr(x->path, "garbage")) {
         http_reply(x, 200, "text/html", STR("<html>hello</html>"));
     } else if (strstr(x->path, "proxy-error")) {
@@ -310,6 +314,38 @@ static void what_gets_on_is_not_held_up(void **state)
     script_stop(&s);
 }
 
+struct asker { struct kube_client *client; atomic_int runs, away; };
+
+static errc ask_reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
+{
+    struct asker *a = self;
+    AUTO_JSON object = NULL;
+    a->runs++;
+    return kube_get(a->client, KUBE_GVR("", "v1", "configmaps"), a->away-- > 0 ? "away" : "throttled", "x", &object, e);
+}
+
+/* 12 failures in a row: twenty seconds of back-off, if they were the object's. */
+static void an_api_that_was_away_finds_us_soon(void **state)
+{
+    struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
+    script_start(&s);
+    {
+        struct asker a = { .client = s.client, .away = 12 };
+        AUTO_FREE(informers) set = informers_new(s.client);
+        AUTO_FREE(controller) c = controller_new(&(struct controller_opts){ .name = "ask", .reconcile = ask_reconcile, .self = &a });
+        controller_watch(c, informers_of(set, "", "v1", "configmaps"));
+        informers_start(set, s.cancel);
+        controller_start(c, s.cancel);
+        for (int64_t until = patience_end(5000); a.runs < 13 && clock_mono_ms() < until; poll(NULL, 0, 5))
+            ;
+        cancel_now(s.cancel);
+        controller_join(c);
+        informers_join(set);
+        assert_int_equal(a.runs, 13);
+    }
+    script_stop(&s);
+}
+
 static void kubeconfigs(void **state)
 {
     char dir[] = "/tmp/kube-config-XXXXXX";
@@ -364,7 +400,7 @@ int main(void)
         cmocka_unit_test(statuses_become_errors),
         cmocka_unit_test(a_refusal_without_a_time_is_asked_again_where_that_is_safe),
         cmocka_unit_test(a_controller_retries_until_it_succeeds),
-        cmocka_unit_test(what_gets_on_is_not_held_up),
+        cmocka_unit_test(what_gets_on_is_not_held_up), cmocka_unit_test(an_api_that_was_away_finds_us_soon),
         cmocka_unit_test(kubeconfigs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
