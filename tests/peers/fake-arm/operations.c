@@ -175,12 +175,15 @@ void sim_operation_cancel(struct sim *s, struct sim_operation *o)
 
 /* ---- polling -------------------------------------------------------------------------------------------------------------- */
 
+/* Who gets no answer does not hear how long to wait. */
 static void check_poll(struct sim *s, struct sim_request *q, struct sim_operation *o)
 {
+    bool asks = s->set.retry_after_s >= 0 && !q->lose_reply;
+
     if (o->told_client == q->client && q->now < o->not_before)
         sim_violation(s, q, "poll", "operation of %s polled %lld ms too early", o->pool, (long long)(o->not_before - q->now));
     o->told_client = q->client;
-    o->not_before = q->now + (s->set.retry_after_s >= 0 ? s->set.retry_after_s * 1000 : s->set.min_poll_ms);
+    o->not_before = q->now + (asks ? s->set.retry_after_s * 1000 : s->set.min_poll_ms);
 }
 
 static json_t *operation_json(const struct sim_operation *o)

@@ -202,6 +202,14 @@ static void polling_has_manners(void **state)
     advance(w, 5000);
     ask(w, &(struct ask){ "GET", operation });
     assert_int_equal(violations(w), 1);
+    control(w, "POST", "faults", "{\"call\": \"operation\", \"do\": \"lose-reply\"}");
+    advance(w, 5000);
+    ask(w, &(struct ask){ "GET", operation });
+    assert_int_equal(w->r.status, 0);
+    advance(w, 1000);                   /* nobody was told to wait for longer */
+    ask(w, &(struct ask){ "GET", operation });
+    assert_int_equal(w->r.status, 200);
+    assert_int_equal(violations(w), 1);
 }
 
 static void a_pool_that_is_busy_is_left_alone(void **state)
