@@ -29,7 +29,7 @@ struct controller {
     struct watch *watches;
     struct thread starter, *workers;
     struct cancel *cancel;
-    atomic_bool told_away;              /* the last failure was of an API that does not answer */
+    atomic_bool told_away;              /* that the API does not answer, since the last success */
     struct mutex mu;                    /* a leaf; guards stats */
     struct controller_stats stats;
 };
@@ -162,8 +162,10 @@ static bool api_is_away(const struct controller *c)
 /* An API that does not answer is told once, not by each key and twice a second. */
 static bool is_news(struct controller *c, errc rc)
 {
+    if (rc == ERR_CONFLICT || rc == ERR_CANCELLED)
+        return false;
     bool away = api_is_away(c), told = atomic_exchange(&c->told_away, away);
-    return rc != ERR_CONFLICT && rc != ERR_CANCELLED && !(away && told);
+    return !(away && told);
 }
 
 static void log_failure(struct controller *c, const struct key *k, errc rc, const struct err *e)

@@ -292,25 +292,28 @@ static void a_controller_retries_until_it_succeeds(void **state)
     script_stop(&s);
 }
 
+static void reconcile_until(struct script *s, const struct controller_opts *o, atomic_int *runs, int want, int64_t ms)
+{
+    AUTO_FREE(informers) set = informers_new(s->client);
+    AUTO_FREE(controller) c = controller_new(o);
+    controller_watch(c, informers_of(set, "", "v1", "configmaps"));
+    informers_start(set, s->cancel);
+    controller_start(c, s->cancel);
+    for (int64_t until = patience_end(ms); *runs < want && clock_mono_ms() < until; poll(NULL, 0, 5))
+        ;
+    cancel_now(s->cancel);
+    controller_join(c);
+    informers_join(set);
+}
+
 /* 17 failures in a row: eleven minutes of back-off, were each like the one before. */
 static void what_gets_on_is_not_held_up(void **state)
 {
     struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
     struct counted n = { .fail = 17, .progressed = true };
     script_start(&s);
-    {
-        AUTO_FREE(informers) set = informers_new(s.client);
-        AUTO_FREE(controller) c = controller_new(&(struct controller_opts){ .name = "count", .reconcile = count_reconcile, .self = &n });
-        controller_watch(c, informers_of(set, "", "v1", "configmaps"));
-        informers_start(set, s.cancel);
-        controller_start(c, s.cancel);
-        for (int64_t until = patience_end(4000); n.runs < 18 && clock_mono_ms() < until; poll(NULL, 0, 5))
-            ;
-        cancel_now(s.cancel);
-        controller_join(c);
-        informers_join(set);
-        assert_int_equal(n.runs, 18);
-    }
+    reconcile_until(&s, &(struct controller_opts){ .name = "count", .reconcile = count_reconcile, .self = &n }, &n.runs, 18, 4000);
+    assert_int_equal(n.runs, 18);
     script_stop(&s);
 }
 
@@ -329,20 +332,9 @@ static void an_api_that_was_away_finds_us_soon(void **state)
 {
     struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
     script_start(&s);
-    {
-        struct asker a = { .client = s.client, .away = 12 };
-        AUTO_FREE(informers) set = informers_new(s.client);
-        AUTO_FREE(controller) c = controller_new(&(struct controller_opts){ .name = "ask", .reconcile = ask_reconcile, .self = &a });
-        controller_watch(c, informers_of(set, "", "v1", "configmaps"));
-        informers_start(set, s.cancel);
-        controller_start(c, s.cancel);
-        for (int64_t until = patience_end(5000); a.runs < 13 && clock_mono_ms() < until; poll(NULL, 0, 5))
-            ;
-        cancel_now(s.cancel);
-        controller_join(c);
-        informers_join(set);
-        assert_int_equal(a.runs, 13);
-    }
+    struct asker a = { .client = s.client, .away = 12 };
+    reconcile_until(&s, &(struct controller_opts){ .name = "ask", .reconcile = ask_reconcile, .self = &a }, &a.runs, 13, 5000);
+    assert_int_equal(a.runs, 13);
     script_stop(&s);
 }
 
