@@ -237,7 +237,10 @@ errc render_gpu_inference(const struct ws_view *v, int64_t nodes, const char *re
     return ERR_OK;
 }
 
-/* What an update may change of a StatefulSet that runs: the pod's command, environment and volumes, not where and how often it runs. */
+/*
+ * What an update may change of a StatefulSet that runs: the pod's command, environment and volumes, not where and how often it runs. That is copied
+ * from what was seen, so the update is of that version: it must not undo what somebody has edited since.
+ */
 json_t *render_gpu_update(const json_t *live, json_t *wanted)
 {
     static const char *const kept[] = { "affinity", "tolerations" }, *const kept_of_container[] = { "image", "resources", "ports" };
@@ -253,5 +256,6 @@ json_t *render_gpu_update(const json_t *live, json_t *wanted)
     for (size_t i = 0; i < ARRAY_LEN(kept_of_container); i++)
         if (json_object_get(running, kept_of_container[i]))
             json_put(server, kept_of_container[i], json_clone(json_object_get(running, kept_of_container[i])));
+    json_put_str(json_object_get(wanted, "metadata"), "resourceVersion", kube_resource_version(live));
     return wanted;
 }

@@ -6,6 +6,7 @@
 #include "../patience.h"
 
 #define WAIT_MS patience_ms(3500)
+#define EDITS 60
 #define WITH_ADAPTER "{apiVersion: kaito.sh/v1beta1, kind: Workspace, metadata: {namespace: default, name: ws}, resource: {labelSelector: {matchLabels: {for: ws}}}, " \
     "inference: {preset: {name: phi-4-mini-instruct}, adapters: [{source: {name: a1, image: \"example.com/a1:1\"}}]}}"
 
@@ -106,6 +107,29 @@ static void what_runs_stays_where_and_what_it_is(void **state)
 static const char *image_of(const json_t *set)
 {
     return json_cstr(json_array_get(json_at(set, "spec", "template", "spec", "containers", NULL), 0), "image");
+}
+
+/* What an update copies from the StatefulSet that the manager saw must not take back what somebody edits meanwhile. */
+static void an_edit_is_not_taken_back(void **state)
+{
+    struct test_manager t;
+    struct err e;
+
+    open_with_node(&t);
+    create(&t, WORKSPACES, WITH_ADAPTER);
+    json_decref(set_of_revision(&t, "1"));
+    for (int i = 2; i <= EDITS; i++) {
+        AUTO_MEM char *image = xasprintf("example.com/edit:%d", i), *revision = xasprintf("%d", i);
+        AUTO_MEM char *change = xasprintf("{inference: {adapters: [{source: {name: a%d, image: \"example.com/a1:1\"}}]}}", i);
+        AUTO_JSON edit = json_pack("[{s:s, s:s, s:s}]", "op", "replace", "path", "/spec/template/spec/containers/0/image", "value", image);
+
+        patch(&t, WORKSPACES, "default", "ws", NULL, change);
+        poll(NULL, 0, i % 8);           /* before the update, in the midst of it, after it */
+        OK(kube_patch(t.user, SETS, "default", "ws", NULL, KUBE_PATCH_JSON, edit, NULL, &e));
+        AUTO_JSON set = set_of_revision(&t, revision);
+        assert_string_equal(image_of(set), image);
+    }
+    test_manager_close(&t);
 }
 
 /* As upstream: a label with the version of our base image brings a StatefulSet of another one up to it, replicas and all. */
@@ -244,7 +268,7 @@ static void a_config_that_goes_is_told_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(what_came_with_the_creation_goes), cmocka_unit_test(what_runs_stays_where_and_what_it_is),
-                                        cmocka_unit_test(a_label_asks_for_the_image), cmocka_unit_test(a_config_that_goes_is_told_at_once),
+                                        cmocka_unit_test(an_edit_is_not_taken_back), cmocka_unit_test(a_label_asks_for_the_image), cmocka_unit_test(a_config_that_goes_is_told_at_once),
                                         cmocka_unit_test(deployments_of_older_releases_go) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
