@@ -139,13 +139,22 @@ static errc go_on_from(struct making *m, struct sight *s, struct err *e)
     return pending(m, NULL, making_find_again_ms(m, s->i.state));
 }
 
+/* Our operation makes nothing any more, so to say that a machine is on its way would be untrue. */
+static errc ended_waits(struct making *m, struct err *e)
+{
+    m->why.failure.fault = FAULT_TRANSIENT;
+    return err_set(e, ERR_UNAVAILABLE, "the creation was canceled, and what is left of it is looked for as soon as ARM may be asked");
+}
+
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
     errc rc = making_find(m, &s, e);
 
+    if (rc && !is_patience(&m->why))
+        return rc;
     if (rc)
-        return is_patience(&m->why) ? pending(m, NULL, m->why.failure.retry_ms) : rc;
+        return m->ended ? ended_waits(m, e) : pending(m, NULL, m->why.failure.retry_ms);
     return go_on_from(m, &s, e);
 }
 
@@ -154,6 +163,7 @@ static errc pool_tells(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
 
+    m->ended = true;
     m->w->put_ms = arm_now_ms(m->a->arm);
     return making_find_named(m, &s, NULL) ? look_at_pool(m, e) : go_on_from(m, &s, e);
 }
@@ -236,7 +246,8 @@ static errc make(struct making *m, struct err *e)
     AUTO_MEM char *kept = text.n ? xstrndup(text.p, text.n) : NULL;
     int64_t since_ms = 0;
 
-    if (kept && m->w->spent != operation_id(kept) && operation_parse(text, &since_ms, &op))
+    m->ended = kept && m->w->spent == operation_id(kept);
+    if (kept && !m->ended && operation_parse(text, &since_ms, &op))
         return follow(m, kept, &op, since_ms, e);
     return look_at_pool(m, e);
 }

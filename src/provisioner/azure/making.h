@@ -15,6 +15,7 @@ struct making {
     struct pool_writes *w;
     struct cloud_instance *out;
     struct arm_refusal why;
+    bool ended;                         /* no machine comes of the operation that the claim carries */
     int64_t again_ms;                   /* another look than the first had no answer, and may have one after so long; 0: none was due, or it had */
 };
 bool making_has_operation(const struct making *m);             /* the claim carries one */

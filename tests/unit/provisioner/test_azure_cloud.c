@@ -553,6 +553,24 @@ static void a_canceled_operations_pool_that_has_no_answer_is_listed(void **state
     script_done(&w->script);
 }
 
+/* Nor may a list be asked: the claim says that nothing is made, and not that its machine is. */
+static void a_canceled_creation_is_told_while_arm_answers_nothing(void **state)
+{
+    struct world *w = *state;
+    AUTO_MEM char *operation = script_text(&w->script, "create 1767400000000 async " OPERATION);
+
+    claim_is(w, operation);
+    SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, { "GET " P "/ws1" V, 429, { "Retry-After: 3" } }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 });
+    for (int i = 0; i < 2; i++) {       /* the second time the operation is not asked again */
+        expect_fault(w, FAULT_TRANSIENT);
+        assert_non_null(strstr(w->err.text, "was canceled"));
+        pass(w, 1000);
+    }
+    pass(w, 2000);
+    expect_pending(w, 2000);
+    script_done(&w->script);
+}
+
 static void a_deletion_that_fails_says_why_and_is_asked_again(void **state)
 {
     struct world *w = *state;
@@ -910,6 +928,7 @@ int main(void)
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(what_a_canceled_operation_left_goes_at_once), TEST(a_canceled_operations_pool_that_has_no_answer_is_listed),
+        TEST(a_canceled_creation_is_told_while_arm_answers_nothing),
         TEST(a_deletion_that_fails_says_why_and_is_asked_again),
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name),
         TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_deletion_whose_answer_was_lost_is_asked_again_at_once),
