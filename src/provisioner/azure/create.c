@@ -9,6 +9,7 @@
 
 #define EXISTS_MS     1000
 #define FORGOTTEN_MS  1
+#define NEW_MS        2000              /* so old a claim is at most when its process sees it first */
 
 static void making_done(struct making *m)
 {
@@ -252,6 +253,15 @@ static errc make(struct making *m, struct err *e)
     return look_at_pool(m, e);
 }
 
+/* A claim that was there before this process worked for any: whoever did may have begun a pool, and left before that was written down. */
+static void meet(struct making *m)
+{
+    int64_t created_ms = m->claim->meta.created_us / 1000;
+
+    m->w->inherited = m->w->inherited || (!m->w->met && created_ms > 0 && clock_wall_ms() - created_ms > NEW_MS);
+    m->w->met = true;
+}
+
 errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e)
 {
     AUTO(making_done) struct making m = { .a = self, .claim = claim, .out = out, .name = xstrndup(claim->meta.name.p, claim->meta.name.n) };
@@ -262,6 +272,7 @@ errc azure_create(void *self, const struct node_claim *claim, struct cloud_insta
         return e->code;
     }
     m.w = azure_writes(m.a, m.name);
+    meet(&m);
     errc rc = make(&m, e);
 
     azure_making(m.a, m.w, !rc && out->state == CLOUD_PENDING);

@@ -3,10 +3,10 @@
 #include "base/mem.h"
 #include "provisioner/azure/making.h"
 
-#define LOOK_FIRST_MS 4000
+#define LOOK_FIRST_MS 5000
+#define LOOK_CLOSE_MS 8000              /* what has lasted for less is looked at closely */
 #define LOOK_MAX_MS   120000
-#define LOOK_AGAIN_MS 1000              /* after a look that was answered by an error, or not sent for want of a token; doubles after the third, to LOOK_POOL_MS */
-#define LOOK_LOST_MS  2000              /* after one without an answer: that may have asked for some time */
+#define LOOK_AGAIN_MS 1000              /* after a look that said nothing; doubles after the third, to LOOK_POOL_MS */
 #define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first; and at lists, at least */
 #define CLOCK_MS      5                 /* ARM's clock and ours count what it asked for differently */
 #define TOGETHER      3                 /* so many creations for each page of a LIST are looked at by one LIST instead of a poll each */
@@ -18,6 +18,11 @@ int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
     int64_t look = patience_ms < LOOK_FIRST_MS ? LOOK_FIRST_MS : patience_ms > LOOK_MAX_MS ? LOOK_MAX_MS : patience_ms;
 
     return asked_ms > 0 ? asked_ms : look;
+}
+
+int64_t azure_patience_ms(int64_t elapsed_ms)
+{
+    return elapsed_ms < LOOK_CLOSE_MS ? elapsed_ms : 2 * elapsed_ms;
 }
 
 /* Where a list told: it serves many, and may be a little old. */
@@ -88,12 +93,12 @@ errc making_find_named(struct making *m, struct sight *out, struct err *e)
 }
 
 /*
- * A list may be a little old: it lacks a pool that was begun, shows one that goes, or is made, although its Node is ready; or one that runs, although it has
+ * A list may be a little old: it lacks a pool that was begun, maybe by another process, shows one that goes, or is made, although its Node is ready; or one that runs, although it has
  * gone, by our hand (which is forgotten then) or another's.
  */
 static bool is_doubtful(const struct making *m, const struct sight *s)
 {
-    bool begun = azure_is_young(m->a, m->w) || making_has_operation(m);
+    bool begun = azure_is_young(m->a, m->w) || making_has_operation(m) || m->w->inherited;
 
     if (!s->pool)
         return begun;
@@ -107,11 +112,12 @@ static errc ask_by_name(struct making *m, struct sight *s, struct err *e)
     json_t *named;
 
     if (azure_pool_by_name(m->a, m->name, &named, &why, NULL)) {
-        m->again_ms = why.failure.retry_ms > 0 ? why.failure.retry_ms : LOOK_SOON_MS;
+        m->again_ms = why.failure.retry_ms > 0 ? why.failure.retry_ms : LOOK_AGAIN_MS;
         return ERR_OK;
     }
     sight_done(s);
     *s = (struct sight){ .from = named, .pool = named };
+    m->w->inherited = false;
     return check_owner(m, s, e);
 }
 
@@ -137,7 +143,7 @@ int64_t making_find_again_ms(const struct making *m, enum cloud_state state)
 {
     const struct pool_writes *w = m->w;
     bool making = state == CLOUD_PENDING;
-    int64_t since = found_since_ms(w, state), patience = since ? AZURE_PATIENCE_MS(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
+    int64_t since = found_since_ms(w, state), patience = since ? azure_patience_ms(arm_now_ms(m->a->arm) - since) : LOOK_POOL_MS;
     int64_t look = making && !w->near_ms ? azure_look_ms(patience, 0) : patience > LOOK_SOON_MS ? patience : LOOK_SOON_MS;
 
     if (m->again_ms && m->again_ms < look)
@@ -160,13 +166,10 @@ void making_note(struct making *m, const json_t *pool)
 /* One that said nothing is repeated soon, because the operation may have ended long ago; one that had to wait for its turn, when that comes. */
 static int64_t repeat_ms(struct making *m)
 {
-    bool lost = m->why.sent && m->why.error.status == 0;
-    int64_t first = lost ? LOOK_LOST_MS : LOOK_AGAIN_MS;
-
     if (m->why.failure.fault == FAULT_THROTTLED)
         return m->again_ms > 0 && m->again_ms < m->why.failure.retry_ms ? m->again_ms : m->why.failure.retry_ms;
     unsigned had = m->w->unanswered++, doublings = had < 2 ? 0 : had - 1;
-    int64_t again = first << (doublings < 3 ? doublings : 3);
+    int64_t again = (int64_t)LOOK_AGAIN_MS << (doublings < 3 ? doublings : 3);
 
     return again < LOOK_POOL_MS ? again : LOOK_POOL_MS;
 }
@@ -177,7 +180,7 @@ static int64_t next_look_ms(struct making *m, errc rc, const struct arm_progress
     if (rc)
         return repeat_ms(m);
     m->w->unanswered = 0;
-    return p->state == ARM_RUNNING ? azure_look_ms(AZURE_PATIENCE_MS(lasts_ms), p->wait_ms) : LOOK_GAP_MS;
+    return p->state == ARM_RUNNING ? azure_look_ms(azure_patience_ms(lasts_ms), p->wait_ms) : LOOK_GAP_MS;
 }
 
 /* One that is there, or a new one where that costs less than their polls. New reference; NULL: neither. */

@@ -4,7 +4,7 @@
 
 #include "provisioner/azure/priv.h"
 
-#define LOOK_POOL_MS  7500              /* to the next look at a pool whose operation is not known */
+#define LOOK_POOL_MS  5000              /* to the next look at a pool whose operation is not known */
 #define LOOK_GAP_MS   1000              /* between two looks where ARM asked for nothing */
 
 struct making {

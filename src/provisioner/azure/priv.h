@@ -37,6 +37,7 @@ struct pool_writes {
     int64_t look_ms;                    /* no operation of it is looked at before, */
     int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
     bool making;                        /* its creation is counted in azure.making */
+    bool met, inherited;                /* this process knows the claim; another one may have begun a pool for it, which no look by name has told yet */
     bool hurried, asked;                /* its Node says that the end is near; ARM said when to look */
     unsigned unanswered;                /* looks at it, one after the other, that said nothing */
     int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
@@ -80,10 +81,11 @@ errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, st
 
 /*
  * How long to leave ARM alone: what it asked for, else patience_ms within bounds. Few looks are needed: a Node that becomes ready or goes brings one
- * (hurry). Those in between find what failed: a later one when three times as much time has passed, so that what ends within 12 s is known within 8.
+ * (hurry). Those in between find what failed: a later one when twice, and after 8 s three times, as much time has passed, so that what ends within 10 s
+ * is known within 5.
  */
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms);
-#define AZURE_PATIENCE_MS(elapsed_ms) (2 * (elapsed_ms))
+int64_t azure_patience_ms(int64_t elapsed_ms);
 #define AZURE_DELETION_MS 15000         /* to the first look at a deletion: nothing is wrong while it lasts */
 /* When an operation is looked at next. */
 void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, int64_t asked_ms);

@@ -21,7 +21,7 @@
 #define OPERATION "SELF/subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
 #define POLL "GET /subscriptions/s/providers/Microsoft.ContainerService/locations/l/operations/o1?t=1&s=signed"
 #define FAILED(code) "{\"status\":\"Failed\",\"error\":{\"code\":\"" code "\",\"message\":\"m\"}}"
-#define WALL 1767400000000
+#define WALL 1767323045000
 
 struct world {
     struct script script;
