@@ -249,7 +249,7 @@ static bool operation_is_over(const struct launch *l)
 {
     static const bool goes_on[FAULT_COUNT] = { [FAULT_OTHER] = true, [FAULT_TRANSIENT] = true, [FAULT_THROTTLED] = true, [FAULT_BUSY] = true, [FAULT_AUTH] = true };
 
-    return l->rc ? !goes_on[l->why.fault] : l->made.state != CLOUD_PENDING;
+    return l->asked && (l->rc ? !goes_on[l->why.fault] : l->made.state != CLOUD_PENDING);
 }
 
 static void put_annotation(json_t *patch, const json_t *claim, const char *key, const char *value)
@@ -261,17 +261,21 @@ static void put_annotation(json_t *patch, const json_t *claim, const char *key, 
     json_put(json_sub(json_sub(patch, "metadata"), "annotations"), key, value ? json_string(value) : json_null());
 }
 
-/* The long-running operation and since when it runs, for a restart to go on with. */
+/*
+ * The long-running operation and since when it runs, for a restart to go on with. Told before the status while it runs, and after it when it is over: a claim
+ * that has no operation and does not say what came of one looks as if nothing had been begun. What a crash between the two left is seen later.
+ */
 static void put_operation(const struct work *w, const struct launch *l, json_t *patch)
 {
     const char *since = kube_annotation(w->object, LAUNCH_STARTED_ANNOTATION);
+    bool over = operation_is_over(l) || (!l->asked && is_settled(w->object));
     char now[TIME_TEXT_MAX];
 
-    if (!l->asked || (l->rc && !operation_is_over(l)))
+    if (!over && (!l->asked || l->rc))
         return;
     time_rfc3339(w->op->now_ms, now);
-    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, operation_is_over(l) ? NULL : l->made.operation);
-    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, operation_is_over(l) ? NULL : since ? since : now);
+    put_annotation(patch, w->object, CLOUD_OPERATION_ANNOTATION, over ? NULL : l->made.operation);
+    put_annotation(patch, w->object, LAUNCH_STARTED_ANNOTATION, over ? NULL : since ? since : now);
 }
 
 /* What the claim asked for and the cloud gave, as labels of the claim: `kubectl get nodeclaims` shows them. */
@@ -340,14 +344,18 @@ static errc write_node(struct work *w, const struct launch *l, const struct clai
 }
 
 /*
- * The operation first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
+ * An operation that runs first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
  * Node, or somebody could delete the Node past us.
  */
 static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
 {
-    TRY(write_meta(w, l, e));
+    bool over = operation_is_over(l);
+
+    if (!over)
+        TRY(write_meta(w, l, e));
     TRY(write_node(w, l, v, plan, e));
-    return write_status(w, plan, e);
+    TRY(write_status(w, plan, e));
+    return over ? write_meta(w, l, e) : ERR_OK;
 }
 
 static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)

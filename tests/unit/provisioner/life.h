@@ -244,4 +244,16 @@ static inline char *life_annotation(struct life *l, const char *claim, const cha
     return xstrdup(obj ? kube_annotation(obj, key) : NULL);
 }
 
+/* What came of it is told first. */
+static inline void life_until_no_operation(struct life *l, const char *claim)
+{
+    for (int64_t end = clock_mono_ms() + LIFE_WAIT_MS; clock_mono_ms() < end; poll(NULL, 0, 20)) {
+        AUTO_MEM char *operation = life_annotation(l, claim, CLOUD_OPERATION_ANNOTATION);
+
+        if (!operation)
+            return;
+    }
+    fail_msg("claim %s still has its operation", claim);
+}
+
 #endif

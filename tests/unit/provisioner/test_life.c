@@ -1,6 +1,8 @@
 /* The life of claims on an API server with a scripted cloud: creation, its failures, time-outs, restarts, several provisioners. */
 #include "life.h"
 
+#include "kube/priv.h"
+
 static void a_slow_cloud_is_asked_again_until_the_node_is_usable(void **state)
 {
     struct life *l = life_scene(state);
@@ -11,8 +13,7 @@ static void a_slow_cloud_is_asked_again_until_the_node_is_usable(void **state)
     life_until(l, "slow", "Launched", "Unknown/LaunchInProgress");
     life_until(l, "slow", "Launched", "True/Launched");
     assert_string_equal(l->cloud->operation, "operation-of-slow");     /* what the annotation kept came back */
-    AUTO_MEM char *operation = life_annotation(l, "slow", CLOUD_OPERATION_ANNOTATION);
-    assert_null(operation);
+    life_until_no_operation(l, "slow");
     life_until(l, "slow", "Registered", "Unknown/NodeNotFound");
     life_join(l, "slow");
     life_until(l, "slow", "Ready", "True/Ready");
@@ -104,6 +105,43 @@ static void the_next_instance_type_is_tried_when_one_is_not_to_be_had(void **sta
     life_end(l);
 }
 
+/* A process that dies between two of its writes leaves what the next one goes on from: the operation until what came of it is told. */
+static void a_claim_has_its_operation_until_it_says_what_came_of_it(void **state)
+{
+    struct life *l = life_scene(state);
+    AUTO_BUF events = { 0 };
+    struct err e;
+    bool began = false;
+
+    l->cloud->pending_looks = 2;
+    l->cloud->look_ms = 20;
+    life_run(l);
+    life_claim(l, "noted", "type-a", "");
+    AUTO_JSON first = life_get(l, &claims, NULL, "noted");
+    life_until(l, "noted", "Launched", "True/Launched");
+    life_until_no_operation(l, "noted");
+    AUTO_MEM char *path = xasprintf("/apis/karpenter.sh/v1/nodeclaims?watch=true&timeoutSeconds=1&resourceVersion=%s", kube_resource_version(first));
+    OK(kube_do(l->client, &(struct kube_call){ .method = "GET", .path = path }, &events, &e));
+    struct str line, rest = buf_str(&events);
+
+    while (str_cut(rest, '\n', &line, &rest)) {
+        AUTO_JSON event = NULL;
+        OK(json_parse(line, &event, &e));
+        const json_t *claim = json_object_get(event, "object");
+        bool noted = kube_annotation(claim, CLOUD_OPERATION_ANNOTATION);
+
+        began = began || noted;
+        if (began && !noted)
+            assert_true(kube_condition_is(claim, "Launched", "True"));
+    }
+    assert_true(began);
+    life_patch(l, &claims, NULL, "noted", NULL, "{metadata: {annotations: {" CLOUD_OPERATION_ANNOTATION ": left-over}}}");
+    life_until_no_operation(l, "noted");        /* it died between the two */
+    life_delete(l, "noted");
+    life_until_gone(l, &claims, NULL, "noted");
+    life_end(l);
+}
+
 /* kill -9 in the middle of a launch: the next process goes on with the operation, nothing is made twice. */
 static void a_restart_goes_on_with_the_operation(void **state)
 {
@@ -192,7 +230,7 @@ static void a_machine_whose_node_never_joins_is_replaced(void **state)
     life_end(l);
 }
 
-/* What the claim says is not so before the machine is gone: a deletion that the cloud did not take is asked for again in a second, not later. */
+/* A deletion that the cloud did not take is asked for again in a second, not later; until then the machine is there, and the claim says so. */
 static void a_machine_that_is_given_up_goes_although_the_cloud_hesitates(void **state)
 {
     struct life *l = life_scene(state);
@@ -201,13 +239,16 @@ static void a_machine_that_is_given_up_goes_although_the_cloud_hesitates(void **
     l->cloud->delete_fails = true;
     life_run(l);
     life_claim(l, "sticky", "type-a", "");
-    life_until(l, "sticky", "Launched", "Unknown/RegistrationTimeout");
+    life_until(l, "sticky", "Registered", "Unknown/RegistrationTimeout");
     life_until_count(l->cloud, &l->cloud->deletes, 3);
+    AUTO_MEM char *launched = life_condition(l, "sticky", "Launched");
+    assert_string_equal(launched, "True/Launched");     /* it is still there */
     {
         LOCK_SCOPE(&l->cloud->mu);
         l->cloud->delete_fails = false;
     }
     life_until_no_machine(l);
+    life_until(l, "sticky", "Launched", "Unknown/RegistrationTimeout");
     life_delete(l, "sticky");
     life_until_gone(l, &claims, NULL, "sticky");
     life_end(l);
@@ -301,8 +342,7 @@ static void a_node_that_somebody_writes_hides_no_machine(void **state)
     life_until(l, "written", "Launched", "Unknown/LaunchInProgress");
     life_join(l, "written");
     life_until(l, "written", "Ready", "True/Ready");
-    AUTO_MEM char *operation = life_annotation(l, "written", CLOUD_OPERATION_ANNOTATION);
-    assert_null(operation);
+    life_until_no_operation(l, "written");
     life_delete(l, "written");
     life_until_gone(l, &claims, NULL, "written");
     life_end(l);
@@ -718,7 +758,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(no_worker_waits_for_machines_that_take_long), LIFE(a_node_that_was_ready_and_is_no_more_brings_a_look), LIFE(refused_claims_are_held),
-        LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation),
+        LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation), LIFE(a_claim_has_its_operation_until_it_says_what_came_of_it),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
         LIFE(a_node_that_somebody_writes_hides_no_machine), LIFE(the_deletion_of_a_claim_whose_machine_goes_already_is_told),
