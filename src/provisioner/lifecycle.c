@@ -344,8 +344,12 @@ void claim_plan(const struct claim_view *v, int64_t now_ms, struct claim_plan *o
     *out = (struct claim_plan){ 0 };
     claim_conditions_begin(p.conditions, v->claim->meta.created_us ? v->claim->meta.created_us / 1000 : now_ms, v->claim->meta.generation);
     launch(&p);
-    registration(&p);
-    initialization(&p);
+    if (v->late) {
+        set(&p, v->late_stage, "Unknown", v->late, v->late_text);
+    } else {
+        registration(&p);
+        initialization(&p);
+    }
     claim_conditions_end(p.conditions, now_ms, v->claim->meta.generation);
     if (v->lost) {
         forget_machine(old, status);

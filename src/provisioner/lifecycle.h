@@ -29,7 +29,9 @@ struct claim_view {
     enum cloud_fault launch_fault;      /* of launch_error */
     const char *launch_wait;            /* the machine is on its way: what is waited for; NULL: it is not */
     const char *image_id;               /* NULL: not known */
-    /* the machine was given up: Launched goes back, what is known of the old machine is taken out of the status */
+    /* the machine is given up, and still there: the stage that did not come says so, the others stay */
+    const char *late, *late_stage, *late_text;          /* reason, condition and message; NULL: it is not */
+    /* the machine goes or is gone: Launched goes back, what is known of the old machine is taken out of the status */
     const char *lost, *lost_text;       /* reason and message; NULL: it was not */
     bool lost_for_good;                 /* not the first time, and not soon again: Launched is False */
 };

@@ -14,11 +14,12 @@
 #define PAUSE_MAX_MS        3600000LL
 #define RETRY_MAX_MS        10000       /* when the cloud does not take the deletion */
 
-static const struct { const char *reason, *text, *stage; } reasons[] = {        /* stage: whose condition says why; NULL: none */
-    { LAUNCH_TIMEOUT, "the cloud did not finish the machine in time", NULL },
-    { "RegistrationTimeout", "the machine's Node did not join the cluster in time; look at its network, identity and boot log", NULL },
-    { "InitializationTimeout", "the machine's Node did not become usable in time", "Initialized" },
-    { "ProvisioningFailed", "the cloud could not make the machine work", "Launched" },
+/* stage: the condition that did not come; because: what it says is the reason's reason. */
+static const struct lateness { const char *reason, *text, *stage; bool because; } reasons[] = {
+    { LAUNCH_TIMEOUT, "the cloud did not finish the machine in time", "Launched", false },
+    { "RegistrationTimeout", "the machine's Node did not join the cluster in time; look at its network, identity and boot log", "Registered", false },
+    { "InitializationTimeout", "the machine's Node did not become usable in time", "Initialized", true },
+    { "ProvisioningFailed", "the cloud could not make the machine work", "Launched", true },
 };
 
 errc replace_begin(struct work *w, const char *reason, struct err *e)
@@ -31,13 +32,20 @@ errc replace_begin(struct work *w, const char *reason, struct err *e)
     return claim_annotate(w, REPLACE_ANNOTATION, reason, e);
 }
 
+/* The cloud deletes the machine, or has; look_ms as ask_end said. A cloud that does not tell is believed. */
+static bool has_begun(const struct work *w, int64_t look_ms)
+{
+    const struct cloud *cloud = w->p->cloud;
+
+    return look_ms == 0 || !cloud->ends || cloud->ends(cloud->self, kube_name(w->object));
+}
+
 /*
  * A cloud that refuses to delete what it still makes would delete it as soon as it is there, only to make another: what comes late is kept. So a deletion is
  * asked for only where a look has just said that the machine is on its way, and nothing is told before it has begun.
  */
 errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e)
 {
-    const struct cloud *cloud = w->p->cloud;
     int64_t look_ms;
     bool held;
 
@@ -46,23 +54,31 @@ errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e)
         return ERR_OK;
     if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &look_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
-    if (held || (look_ms > 0 && cloud->ends && !cloud->ends(cloud->self, kube_name(w->object)))) {
+    if (held || !has_begun(w, look_ms)) {
         out->requeue_after_ms = sooner_ms(out->requeue_after_ms, look_ms);
         return ERR_OK;
     }
     return replace_begin(w, LAUNCH_TIMEOUT, e);
 }
 
-static char *text_of(const json_t *claim, const char *reason)
+static const struct lateness *lateness_of(const char *reason)
 {
-    for (size_t i = 0; i < ARRAY_LEN(reasons); i++) {
-        if (!streq(reasons[i].reason, reason))
-            continue;
-        const char *why = reasons[i].stage ? json_cstr(kube_condition(claim, reasons[i].stage), "message") : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (streq(reasons[i].reason, reason))
+            return &reasons[i];
+    return NULL;
+}
 
-        return xasprintf("%s%s%s; next: the machine is deleted and made anew", reasons[i].text, str_set(why) ? ": " : "", str_set(why) ? why : "");
-    }
-    return xasprintf("%s; next: the machine is deleted and made anew", reason);
+/* The message is written once, while the stage still says why. */
+static char *text_of(const json_t *claim, const char *reason, const struct lateness *late)
+{
+    const json_t *stage = late ? kube_condition(claim, late->stage) : NULL, *launched = kube_condition(claim, "Launched");
+    const json_t *told = streq(json_cstr(stage, "reason"), reason) ? stage : streq(json_cstr(launched, "reason"), reason) ? launched : NULL;
+    const char *why = late && late->because ? json_cstr(stage, "message") : NULL;
+
+    if (told)
+        return xstrdup(json_cstr(told, "message"));
+    return xasprintf("%s%s%s; next: the machine is deleted and made anew", late ? late->text : reason, str_set(why) ? ": " : "", str_set(why) ? why : "");
 }
 
 static int64_t attempts_of(const json_t *claim)
@@ -85,16 +101,28 @@ static int64_t pause_ms(int64_t first_ms, int64_t attempts)
     return attempts >= ATTEMPTS_MAX || ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : ms;
 }
 
-/* The condition says it from the first moment on; the message is written once, while the stage still says why. */
-static errc tell(struct work *w, const char *reason, bool last, struct err *e)
+static bool is_lost(const json_t *claim, const char *reason)
 {
-    const json_t *launched = kube_condition(w->object, "Launched");
-    bool told = streq(json_cstr(launched, "reason"), reason) && !streq(json_cstr(launched, "status"), "True");
-    AUTO_MEM char *text = told ? xstrdup(json_cstr(launched, "message")) : text_of(w->object, reason);
-    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+    const json_t *launched = kube_condition(claim, "Launched");
 
-    claim_plan(&(struct claim_view){ .claim = &w->claim, .object = w->object, .nodes = w->nodes, .lost = reason, .lost_text = text, .lost_for_good = last },
-               w->op->now_ms, &plan);
+    return streq(json_cstr(launched, "reason"), reason) && !streq(json_cstr(launched, "status"), "True");
+}
+
+enum telling { TELL_LATE, TELL_LOST, TELL_LOST_FOR_GOOD };
+
+static errc tell(struct work *w, const char *reason, enum telling what, struct err *e)
+{
+    const struct lateness *late = lateness_of(reason);
+    AUTO_MEM char *text = text_of(w->object, reason, late);
+    AUTO(claim_plan_done) struct claim_plan plan = { 0 };
+    struct claim_view view = { .claim = &w->claim, .object = w->object, .nodes = w->nodes };
+
+    if (what == TELL_LATE && late && !streq(late->stage, "Launched") && !is_lost(w->object, reason)) {
+        view.late = reason, view.late_stage = late->stage, view.late_text = text;
+    } else {
+        view.lost = reason, view.lost_text = text, view.lost_for_good = what == TELL_LOST_FOR_GOOD;
+    }
+    claim_plan(&view, w->op->now_ms, &plan);
     if (!plan.status)
         return ERR_OK;
     json_t *patch = json_object();
@@ -108,7 +136,7 @@ static errc replaced(struct work *w, const char *reason, struct reconcile_result
     int64_t attempts = attempts_of(w->object) + 1;
     json_t *patch = json_object(), *notes = json_sub(json_sub(patch, "metadata"), "annotations");
 
-    TRY(tell(w, reason, attempts >= ATTEMPTS_MAX, e));
+    TRY(tell(w, reason, attempts >= ATTEMPTS_MAX ? TELL_LOST_FOR_GOOD : TELL_LOST, e));
     json_put(notes, REPLACE_ANNOTATION, json_null());
     json_put(notes, ATTEMPTS_ANNOTATION, json_strf("%lld", (long long)attempts));
     json_put(notes, CLOUD_OPERATION_ANNOTATION, json_null());
@@ -132,9 +160,11 @@ errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struc
         return ERR_OK;
     AUTO_MEM char *reason = xstrdup(annotated);
 
-    TRY(tell(w, reason, false, e));
+    TRY(tell(w, reason, TELL_LATE, e));
     if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &out->requeue_after_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
+    if (has_begun(w, out->requeue_after_ms))
+        TRY(tell(w, reason, TELL_LOST, e));
     if (out->requeue_after_ms > 0)
         return ERR_OK;
     json_array_foreach(w->nodes, i, node)
