@@ -113,15 +113,13 @@ enum telling { TELL_LATE, TELL_LOST, TELL_LOST_FOR_GOOD };
 static errc tell(struct work *w, const char *reason, enum telling what, struct err *e)
 {
     const struct lateness *late = lateness_of(reason);
+    bool there = what == TELL_LATE && late && !streq(late->stage, "Launched") && !is_lost(w->object, reason);
     AUTO_MEM char *text = text_of(w->object, reason, late);
     AUTO(claim_plan_done) struct claim_plan plan = { 0 };
-    struct claim_view view = { .claim = &w->claim, .object = w->object, .nodes = w->nodes };
+    const struct claim_view view = { .claim = &w->claim, .object = w->object, .nodes = w->nodes,
+                                     .late = there ? reason : NULL, .late_stage = there ? late->stage : NULL, .late_text = text,
+                                     .lost = there ? NULL : reason, .lost_text = text, .lost_for_good = what == TELL_LOST_FOR_GOOD };
 
-    if (what == TELL_LATE && late && !streq(late->stage, "Launched") && !is_lost(w->object, reason)) {
-        view.late = reason, view.late_stage = late->stage, view.late_text = text;
-    } else {
-        view.lost = reason, view.lost_text = text, view.lost_for_good = what == TELL_LOST_FOR_GOOD;
-    }
     claim_plan(&view, w->op->now_ms, &plan);
     if (!plan.status)
         return ERR_OK;

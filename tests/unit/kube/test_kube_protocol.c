@@ -4,12 +4,14 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "http/server.h"
 #include "kube/controller.h"
@@ -317,14 +319,16 @@ static void what_gets_on_is_not_held_up(void **state)
     script_stop(&s);
 }
 
-struct asker { struct kube_client *client; atomic_int runs, away; };
+struct asker { struct kube_client *client; atomic_int runs, away, conflicts; };
 
+/* The first conflicts times it is something else that goes wrong, although the API is away. */
 static errc ask_reconcile(void *self, struct op *op, const struct key *key, struct reconcile_result *out, struct err *e)
 {
     struct asker *a = self;
     AUTO_JSON object = NULL;
     a->runs++;
-    return kube_get(a->client, KUBE_GVR("", "v1", "configmaps"), a->away-- > 0 ? "away" : "throttled", "x", &object, e);
+    errc rc = kube_get(a->client, KUBE_GVR("", "v1", "configmaps"), a->away-- > 0 ? "away" : "throttled", "x", &object, e);
+    return a->conflicts-- > 0 ? err_set(e, ERR_CONFLICT, "somebody was faster") : rc;
 }
 
 /* 12 failures in a row: twenty seconds of back-off, if they were the object's. */
@@ -335,6 +339,34 @@ static void an_api_that_was_away_finds_us_soon(void **state)
     struct asker a = { .client = s.client, .away = 12 };
     reconcile_until(&s, &(struct controller_opts){ .name = "ask", .reconcile = ask_reconcile, .self = &a }, &a.runs, 13, 5000);
     assert_int_equal(a.runs, 13);
+    script_stop(&s);
+}
+
+static size_t n_lines_with(int fd, const char *words)
+{
+    char text[65536];
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    size_t found = 0;
+    text[n > 0 ? n : 0] = '\0';
+    for (const char *p = text; (p = strstr(p, words)); p++)
+        found++;
+    return found;
+}
+
+/* And not by a conflict, which nobody is told of. */
+static void that_an_api_is_away_is_told_once(void **state)
+{
+    struct script s = { .lists = { LIST(5, OBJ(1, 1)) } };
+    int log = memfd_create("log", MFD_CLOEXEC);
+    script_start(&s);
+    struct asker a = { .client = s.client, .away = 6, .conflicts = 2 };
+    log_setup(LOG_INFO, false, log);
+    reconcile_until(&s, &(struct controller_opts){ .name = "ask", .reconcile = ask_reconcile, .self = &a }, &a.runs, 7, 5000);
+    log_setup(LOG_INFO, false, STDERR_FILENO);
+    assert_int_equal(a.runs, 7);
+    assert_int_equal(n_lines_with(log, "reconcile failed"), 1);
+    assert_int_equal(n_lines_with(log, "somebody was faster"), 0);
+    close(log);
     script_stop(&s);
 }
 
@@ -392,7 +424,7 @@ int main(void)
         cmocka_unit_test(statuses_become_errors),
         cmocka_unit_test(a_refusal_without_a_time_is_asked_again_where_that_is_safe),
         cmocka_unit_test(a_controller_retries_until_it_succeeds),
-        cmocka_unit_test(what_gets_on_is_not_held_up), cmocka_unit_test(an_api_that_was_away_finds_us_soon),
+        cmocka_unit_test(what_gets_on_is_not_held_up), cmocka_unit_test(an_api_that_was_away_finds_us_soon), cmocka_unit_test(that_an_api_is_away_is_told_once),
         cmocka_unit_test(kubeconfigs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
