@@ -32,12 +32,12 @@ errc replace_begin(struct work *w, const char *reason, struct err *e)
     return claim_annotate(w, REPLACE_ANNOTATION, reason, e);
 }
 
-/* The cloud deletes the machine, or has; look_ms as ask_end said. A cloud that does not tell is believed. */
-static bool has_begun(const struct work *w, int64_t look_ms)
+/* The cloud deletes the machine, or has; look_ms and held as ask_end said. A cloud that does not tell has begun when it took what it was asked. */
+static bool has_begun(const struct work *w, int64_t look_ms, bool held)
 {
     const struct cloud *cloud = w->p->cloud;
 
-    return look_ms == 0 || !cloud->ends || cloud->ends(cloud->self, kube_name(w->object));
+    return look_ms == 0 || (cloud->ends ? cloud->ends(cloud->self, kube_name(w->object)) : !held);
 }
 
 /*
@@ -54,7 +54,7 @@ errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e)
         return ERR_OK;
     if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &look_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
-    if (held || !has_begun(w, look_ms)) {
+    if (held || !has_begun(w, look_ms, held)) {
         out->requeue_after_ms = sooner_ms(out->requeue_after_ms, look_ms);
         return ERR_OK;
     }
@@ -161,7 +161,7 @@ errc replace(struct work *w, bool *out_done, struct reconcile_result *out, struc
     TRY(tell(w, reason, TELL_LATE, e));
     if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &out->requeue_after_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
-    if (has_begun(w, out->requeue_after_ms))
+    if (has_begun(w, out->requeue_after_ms, held))
         TRY(tell(w, reason, TELL_LOST, e));
     if (out->requeue_after_ms > 0)
         return ERR_OK;
