@@ -343,31 +343,6 @@ static errc write_node(struct work *w, const struct launch *l, const struct clai
     return rc;
 }
 
-/*
- * An operation that runs first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
- * Node, or somebody could delete the Node past us.
- */
-static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
-{
-    bool over = operation_is_over(l);
-
-    if (!over)
-        TRY(write_meta(w, l, e));
-    TRY(write_node(w, l, v, plan, e));
-    TRY(write_status(w, plan, e));
-    return over ? write_meta(w, l, e) : ERR_OK;
-}
-
-static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)
-{
-    const char *reason = cloud_fault_row(l->why.fault)->reason;
-
-    recorder_event(w->p->recorder, w->object, EVENT_WARNING, reason, "%s", l->err.text);
-    metrics_add(w->p->metrics, "kaito_provisioner_launch_failures_total", "reason=\"%s\"", reason);
-    log_warn("provisioner", "the cloud did not make the machine", KV("name", kube_name(w->object)), KV("reason", reason), KV("err", l->err.text),
-             KV("retry_ms", wait_ms));
-}
-
 /* Stages that this reconcile reached: after they were written, or a conflict would count them twice. */
 static void count_stages(struct work *w, const json_t *before, const struct claim_plan *plan)
 {
@@ -380,6 +355,34 @@ static void count_stages(struct work *w, const json_t *before, const struct clai
             metrics_observe(w->p->metrics, "kaito_provisioner_launch_duration_seconds", age, "stage=\"%s\"", stages[i]);
     if (after && kube_condition_is(after, "Registered", "True") && !kube_condition_is(before, "Registered", "True"))
         metrics_add(w->p->metrics, "karpenter_nodes_created_total", "nodepool=\"%s\"", claim_pool(w->object));
+}
+
+/*
+ * An operation that runs first: a crash in between then costs nothing. The Node before the status: a claim that is registered has its finalizer on the
+ * Node, or somebody could delete the Node past us.
+ */
+static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
+{
+    bool over = operation_is_over(l);
+
+    if (!over)
+        TRY(write_meta(w, l, e));
+    TRY(write_node(w, l, v, plan, e));
+    const json_t *before = w->object;
+
+    TRY(write_status(w, plan, e));
+    count_stages(w, before, plan);
+    return over ? write_meta(w, l, e) : ERR_OK;
+}
+
+static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)
+{
+    const char *reason = cloud_fault_row(l->why.fault)->reason;
+
+    recorder_event(w->p->recorder, w->object, EVENT_WARNING, reason, "%s", l->err.text);
+    metrics_add(w->p->metrics, "kaito_provisioner_launch_failures_total", "reason=\"%s\"", reason);
+    log_warn("provisioner", "the cloud did not make the machine", KV("name", kube_name(w->object)), KV("reason", reason), KV("err", l->err.text),
+             KV("retry_ms", wait_ms));
 }
 
 errc advance(struct work *w, struct reconcile_result *out, struct err *e)
@@ -403,7 +406,6 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
     claim_plan(&view, w->op->now_ms, &plan);
     if (l.rc)
         tell_failure(w, &l, out->requeue_after_ms);
-    const json_t *before = w->object;
 
     errc rc = apply(w, &l, &view, &plan, e);
 
@@ -413,7 +415,6 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
         hold_briefly(w->p, kube_name(w->object));
     if (rc)
         return rc;
-    count_stages(w, before, &plan);
     if (l.rc && l.why.fault == FAULT_PROVISIONING)
         return replace_begin(w, cloud_fault_row(FAULT_PROVISIONING)->reason, e);
     return ERR_OK;

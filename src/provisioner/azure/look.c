@@ -3,7 +3,8 @@
 #include "base/mem.h"
 #include "provisioner/azure/making.h"
 
-#define LOOK_FIRST_MS 3000
+#define LOOK_FIRST_MS 4000
+#define LOOK_CLOSE_MS 7500              /* what has lasted for less is looked at closely: most failures come early */
 #define LOOK_MAX_MS   120000
 #define LOOK_AGAIN_MS 1000              /* after a look that said nothing; doubles after the third, to LOOK_POOL_MS */
 #define LOOK_SOON_MS  2000              /* at a pool that goes, or whose Node is ready, at first; and at lists, at least */
@@ -21,7 +22,7 @@ int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms)
 
 int64_t azure_patience_ms(int64_t elapsed_ms)
 {
-    return 2 * elapsed_ms;
+    return elapsed_ms < LOOK_CLOSE_MS ? elapsed_ms : 2 * elapsed_ms;
 }
 
 /* Where a list told: it serves many, and may be a little old. */

@@ -81,7 +81,7 @@ errc azure_delete_pool(struct azure *a, const char *name, const json_t *seen, st
 
 /*
  * How long to leave ARM alone: what it asked for, else patience_ms within bounds. Few looks are needed: a Node that becomes ready or goes brings one
- * (hurry). Those in between find what failed: a later one when three times as much time has passed, so that what ends within 9 s is known within 6.
+ * (hurry). Those in between find what failed: after 4 s, after 8, and then each time when three times as much time has passed.
  */
 int64_t azure_look_ms(int64_t patience_ms, int64_t asked_ms);
 int64_t azure_patience_ms(int64_t elapsed_ms);

@@ -17,13 +17,13 @@ static void a_whole_life(void **state)
            LIST(POOL("Succeeded")), { "DELETE " P "/ws1" V, 202, { "Azure-AsyncOperation: " OPERATION }, "", "If-Match: e1" },
            LIST(POOL("Deleting")), LIST(""), GONE);
     assert_int_equal(prctl(PR_GET_DUMPABLE), 0);        /* no core dump holds a token */
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     assert_non_null(strstr(w->script.last_body, "\"vmSize\":\"Standard_NC24ads_A100_v4\""));
     keep_operation(w);
     pass(w, 500);
-    expect_pending(w, 2500);            /* an event woke the claim: nothing is asked before its time */
-    pass(w, 2500);
-    expect_pending(w, 6000);
+    expect_pending(w, 3500);            /* an event woke the claim: nothing is asked before its time */
+    pass(w, 3500);
+    expect_pending(w, 4000);
     restart(w);                         /* the operation is in the claim; only the token is new */
     pass(w, 20000);
     expect_running(w);
@@ -45,7 +45,7 @@ static void a_ready_node_brings_the_look_forward(void **state)
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { NULL }, "{\"status\":\"InProgress\"}" }, { POLL, 200, { "Retry-After: 7" }, "{\"status\":\"InProgress\"}" },
            { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" });
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     pass(w, 90000);
     expect_pending(w, 120000);          /* nobody waits longer for a failure to be seen */
     w->cloud->hurry(w->cloud->self, "ws1");
@@ -63,7 +63,7 @@ static void a_ready_node_brings_the_look_forward(void **state)
 /* Another process began it a minute ago and was looking: our first look comes when the lead changed, and it may have ended just after. */
 static void who_takes_a_creation_over_looks_again_soon(void **state)
 {
-    static const int64_t waits_ms[] = { 3000, 6000, 18000 };
+    static const int64_t waits_ms[] = { 4000, 4000, 16000 };
     struct world *w = *state;
     AUTO_MEM char *operation = script_text(&w->script, "create 1767323045000 async " OPERATION);
 
@@ -99,16 +99,16 @@ static void the_image_is_what_an_answer_said_on_the_way(void **state)
     const struct step listed[] = { LIST(""), GONE, made, LIST(WITH_IMAGE("Succeeded", "image-2")) };
 
     script_play(&w->script, polled, ARRAY_LEN(polled));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
-    pass(w, 3000);
+    pass(w, 4000);
     expect_running(w);
     assert_string_equal(w->made.image_id, "image-1");
     script_done(&w->script);
     restart(w);
     claim_is(w, NULL);
     script_play(&w->script, listed, ARRAY_LEN(listed));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
     pass(w, 11000);
     assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
@@ -178,7 +178,7 @@ static void a_lost_reply_makes_no_second_pool(void **state)
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 503 }, LIST(POOL("Creating")));
     expect_fault(w, FAULT_TRANSIENT);
     pass(w, 1000);
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     script_done(&w->script);
     SCRIPT(&w->script, LIST(""), GONE, { "PUT " P "/ws1" V, 412, { NULL }, "{\"error\":{\"code\":\"ConditionNotMet\",\"message\":\"x\"}}" }, LIST(POOL("Creating")));
     pass(w, 11000);
@@ -195,7 +195,7 @@ static void a_claim_from_before_our_time_has_its_pool_asked_for_by_name(void **s
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(""), NAMED("Succeeded"));
-    pass(w, 3000);
+    pass(w, 4000);
     expect_running(w);
     script_done(&w->script);
     restart(w);
@@ -221,9 +221,9 @@ static void what_failed_is_deleted_before_it_is_reported(void **state)
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
            { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 },
            LIST(POOL("Deleting")), { "GET " P "/ws1" V, 200, { NULL }, POOL("Deleting") }, LIST(""), GONE, { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
-    pass(w, 3000);
+    pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
     pass(w, 60000);                     /* the claim still carries the operation: it is not asked again */
     expect_pending(w, 5000);
@@ -285,9 +285,9 @@ static void a_failed_pool_that_the_list_does_not_show_is_deleted(void **state)
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
            { POLL, 200, { NULL }, FAILED("AllocationFailed") }, LIST(""), { "DELETE " P "/ws1" V, 202 });
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
-    pass(w, 3000);
+    pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
     script_done(&w->script);
 }
@@ -320,9 +320,9 @@ static void a_pool_tells_where_operations_may_not_be_read(void **state)
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") },
            { POLL, 403, { NULL }, "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"does not have authorization\"}}" }, LIST(POOL("Creating")), LIST(POOL("Succeeded")));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
-    pass(w, 3000);
+    pass(w, 4000);
     if (create(w))
         fail_msg("%s", w->err.text);
     assert_int_equal(w->made.state, CLOUD_PENDING);
@@ -361,8 +361,8 @@ static void a_look_that_says_nothing_is_repeated_soon(void **state)
         expect_pending(w, waits_ms[i]);
         pass(w, waits_ms[i]);
     }
-    expect_pending(w, 2 * 4000);        /* since the first look */
-    pass(w, 2 * 4000);
+    expect_pending(w, 4000);        /* since the first look */
+    pass(w, 4000);
     expect_pending(w, 1000);
     script_done(&w->script);
 }
@@ -425,7 +425,7 @@ static void a_list_that_shows_the_end_is_enough(void **state)
     const struct step at_hand[] = { LIST(""), GONE, made, LIST(POOL("Succeeded")) };
 
     script_play(&w->script, closed, ARRAY_LEN(closed));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
     pass(w, 1000);
     w->cloud->hurry(w->cloud->self, "ws1");
@@ -437,7 +437,7 @@ static void a_list_that_shows_the_end_is_enough(void **state)
     restart(w);
     claim_is(w, NULL);
     script_play(&w->script, at_hand, ARRAY_LEN(at_hand));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     keep_operation(w);
     pass(w, 11000);
     assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);
@@ -476,7 +476,7 @@ static void a_list_that_may_be_old_is_not_believed(void **state)
     pass(w, 7500);
     expect_fault(w, FAULT_TRANSIENT);
     pass(w, 1000);
-    expect_pending(w, 3000);            /* of this process's making */
+    expect_pending(w, 4000);            /* of this process's making */
     restart(w);
     claim_is(w, operation);
     expect_running(w);
@@ -539,7 +539,7 @@ static void a_canceled_operation_means_that_the_pool_tells(void **state)
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, NAMED("Creating"));
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     assert_null(w->made.operation);
     script_done(&w->script);
 }
@@ -644,7 +644,7 @@ static void a_pool_that_the_list_does_not_show_yet_is_deleted_too(void **state)
 
     SCRIPT(&w->script, LIST(""), { "PUT " P "/ws1" V, 201, { "Azure-AsyncOperation: " OPERATION }, POOL("Creating") }, LIST(""), { "DELETE " P "/ws1" V, 202 },
            GONE);      /* the list says nothing yet */
-    expect_pending(w, 3000);
+    expect_pending(w, 4000);
     pass(w, 1500);
     assert_int_equal(delete_look(w), 15000);
     pass(w, 15000);

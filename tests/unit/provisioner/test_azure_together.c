@@ -38,7 +38,7 @@ static void expect_look(struct three *t, size_t i, int64_t look_ms)
 static void begin(struct three *t, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        expect_look(t, i, 3000);
+        expect_look(t, i, 4000);
 }
 
 static void done(struct three *t)
@@ -55,11 +55,11 @@ static void one_list_tells_of_all(void **state)
     SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), MAKE("ws3"), LIST(IS("ws1", "Creating") "," IS("ws2", "Creating") "," IS("ws3", "Creating")),
            LIST(IS("ws1", "Succeeded") "," IS("ws2", "Creating") "," IS("ws3", "Succeeded")));
     begin(&t, 3);
-    pass(t.w, 3000);
+    pass(t.w, 4000);
     for (size_t i = 0; i < 3; i++)
         expect_look(&t, i, 2000);       /* more often than by polls */
-    pass(t.w, 6000);
-    expect_look(&t, 1, 4500);
+    pass(t.w, 4000);
+    expect_look(&t, 1, 4000);
     for (size_t i = 0; i < 3; i += 2) {
         assert_int_equal(step(&t, i), ERR_OK);
         assert_int_equal(t.w->made.state, CLOUD_RUNNING);
@@ -74,9 +74,9 @@ static void two_are_polled(void **state)
 
     SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), GOES_ON, GOES_ON);
     begin(&t, 2);
-    pass(t.w, 3000);
-    expect_look(&t, 0, 6000);
-    expect_look(&t, 1, 6000);
+    pass(t.w, 4000);
+    expect_look(&t, 0, 4000);
+    expect_look(&t, 1, 4000);
     done(&t);
 }
 
@@ -88,11 +88,11 @@ static void a_failure_is_told_by_the_operation(void **state)
     SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), MAKE("ws3"), LIST(IS("ws1", "Failed") "," IS("ws2", "Updating")),
            { POLL, 200, { NULL }, FAILED("AllocationFailed") }, { "DELETE " P "/ws1" V, 202 }, GOES_ON, GOES_ON);
     begin(&t, 3);
-    pass(t.w, 3000);
+    pass(t.w, 4000);
     assert_int_not_equal(step(&t, 0), ERR_OK);
     assert_int_equal(t.w->why.fault, FAULT_CAPACITY);
-    expect_look(&t, 1, 6000);
-    expect_look(&t, 2, 6000);
+    expect_look(&t, 1, 4000);
+    expect_look(&t, 2, 4000);
     done(&t);
 }
 
@@ -101,15 +101,15 @@ static void a_ready_node_and_arms_wish_ask_the_operation(void **state)
 {
     struct three t = { .w = *state };
 
-    SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), { "PUT " P "/ws3" V, 201, { "Azure-AsyncOperation: " OPERATION, "Retry-After: 3" }, IS("ws3", "Creating") },
+    SCRIPT(&t.w->script, LIST(""), MAKE("ws1"), MAKE("ws2"), { "PUT " P "/ws3" V, 201, { "Azure-AsyncOperation: " OPERATION, "Retry-After: 4" }, IS("ws3", "Creating") },
            LIST(IS("ws1", "Creating") "," IS("ws2", "Creating") "," IS("ws3", "Creating")), { POLL, 200, { NULL }, "{\"status\":\"Succeeded\"}" }, GOES_ON);
     begin(&t, 3);
-    pass(t.w, 3005);             /* two clocks */
-    expect_look(&t, 0, 2000);
+    pass(t.w, 4005);             /* two clocks */
+    expect_look(&t, 0, 2002);
     t.w->cloud->hurry(t.w->cloud->self, "ws2");
     assert_int_equal(step(&t, 1), ERR_OK);
     assert_int_equal(t.w->made.state, CLOUD_RUNNING);
-    expect_look(&t, 2, 6010);
+    expect_look(&t, 2, 4005);
     done(&t);
 }
 
@@ -122,12 +122,12 @@ static void a_name_with_a_past_asks_the_operation(void **state)
            GOES_ON);
     begin(&t, 3);
     restart(t.w);
-    pass(t.w, 3000);
+    pass(t.w, 4000);
     AUTO(cloud_instances_done) struct cloud_instances old = { 0 };
 
     assert_int_equal(t.w->cloud->list(t.w->cloud->self, &old, &t.w->err), ERR_OK);     /* the collectors' look */
     for (size_t i = 0; i < 3; i++)
-        expect_look(&t, i, 3000);
+        expect_look(&t, i, 4000);
     done(&t);
 }
 
@@ -139,9 +139,9 @@ static void a_long_list_is_dearer_than_polls(void **state)
     SCRIPT(&t.w->script, { "GET " P V, 200, { NULL }, "{\"value\":[],\"nextLink\":\"SELF" P V "&$skipToken=2\"}" }, { "GET " P V "&$skipToken=2", 200, { NULL }, PAGE("") },
            MAKE("ws1"), MAKE("ws2"), MAKE("ws3"), GOES_ON, GOES_ON, GOES_ON);
     begin(&t, 3);
-    pass(t.w, 3000);
+    pass(t.w, 4000);
     for (size_t i = 0; i < 3; i++)
-        expect_look(&t, i, 6000);
+        expect_look(&t, i, 4000);
     done(&t);
 }
 
