@@ -93,8 +93,8 @@ errc making_find_named(struct making *m, struct sight *out, struct err *e)
 }
 
 /*
- * A list may be a little old: it lacks a pool that was begun, maybe by another process, shows one that goes, or is made, although its Node is ready; or one that runs, although it has
- * gone, by our hand (which is forgotten then) or another's.
+ * A list may be a little old: it lacks a pool that was begun, maybe by another process; shows one that goes, or is made, although its Node is ready; or one
+ * that runs, although it has gone, by our hand (which is forgotten then) or another's.
  */
 static bool is_doubtful(const struct making *m, const struct sight *s)
 {
