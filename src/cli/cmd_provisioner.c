@@ -13,7 +13,7 @@
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
 #define WARM_MS         1000            /* between two looks at what the cloud's first call needs, while another one leads */
-#define LEASE_MS        4000            /* a leader that dies is followed, and its claims looked at, well within 10 s, also when ARM asks to wait meanwhile */
+#define LEASE_MS        3000            /* a leader that dies is followed, and its claims looked at, well within 10 s, also when ARM asks to wait meanwhile */
 
 struct provisioner_cmd {
     const char *kubeconfig, *context, *cloud, *log_level, *health, *metrics, *collect, *gates, *exec_command, *exec_node_label, *lease, *lease_namespace, *name,
@@ -246,7 +246,7 @@ static errc elect_and_run(struct provisioner_cmd *c, const struct kube_config *c
     kube_client_hurry(lease_client, c->lease_ms / 3);
     const char *ns = str_set(c->lease_namespace) ? c->lease_namespace : kube_client_namespace(client);
     /* client-go's proportions: given up after two thirds */
-    const struct leader_opts lease = { .ns = ns, .name = c->lease, .lease_ms = c->lease_ms, .renew_ms = c->lease_ms * 2 / 3, .retry_ms = c->lease_ms / 6 };
+    const struct leader_opts lease = { .ns = ns, .name = c->lease, .lease_ms = c->lease_ms, .renew_ms = c->lease_ms * 5 / 6, .retry_ms = c->lease_ms / 4 };
     AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &lease) : NULL;
     struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease, .cancel = cancel };
 
@@ -320,7 +320,7 @@ static errc read_options(struct provisioner_cmd *c, int argc, char **argv, struc
         { "leader-elect", 0, OPT_BOOL, &c->leader_elect, NULL, "Of several provisioners only the holder of the Lease acts.", .section = "Operations" },
         { "leader-election-name", 0, OPT_STR, &c->lease, "NAME", "The Lease.", .env = "LEADER_ELECTION_NAME" },
         { "leader-election-namespace", 0, OPT_STR, &c->lease_namespace, "NS", "Its namespace; default that of the context or pod.", .env = "LEADER_ELECTION_NAMESPACE" },
-        { "leader-election-lease-duration", 0, OPT_DURATION_MS, &c->lease_ms, "TIME", "How long a leader that fell silent is waited for; renewed each sixth of it." },
+        { "leader-election-lease-duration", 0, OPT_DURATION_MS, &c->lease_ms, "TIME", "How long a leader that fell silent is waited for; renewed each quarter of it." },
         { "disable-leader-election", 0, OPT_BOOL, &c->no_election, NULL, "Upstream's name for --no-leader-elect.", .env = "DISABLE_LEADER_ELECTION" },
         { "feature-gates", 0, OPT_STR, &c->gates, "NAME=BOOL,...", "NodeRepair (on), Expiration (off), Drift (off); others of Karpenter are refused.", .env = "FEATURE_GATES" },
         { "health-probe-bind-address", 0, OPT_STR, &c->health, "HOST:PORT", "Where /healthz and /readyz are; 0: nowhere." },
