@@ -245,7 +245,7 @@ static errc elect_and_run(struct provisioner_cmd *c, const struct kube_config *c
     TRY(kube_client_new(config, "kaito-provisioner/" KAITO_VERSION, NULL, &lease_client, e));
     kube_client_hurry(lease_client, c->lease_ms / 3);
     const char *ns = str_set(c->lease_namespace) ? c->lease_namespace : kube_client_namespace(client);
-    /* client-go's proportions: given up after two thirds */
+    /* three renewals in a row may fail */
     const struct leader_opts lease = { .ns = ns, .name = c->lease, .lease_ms = c->lease_ms, .renew_ms = c->lease_ms * 5 / 6, .retry_ms = c->lease_ms / 4 };
     AUTO_FREE(leader) leader = c->o.wait_to_lead ? leader_new(lease_client, &lease) : NULL;
     struct running r = { .cloud = c->o.cloud, .leader = leader, .lease = c->lease, .cancel = cancel };

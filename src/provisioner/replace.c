@@ -54,7 +54,7 @@ errc replace_launch(struct work *w, struct reconcile_result *out, struct err *e)
         return ERR_OK;
     if (ask_end(w->p, kube_name(w->object), RETRY_MAX_MS, &look_ms, &held, e))
         return err_wrap(e, "delete the machine of %s", kube_name(w->object));
-    if (held || !has_begun(w, look_ms, held)) {
+    if (held || !has_begun(w, look_ms, false)) {
         out->requeue_after_ms = sooner_ms(out->requeue_after_ms, look_ms);
         return ERR_OK;
     }
