@@ -5,6 +5,7 @@
 #include "helpers.h"
 
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -72,7 +73,7 @@ static void open_full_place(struct place *p)
     static const char full[] =
         "training_config:\n  LoraConfig: {r: 4, lora_alpha: 8, use_dora: true, target_modules: [qkv_proj, down_proj], modules_to_save: [lm_head, norm]}\n"
         "  DatasetConfig: {train_test_split: 0.8}\n  QuantizationConfig: {load_in_8bit: true}\n"
-        "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, num_train_epochs: 1, learning_rate: 1.0e-3, optim: adamw_bnb_8bit,\n"
+        "  TrainingArguments: {bf16: false, per_device_train_batch_size: 2, num_train_epochs: 2, learning_rate: 1.0e-3, optim: adamw_bnb_8bit,\n"
         "    logging_steps: 1, neftune_noise_alpha: 5, label_smoothing_factor: 0.1, group_by_length: true,\n"
         "    eval_strategy: steps, eval_steps: 1, save_steps: 1, save_total_limit: 1, load_best_model_at_end: true}\n";
 
@@ -117,17 +118,36 @@ static bool wait_for_progress(pid_t pid, const char *out, ino_t before)
     return true;
 }
 
+/* Two steps with all that follows them are enough to be killed in; however late the killer comes, most of the run is left. */
+static void wait_after_two_steps(void *steps, enum tune_tell kind, const char *line)
+{
+    (void)line;
+    if (kind != TUNE_TELL_LIVE || ++*(int *)steps <= 2)
+        return;
+    for (;;)
+        pause();
+}
+
+static _Noreturn void run_until_killed(struct tune_opts o)
+{
+    struct tune_result result;
+    int steps = 0;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    o.tell = wait_after_two_steps;
+    o.tell_self = &steps;
+    _exit(tune_run(&o, &result, NULL) ? 2 : 0);
+}
+
 /* Kills at `after` microseconds from the start, or from the first new checkpoint. False: it finished before. */
 static bool run_and_kill(const struct place *p, const char *out, bool from_start, useconds_t after)
 {
-    struct tune_opts o = opts_of(p, out);
-    struct tune_result result;
     ino_t before = state_inode(out);
     int status;
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(tune_run(&o, &result, NULL) ? 2 : 0);
+        run_until_killed(opts_of(p, out));
     if (from_start || wait_for_progress(pid, out, before))
         usleep(after);
     kill(pid, SIGKILL);
@@ -178,7 +198,7 @@ static void killed_again_and_again(void **state)
     o.output_dir = cut;
     OK(tune_run(&o, &result, E));
     print_message("# killed %d times, the last part went on from step %d\n", kills, (int)result.resumed_from);
-    assert_true(kills > 3);
+    assert_true(kills >= 24 / 2 - 1);
     assert_true(result.was_complete || result.resumed_from > 0);
     same_bytes(whole, cut, "adapter_model.safetensors");
     same_bytes(whole, cut, "adapter_config.json");
@@ -206,7 +226,7 @@ static void everything_that_learns_goes_on(void **state)
     OK(tune_run(&o, &result, E));
     o.output_dir = cut;
     OK(tune_run(&o, &result, E));
-    assert_true(kills > 2);
+    assert_true(kills >= (int)result.steps / 2 - 1);
     same_bytes(whole, cut, "adapter_model.safetensors");
     same_bytes(whole, cut, "adapter_config.json");
     close_place(&p);
