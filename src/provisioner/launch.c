@@ -297,16 +297,32 @@ static void put_labels(const struct work *w, const struct launch *l, json_t *pat
     json_decref(labels);
 }
 
-static errc write_meta(struct work *w, const struct launch *l, struct err *e)
+static errc write_meta(struct work *w, json_t *patch, struct err *e)
 {
-    json_t *patch = json_object();
-
-    put_operation(w, l, patch);
-    put_labels(w, l, patch);
     if (json_object_size(patch) > 0)
         return claim_patch(w, NULL, patch, e);
     json_decref(patch);
     return ERR_OK;
+}
+
+/* Labels come with what only a launch knows: nobody would ask for them again once the status says that it is launched. */
+static errc write_before_status(struct work *w, const struct launch *l, struct err *e)
+{
+    json_t *patch = json_object();
+
+    if (!operation_is_over(l))
+        put_operation(w, l, patch);
+    put_labels(w, l, patch);
+    return write_meta(w, patch, e);
+}
+
+static errc write_after_status(struct work *w, const struct launch *l, struct err *e)
+{
+    json_t *patch = json_object();
+
+    if (operation_is_over(l))
+        put_operation(w, l, patch);
+    return write_meta(w, patch, e);
 }
 
 static errc write_status(struct work *w, const struct claim_plan *plan, struct err *e)
@@ -363,16 +379,13 @@ static void count_stages(struct work *w, const json_t *before, const struct clai
  */
 static errc apply(struct work *w, const struct launch *l, const struct claim_view *v, const struct claim_plan *plan, struct err *e)
 {
-    bool over = operation_is_over(l);
-
-    if (!over)
-        TRY(write_meta(w, l, e));
+    TRY(write_before_status(w, l, e));
     TRY(write_node(w, l, v, plan, e));
     const json_t *before = w->object;
 
     TRY(write_status(w, plan, e));
     count_stages(w, before, plan);
-    return over ? write_meta(w, l, e) : ERR_OK;
+    return write_after_status(w, l, e);
 }
 
 static void tell_failure(struct work *w, const struct launch *l, int64_t wait_ms)

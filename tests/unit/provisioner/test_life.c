@@ -133,6 +133,8 @@ static void a_claim_has_its_operation_until_it_says_what_came_of_it(void **state
         began = began || noted;
         if (began && !noted)
             assert_true(kube_condition_is(claim, "Launched", "True"));
+        if (kube_condition_is(claim, "Launched", "True"))
+            assert_true(streq(kube_label(claim, INSTANCE_TYPE_LABEL), "type-a"));
     }
     assert_true(began);
     life_patch(l, &claims, NULL, "noted", NULL, "{metadata: {annotations: {" CLOUD_OPERATION_ANNOTATION ": left-over}}}");
