@@ -22,7 +22,8 @@ struct cloud_instance {                 /* owned texts; NULL: not known */
     json_t *labels;                     /* to merge into the claim's */
     enum cloud_state state;
     int64_t created_ms;                 /* wall time; 0: not known */
-    int64_t look_ms;                    /* PENDING: ask again after so long */
+    int64_t look_ms;                    /* PENDING, DELETING: ask again after so long */
+    bool unseen;                        /* PENDING: it could not be looked at, and nothing is known of it: what was said of it stands */
     char *operation;                    /* PENDING: what the claim's annotation keeps, so that the next call goes on with it */
 };
 void cloud_instance_done(struct cloud_instance *i);
@@ -57,7 +58,7 @@ struct cloud {
     const char *name;
     const char *node_label;             /* a Node's label that names its claim; NULL: only providerID and owner do */
     void *self;
-    /* Makes the machine, goes on making it, or returns the one that the claim has. */
+    /* Makes the machine, goes on making it, or returns the one that the claim has. DELETING: an earlier one goes first, and nothing is made yet. */
     errc (*create)(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
     /* A claim that carries an operation gets nothing that is new: where nothing is left of that, create answers PENDING without one, and is called again. */
     bool goes_on_only;

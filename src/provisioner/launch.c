@@ -148,7 +148,7 @@ static void pending(const struct work *w, struct launch *l, int64_t *wait_ms)
 {
     bool leaving = l->made.state == CLOUD_DELETING, late = launch_late_ms(w->object, &w->p->o.timers, w->op->now_ms) >= 0;
 
-    snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this name"
+    snprintf(l->wait, sizeof l->wait, leaving ? "the %s cloud still deletes an earlier machine of this claim; next: the machine is made"
                                       : late ? "the %s cloud is making the machine, which takes too long; next: it is deleted, unless it comes before that begins"
                                              : "the %s cloud is making the machine", w->p->cloud->name);
     *wait_ms = wait_for_cloud(w, l->made.look_ms > 0 ? l->made.look_ms : LOOK_AGAIN_MS);
@@ -216,7 +216,7 @@ static void ask(struct work *w, struct launch *l)
         l->rc = err_set(&l->err, ERR_UNAVAILABLE, "the %s cloud made a machine that does not work", w->p->cloud->name);
         l->why.fault = FAULT_PROVISIONING;
     }
-    w->making = !l->rc && l->made.state == CLOUD_PENDING;
+    w->making = !l->rc && l->made.state == CLOUD_PENDING && !l->made.unseen;
 }
 
 /* Asks the cloud unless it is launched, final or held; sets when to ask again. */
@@ -414,7 +414,7 @@ errc advance(struct work *w, struct reconcile_result *out, struct err *e)
                                      .launched = l.asked && !l.rc && !on_its_way, .provider_id = l.rc || on_its_way ? NULL : l.made.provider_id,
                                      .image_id = l.rc || on_its_way ? NULL : l.made.image_id,
                                      .launch_error = l.rc ? l.err.text : NULL, .launch_fault = l.why.fault,
-                                     .launch_wait = on_its_way ? l.wait : NULL };
+                                     .launch_wait = on_its_way && !l.made.unseen ? l.wait : NULL, .earlier_leaves = l.made.state == CLOUD_DELETING };
 
     claim_plan(&view, w->op->now_ms, &plan);
     if (l.rc)

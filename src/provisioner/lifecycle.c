@@ -95,6 +95,8 @@ static void launch(struct planner *p)
         set_true(p, "Launched");
     else if (p->v->launch_error)
         launch_failed(p);
+    else if (p->v->launch_wait && p->v->earlier_leaves)
+        set(p, "Launched", "Unknown", "AwaitingInstanceTermination", p->v->launch_wait);
     else if (p->v->launch_wait)
         set(p, "Launched", "Unknown", "LaunchInProgress", p->v->launch_wait);
     else

@@ -28,6 +28,7 @@ struct claim_view {
     const char *launch_error;           /* NULL: none */
     enum cloud_fault launch_fault;      /* of launch_error */
     const char *launch_wait;            /* the machine is on its way: what is waited for; NULL: it is not */
+    bool earlier_leaves;                /* with launch_wait: an earlier machine of this claim goes first */
     const char *image_id;               /* NULL: not known */
     /* the machine is given up, and still there: the stage that did not come says so, the others stay */
     const char *late, *late_stage, *late_text;          /* reason, condition and message; NULL: it is not */

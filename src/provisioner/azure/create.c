@@ -137,7 +137,10 @@ static errc go_on_from(struct making *m, struct sight *s, struct err *e)
     m->w->unfinished_ms = arm_now_ms(m->a->arm);
     if (s->i.state == CLOUD_DELETING && !m->w->going_ms)
         m->w->going_ms = m->w->unfinished_ms;
-    return pending(m, NULL, making_find_again_ms(m, s->i.state));
+    TRY(pending(m, NULL, making_find_again_ms(m, s->i.state)));
+    if (s->i.state == CLOUD_BROKEN || s->i.state == CLOUD_DELETING)
+        m->out->state = CLOUD_DELETING;
+    return ERR_OK;
 }
 
 /* Our operation makes nothing any more, so to say that a machine is on its way would be untrue. */
@@ -147,6 +150,19 @@ static errc ended_waits(struct making *m, struct err *e)
     return err_set(e, ERR_UNAVAILABLE, "the creation was canceled, and what is left of it is looked for as soon as ARM may be asked");
 }
 
+/* What this process did last is what is known. */
+static errc not_seen(struct making *m, struct err *e)
+{
+    if (m->ended)
+        return ended_waits(m, e);
+    TRY(pending(m, NULL, m->why.failure.retry_ms));
+    if (azure_is_asked_to_end(m->w))
+        m->out->state = CLOUD_DELETING;
+    else
+        m->out->unseen = !m->w->put_ms;
+    return ERR_OK;
+}
+
 static errc look_at_pool(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
@@ -154,9 +170,7 @@ static errc look_at_pool(struct making *m, struct err *e)
 
     if (rc && !is_patience(&m->why))
         return rc;
-    if (rc)
-        return m->ended ? ended_waits(m, e) : pending(m, NULL, m->why.failure.retry_ms);
-    return go_on_from(m, &s, e);
+    return rc ? not_seen(m, e) : go_on_from(m, &s, e);
 }
 
 /* The operation has ended, and how the pool is now only the pool tells: no list that was begun before knows, and the next one may have to wait. */

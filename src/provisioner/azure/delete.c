@@ -111,7 +111,7 @@ static errc ask_for_end(struct azure *a, const char *name, const json_t *pool, s
 }
 
 /* A deletion from before the pool was made (anew) says nothing about it. */
-static bool is_asked_to_end(const struct pool_writes *w)
+bool azure_is_asked_to_end(const struct pool_writes *w)
 {
     return w->delete_ms && w->delete_ms >= w->put_ms;
 }
@@ -120,7 +120,7 @@ bool azure_ends(void *self, const char *claim_name)
 {
     const struct pool_writes *w = azure_writes(self, claim_name);
 
-    return is_asked_to_end(w) && w->deletion.style != ARM_NO_OPERATION;
+    return azure_is_asked_to_end(w) && w->deletion.style != ARM_NO_OPERATION;
 }
 
 /*
@@ -140,7 +140,7 @@ static errc seen_step(struct azure *a, const char *name, const json_t *pool, boo
         *look_ms = deletion_look_ms(w->delete_ms ? now - w->delete_ms : 0, 0);
         return ERR_OK;
     }
-    if (!is_asked_to_end(w) || (by_name && (now < w->look_ms || w->deletion.style == ARM_NO_OPERATION)))
+    if (!azure_is_asked_to_end(w) || (by_name && (now < w->look_ms || w->deletion.style == ARM_NO_OPERATION)))
         return ask_for_end(a, name, pool, w, look_ms, e);
     *look_ms = deletion_look_ms(now - w->delete_ms, 0);
     return deletion_failed(a, name, w, e);
@@ -183,7 +183,7 @@ static errc listed_step(struct azure *a, const char *name, const json_t *pool, s
 {
     bool goes = streq(json_str_at(pool, "properties", "provisioningState", NULL), "Deleting");
 
-    if (is_asked_to_end(w) && w->deletion.style == ARM_NO_OPERATION && !goes)
+    if (azure_is_asked_to_end(w) && w->deletion.style == ARM_NO_OPERATION && !goes)
         return look_by_name(a, name, w, look_ms, e);
     return seen_step(a, name, pool, false, w, look_ms, e);
 }
@@ -210,7 +210,7 @@ static errc young_step(struct azure *a, const char *name, struct pool_writes *w,
 /* Accepted so short ago that a list may lack the pool because it is older than another one that showed it. */
 static bool is_just_asked_to_end(const struct azure *a, const struct pool_writes *w)
 {
-    return is_asked_to_end(w) && arm_now_ms(a->arm) - w->delete_ms < AZURE_LAG_MS;
+    return azure_is_asked_to_end(w) && arm_now_ms(a->arm) - w->delete_ms < AZURE_LAG_MS;
 }
 
 /*
@@ -219,7 +219,7 @@ static bool is_just_asked_to_end(const struct azure *a, const struct pool_writes
  */
 static errc absent(struct azure *a, const char *name, struct pool_writes *w, int64_t *look_ms, struct err *e)
 {
-    if (azure_is_young(a, w) && !is_asked_to_end(w))
+    if (azure_is_young(a, w) && !azure_is_asked_to_end(w))
         return ask_for_end(a, name, NULL, w, look_ms, e);
     bool doubtful = is_just_asked_to_end(a, w) || (!w->put_ms && !w->delete_ms);
 
@@ -231,7 +231,7 @@ static errc delete_step(struct azure *a, const char *name, struct pool_writes *w
     AUTO_JSON pools = NULL;
     struct arm_refusal why;
 
-    if (azure_is_young(a, w) && is_asked_to_end(w))
+    if (azure_is_young(a, w) && azure_is_asked_to_end(w))
         return young_step(a, name, w, look_ms, e);
     errc rc = pools_look(a->pools, pools_after(w, arm_now_ms(a->arm)), &pools, &why, e);
 

@@ -71,6 +71,7 @@ struct pool_writes *azure_writes(struct azure *a, const char *pool);    /* made 
 void azure_writes_forget(struct azure *a, const char *pool);
 void azure_making(struct azure *a, struct pool_writes *w, bool making);         /* its creation is on its way, or no more */
 bool azure_is_young(const struct azure *a, const struct pool_writes *w);        /* made by this process so short ago that a LIST may miss it */
+bool azure_is_asked_to_end(const struct pool_writes *w);        /* by this process, since it was made */
 char *azure_pool_url(const struct azure *a, const char *pool);          /* malloc'd */
 /* One pool as it is now, yours; NULL: there is none. */
 errc azure_pool_by_name(struct azure *a, const char *name, json_t **out, struct arm_refusal *why, struct err *e);

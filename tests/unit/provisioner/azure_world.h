@@ -115,12 +115,24 @@ static UNUSED errc create(struct world *w)
     return rc;
 }
 
-static UNUSED void expect_pending(struct world *w, int64_t look_ms)
+static UNUSED void expect_waiting(struct world *w, enum cloud_state state, int64_t look_ms)
 {
     if (create(w))
         fail_msg("%s", w->err.text);
-    assert_int_equal(w->made.state, CLOUD_PENDING);
+    assert_int_equal(w->made.state, state);
     assert_int_equal(w->made.look_ms, look_ms);
+}
+
+static UNUSED void expect_pending(struct world *w, int64_t look_ms)
+{
+    expect_waiting(w, CLOUD_PENDING, look_ms);
+    assert_false(w->made.unseen);
+}
+
+/* Nothing is made yet. */
+static UNUSED void expect_leaving(struct world *w, int64_t look_ms)
+{
+    expect_waiting(w, CLOUD_DELETING, look_ms);
 }
 
 static UNUSED void expect_running(struct world *w)

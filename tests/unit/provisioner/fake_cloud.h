@@ -23,6 +23,7 @@ struct fake_cloud {
     int fail_times;
     const char *fail_type;
     bool broken, list_fails, delete_fails;
+    bool unseen;                        /* nothing of any machine may be looked at */
     bool keeps_pending;                 /* what is still made may not be deleted */
     void (*making)(void *self, const char *claim);      /* called before a create is answered; may be NULL */
     void *making_self;
@@ -70,6 +71,10 @@ static inline errc fake_create(void *self, const struct node_claim *c, struct cl
         f->fail_times -= f->fail_times > 0;
         why->fault = f->fault;
         return err_set(e, ERR_UNAVAILABLE, "the fake cloud says no to %.*s", STR_ARG(type));
+    }
+    if (f->unseen) {
+        *out = (struct cloud_instance){ .claim = xstrdup(name), .state = CLOUD_PENDING, .unseen = true, .look_ms = 50 };
+        return ERR_OK;
     }
     struct fake_machine *m = map_get(f->machines, str_of(name));
 

@@ -214,6 +214,8 @@ static void expect_forgotten(struct world *w)
     assert_null(w->made.operation);
 }
 
+#define THROTTLED_LIST { "GET " P V, 429, { "Retry-After: 3" }, "{\"error\":{\"code\":\"TooManyRequests\",\"message\":\"x\"}}" }
+
 static void what_failed_is_deleted_before_it_is_reported(void **state)
 {
     struct world *w = *state;
@@ -226,7 +228,7 @@ static void what_failed_is_deleted_before_it_is_reported(void **state)
     pass(w, 5000);
     expect_fault(w, FAULT_CAPACITY);
     pass(w, 60000);                     /* the claim still carries the operation: it is not asked again */
-    expect_pending(w, 5000);
+    expect_leaving(w, 5000);
     pass(w, 11000);
     expect_forgotten(w);
     claim_is(w, NULL);
@@ -257,7 +259,7 @@ static void a_failed_leftover_is_deleted_and_made_anew(void **state)
     struct world *w = *state;
 
     SCRIPT(&w->script, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 204 }, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
-    expect_pending(w, 2000);
+    expect_leaving(w, 2000);
     pass(w, 2000);
     expect_running(w);
     script_done(&w->script);
@@ -271,7 +273,7 @@ static void a_pool_that_goes_is_looked_at_anew(void **state)
     SCRIPT(&w->script, LIST(POOL("Deleting")), { "GET " P "/ws1" V, 200, { NULL }, POOL("Deleting") }, LIST(""), { "PUT " P "/ws1" V, 201, { NULL }, POOL("Succeeded") });
     if (create(w))
         fail_msg("%s", w->err.text);
-    assert_int_equal(w->made.state, CLOUD_PENDING);
+    assert_int_equal(w->made.state, CLOUD_DELETING);
     assert_true(w->made.look_ms < 10000);
     pass(w, w->made.look_ms);
     expect_running(w);
@@ -472,7 +474,7 @@ static void a_list_that_may_be_old_is_not_believed(void **state)
     AUTO_MEM char *operation = script_text(&w->script, "create 1767323045000 async " OPERATION);
 
     SCRIPT(&w->script, LIST(POOL("Deleting")), { "GET " P "/ws1" V, 503 }, LIST(POOL("Deleting")), GONE, { "PUT " P "/ws1" V, 503 }, LIST(""), { "GET " P "/ws1" V, 200, { NULL }, POOL("Creating") }, { POLL, 404 }, LIST(""), { "GET " P "/ws1" V, 200, { NULL }, POOL("Succeeded") });
-    expect_pending(w, 1000);            /* what goes may be gone in a moment, whoever asked it to go: a look that said nothing is repeated soon */
+    expect_leaving(w, 1000);            /* what goes may be gone in a moment, whoever asked it to go: a look that said nothing is repeated soon */
     pass(w, 7500);
     expect_fault(w, FAULT_TRANSIENT);
     pass(w, 1000);
@@ -554,7 +556,7 @@ static void what_a_canceled_operation_left_goes_at_once(void **state)
     claim_is(w, operation);
     SCRIPT(&w->script, LIST(POOL("Creating")), { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, NAMED("Failed"), { "DELETE " P "/ws1" V, 202 });
     assert_int_equal(w->cloud->list(w->cloud->self, &l, &w->err), ERR_OK);     /* the next one is a second away */
-    expect_pending(w, 2000);
+    expect_leaving(w, 2000);
     script_done(&w->script);
     cloud_instances_done(&l);
 }
@@ -567,7 +569,7 @@ static void a_canceled_operations_pool_that_has_no_answer_is_listed(void **state
 
     claim_is(w, operation);
     SCRIPT(&w->script, { POLL, 200, { NULL }, "{\"status\":\"Canceled\"}" }, { "GET " P "/ws1" V, 503 }, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 });
-    expect_pending(w, 2000);
+    expect_leaving(w, 2000);
     script_done(&w->script);
 }
 
@@ -585,7 +587,30 @@ static void a_canceled_creation_is_told_while_arm_answers_nothing(void **state)
         pass(w, 1000);
     }
     pass(w, 2000);
-    expect_pending(w, 2000);
+    expect_leaving(w, 2000);
+    script_done(&w->script);
+}
+
+/* ARM asked for patience: what was said of the pool stands, or what this process did to it. */
+static void a_pool_that_may_not_be_looked_at_is_as_it_was_known(void **state)
+{
+    struct world *w = *state;
+
+    SCRIPT(&w->script, THROTTLED_LIST, LIST(POOL("Failed")), { "DELETE " P "/ws1" V, 202 }, THROTTLED_LIST, LIST(""),
+           { "PUT " P "/ws1" V, 201, { NULL }, POOL("Creating") }, THROTTLED_LIST);
+    expect_fault(w, FAULT_THROTTLED);
+    expect_waiting(w, CLOUD_PENDING, 1000);
+    assert_true(w->made.unseen);
+    pass(w, 3000);
+    expect_leaving(w, 2000);
+    pass(w, 2000);
+    expect_fault(w, FAULT_THROTTLED);
+    expect_leaving(w, 1000);
+    pass(w, 3000);
+    expect_pending(w, 5000);
+    pass(w, 5000);
+    expect_fault(w, FAULT_THROTTLED);
+    expect_pending(w, 1000);
     script_done(&w->script);
 }
 
@@ -946,7 +971,7 @@ int main(void)
         TEST(a_failed_operation_is_dealt_with_as_soon_as_arm_answers), TEST(a_failed_operation_is_told_while_its_leftover_waits), TEST(a_pool_that_goes_is_looked_at_anew), TEST(a_failed_pool_that_the_list_does_not_show_is_deleted),
         TEST(a_pool_that_went_meanwhile_is_gone), TEST(another_operations_turn_is_waited_for_as_long_as_it_lasts),
         TEST(a_canceled_operation_means_that_the_pool_tells), TEST(what_a_canceled_operation_left_goes_at_once), TEST(a_canceled_operations_pool_that_has_no_answer_is_listed),
-        TEST(a_canceled_creation_is_told_while_arm_answers_nothing),
+        TEST(a_canceled_creation_is_told_while_arm_answers_nothing), TEST(a_pool_that_may_not_be_looked_at_is_as_it_was_known),
         TEST(a_deletion_that_fails_says_why_and_is_asked_again),
         TEST(a_pool_that_the_list_does_not_show_yet_is_deleted_too), TEST(the_end_of_a_young_pool_is_one_look_by_name),
         TEST(a_pool_that_only_a_look_by_name_showed_is_not_gone_yet), TEST(a_deletion_whose_answer_was_lost_is_asked_again_at_once),

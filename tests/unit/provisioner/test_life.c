@@ -105,6 +105,43 @@ static void the_next_instance_type_is_tried_when_one_is_not_to_be_had(void **sta
     life_end(l);
 }
 
+static void an_earlier_machine_that_goes_is_told(void **state)
+{
+    struct life *l = life_scene(state);
+
+    fake_add(l->cloud, "after")->deleting = true;
+    life_run(l);
+    life_claim(l, "after", "type-a", "");
+    life_until(l, "after", "Launched", "Unknown/AwaitingInstanceTermination");
+    mutex_lock(&l->cloud->mu);
+    map_clear(l->cloud->machines);
+    mutex_unlock(&l->cloud->mu);
+    life_until(l, "after", "Launched", "True/Launched");
+    life_delete(l, "after");
+    life_until_gone(l, &claims, NULL, "after");
+    life_end(l);
+}
+
+/* A cloud that may not be asked says nothing new: neither that the machine is made, nor that it is not. */
+static void what_is_not_seen_stays_as_it_was_said(void **state)
+{
+    struct life *l = life_scene(state);
+
+    l->cloud->unseen = true;
+    life_run(l);
+    life_claim(l, "unknown", "type-a", "");
+    life_until_count(l->cloud, &l->cloud->creates, 3);
+    AUTO_MEM char *launched = life_condition(l, "unknown", "Launched");
+    assert_string_equal(launched, "Unknown/AwaitingReconciliation");
+    mutex_lock(&l->cloud->mu);
+    l->cloud->unseen = false;
+    mutex_unlock(&l->cloud->mu);
+    life_until(l, "unknown", "Launched", "True/Launched");
+    life_delete(l, "unknown");
+    life_until_gone(l, &claims, NULL, "unknown");
+    life_end(l);
+}
+
 /* A process that dies between two of its writes leaves what the next one goes on from: the operation until what came of it is told. */
 static void a_claim_has_its_operation_until_it_says_what_came_of_it(void **state)
 {
@@ -761,6 +798,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         LIFE(a_slow_cloud_is_asked_again_until_the_node_is_usable), LIFE(no_worker_waits_for_machines_that_take_long), LIFE(a_node_that_was_ready_and_is_no_more_brings_a_look), LIFE(refused_claims_are_held),
         LIFE(the_next_instance_type_is_tried_when_one_is_not_to_be_had), LIFE(a_restart_goes_on_with_the_operation), LIFE(a_claim_has_its_operation_until_it_says_what_came_of_it),
+        LIFE(an_earlier_machine_that_goes_is_told), LIFE(what_is_not_seen_stays_as_it_was_said),
         LIFE(a_broken_machine_is_deleted_and_made_anew_later), LIFE(the_pause_before_the_next_machine_is_an_option), LIFE(a_machine_whose_node_never_joins_is_replaced), LIFE(a_node_that_joined_while_nobody_led_is_in_time),
         LIFE(a_machine_that_is_given_up_goes_although_the_cloud_hesitates), LIFE(one_failed_call_in_a_long_launch_is_repeated_soon), LIFE(what_could_not_be_written_is_asked_for_again),
         LIFE(a_node_that_somebody_writes_hides_no_machine), LIFE(the_deletion_of_a_claim_whose_machine_goes_already_is_told),
