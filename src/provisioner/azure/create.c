@@ -191,12 +191,17 @@ static errc leftover_waits(struct making *m, const struct arm_progress *p, struc
     return err_wrap(e, "the creation has failed, and what is left of it is deleted as soon as ARM may be asked");
 }
 
-/* What a failed operation left is deleted first; a claim whose fault is final would not come back to do it. */
+/*
+ * What a failed operation left is deleted first; a claim whose fault is final would not come back to do it. A list may be too old to show what another process
+ * began.
+ */
 static errc clear_leftover(struct making *m, struct err *e)
 {
     AUTO(sight_done) struct sight s = { 0 };
 
     TRY(making_find_listed(m, m->w->put_ms, &s, e));
+    if (!s.pool && m->w->inherited)
+        TRY(making_find_named(m, &s, e));
     bool there = s.pool ? s.i.state != CLOUD_DELETING : azure_is_young(m->a, m->w);
 
     return there ? clear_away(m, s.pool, e) : ERR_OK;
