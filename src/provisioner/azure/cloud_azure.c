@@ -1,5 +1,6 @@
 #include "provisioner/azure/cloud_azure.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/wipe.h"
@@ -9,6 +10,7 @@
 
 #define METADATA_AGAIN_MS 1000          /* doubles */
 #define METADATA_MAX_MS   32000
+#define WARM_MS           1000          /* as often are we warmed while another one leads */
 
 /* ---- settings -------------------------------------------------------------------------------------------------------------- */
 
@@ -262,6 +264,7 @@ static void azure_warm(void *self)
     struct azure *a = self;
     AUTO_SECRET_TEXT token = NULL;
 
+    atomic_store(&a->began_ms, clock_wall_ms() + WARM_MS);
     (void)azure_auth_token(a->auth, a->cancel, &token, NULL);
 }
 
@@ -310,6 +313,7 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     a->cancel = cancel;
     a->writes = map_new(writes_free);
     a->settings = s->pool;
+    atomic_store(&a->began_ms, clock_wall_ms());
     wipe_process();
     TRY(connect_to(a, s, cancel, e));
     a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .goes_on_only = true, .get = azure_get, .list = azure_list,

@@ -272,12 +272,16 @@ static errc make(struct making *m, struct err *e)
     return look_at_pool(m, e);
 }
 
-/* A claim that was there before this process worked for any: whoever did may have begun a pool, and left before that was written down. */
+/*
+ * A claim that was there before this process worked for any: whoever did may have begun a pool, and left before that was written down. One that is not new
+ * says so too, where clocks differ.
+ */
 static void meet(struct making *m)
 {
     int64_t created_ms = m->claim->meta.created_us / 1000;
+    bool old = created_ms < atomic_load(&m->a->began_ms) || clock_wall_ms() - created_ms > NEW_MS;
 
-    m->w->inherited = m->w->inherited || (!m->w->met && created_ms > 0 && clock_wall_ms() - created_ms > NEW_MS);
+    m->w->inherited = m->w->inherited || (!m->w->met && created_ms > 0 && old);
     m->w->met = true;
 }
 

@@ -63,6 +63,7 @@ struct azure {
     struct http_pairs headers;
 
     atomic_int making;                  /* creations on their way, as far as this process knows */
+    _Atomic int64_t began_ms;           /* wall time from which on no other process began a pool */
     struct mutex mu;                    /* a leaf; guards writes, not what they point to: no two calls are for the same claim */
     struct map *writes;                 /* pool name -> struct pool_writes */
 };
