@@ -200,8 +200,10 @@ static errc clear_leftover(struct making *m, struct err *e)
     AUTO(sight_done) struct sight s = { 0 };
 
     TRY(making_find_listed(m, m->w->put_ms, &s, e));
-    if (!s.pool && m->w->inherited)
+    if (!s.pool && m->w->inherited) {
+        sight_done(&s);
         TRY(making_find_named(m, &s, e));
+    }
     bool there = s.pool ? s.i.state != CLOUD_DELETING : azure_is_young(m->a, m->w);
 
     return there ? clear_away(m, s.pool, e) : ERR_OK;
