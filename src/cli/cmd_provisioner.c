@@ -12,7 +12,6 @@
 #include "provisioner/provisioner.h"
 
 #define LEASE           "gpu-provisioner-leader-election"       /* upstream's chart grants rights to this name */
-#define WARM_MS         1000            /* between two looks at what the cloud's first call needs, while another one leads */
 #define LEASE_MS        3000            /* a leader that dies is followed, and its claims looked at, well within 10 s, also when ARM asks to wait meanwhile */
 
 struct provisioner_cmd {
@@ -186,7 +185,7 @@ static void keep_warm(void *self)
 
     do
         r->cloud->warm(r->cloud->self);
-    while (!cancel_wait_ms(r->cancel, WARM_MS) && !leader_is(r->leader));
+    while (!cancel_wait_ms(r->cancel, CLOUD_WARM_MS) && !leader_is(r->leader));
 }
 
 static errc wait_to_lead(struct running *r, struct err *e)

@@ -54,6 +54,8 @@ struct cloud_failure {                  /* beside the error of a failed create; 
     int64_t retry_ms;                   /* what the cloud asked for; 0: nothing */
 };
 
+#define CLOUD_WARM_MS 1000              /* between two calls of warm */
+
 struct cloud {
     const char *name;
     const char *node_label;             /* a Node's label that names its claim; NULL: only providerID and owner do */
@@ -70,7 +72,7 @@ struct cloud {
     bool (*ends)(void *self, const char *claim_name);
     /* The claim's Node is ready, or its time is over: a look at what makes its machine may come sooner than was said. NULL: it makes no difference. */
     void (*hurry)(void *self, const char *claim_name);
-    /* Every second while another one leads: gets what a first call would wait for, and changes nothing. One thread. NULL: nothing is to be had. */
+    /* Each CLOUD_WARM_MS while another one leads: gets what a first call would wait for, and changes nothing. One thread. NULL: nothing is to be had. */
     void (*warm)(void *self);
     /* Array of {name, cpus, memoryBytes, gpus}; the name "*" stands for any. */
     errc (*types)(void *self, json_t **out, struct err *e);

@@ -10,7 +10,6 @@
 
 #define METADATA_AGAIN_MS 1000          /* doubles */
 #define METADATA_MAX_MS   32000
-#define WARM_MS           1000          /* as often are we warmed while another one leads */
 
 /* ---- settings -------------------------------------------------------------------------------------------------------------- */
 
@@ -264,7 +263,7 @@ static void azure_warm(void *self)
     struct azure *a = self;
     AUTO_SECRET_TEXT token = NULL;
 
-    atomic_store(&a->began_ms, clock_wall_ms() + WARM_MS);
+    atomic_store(&a->began_ms, clock_wall_ms() + CLOUD_WARM_MS);
     (void)azure_auth_token(a->auth, a->cancel, &token, NULL);
 }
 
