@@ -70,6 +70,8 @@ struct cloud {
     errc (*delete)(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
     /* True: a deletion that was asked for has begun; false: the cloud has refused it until now, as it may while it makes the machine. NULL: it refuses none. */
     bool (*ends)(void *self, const char *claim_name);
+    /* The claim has only now been taken (its finalizer is this process's): no other one can have begun a machine for it. NULL: it makes no difference. */
+    void (*taken)(void *self, const char *claim_name);
     /* The claim's Node is ready, or its time is over: a look at what makes its machine may come sooner than was said. NULL: it makes no difference. */
     void (*hurry)(void *self, const char *claim_name);
     /* Each CLOUD_WARM_MS while another one leads: gets what a first call would wait for, and changes nothing. One thread. NULL: nothing is to be had. */

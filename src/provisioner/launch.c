@@ -229,6 +229,8 @@ static errc launch(struct work *w, struct launch *l, struct reconcile_result *ou
 
     if (wait_ms == 0) {
         TRY(is_there(w, e));
+        if (w->taken && w->p->cloud->taken)
+            w->p->cloud->taken(w->p->cloud->self, kube_name(w->object));
         if (near && w->p->cloud->hurry)
             w->p->cloud->hurry(w->p->cloud->self, kube_name(w->object));
         ask(w, l);

@@ -42,6 +42,7 @@ struct work {                           /* one reconcile */
     struct op *op;
     json_t *object;                     /* the arena's; follows what this reconcile writes */
     bool written;                       /* object is the API server's answer to a write, not the cache's copy */
+    bool taken;                         /* the claim got its finalizer in this reconcile */
     bool making;                        /* the cloud was asked in this reconcile, and makes the machine still */
     struct node_claim claim;            /* as it was read */
     json_t *nodes;                      /* with the claim's providerID or label, or owned by it */

@@ -119,6 +119,7 @@ static errc take(struct work *w, struct err *e)
     if (str_set(w->p->o.name))
         json_put_str(json_sub(meta, "annotations"), PROVISIONER_ANNOTATION, w->p->o.name);
     TRY(claim_patch(w, NULL, patch, e));
+    w->taken = true;
     return schema_decode(&node_claim_type, w->object, w->op->arena, &w->claim, e);
 }
 

@@ -263,7 +263,6 @@ static void azure_warm(void *self)
     struct azure *a = self;
     AUTO_SECRET_TEXT token = NULL;
 
-    atomic_store(&a->began_ms, clock_wall_ms() + CLOUD_WARM_MS);
     (void)azure_auth_token(a->auth, a->cancel, &token, NULL);
 }
 
@@ -312,11 +311,10 @@ errc azure_cloud_new(const struct azure_settings *s, struct cancel *cancel, stru
     a->cancel = cancel;
     a->writes = map_new(writes_free);
     a->settings = s->pool;
-    atomic_store(&a->began_ms, clock_wall_ms());
     wipe_process();
     TRY(connect_to(a, s, cancel, e));
     a->cloud = (struct cloud){ .name = "azure", .node_label = POOL_NODE_LABEL, .self = a, .create = azure_create, .goes_on_only = true, .get = azure_get, .list = azure_list,
-                               .delete = azure_delete, .ends = azure_ends, .hurry = azure_hurry, .warm = azure_warm, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
+                               .delete = azure_delete, .ends = azure_ends, .taken = azure_taken, .hurry = azure_hurry, .warm = azure_warm, .types = azure_types, .metrics = azure_metrics, .free = free_cloud };
     *out = &TAKE(a)->cloud;
     return ERR_OK;
 }

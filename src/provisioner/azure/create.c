@@ -9,7 +9,6 @@
 
 #define EXISTS_MS     1000
 #define FORGOTTEN_MS  1
-#define NEW_MS        2000              /* so old a claim is at most when its process sees it first */
 
 static void making_done(struct making *m)
 {
@@ -274,17 +273,16 @@ static errc make(struct making *m, struct err *e)
     return look_at_pool(m, e);
 }
 
-/*
- * A claim that was there before this process worked for any: whoever did may have begun a pool, and left before that was written down. One that is not new
- * says so too, where clocks differ.
- */
-static void meet(struct making *m)
+void azure_taken(void *self, const char *claim_name)
 {
-    int64_t created_ms = m->claim->meta.created_us / 1000;
-    bool old = created_ms < atomic_load(&m->a->began_ms) || clock_wall_ms() - created_ms > NEW_MS;
+    azure_writes(self, claim_name)->met = true;
+}
 
-    m->w->inherited = m->w->inherited || (!m->w->met && created_ms > 0 && old);
-    m->w->met = true;
+/* A claim that another process had taken: it may have begun a pool, and left before that was written down. */
+static void meet(struct pool_writes *w)
+{
+    w->inherited = w->inherited || !w->met;
+    w->met = true;
 }
 
 errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e)
@@ -297,7 +295,7 @@ errc azure_create(void *self, const struct node_claim *claim, struct cloud_insta
         return e->code;
     }
     m.w = azure_writes(m.a, m.name);
-    meet(&m);
+    meet(m.w);
     errc rc = make(&m, e);
 
     azure_making(m.a, m.w, !rc && out->state == CLOUD_PENDING);

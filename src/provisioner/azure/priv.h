@@ -37,7 +37,7 @@ struct pool_writes {
     int64_t look_ms;                    /* no operation of it is looked at before, */
     int64_t soonest_ms;                 /* and when there is a reason to hurry, not before this: what ARM asked for, or a second */
     bool making;                        /* its creation is counted in azure.making */
-    bool met, inherited;                /* this process knows the claim; another one may have begun a pool for it, which no look by name has told yet */
+    bool met, inherited;                /* this process has asked for it, or was the one to take its claim; another one may have begun it, which no look by name has told yet */
     bool hurried, asked;                /* its Node says that the end is near; ARM said when to look */
     unsigned unanswered;                /* looks at it, one after the other, that said nothing */
     int64_t busy_ms;                    /* since when another operation keeps its deletion from beginning; 0: none does */
@@ -63,7 +63,6 @@ struct azure {
     struct http_pairs headers;
 
     atomic_int making;                  /* creations on their way, as far as this process knows */
-    _Atomic int64_t began_ms;           /* wall time from which on no other process began a pool */
     struct mutex mu;                    /* a leaf; guards writes, not what they point to: no two calls are for the same claim */
     struct map *writes;                 /* pool name -> struct pool_writes */
 };
@@ -94,6 +93,7 @@ void azure_look_later(struct pool_writes *w, int64_t now_ms, int64_t look_ms, in
 errc azure_create(void *self, const struct node_claim *claim, struct cloud_instance *out, struct cloud_failure *why, struct err *e);
 errc azure_get(void *self, const char *claim_name, struct cloud_instance *out, struct err *e);
 errc azure_list(void *self, struct cloud_instances *out, struct err *e);
+void azure_taken(void *self, const char *claim_name);
 void azure_hurry(void *self, const char *claim_name);
 errc azure_delete(void *self, const char *claim_name, int64_t *out_look_ms, struct err *e);
 bool azure_ends(void *self, const char *claim_name);     /* where an answer was lost it is not known, and false, until the pool is gone */

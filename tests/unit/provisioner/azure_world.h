@@ -75,6 +75,7 @@ static UNUSED int start(void **state)
     w->arena = arena_new();
     restart(w);
     claim_is(w, NULL);
+    w->cloud->taken(w->cloud->self, "ws1");
     *state = w;
     return 0;
 }

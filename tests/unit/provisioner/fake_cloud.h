@@ -16,7 +16,7 @@ struct fake_cloud {
     struct cloud cloud;
     struct mutex mu;
     struct map *machines;               /* claim -> struct fake_machine */
-    int creates, made, deletes, lists;  /* made: machines that did not exist before */
+    int taken, creates, made, deletes, lists;   /* made: machines that did not exist before */
     int pending_looks, deleting_looks;  /* how often a machine is still on its way, in or out */
     int64_t look_ms;
     enum cloud_fault fault;             /* of the next fail_times creates, or of those that ask for fail_type */
@@ -52,6 +52,15 @@ static inline void fake_show(const struct fake_cloud *f, const char *claim, cons
         out->image_id = xstrdup("image-1");
         out->instance_type = xstrdup(m->type);
     }
+}
+
+static inline void fake_taken(void *self, const char *claim)
+{
+    struct fake_cloud *f = self;
+    LOCK_SCOPE(&f->mu);
+
+    (void)claim;
+    f->taken++;
 }
 
 static inline errc fake_create(void *self, const struct node_claim *c, struct cloud_instance *out, struct cloud_failure *why, struct err *e)
@@ -173,7 +182,7 @@ static inline struct fake_cloud *fake_cloud_new(void)
 
     mutex_init(&f->mu);
     f->machines = map_new(free);
-    f->cloud = (struct cloud){ .name = "fake", .self = f, .create = fake_create, .get = fake_get, .list = fake_list, .delete = fake_delete, .ends = fake_ends,
+    f->cloud = (struct cloud){ .name = "fake", .self = f, .taken = fake_taken, .create = fake_create, .get = fake_get, .list = fake_list, .delete = fake_delete, .ends = fake_ends,
                                .types = fake_types, .free = fake_free };
     return f;
 }

@@ -37,8 +37,10 @@ static void expect_look(struct three *t, size_t i, int64_t look_ms)
 
 static void begin(struct three *t, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        t->w->cloud->taken(t->w->cloud->self, names[i]);
         expect_look(t, i, 4000);
+    }
 }
 
 static void done(struct three *t)
